@@ -1,0 +1,56 @@
+# make demo   the whole service on this machine, evaluating real potentials
+# make test   everything needed to run and pass all tests
+# Both make their own environment (.venv) first.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+ARGS   ?=
+
+# A folder shared/data beside the checkout is taken for the local mirror of reference data.
+export TOUCHSTONE_DATA_MIRROR ?= $(abspath $(wildcard ../shared/data))
+
+.PHONY: demo test test-fast lint types check bench coverage constraints clean bubblewrap chromium
+
+$(STAMP): pyproject.toml deploy/constraints.txt deploy/install.sh
+	PYTHON="$(PYTHON)" VENV="$(VENV)" bash deploy/install.sh
+	touch $@
+
+demo: $(STAMP) bubblewrap
+	$(BIN)/python manage.py demo $(ARGS)
+
+test: $(STAMP) bubblewrap chromium lint types
+	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+check: lint types
+
+coverage: $(STAMP) bubblewrap chromium
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+bench: $(STAMP) bubblewrap
+	$(BIN)/python -m tests.performance $(ARGS)
+
+# Rewrites the pinned versions from the environment as it stands.
+constraints: $(STAMP)
+	bash deploy/freeze.sh > deploy/constraints.txt
+
+bubblewrap:
+	@bash deploy/need.sh bwrap bubblewrap
+
+chromium:
+	@bash deploy/need.sh chromium chromium || echo "The browser tests will be skipped."
+
+clean:
+	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache

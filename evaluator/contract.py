@@ -1,0 +1,223 @@
+"""What passes between the web service and the physics: plain data, JSON in and out.
+
+Standard library only; both halves import it. Quantities carry their unit in their name.
+``to_json``/``from_json`` turn each record into plain dicts and back; an old report must still
+load, so fields are only ever added, with a default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+CONTRACT_VERSION = 1
+
+
+class Verdict(StrEnum):
+    """How an evaluation ended. A physical failure is no verdict: it is data and is scored."""
+
+    OK = "ok"
+    INVALID_ARTIFACT = "invalid_artifact"
+    LOAD_ERROR = "load_error"
+    UNSUPPORTED = "unsupported"
+    RUNTIME_ERROR = "runtime_error"
+    PROTOCOL_ERROR = "protocol_error"
+    NONFINITE = "nonfinite"
+    CALL_TIMEOUT = "call_timeout"
+    WALL_TIMEOUT = "wall_timeout"
+    OUT_OF_MEMORY_HOST = "out_of_memory_host"
+    OUT_OF_MEMORY_GPU = "out_of_memory_gpu"
+    OUTPUT_LIMIT = "output_limit"
+    SANDBOX_VIOLATION = "sandbox_violation"
+    CANCELLED = "cancelled"
+    INFRASTRUCTURE_ERROR = "infrastructure_error"
+    INFRASTRUCTURE_LOST = "infrastructure_lost"
+
+
+#: The verdicts that are our fault: retried by themselves, never charged to the submitter.
+INFRASTRUCTURE_VERDICTS = frozenset({Verdict.INFRASTRUCTURE_ERROR, Verdict.INFRASTRUCTURE_LOST})
+
+
+class Phase(StrEnum):
+    """Where a running evaluation is."""
+
+    LOADING = "loading"
+    SIMULATING = "simulating"
+    SCORING = "scoring"
+
+
+class SystemStatus(StrEnum):
+    """What became of one system (a structure, or whatever the protocol calls one)."""
+
+    OK = "ok"
+    FAILED = "failed"  # charged the metric's worst value, counted in n_failed
+    UNSUPPORTED = "unsupported"  # an element the potential declares it cannot do: lowers coverage
+
+
+class _Record:
+    """JSON for frozen dataclasses of plain values, enumerations and other records."""
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read a record; fields that this version does not know are refused by name."""
+        hints = typing.get_type_hints(cls)
+        known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        unknown = sorted(set(data) - known)
+        if unknown:
+            raise ValueError(f"{cls.__name__} has no field {', '.join(unknown)}")
+        return cls(**{name: _read(hints[name], value) for name, value in data.items()})
+
+
+def _read(hint: Any, value: Any) -> Any:  # noqa: ANN401  (a type hint, and any JSON value)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None:
+            return None
+        return _read(next(a for a in arguments if a is not type(None)), value)
+    if origin is tuple:
+        return tuple(_read(arguments[0], item) for item in value)
+    if isinstance(hint, type) and issubclass(hint, _Record):
+        return hint.from_json(value)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return hint(value)
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredMetric(_Record):
+    """A metric of a task, with the anchors that turn its value into a score.
+
+    score = clip((value - bad) / (good - bad), 0, 1). A failed system is charged ``worst``.
+    """
+
+    key: str
+    good: float
+    bad: float
+    worst: float
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits(_Record):
+    """What one evaluation may use."""
+
+    wall_time_s: float = 3600.0
+    call_timeout_s: float = 300.0
+    memory_MiB: int = 8192
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceSpec(_Record):
+    """Names the ground truth; the bytes are found by their sha256."""
+
+    name: str
+    version: str
+    sha256: str
+    level_of_theory: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec(_Record):
+    """One immutable version of a task: all that decides its numbers."""
+
+    slug: str
+    version: int
+    protocol: str
+    protocol_version: int
+    parameters: dict[str, Any]
+    metrics: tuple[ScoredMetric, ...]
+    reference: ReferenceSpec | None = None
+    limits: Limits = field(default_factory=Limits)
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmissionSpec(_Record):
+    """One immutable version of a potential, as the sandboxed calculator needs it."""
+
+    name: str
+    calculator_kind: str
+    artifact_sha256: str
+    artifact_filename: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    #: Chemical symbols; None when the submitter declared none (the checkpoint may still tell).
+    supported_elements: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemRecord(_Record):
+    """What was found for one system: small numbers that a table can show."""
+
+    system_id: str
+    status: SystemStatus
+    #: Why a system failed or is unsupported, one sentence; empty when it is well.
+    message: str = ""
+    #: Numbers (or short strings) by name with unit, e.g. {"volume_A3": 20.4, "element": "Si"}.
+    values: dict[str, Any] = field(default_factory=dict)
+    #: The reference's numbers, under the same names. Withheld from pages for hidden sets.
+    reference: dict[str, Any] = field(default_factory=dict)
+    n_calls: int = 0
+    wall_time_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRecord(_Record):
+    """One metric of one evaluation, with its 95 % bootstrap interval over systems.
+
+    ``value`` is None when nothing could be judged (no system was supported).
+    """
+
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    score: float | None
+    n: int
+    n_failed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskScore(_Record):
+    """The weighted mean of the metrics' scores, 0 to 1, with its bootstrap replicates.
+
+    Replicate i resamples the same systems for every submission of the same task version, so
+    that two submissions can be compared replicate by replicate.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    replicates: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationReport(_Record):
+    """All that one evaluation found."""
+
+    verdict: Verdict
+    #: One or two sentences for the submitter: what happened and what to do about it.
+    message: str = ""
+    scores: tuple[ScoreRecord, ...] = ()
+    task_score: TaskScore | None = None
+    systems: tuple[SystemRecord, ...] = ()
+    #: Share of systems whose elements the potential supports, 0 to 1.
+    coverage: float | None = None
+    n_systems: int = 0
+    n_failed: int = 0
+    n_unsupported: int = 0
+    #: Rotation, permutation, finite-difference and repeatability checks, names with units.
+    consistency: dict[str, Any] = field(default_factory=dict)
+    #: Versions, hardware, dtype, seeds, sandbox level, hashes, timings.
+    provenance: dict[str, Any] = field(default_factory=dict)
+    #: Cleaned, capped, untrusted text written by the submission.
+    stdout: str = ""
+    stderr: str = ""
+    wall_time_s: float = 0.0
+    contract_version: int = CONTRACT_VERSION
