@@ -1,0 +1,106 @@
+"""What a protocol is: one system at a time, a plain ASE calculator, everything by argument.
+
+``simulate`` is dear and its result is kept; ``samples`` is cheap and can be repeated.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+class SystemFailure(Exception):
+    """The potential failed on this system in a physical way; a sentence says how.
+
+    It is data: the system is charged the metric's worst value and counted in n_failed.
+    """
+
+
+class ReferenceError(ValueError):
+    """The reference set lacks what the protocol needs; a sentence for the administrator."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class System:
+    """One structure of a reference set with what is known about it."""
+
+    id: str
+    atoms: Atoms
+    #: Numbers and arrays of the reference by name with unit ("energy", "forces" as in ASE).
+    reference: Mapping[str, Any] = field(default_factory=dict)
+    family: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcome:
+    """What ``simulate`` found for a system that did not fail."""
+
+    #: Small numbers for tables, JSON-ready, under the names of the catalog's columns.
+    values: dict[str, Any]
+    #: Arrays that the scoring needs (predicted forces, say); not shown in tables.
+    arrays: dict[str, FloatArray] = field(default_factory=dict)
+
+
+class Statistic(StrEnum):
+    """How values over systems become one number."""
+
+    MEAN = "mean"  # sum(w x) / sum(w)
+    RMS = "rms"  # sqrt(sum(w x) / sum(w)); the values are mean squares
+    MEDIAN = "median"  # unweighted median
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sample:
+    """A metric's value for each system that was judged, before it is pooled.
+
+    ``values`` and ``weights`` have the length of ``systems`` handed to ``samples``; NaN marks
+    a system that has failed (scoring charges it) or, where ``missing`` is set, one to which the
+    metric does not apply (scoring leaves it out and the page says so).
+    """
+
+    values: FloatArray
+    weights: FloatArray
+    missing: NDArray[np.bool_]
+    statistic: Statistic = Statistic.MEAN
+
+
+class Protocol(ABC):
+    """One way of measuring; its parameters and metrics are described in ``catalog.PROTOCOLS``."""
+
+    name: str
+
+    @abstractmethod
+    def check_reference(self, systems: Sequence[System], metrics: Sequence[str]) -> None:
+        """Raise ReferenceError where the set lacks a property these metrics need."""
+
+    @abstractmethod
+    def simulate(
+        self, system: System, calculator: Calculator, parameters: Mapping[str, Any]
+    ) -> Outcome:
+        """Judge one system. Raises SystemFailure when the physics fails."""
+
+    @abstractmethod
+    def samples(
+        self,
+        systems: Sequence[System],
+        outcomes: Sequence[Outcome | None],
+        parameters: Mapping[str, Any],
+    ) -> tuple[dict[str, Sample], list[dict[str, Any]]]:
+        """Turn outcomes (None for a failed system) into samples by metric key.
+
+        The second result holds, per system, values that only the whole set decides (an energy
+        after the composition shift, say), to be merged into its record.
+        """
+
+
+Progress = Callable[[int, int], None]
