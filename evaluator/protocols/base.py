@@ -26,7 +26,7 @@ class SystemFailure(Exception):
     """
 
 
-class ReferenceError(ValueError):
+class UnsuitableReference(ValueError):
     """The reference set lacks what the protocol needs; a sentence for the administrator."""
 
 
@@ -81,7 +81,7 @@ class Protocol(ABC):
 
     @abstractmethod
     def check_reference(self, systems: Sequence[System], metrics: Sequence[str]) -> None:
-        """Raise ReferenceError where the set lacks a property these metrics need."""
+        """Raise UnsuitableReference where the set lacks a property these metrics need."""
 
     @abstractmethod
     def simulate(
