@@ -1,0 +1,139 @@
+"""Classical potentials as baselines: EMT and Tersoff as ASE has them, Lennard-Jones.
+
+The artifact is a JSON object that names one and gives its few numbers:
+``{"calculator": "emt"}``, ``{"calculator": "tersoff", "element": "Si"}`` or
+``{"calculator": "lj", "sigma_A": {"Ar": 3.4}, "epsilon_eV": {"Ar": 0.0104}, "cutoff_A": 10.2,
+"smooth": true}``, where ``epsilon_eV`` may be one number for all and ``cutoff_A`` defaults to
+three σ of each pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ase
+from ase.calculators.emt import EMT
+from ase.calculators.tersoff import Tersoff, TersoffParameters
+
+from evaluator.calculators.ase_calculator import predict
+from evaluator.calculators.base import Adapter, Info, LoadError, LoadRequest
+from evaluator.calculators.json_artifact import (
+    check_keys,
+    number,
+    numbers_by_element,
+    read_object,
+)
+from evaluator.calculators.lennard_jones import LennardJones
+from evaluator.calculators.structures import check_elements
+from evaluator.sandbox.wire import Prediction, Structure
+
+#: The metals that ASE's EMT was fitted for. It also carries H, C, N and O "just for fun"
+#: (its words), which would be no baseline but a joke.
+EMT_ELEMENTS = ("Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au")
+
+#: Tersoff, Phys. Rev. B 39, 5566 (1989), table I: energies in eV, lengths in Å. The paper's
+#: cutoff runs from R to S; here R is the middle and D the half-width, as in ASE and LAMMPS.
+TERSOFF_1989 = {
+    "Si": TersoffParameters(
+        m=3, gamma=1, lambda3=0, c=1.0039e5, d=16.217, h=-0.59825, n=0.78734, beta=1.1e-6,
+        lambda2=1.7322, B=471.18, R=2.85, D=0.15, lambda1=2.4799, A=1830.8,
+    ),
+    "Ge": TersoffParameters(
+        m=3, gamma=1, lambda3=0, c=1.0643e5, d=15.652, h=-0.43884, n=0.75627, beta=9.0166e-7,
+        lambda2=1.7047, B=419.23, R=2.95, D=0.15, lambda1=2.4451, A=1769.0,
+    ),
+}  # fmt: skip
+
+Predict = Callable[[Structure, Sequence[str]], Prediction]
+
+
+class AseBuiltinAdapter(Adapter):
+    """Lennard-Jones, EMT or Tersoff, as the artifact says. Always in double precision."""
+
+    max_batch_structures = 64
+
+    def load(self, request: LoadRequest) -> Info:
+        parameters = read_object(request.artifact)
+        kind = parameters.pop("calculator", None)
+        if kind not in _BUILDERS:
+            known = ", ".join(_BUILDERS)
+            raise LoadError(f'"calculator" must be one of {known}, not {kind!r}')
+        self._predict, info = _BUILDERS[kind](parameters)
+        return info
+
+    def compute(
+        self, structures: Sequence[Structure], properties: Sequence[str]
+    ) -> list[Prediction]:
+        return [self._predict(structure, properties) for structure in structures]
+
+
+def _info(name: str, elements: Sequence[str], **more: Any) -> Info:  # noqa: ANN401
+    versions = {"ase": ase.__version__}
+    return Info(
+        name=name,
+        dtype="float64",
+        device="cpu",
+        elements=tuple(elements),
+        versions=versions,
+        **more,
+    )
+
+
+def _emt(parameters: dict[str, Any]) -> tuple[Predict, Info]:
+    check_keys(parameters, (), "emt")
+    calculator = EMT()
+
+    def answer(structure: Structure, properties: Sequence[str]) -> Prediction:
+        check_elements(structure, EMT_ELEMENTS, "EMT")
+        return predict(calculator, structure, properties)
+
+    return answer, _info("EMT", EMT_ELEMENTS)
+
+
+def _tersoff(parameters: dict[str, Any]) -> tuple[Predict, Info]:
+    check_keys(parameters, ("element",), "tersoff")
+    element = parameters.get("element")
+    if element not in TERSOFF_1989:
+        known = ", ".join(TERSOFF_1989)
+        raise LoadError(f'tersoff: "element" must be one of {known}, not {element!r}')
+    constants = TERSOFF_1989[element]
+    calculator = Tersoff({(element, element, element): constants})
+
+    def answer(structure: Structure, properties: Sequence[str]) -> Prediction:
+        check_elements(structure, (element,), f"the Tersoff potential of {element}")
+        return predict(calculator, structure, properties)
+
+    cutoff = constants.R + constants.D
+    return answer, _info(f"Tersoff {element} (1989)", (element,), n_parameters=14, cutoff_A=cutoff)
+
+
+def _lj(parameters: dict[str, Any]) -> tuple[Predict, Info]:
+    check_keys(parameters, ("sigma_A", "epsilon_eV", "cutoff_A", "smooth"), "lj")
+    sigma = numbers_by_element(parameters.get("sigma_A"), "sigma_A", positive=True)
+    epsilon = parameters.get("epsilon_eV")
+    if not isinstance(epsilon, dict):
+        epsilon = dict.fromkeys(sigma, epsilon)
+    epsilon = numbers_by_element(epsilon, "epsilon_eV", positive=True)
+    if not sigma or set(sigma) != set(epsilon):
+        raise LoadError("lj: sigma_A and epsilon_eV must be given for the same elements")
+    cutoff = parameters.get("cutoff_A")
+    if cutoff is not None:
+        cutoff = number(cutoff, "cutoff_A", positive=True)
+    smooth = parameters.get("smooth", False)
+    if not isinstance(smooth, bool):
+        raise LoadError(f"smooth must be true or false, not {smooth!r}")
+    potential = LennardJones(sigma=sigma, epsilon=epsilon, cutoff=cutoff, smooth=smooth)
+
+    def answer(structure: Structure, properties: Sequence[str]) -> Prediction:
+        return potential.predict(structure)
+
+    n_parameters = len(sigma) + len(epsilon)
+    return answer, _info("Lennard-Jones", tuple(sigma), n_parameters=n_parameters, cutoff_A=cutoff)
+
+
+_BUILDERS: dict[str, Callable[[dict[str, Any]], tuple[Predict, Info]]] = {
+    "emt": _emt,
+    "lj": _lj,
+    "tersoff": _tersoff,
+}

@@ -1,0 +1,60 @@
+"""The baseline that knows nothing: a mean energy for each element, no forces, no stress."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from evaluator.calculators.base import Adapter, Info, LoadError, LoadRequest
+from evaluator.calculators.json_artifact import (
+    check_keys,
+    number,
+    numbers_by_element,
+    read_object,
+)
+from evaluator.calculators.structures import check_elements
+from evaluator.sandbox.wire import Prediction, Structure
+
+
+class DummyAdapter(Adapter):
+    """Energies from ``{"energy_per_atom_eV": {"Si": -5.4}, "default_eV": 0}``."""
+
+    max_batch_structures = 1024
+    max_batch_atoms = 1_000_000
+
+    def load(self, request: LoadRequest) -> Info:
+        parameters = read_object(request.artifact)
+        check_keys(parameters, ("energy_per_atom_eV", "default_eV"), "a dummy")
+        known = numbers_by_element(parameters.get("energy_per_atom_eV", {}), "energy_per_atom_eV")
+        default = parameters.get("default_eV")
+        energies = (
+            dict.fromkeys(chemical_symbols[1:], number(default, "default_eV"))
+            if (default is not None)
+            else {}
+        )
+        self._energies = energies | known
+        if not self._energies:
+            raise LoadError("give energy_per_atom_eV, or default_eV for all elements")
+        return Info(
+            name="Dummy",
+            dtype="float64",
+            device="cpu",
+            elements=tuple(self._energies),
+            n_parameters=len(known) + (default is not None),
+        )
+
+    def compute(
+        self, structures: Sequence[Structure], properties: Sequence[str]
+    ) -> list[Prediction]:
+        return [self._predict(structure) for structure in structures]
+
+    def _predict(self, structure: Structure) -> Prediction:
+        check_elements(structure, self._energies, "this dummy")
+        symbols = [chemical_symbols[z] for z in structure.numbers]
+        return Prediction(
+            energy=float(sum(self._energies[symbol] for symbol in symbols)),
+            forces=np.zeros((len(symbols), 3)),
+            stress=np.zeros(6),
+        )

@@ -1,0 +1,153 @@
+"""Reading what torch.save wrote, and saying plainly what a file is when it is not that.
+
+Unpickling runs whatever the file says, so this happens inside the sandbox and nowhere else.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from evaluator.calculators.base import InvalidArtifact, LoadError, LoadRequest
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+#: First bytes of files that are often sent by mistake.
+_SIGNATURES = (
+    (b"\x1f\x8b", "a gzip archive: send the checkpoint itself"),
+    (b"BZh", "a bzip2 archive: send the checkpoint itself"),
+    (b"\xfd7zXZ", "an xz archive: send the checkpoint itself"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\x7fELF", "a compiled program"),
+    (b"%PDF", "a PDF"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file it points to"),
+)
+
+
+def torch_dtype(request: LoadRequest) -> torch.dtype:
+    """The precision asked for. Raises LoadError for an unknown one."""
+    if request.dtype not in _DTYPES:
+        raise LoadError(f"dtype must be float32 or float64, not {request.dtype!r}")
+    return _DTYPES[request.dtype]
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def use_threads(request: LoadRequest) -> None:
+    """Make torch compute with as many threads as the driver allots."""
+    torch.set_num_threads(max(1, request.n_threads))
+
+
+def load_torch(artifact: Path, expected: str) -> Any:  # noqa: ANN401  (a file holds anything)
+    """Unpickle a file on the CPU.
+
+    Raises InvalidArtifact for what torch.save did not write, and LoadError for what it wrote but
+    cannot be rebuilt here; both name what was ``expected``.
+    """
+    check_is_torch_file(artifact, expected)
+    try:
+        return torch.load(artifact, map_location="cpu", weights_only=False)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise InvalidArtifact(
+            f"the file looks like {expected} but torch cannot read it; it is damaged or was cut "
+            f"short ({_first_line(error)})"
+        ) from error
+    except (ImportError, AttributeError) as error:
+        raise LoadError(
+            f"the file needs Python code that this service does not have ({_first_line(error)})"
+        ) from error
+    except Exception as error:  # the pickle is a program and raises what it likes
+        raise LoadError(
+            f"reading the file raised {type(error).__name__}: {_first_line(error)}"
+        ) from error
+
+
+def check_is_torch_file(artifact: Path, expected: str) -> None:
+    """Raise InvalidArtifact, saying what the file is, unless torch.save may have written it."""
+    with artifact.open("rb") as file:
+        head = file.read(512)
+    if not head:
+        raise InvalidArtifact(f"the file is empty; expected is {expected}")
+    if head.startswith(b"PK"):
+        _check_torch_archive(artifact, expected)
+        return
+    for signature, description in _SIGNATURES:
+        if head.startswith(signature):
+            raise InvalidArtifact(f"the file is {description}; expected is {expected}")
+    if head[8:9] == b"{" and b'"dtype"' in head:
+        raise InvalidArtifact(f"the file is a safetensors file; expected is {expected}")
+    if b"\0" not in head and _is_text(head):
+        raise InvalidArtifact(f"the file is text; expected is {expected}")
+    if head[257:262] == b"ustar":
+        raise InvalidArtifact(f"the file is a tar archive; expected is {expected}")
+    if head[:1] != b"\x80":  # the first byte of torch's older format, a plain pickle
+        raise InvalidArtifact(f"the file was not written by torch.save; expected is {expected}")
+
+
+def _check_torch_archive(artifact: Path, expected: str) -> None:
+    try:
+        with zipfile.ZipFile(artifact) as archive:
+            names = [name.split("/", 1)[-1] for name in archive.namelist()]
+    except zipfile.BadZipFile as error:
+        raise InvalidArtifact(
+            f"the file begins like one of torch.save but is cut short; expected is {expected}"
+        ) from error
+    if "constants.pkl" in names:
+        raise LoadError(f"the file is a TorchScript archive; expected is {expected}")
+    if "data.pkl" not in names:
+        raise InvalidArtifact(
+            "the file is a zip archive but not one of torch.save; "
+            f"expected is {expected}, not packed any further"
+        )
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        return error.start > len(head) - 4  # a character cut by the end of what was read
+    return True
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:200]
+
+
+def describe(loaded: object) -> str:
+    """What a loaded object is, in words for someone who sent the wrong file."""
+    if isinstance(loaded, torch.nn.Module):
+        package = type(loaded).__module__.split(".")[0]
+        if package == "mace":
+            return f"a MACE model ({type(loaded).__name__}): submit it as kind mace"
+        return f"a model of class {type(loaded).__module__}.{type(loaded).__name__}"
+    if isinstance(loaded, Mapping):
+        if is_chgnet_checkpoint(loaded):
+            return "a CHGNet checkpoint: submit it as kind chgnet"
+        if loaded and all(isinstance(value, torch.Tensor) for value in loaded.values()):
+            return "a bare state dict: weights without the arguments that rebuild the model"
+        keys = ", ".join(str(key)[:40] for key in list(loaded)[:6])
+        return f"a dictionary with the keys {keys or '(none)'}"
+    return f"an object of type {type(loaded).__name__}"
+
+
+def is_chgnet_checkpoint(loaded: object) -> bool:
+    """Whether this holds the weights and arguments of a CHGNet, as its trainer writes them."""
+    if not isinstance(loaded, Mapping):
+        return False
+    model = loaded.get("model", loaded)
+    if not isinstance(model, Mapping):
+        return False
+    weights, arguments = model.get("state_dict"), model.get("model_args")
+    return (
+        isinstance(weights, Mapping)
+        and isinstance(arguments, Mapping)
+        and "atom_embedding.embedding.weight" in weights
+    )
