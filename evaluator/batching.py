@@ -1,0 +1,276 @@
+"""Gathers the force calls of many systems and serves them by a pool of calculator sessions.
+
+Systems run as threads, each with an ordinary calculator that blocks in ``CalculatorPool.compute``.
+Each slot of the pool is a thread that owns one session: it starts it, answers requests with it
+and closes it, because a sandboxed process dies with the *thread* that made it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from evaluator.calculators.base import Info
+from evaluator.sandbox.wire import Answer, Structure
+
+
+class PoolStopped(BaseException):
+    """The pool answers no more: a slot failed, or the evaluation was stopped.
+
+    Not an Exception, so that no ``except Exception`` of a protocol or of ASE keeps a system
+    going whose calculator is gone.
+    """
+
+
+class Session(Protocol):
+    """What a slot needs of a loaded calculator (see evaluator.sandbox.session)."""
+
+    info: Info
+
+    def compute(
+        self, structures: Sequence[Structure], properties: Sequence[str], timeout_s: float
+    ) -> list[Answer]: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolPlan:
+    """How many calculator processes, how many threads each, how large a batch."""
+
+    n_processes: int
+    n_threads: int = 1
+    #: At most this many structures, and about this many atoms, in one call.
+    max_batch: int = 1
+    max_batch_atoms: int = 4096
+    #: Systems simulated side by side; more than can be served keeps every slot busy.
+    n_systems: int = 2
+    #: How the plan was found: "rule", "given".
+    origin: str = "rule"
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if name != "origin" and value < 1:
+                raise ValueError(f"{name}={value} must be at least 1")
+
+
+def plan_pool(device: str, n_cores: int, *, max_processes: int | None = None) -> PoolPlan:
+    """The plan where nothing was measured.
+
+    On a CPU one structure at a time in one-thread processes was the fastest for small cells,
+    and the numbers then do not depend on which calls happen to meet in a batch. On a GPU the
+    batch is what pays. ``max_processes`` bounds the pool (by memory, or by the number of systems).
+    """
+    if device.startswith("cuda"):
+        return PoolPlan(
+            n_processes=1,
+            n_threads=min(4, n_cores),
+            max_batch=64,
+            max_batch_atoms=8192,
+            n_systems=64,
+        )
+    n_processes = max(1, min(n_cores, max_processes or n_cores))
+    return PoolPlan(n_processes=n_processes, n_systems=2 * n_processes)
+
+
+@dataclass(eq=False)
+class _Request:
+    structure: Structure
+    properties: tuple[str, ...]
+    future: Future[Answer]
+
+
+class CalculatorPool:
+    """Slots that load side by side and then serve whoever asks.
+
+    Use as a context manager: entering begins to load, leaving stops and joins all threads,
+    whatever happened.
+    """
+
+    def __init__(
+        self, start_session: Callable[[], Session], plan: PoolPlan, *, call_timeout_s: float
+    ) -> None:
+        self.plan = plan
+        self._start_session = start_session
+        self._call_timeout_s = call_timeout_s
+        self._changed = threading.Condition()
+        self._waiting: deque[_Request] = deque()
+        self._sessions: dict[int, Session] = {}
+        self._failure: BaseException | None = None
+        self._failed_slot: int | None = None
+        self._is_stopped = False
+        self._call_times_s: list[float] = []
+        self._n_structures = 0
+        self._threads = [
+            threading.Thread(target=self._run_slot, args=(slot,), name=f"calculator-{slot}")
+            for slot in range(plan.n_processes)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        for thread in self._threads:
+            thread.join()
+
+    # ------------------------------------------------------------ for the thread that evaluates
+
+    def wait_until_loaded(self, timeout_s: float) -> int:
+        """Wait a while; return how many slots have loaded. Raises what ended the pool."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._is_stopped or len(self._sessions) == self.plan.n_processes, timeout_s
+            )
+            self.check()
+            return len(self._sessions)
+
+    def check(self) -> None:
+        """Raise the failure that ended the pool, if one did."""
+        if self._failure is not None:
+            raise self._failure
+
+    @property
+    def infos(self) -> tuple[Info, ...]:
+        """What each loaded calculator says of itself, in the order of the slots."""
+        return tuple(session.info for _, session in sorted(self._sessions.items()))
+
+    @property
+    def spokesman(self) -> Session | None:
+        """The session whose output is shown: the one that failed, else the first."""
+        slot = self._failed_slot if self._failed_slot in self._sessions else None
+        return self._sessions.get(min(self._sessions, default=0) if slot is None else slot)
+
+    def statistics(self) -> dict[str, Any]:
+        """Number and time of the calls answered so far."""
+        with self._changed:
+            times_s = np.array(self._call_times_s)
+            n_structures = self._n_structures
+        if not len(times_s):
+            return {"n_calls": 0, "n_structures": 0}
+        return {
+            "n_calls": len(times_s),
+            "n_structures": n_structures,
+            "call_time_total_s": round(float(times_s.sum()), 4),
+            "call_time_median_s": round(float(np.median(times_s)), 6),
+            "call_time_p95_s": round(float(np.quantile(times_s, 0.95)), 6),
+            "call_time_max_s": round(float(times_s.max()), 6),
+        }
+
+    def stop(self) -> None:
+        """Answer nobody any more: wake all that wait, and end the calculators at work."""
+        with self._changed:
+            self._is_stopped = True
+            waiting = list(self._waiting)
+            self._waiting.clear()
+            self._changed.notify_all()
+            sessions = list(self._sessions.values())
+        for request in waiting:
+            request.future.set_exception(PoolStopped())
+        for session in sessions:
+            session.close()
+
+    # ------------------------------------------------------------------ for the systems' threads
+
+    def compute(self, structure: Structure, properties: Sequence[str]) -> Answer:
+        """Ask for one structure; blocks. Raises PoolStopped when nobody will answer."""
+        request = _Request(structure, tuple(properties), Future())
+        with self._changed:
+            if self._is_stopped:
+                raise PoolStopped
+            self._waiting.append(request)
+            self._changed.notify_all()
+        return request.future.result()
+
+    # -------------------------------------------------------------------- for the slots' threads
+
+    def _run_slot(self, slot: int) -> None:
+        batch: list[_Request] = []
+        try:
+            session = self._start_session()
+            with self._changed:
+                self._sessions[slot] = session
+                self._changed.notify_all()
+            try:
+                while batch := self._take_batch():
+                    self._answer(session, batch)
+            finally:
+                session.close()
+        except BaseException as failure:  # noqa: BLE001  (handed to the evaluation's thread)
+            self._fail(slot, failure)
+            for request in batch:
+                if not request.future.done():
+                    request.future.set_exception(PoolStopped())
+
+    def _take_batch(self) -> list[_Request]:
+        """Wait for requests; take those that may share a call, oldest first. Empty: stopped."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_stopped or self._waiting)
+            if self._is_stopped:
+                return []
+            batch = [self._waiting.popleft()]
+            n_atoms = len(batch[0].structure.numbers)
+            for request in list(self._waiting):
+                n_atoms += len(request.structure.numbers)
+                if len(batch) == self.plan.max_batch or n_atoms > self.plan.max_batch_atoms:
+                    break
+                if request.properties == batch[0].properties:
+                    self._waiting.remove(request)
+                    batch.append(request)
+            return batch
+
+    def _answer(self, session: Session, batch: Sequence[_Request]) -> None:
+        started = time.perf_counter()
+        answers = session.compute(
+            [request.structure for request in batch], batch[0].properties, self._call_timeout_s
+        )
+        with self._changed:
+            self._call_times_s.append(time.perf_counter() - started)
+            self._n_structures += len(batch)
+        for request, answer in zip(batch, answers, strict=True):
+            request.future.set_result(answer)
+
+    def _fail(self, slot: int, failure: BaseException) -> None:
+        with self._changed:
+            # After a stop the calculators are killed at work: their failures say nothing.
+            if not self._is_stopped:
+                self._failure, self._failed_slot = failure, slot
+        self.stop()
+
+
+def run_side_by_side(
+    jobs: Sequence[Callable[[], None]],
+    pool: CalculatorPool,
+    *,
+    watch: Callable[[int], None],
+    poll_s: float = 0.2,
+) -> None:
+    """Run jobs that ask the pool, a bounded number side by side, until all are done.
+
+    ``watch`` is called several times a second, in this thread, with the number of jobs done; what
+    it raises ends the run. So do a failure of the pool and an exception of a job (a bug), which
+    are raised here. In every case no job is left running on return.
+    """
+    executor = ThreadPoolExecutor(pool.plan.n_systems, thread_name_prefix="system")
+    try:
+        pending = {executor.submit(job) for job in jobs}
+        while pending:
+            done, pending = wait(pending, poll_s, FIRST_COMPLETED)
+            pool.check()
+            for future in done:
+                future.result()
+            watch(len(jobs) - len(pending))
+    except BaseException:
+        pool.stop()
+        raise
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
