@@ -1,0 +1,1 @@
+"""The web service of Touchstone; see README.md beside this file."""

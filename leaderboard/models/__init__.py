@@ -1,0 +1,28 @@
+"""The data model; one file per word of the domain."""
+
+from leaderboard.models.account import ApiToken
+from leaderboard.models.benchmark import Benchmark, BenchmarkTask, BenchmarkVersion
+from leaderboard.models.evaluation import Evaluation, Event, Score, SystemResult
+from leaderboard.models.potential import Potential
+from leaderboard.models.reference import ReferenceSet
+from leaderboard.models.submission import Artifact, Submission
+from leaderboard.models.task import Task, TaskVersion
+from leaderboard.models.worker import Worker
+
+__all__ = [
+    "ApiToken",
+    "Artifact",
+    "Benchmark",
+    "BenchmarkTask",
+    "BenchmarkVersion",
+    "Evaluation",
+    "Event",
+    "Potential",
+    "ReferenceSet",
+    "Score",
+    "Submission",
+    "SystemResult",
+    "Task",
+    "TaskVersion",
+    "Worker",
+]

@@ -1,0 +1,46 @@
+"""Choices that the database stores. What both halves know is taken from the contract."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from evaluator.catalog import CALCULATOR_KINDS, PROTOCOLS
+from evaluator.contract import Verdict
+
+
+class EvaluationState(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+TERMINAL_STATES = frozenset(
+    {EvaluationState.SUCCEEDED, EvaluationState.FAILED, EvaluationState.CANCELLED}
+)
+
+
+class VersionState(models.TextChoices):
+    """Of a task version or a benchmark version. A published one never changes again."""
+
+    DRAFT = "draft"
+    PUBLISHED = "published"
+    RETIRED = "retired"
+
+
+class Visibility(models.TextChoices):
+    PRIVATE = "private"
+    PUBLIC = "public"
+
+
+def verdict_choices() -> list[tuple[str, str]]:
+    return [(v.value, v.value.replace("_", " ")) for v in Verdict]
+
+
+def protocol_choices() -> list[tuple[str, str]]:
+    return [(p.name, p.label) for p in PROTOCOLS.values()]
+
+
+def calculator_kind_choices() -> list[tuple[str, str]]:
+    return [(k.name, k.label) for k in CALCULATOR_KINDS.values()]

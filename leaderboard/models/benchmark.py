@@ -1,0 +1,94 @@
+"""A versioned, frozen collection of task versions with categories and weights."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.core.validators import MinValueValidator
+from django.db import models
+
+from leaderboard.enums import VersionState
+from leaderboard.models.potential import slug_validator
+
+
+class Benchmark(models.Model):
+    slug = models.CharField(
+        max_length=64, unique=True, validators=[slug_validator], help_text="Name in addresses."
+    )
+    name = models.CharField(max_length=100, help_text="As pages show it.")
+    summary = models.CharField(max_length=300, help_text="What it is for.")
+    created_at = models.DateTimeField(auto_now_add=True, help_text="When it was made.")
+
+    class Meta:
+        ordering = ("slug",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def current_version(self) -> BenchmarkVersion | None:
+        return self.versions.filter(state=VersionState.PUBLISHED).order_by("-number").first()
+
+
+class BenchmarkVersion(models.Model):
+    benchmark = models.ForeignKey(
+        Benchmark, on_delete=models.PROTECT, related_name="versions", help_text="Of which."
+    )
+    number = models.PositiveIntegerField(help_text="1, 2, 3, ... within the benchmark.")
+    state = models.CharField(
+        max_length=16,
+        choices=VersionState,
+        default=VersionState.DRAFT,
+        help_text="A published version can only be retired.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True, help_text="When it was drafted.")
+    published_at = models.DateTimeField(null=True, blank=True, help_text="When it was frozen.")
+
+    class Meta:
+        ordering = ("benchmark__slug", "-number")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("benchmark", "number"), name="one_number_per_benchmark_version"
+            ),
+            models.CheckConstraint(
+                name="published_benchmark_version_has_a_date",
+                condition=models.Q(state=VersionState.DRAFT) | models.Q(published_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.benchmark.slug} v{self.number}"
+
+
+class BenchmarkTask(models.Model):
+    """A task version's place in a benchmark version."""
+
+    benchmark_version = models.ForeignKey(
+        BenchmarkVersion, on_delete=models.CASCADE, related_name="entries", help_text="Where."
+    )
+    task_version = models.ForeignKey(
+        "leaderboard.TaskVersion",
+        on_delete=models.PROTECT,
+        related_name="benchmark_entries",
+        help_text="What.",
+    )
+    category = models.CharField(max_length=64, help_text="Heading under which it stands.")
+    weight = models.FloatField(
+        default=1.0, validators=[MinValueValidator(0.0)], help_text="Within its category."
+    )
+    category_weight = models.FloatField(
+        default=1.0,
+        validators=[MinValueValidator(0.0)],
+        help_text="Of the category in the overall score; the same in all rows of a category.",
+    )
+    position = models.PositiveIntegerField(default=0, help_text="Order on the page.")
+
+    class Meta:
+        ordering = ("position", "pk")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("benchmark_version", "task_version"), name="a_task_stands_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task_version} in {self.benchmark_version}"

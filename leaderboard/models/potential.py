@@ -1,0 +1,59 @@
+"""A potential known to the public; its versions are submissions."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
+from django.db import models
+
+slug_validator = RegexValidator(
+    r"^[a-z0-9]+(?:[.-][a-z0-9]+)*\Z",
+    "Use small letters, digits, and single dots or hyphens between them.",
+)
+
+
+class Potential(models.Model):
+    slug = models.CharField(
+        max_length=64,
+        unique=True,
+        validators=[slug_validator],
+        help_text="Name in addresses, e.g. mace-mp-0. Never changes.",
+    )
+    name = models.CharField(max_length=100, help_text="Name as its authors write it.")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="potentials",
+        help_text="Who may submit versions of it.",
+    )
+    description = models.TextField(blank=True, max_length=10_000, help_text="Plain text.")
+    architecture = models.CharField(
+        max_length=100, blank=True, help_text="E.g. MACE, CHGNet, M3GNet."
+    )
+    authors = models.CharField(max_length=500, blank=True, help_text="As in the citation.")
+    paper_url = models.URLField(blank=True, help_text="The paper that describes it.")
+    code_url = models.URLField(blank=True, help_text="Where its code is.")
+    licence = models.CharField(max_length=100, blank=True, help_text="Of the weights; SPDX name.")
+    training_sets = ArrayField(
+        models.CharField(max_length=100), default=list, blank=True, help_text="E.g. MPtrj, OMat24."
+    )
+    level_of_theory = models.CharField(
+        max_length=100, blank=True, help_text="Of its training data, e.g. PBE, r2SCAN."
+    )
+    n_parameters = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Number of trained parameters."
+    )
+    is_baseline = models.BooleanField(
+        default=False, help_text="Stands on every board for comparison; marked as a baseline."
+    )
+    created_at = models.DateTimeField(auto_now_add=True, help_text="When it was registered.")
+
+    class Meta:
+        ordering = ("slug",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return f"/potentials/{self.slug}/"

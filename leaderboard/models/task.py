@@ -1,0 +1,113 @@
+"""What an administrator defines and a page ranks. A published version is immutable."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from evaluator.catalog import PROTOCOLS, Protocol
+from evaluator.contract import Limits, ScoredMetric, TaskSpec
+from leaderboard.enums import VersionState, protocol_choices
+from leaderboard.models.potential import slug_validator
+
+
+class Task(models.Model):
+    slug = models.CharField(
+        max_length=64, unique=True, validators=[slug_validator], help_text="Name in addresses."
+    )
+    name = models.CharField(max_length=100, help_text="As pages show it.")
+    summary = models.CharField(max_length=300, help_text="What is measured, in a plain sentence.")
+    created_at = models.DateTimeField(auto_now_add=True, help_text="When it was made.")
+
+    class Meta:
+        ordering = ("slug",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return f"/tasks/{self.slug}/"
+
+    def current_version(self) -> TaskVersion | None:
+        return self.versions.filter(state=VersionState.PUBLISHED).order_by("-number").first()
+
+
+class TaskVersion(models.Model):
+    task = models.ForeignKey(
+        Task, on_delete=models.PROTECT, related_name="versions", help_text="Of which task."
+    )
+    number = models.PositiveIntegerField(help_text="1, 2, 3, ... within the task.")
+    state = models.CharField(
+        max_length=16,
+        choices=VersionState,
+        default=VersionState.DRAFT,
+        help_text="A published version can only be retired.",
+    )
+    protocol = models.CharField(
+        max_length=64, choices=protocol_choices, help_text="How it is measured."
+    )
+    protocol_version = models.PositiveIntegerField(help_text="Version of the protocol's code.")
+    parameters = models.JSONField(
+        default=dict, blank=True, help_text="Of the protocol, complete with defaults."
+    )
+    reference_set = models.ForeignKey(
+        "leaderboard.ReferenceSet",
+        on_delete=models.PROTECT,
+        related_name="task_versions",
+        null=True,
+        blank=True,
+        help_text="The ground truth.",
+    )
+    metrics = models.JSONField(
+        help_text='List of {"key", "good", "bad", "worst", "weight"}: the scored metrics.'
+    )
+    limits = models.JSONField(
+        default=dict, blank=True, help_text="wall_time_s, call_timeout_s, memory_MiB."
+    )
+    min_coverage = models.FloatField(
+        default=0.5,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="A potential that supports a smaller share of the systems is shown, not ranked.",
+    )
+    seed = models.PositiveIntegerField(default=0, help_text="Of all random numbers of the task.")
+    description = models.TextField(help_text="What is measured and why, for a reader of the page.")
+    limitations = models.TextField(help_text="What the task cannot tell. Required.")
+    created_at = models.DateTimeField(auto_now_add=True, help_text="When it was drafted.")
+    published_at = models.DateTimeField(null=True, blank=True, help_text="When it was frozen.")
+
+    class Meta:
+        ordering = ("task__slug", "-number")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("task", "number"), name="one_number_per_task_version"),
+            models.CheckConstraint(
+                name="published_task_version_has_a_date",
+                condition=models.Q(state=VersionState.DRAFT) | models.Q(published_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task.slug} v{self.number}"
+
+    @property
+    def catalog_protocol(self) -> Protocol:
+        return PROTOCOLS[self.protocol]
+
+    def scored_metrics(self) -> tuple[ScoredMetric, ...]:
+        rows: list[dict[str, Any]] = self.metrics
+        return tuple(ScoredMetric.from_json(row) for row in rows)
+
+    def spec(self) -> TaskSpec:
+        """All that decides the numbers, as the evaluator takes it."""
+        return TaskSpec(
+            slug=self.task.slug,
+            version=self.number,
+            protocol=self.protocol,
+            protocol_version=self.protocol_version,
+            parameters=self.parameters,
+            metrics=self.scored_metrics(),
+            reference=self.reference_set.spec() if self.reference_set else None,
+            limits=Limits.from_json(self.limits),
+            seed=self.seed,
+        )

@@ -1,0 +1,29 @@
+"""Hosts that evaluate. A worker registers itself and is heard of while it lives."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+
+class Worker(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=200, unique=True, help_text="Host and process name.")
+    device = models.CharField(max_length=32, help_text="cpu, cuda or cuda:N.")
+    hardware = models.JSONField(default=dict, help_text="Processor, GPU, cores, memory.")
+    sandbox_level = models.CharField(
+        max_length=16, help_text="cgroup2, cgroup1, rlimit or none; see evaluator/sandbox."
+    )
+    versions = models.JSONField(default=dict, help_text="Of the evaluator and its packages.")
+    is_enabled = models.BooleanField(
+        default=True, help_text="A disabled worker claims nothing; what it runs may end."
+    )
+    first_seen_at = models.DateTimeField(auto_now_add=True, help_text="First registration.")
+    last_seen_at = models.DateTimeField(help_text="Last heartbeat.")
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,198 @@
+"""Settings of the service, read from the environment; refuses to start when they are unsafe.
+
+README.md beside this file lists every variable. Nothing secret has a default, except in
+development mode (``TOUCHSTONE_DEVELOPMENT=1``, which the demo and the tests set).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def _flag(name: str, default: str = "0") -> bool:
+    value = os.environ.get(name, default).lower()
+    if value not in {"0", "1", "true", "false", "yes", "no", ""}:
+        raise ImproperlyConfigured(f"{name}={value!r} must be 1 or 0")
+    return value in {"1", "true", "yes"}
+
+
+def _whole_number(name: str, default: int) -> int:
+    value = os.environ.get(name, str(default))
+    if not value.isdigit():
+        raise ImproperlyConfigured(f"{name}={value!r} must be a whole number")
+    return int(value)
+
+
+def _required(name: str, hint: str) -> str:
+    value = os.environ.get(name, "")
+    if not value:
+        raise ImproperlyConfigured(f"Set the environment variable {name}: {hint}")
+    return value
+
+
+DEVELOPMENT = _flag("TOUCHSTONE_DEVELOPMENT")
+DEBUG = _flag("TOUCHSTONE_DEBUG")
+if DEBUG and not DEVELOPMENT:
+    raise ImproperlyConfigured("TOUCHSTONE_DEBUG shows secrets to visitors; never in production")
+
+if DEVELOPMENT:
+    SECRET_KEY = os.environ.get("TOUCHSTONE_SECRET_KEY") or secrets.token_urlsafe(50)
+    ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", "testserver"]
+else:
+    SECRET_KEY = _required("TOUCHSTONE_SECRET_KEY", "a long random text, kept secret")
+    ALLOWED_HOSTS = _required("TOUCHSTONE_HOSTS", "the host names, separated by commas").split(",")
+    SECURE_SSL_REDIRECT = _flag("TOUCHSTONE_SSL_REDIRECT", "1")
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 31_536_000
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("TOUCHSTONE_ORIGINS", "").split(",") if o]
+
+#: Everything the service keeps outside the database: artifacts, reference sets, caches.
+DATA_DIR = Path(os.environ.get("TOUCHSTONE_DATA_DIR", BASE_DIR / "var")).resolve()
+#: A folder with copies of public reference data, laid out as in the registry; may be empty.
+DATA_MIRROR = os.environ.get("TOUCHSTONE_DATA_MIRROR", "")
+
+DATABASES = {
+    "default": dj_database_url.parse(
+        _required("DATABASE_URL", "postgresql://user:password@host/database"),
+        conn_max_age=_whole_number("TOUCHSTONE_DATABASE_CONNECTION_AGE_S", 60),
+        conn_health_checks=True,
+    )
+}
+if "postgresql" not in str(DATABASES["default"].get("ENGINE")):
+    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database")
+
+INSTALLED_APPS = [
+    "leaderboard",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "drf_spectacular",
+    "rest_framework",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "leaderboard.middleware.SecurityHeaders",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "leaderboard.urls"
+WSGI_APPLICATION = "leaderboard.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": DATA_DIR / "blobs"},
+    },
+    "staticfiles": {
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if DEVELOPMENT
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        )
+    },
+}
+WHITENOISE_USE_FINDERS = DEVELOPMENT
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20  # request bodies that are not files
+
+#: The largest artifact that one request may carry.
+MAX_ARTIFACT_BYTES = _whole_number("TOUCHSTONE_MAX_ARTIFACT_MIB", 512) * 2**20
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "leaderboard.api.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "leaderboard.api.problems.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Touchstone",
+    "DESCRIPTION": "Submit interatomic potentials, follow their evaluation, read leaderboards.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+#: A message is a hint that work exists; PostgreSQL is the truth. See dispatch.py.
+CELERY_BROKER_URL = _required("CELERY_BROKER_URL", "redis://... or amqp://...")
+
+#: An evaluation whose worker has not been heard of for so long goes back to the queue.
+LEASE_S = _whole_number("TOUCHSTONE_LEASE_S", 60)
+HEARTBEAT_S = _whole_number("TOUCHSTONE_HEARTBEAT_S", 10)
+REAPER_INTERVAL_S = _whole_number("TOUCHSTONE_REAPER_INTERVAL_S", 15)
+MAX_ATTEMPTS = _whole_number("TOUCHSTONE_MAX_ATTEMPTS", 3)
+if HEARTBEAT_S * 3 > LEASE_S:
+    raise ImproperlyConfigured("TOUCHSTONE_LEASE_S must be at least three heartbeats")
+#: Set to 1 to let the built-in potentials, and only these, run where no sandbox can be had.
+ALLOW_UNSANDBOXED_BUILT_IN = _flag("TOUCHSTONE_ALLOW_UNSANDBOXED_BUILT_IN")
+#: Refuse to evaluate strangers' potentials without a cgroup that contains their memory.
+REQUIRE_CGROUP = _flag("TOUCHSTONE_REQUIRE_CGROUP", "0" if DEVELOPMENT else "1")
+#: Device on which this host's worker evaluates: "cpu", "cuda" or "cuda:0".
+DEVICE = os.environ.get("TOUCHSTONE_DEVICE", "cpu")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}

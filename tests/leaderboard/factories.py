@@ -1,0 +1,140 @@
+"""Rows for tests, made with as few words as a test needs. The cast: alice, bob, charlie."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from leaderboard import models
+from leaderboard.enums import EvaluationState, VersionState
+
+_count = itertools.count(1)
+
+
+def user(name: str = "alice", **fields: Any) -> User:
+    found = User.objects.filter(username=name).first()
+    return found or User.objects.create_user(
+        name, f"{name}@example.org", "a good password", **fields
+    )
+
+
+def charlie() -> User:
+    return user("charlie", is_staff=True)
+
+
+def potential(owner: User | None = None, **fields: Any) -> models.Potential:
+    n = next(_count)
+    defaults = {"slug": f"potential-{n}", "name": f"Potential {n}", "owner": owner or user()}
+    return models.Potential.objects.create(**{**defaults, **fields})
+
+
+def artifact(content: bytes | None = None) -> models.Artifact:
+    """The row alone; a test that needs the bytes stores them through the service."""
+    content = content or f"artifact {next(_count)}".encode()
+    sha256 = hashlib.sha256(content).hexdigest()
+    return models.Artifact.objects.get_or_create(
+        sha256=sha256, defaults={"size_bytes": len(content)}
+    )[0]
+
+
+def submission(of: models.Potential | None = None, **fields: Any) -> models.Submission:
+    of = of or potential()
+    defaults = {
+        "potential": of,
+        "version": f"0.{next(_count)}",
+        "artifact": fields.pop("artifact", None) or artifact(),
+        "artifact_filename": "emt.json",
+        "calculator_kind": "ase",
+        "submitted_by": of.owner,
+    }
+    return models.Submission.objects.create(**{**defaults, **fields})
+
+
+def reference_set(**fields: Any) -> models.ReferenceSet:
+    n = next(_count)
+    defaults = {
+        "slug": f"reference-{n}",
+        "version": "1",
+        "title": "Crystals",
+        "sha256": hashlib.sha256(str(n).encode()).hexdigest(),
+        "size_bytes": 10,
+        "n_systems": 2,
+        "elements": ["Al", "Cu"],
+        "properties": ["volume_per_atom_A3", "bulk_modulus_GPa", "bulk_modulus_derivative"],
+        "level_of_theory": "PBE",
+        "licence": "CC-BY-4.0",
+        "citation": "Nobody, 2026",
+    }
+    return models.ReferenceSet.objects.create(**{**defaults, **fields})
+
+
+METRICS = [
+    {"key": "eos_delta_mean", "good": 1.0, "bad": 50.0, "worst": 100.0, "weight": 2.0},
+    {"key": "bulk_modulus_relative_error", "good": 2.0, "bad": 60.0, "worst": 100.0},
+]
+
+
+def task_version(task: models.Task | None = None, **fields: Any) -> models.TaskVersion:
+    n = next(_count)
+    task = task or models.Task.objects.create(slug=f"task-{n}", name=f"Task {n}", summary="EOS")
+    defaults: dict[str, Any] = {
+        "task": task,
+        "number": task.versions.count() + 1,
+        "protocol": "equation_of_state",
+        "protocol_version": 1,
+        "reference_set": fields.pop("reference_set", None) or reference_set(),
+        "metrics": METRICS,
+        "description": "What and why.",
+        "limitations": "Fixed shapes.",
+        "state": VersionState.PUBLISHED,
+    }
+    defaults.update(fields)
+    if defaults["state"] != VersionState.DRAFT:
+        defaults.setdefault("published_at", timezone.now())
+    return models.TaskVersion.objects.create(**defaults)
+
+
+def evaluation(
+    of: models.Submission | None = None, on: models.TaskVersion | None = None, **fields: Any
+) -> models.Evaluation:
+    """Queued unless ``state`` says otherwise; a score makes it a success."""
+    if "score" in fields:
+        fields.setdefault("state", EvaluationState.SUCCEEDED)
+        fields.setdefault("verdict", "ok")
+        fields.setdefault("coverage", 1.0)
+    if fields.get("state") in {"succeeded", "failed", "cancelled"}:
+        fields.setdefault("finished_at", timezone.now())
+    return models.Evaluation.objects.create(
+        submission=of or submission(), task_version=on or task_version(), **fields
+    )
+
+
+def benchmark_version(*entries: tuple[models.TaskVersion, str]) -> models.BenchmarkVersion:
+    """Published, with each task version under its category."""
+    n = next(_count)
+    benchmark = models.Benchmark.objects.create(
+        slug=f"benchmark-{n}", name=f"Benchmark {n}", summary="All."
+    )
+    version = models.BenchmarkVersion.objects.create(benchmark=benchmark, number=1)
+    for position, (task, category) in enumerate(entries):
+        models.BenchmarkTask.objects.create(
+            benchmark_version=version, task_version=task, category=category, position=position
+        )
+    version.state = VersionState.PUBLISHED
+    version.published_at = timezone.now()
+    version.save()
+    return version
+
+
+def worker(**fields: Any) -> models.Worker:
+    defaults = {
+        "name": f"worker-{next(_count)}",
+        "device": "cpu",
+        "sandbox_level": "cgroup1",
+        "last_seen_at": timezone.now(),
+    }
+    return models.Worker.objects.create(**{**defaults, **fields})

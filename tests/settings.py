@@ -1,0 +1,10 @@
+"""Settings of the tests and of mypy: development mode, with a database only where one is given."""
+
+import os
+
+os.environ.setdefault("TOUCHSTONE_DEVELOPMENT", "1")
+os.environ.setdefault("TOUCHSTONE_SECRET_KEY", "a key for tests")
+os.environ.setdefault("DATABASE_URL", "postgresql://nobody@/none")
+os.environ.setdefault("CELERY_BROKER_URL", "memory://")
+
+from leaderboard.settings import *  # noqa: F403
