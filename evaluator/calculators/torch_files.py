@@ -17,6 +17,10 @@ from evaluator.calculators.base import InvalidArtifact, LoadError, LoadRequest
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
+# e3nn reads its constants by torch.load's safe mode, which does not know slices by itself; without
+# this line a MACE model can be neither loaded nor recognised.
+torch.serialization.add_safe_globals([slice])
+
 #: First bytes of files that are often sent by mistake.
 _SIGNATURES = (
     (b"\x1f\x8b", "a gzip archive: send the checkpoint itself"),

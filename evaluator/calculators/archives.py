@@ -1,0 +1,83 @@
+"""Unpacking a zip that a stranger sent: into one new folder, never out of it, never too much.
+
+Used inside the sandbox, where a breach would gain nothing; but a full disk or a clear message is
+still worth having before the submission's code runs.
+"""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from evaluator.calculators.base import InvalidArtifact
+
+_MOST_FILES = 5_000
+_MOST_BYTES = 1 << 30
+_CHUNK = 1 << 20
+
+
+def unpack(artifact: Path, *, most_files: int = _MOST_FILES, most_bytes: int = _MOST_BYTES) -> Path:
+    """Unpack a zip into a new folder under the temporary directory and return the folder.
+
+    Raises InvalidArtifact for what is no zip, for damaged or encrypted members, links, names that
+    lead out of the folder or occur twice, more than ``most_files`` members, or more than
+    ``most_bytes`` of content. The bytes are counted as they come; what the archive claims of
+    their number is not believed.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="artifact-"))
+    try:
+        with zipfile.ZipFile(artifact) as archive:
+            members = archive.infolist()
+            if len(members) > most_files:
+                raise InvalidArtifact(f"the zip has more than {most_files} members")
+            left = most_bytes
+            for member in members:
+                left -= _extract(archive, member, folder, left)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise InvalidArtifact(f"the file is not a zip that can be unpacked: {error}") from error
+    except InvalidArtifact:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
+
+
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, left: int) -> int:
+    """Extract one member and return its size in bytes."""
+    target = folder / _checked_name(member)
+    if member.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+        return 0
+    if member.flag_bits & 0x1:
+        raise InvalidArtifact(f"the zip's member {member.filename!r} is encrypted")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        raise InvalidArtifact(f"the zip's member {member.filename!r} occurs twice")
+    with archive.open(member) as source, target.open("xb") as sink:
+        return _copy(source, sink, left)
+
+
+def _copy(source: IO[bytes], sink: IO[bytes], left: int) -> int:
+    size = 0
+    while chunk := source.read(_CHUNK):
+        size += len(chunk)
+        if size > left:
+            raise InvalidArtifact("the zip unpacks to more than is allowed")
+        sink.write(chunk)
+    return size
+
+
+def _checked_name(member: zipfile.ZipInfo) -> PurePosixPath:
+    name = member.filename
+    path = PurePosixPath(name)
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise InvalidArtifact(f"the zip's member {name!r} is a link or a device")
+    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or not path.parts:
+        raise InvalidArtifact(f"the zip's member {name!r} leads out of its folder")
+    return path

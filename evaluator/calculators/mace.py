@@ -1,0 +1,106 @@
+"""MACE: any model that mace_run_train wrote, as torch.save of the whole module.
+
+Batatia et al., NeurIPS 2022, arXiv:2206.07697. Graphs are built and the model is called as
+``mace.calculators.MACECalculator`` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import torch
+from ase.data import chemical_symbols
+
+from evaluator.calculators.base import Adapter, Info, LoadError, LoadRequest
+from evaluator.calculators.structures import check_elements, periodic_cell, to_atoms, voigt_stress
+from evaluator.calculators.torch_files import (
+    describe,
+    dtype_name,
+    load_torch,
+    torch_dtype,
+    use_threads,
+)
+from evaluator.sandbox.wire import Prediction, Structure
+
+# After torch_files, which lets torch read e3nn's constants.
+from mace import data as mace_data  # isort: skip
+from mace import modules as mace_modules  # isort: skip
+from mace.tools import torch_geometric, torch_tools, utils  # isort: skip
+
+_EXPECTED = "a MACE model"
+
+
+class MaceAdapter(Adapter):
+    """Energies, forces and stress of one head of a MACE model."""
+
+    def load(self, request: LoadRequest) -> Info:
+        self._dtype = torch_dtype(request)
+        self._device = torch.device(request.device)
+        use_threads(request)
+        model = load_torch(request.artifact, _EXPECTED)
+        if not isinstance(model, mace_modules.MACE):
+            raise LoadError(f"the file is not {_EXPECTED} but {describe(model)}")
+        model.eval().requires_grad_(False)
+        self._model = model.to(device=self._device, dtype=self._dtype)
+        self._heads = list(getattr(model, "heads", None) or ["Default"])
+        self._head = _choose_head(self._heads, str(request.settings.get("head", "")))
+        self._z_table = utils.AtomicNumberTable([int(z) for z in model.atomic_numbers])
+        self._elements = tuple(chemical_symbols[z] for z in self._z_table.zs)
+        self._cutoff = float(model.r_max)
+        if self._device.type != "cpu":
+            self.max_batch_structures, self.max_batch_atoms = 32, 1024
+        return Info(
+            name=f"{type(model).__name__}, head {self._head}",
+            dtype=dtype_name(self._dtype),
+            device=request.device,
+            elements=self._elements,
+            n_parameters=sum(parameter.numel() for parameter in model.parameters()),
+            cutoff_A=self._cutoff,
+            versions={"mace-torch": version("mace-torch"), "torch": torch.__version__},
+        )
+
+    def compute(
+        self, structures: Sequence[Structure], properties: Sequence[str]
+    ) -> list[Prediction]:
+        loader = [self._graph(structure) for structure in structures]
+        batch = torch_geometric.Batch.from_data_list(loader).to(self._device)
+        out = self._model(batch.to_dict(), compute_stress=True)
+        energies = out["energy"].detach().cpu().numpy().astype(float)
+        forces = out["forces"].detach().cpu().numpy().astype(float)
+        virials = out["virials"].detach().cpu().numpy().astype(float)
+        starts = batch.ptr.tolist()
+        return [
+            Prediction(
+                energy=float(energies[k]),
+                forces=forces[starts[k] : starts[k + 1]],
+                stress=voigt_stress(-virials[k], structure),
+            )
+            for k, structure in enumerate(structures)
+        ]
+
+    def _graph(self, structure: Structure) -> mace_data.AtomicData:
+        check_elements(structure, self._elements, "this MACE model")
+        atoms = to_atoms(structure)
+        # MACE makes a box of its own for open directions, which is not always perpendicular.
+        atoms.cell, atoms.pbc = periodic_cell(structure, clearance=2 * self._cutoff), True
+        with torch_tools.default_dtype(dtype_name(self._dtype)):
+            configuration = mace_data.config_from_atoms(
+                atoms, key_specification=mace_data.KeySpecification(), head_name=self._head
+            )
+            return mace_data.AtomicData.from_config(
+                configuration, z_table=self._z_table, cutoff=self._cutoff, heads=self._heads
+            )
+
+
+def _choose_head(heads: Sequence[str], wanted: str) -> str:
+    """The head asked for, or the only or default one. Raises LoadError naming the heads."""
+    known = ", ".join(heads)
+    if wanted:
+        if wanted not in heads:
+            raise LoadError(f"the model has no head {wanted!r}; it has {known}")
+        return wanted
+    defaults = [head for head in heads if head.lower() == "default"] or list(heads)
+    if len(defaults) > 1:
+        raise LoadError(f"the model has several heads and no default; name one of {known}")
+    return defaults[0]
