@@ -15,7 +15,8 @@ from enum import StrEnum
 class Direction(StrEnum):
     LOWER = "lower"
     HIGHER = "higher"
-    #: Best at one, worse on both sides (a slope).
+    #: Best at one, worse on both sides (a slope): the score falls linearly with the distance from
+    #: the good anchor, alike on both sides, to zero at the bad anchor's distance.
     ONE = "one"
 
 
@@ -303,6 +304,14 @@ METRICS: dict[str, Metric] = {
             digits=2,
         ),
         Metric(
+            key="energy_relative_error",
+            label="Energy error / dummy",
+            unit="",
+            direction=Direction.LOWER,
+            description="Energy RMSE divided by that of a dummy that knows compositions only "
+            "(the best energy for each element after a composition shift, else the mean energy).",
+        ),
+        Metric(
             key="force_mae",
             label="Force MAE",
             unit="eV/Å",
@@ -319,11 +328,43 @@ METRICS: dict[str, Metric] = {
             digits=4,
         ),
         Metric(
+            key="force_structure_mae",
+            label="Force MAE by structure",
+            unit="eV/Å",
+            direction=Direction.LOWER,
+            description="Force MAE of each structure, averaged with equal weight to structures.",
+            digits=4,
+        ),
+        Metric(
+            key="force_relative_error",
+            label="Force error / dummy",
+            unit="",
+            direction=Direction.LOWER,
+            description="Force RMSE divided by that of zero forces: one knows nothing.",
+        ),
+        Metric(
+            key="force_magnitude_mae",
+            label="Force length MAE",
+            unit="eV/Å",
+            direction=Direction.LOWER,
+            description="Mean over atoms of the absolute error of the force's length.",
+            digits=4,
+        ),
+        Metric(
+            key="force_vector_error",
+            label="Force vector error",
+            unit="eV/Å",
+            direction=Direction.LOWER,
+            description="Mean over atoms of the length of the error vector.",
+            digits=4,
+        ),
+        Metric(
             key="force_cosine_mean",
             label="Force cosine",
             unit="",
             direction=Direction.HIGHER,
-            description="Mean cosine between predicted and reference force vectors, over atoms.",
+            description="Mean cosine between predicted and reference force vectors, over atoms "
+            "with a reference force of 0.05 eV/Å or more.",
             digits=4,
         ),
         Metric(
@@ -351,11 +392,22 @@ METRICS: dict[str, Metric] = {
             digits=4,
         ),
         Metric(
+            key="softening_slope_median",
+            label="Median slope",
+            unit="",
+            direction=Direction.ONE,
+            description="Median over structures of each structure's slope through the origin of "
+            "predicted against reference force components.",
+            source=_SOFTENING_SOURCE,
+            digits=4,
+        ),
+        Metric(
             key="force_corrected_mae",
             label="Force cMAE",
             unit="eV/Å",
             direction=Direction.LOWER,
-            description="Force MAE after the predicted forces are divided by the softening slope.",
+            description="Force MAE after the predicted forces are divided by the pooled softening "
+            "slope; at a slope of 0.1 or less nothing is divided.",
             source=_SOFTENING_SOURCE,
             digits=4,
         ),
@@ -397,8 +449,8 @@ PROTOCOLS: dict[str, Protocol] = {
                     minimum=5.0,
                     maximum=60.0,
                     unit="%",
-                    help="How far from the reference volume a minimum is looked for. A crystal "
-                    "without one has failed.",
+                    help="How far from the reference volume a minimum is looked for, downhill. A "
+                    "crystal without one has failed.",
                 ),
             ),
             metrics=(
@@ -443,12 +495,18 @@ PROTOCOLS: dict[str, Protocol] = {
             metrics=(
                 "energy_mae",
                 "energy_rmse",
+                "energy_relative_error",
                 "force_mae",
                 "force_rmse",
+                "force_structure_mae",
+                "force_relative_error",
+                "force_magnitude_mae",
+                "force_vector_error",
                 "force_cosine_mean",
                 "stress_mae",
                 "stress_rmse",
                 "softening_slope",
+                "softening_slope_median",
                 "force_corrected_mae",
             ),
             reference_properties=("energy", "forces"),

@@ -94,7 +94,9 @@ def _read(hint: Any, value: Any) -> Any:  # noqa: ANN401  (a type hint, and any 
 class ScoredMetric(_Record):
     """A metric of a task, with the anchors that turn its value into a score.
 
-    score = clip((value - bad) / (good - bad), 0, 1). A failed system is charged ``worst``.
+    score = clip((value - bad) / (good - bad), 0, 1); for a metric that is best at one,
+    clip(1 - |value - good| / |bad - good|, 0, 1). A failed system is charged ``worst``, in the
+    metric's own unit. A weight of zero shows the metric without scoring it.
     """
 
     key: str
@@ -212,6 +214,8 @@ class EvaluationReport(_Record):
     n_systems: int = 0
     n_failed: int = 0
     n_unsupported: int = 0
+    #: What only the whole set tells (force errors by element, the fitted energy shift, ...).
+    summary: dict[str, Any] = field(default_factory=dict)
     #: Rotation, permutation, finite-difference and repeatability checks, names with units.
     consistency: dict[str, Any] = field(default_factory=dict)
     #: Versions, hardware, dtype, seeds, sandbox level, hashes, timings.

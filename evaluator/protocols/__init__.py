@@ -1,0 +1,11 @@
+"""Protocols by the name that the catalog gives them."""
+
+from __future__ import annotations
+
+from evaluator.protocols.base import Protocol
+from evaluator.protocols.energy_forces import EnergyForcesProtocol
+from evaluator.protocols.equation_of_state import EquationOfStateProtocol
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol for protocol in (EquationOfStateProtocol(), EnergyForcesProtocol())
+}

@@ -63,9 +63,10 @@ class Statistic(StrEnum):
 class Sample:
     """A metric's value for each system that was judged, before it is pooled.
 
-    ``values`` and ``weights`` have the length of ``systems`` handed to ``samples``; NaN marks
-    a system that has failed (scoring charges it) or, where ``missing`` is set, one to which the
-    metric does not apply (scoring leaves it out and the page says so).
+    ``values`` and ``weights`` have the length of ``systems`` handed to ``samples``, which are all
+    of the reference set's (unsupported ones are left out by the scoring). NaN marks a system that
+    has failed (scoring charges it) or, where ``missing`` is set, one to which the metric does not
+    apply (scoring leaves it out and the page says so).
     """
 
     values: FloatArray
@@ -96,11 +97,24 @@ class Protocol(ABC):
         outcomes: Sequence[Outcome | None],
         parameters: Mapping[str, Any],
     ) -> tuple[dict[str, Sample], list[dict[str, Any]]]:
-        """Turn outcomes (None for a failed system) into samples by metric key.
+        """Turn outcomes (None for a failed or unsupported system) into samples by metric key.
 
         The second result holds, per system, values that only the whole set decides (an energy
         after the composition shift, say), to be merged into its record.
         """
+
+    def reference_values(self, system: System) -> dict[str, Any]:
+        """The reference's small numbers under the names of ``Outcome.values``, for tables."""
+        return {k: v for k, v in system.reference.items() if isinstance(v, int | float | str)}
+
+    def summary(
+        self,
+        systems: Sequence[System],
+        outcomes: Sequence[Outcome | None],
+        parameters: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """What only the whole set tells and no metric holds, JSON-ready, names with units."""
+        return {}
 
 
 Progress = Callable[[int, int], None]

@@ -1,0 +1,257 @@
+"""Energies, forces and stress: single points on the structures of a reference set.
+
+Pooled numbers weigh every force component (energies and stresses: every structure) alike. The
+values handed to the scoring are per structure, weighted so that their weighted mean is the pooled
+number. Energies are errors per atom, in meV/atom; forces in eV/Å; stress in GPa.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from ase.calculators.calculator import Calculator
+
+from evaluator.metrics import forces as force_metrics
+from evaluator.metrics.energies import composition_fractions, composition_shift
+from evaluator.metrics.stresses import pressure, stress_errors
+from evaluator.protocols.base import (
+    FloatArray,
+    Outcome,
+    Protocol,
+    Sample,
+    Statistic,
+    System,
+    SystemFailure,
+    UnsuitableReference,
+)
+from evaluator.protocols.energy_forces_summary import summarise
+from evaluator.protocols.single_point import SinglePoint, single_point
+
+_ENERGY_METRICS = ("energy_mae", "energy_rmse", "energy_relative_error")
+_STRESS_METRICS = ("stress_mae", "stress_rmse")
+
+
+class EnergyForcesProtocol(Protocol):
+    """Single points against a reference set's energies, forces and stresses."""
+
+    name = "energy_forces"
+
+    def check_reference(self, systems: Sequence[System], metrics: Sequence[str]) -> None:
+        if not systems:
+            raise UnsuitableReference("The reference set is empty.")
+        if any(metric in _ENERGY_METRICS for metric in metrics):
+            _demand(systems, "energy", ())
+        if any(metric not in (*_ENERGY_METRICS, *_STRESS_METRICS) for metric in metrics):
+            for system in systems:
+                _demand([system], "forces", (len(system.atoms), 3))
+        has_stress = [system for system in systems if system.reference.get("stress") is not None]
+        if any(metric in _STRESS_METRICS for metric in metrics):
+            _demand(has_stress or systems, "stress", (6,))
+
+    def simulate(
+        self, system: System, calculator: Calculator, parameters: Mapping[str, Any]
+    ) -> Outcome:
+        known = [name for name in ("forces", "stress") if _known(system, name) is not None]
+        answer = single_point(system.atoms, calculator, ("energy", *known))
+        if "forces" in known and answer.forces is None:
+            raise SystemFailure("The potential gave no forces.")
+        arrays = {"energy": np.array([answer.energy])}
+        if "forces" in known and answer.forces is not None:
+            arrays["forces"] = answer.forces
+        if "stress" in known and answer.stress is not None:
+            arrays["stress"] = answer.stress
+        return Outcome(values=_values(system, answer), arrays=arrays)
+
+    def samples(
+        self,
+        systems: Sequence[System],
+        outcomes: Sequence[Outcome | None],
+        parameters: Mapping[str, Any],
+    ) -> tuple[dict[str, Sample], list[dict[str, Any]]]:
+        samples: dict[str, Sample] = {}
+        rows: list[dict[str, Any]] = [{} for _ in systems]
+        if all(_known(system, "energy") is not None for system in systems):
+            errors, _, dummy = _energy_errors(systems, outcomes, parameters)
+            samples |= _energy_samples(errors, dummy)
+            for row, error, outcome in zip(rows, errors, outcomes, strict=True):
+                if outcome is not None:
+                    row["energy_error_meV_per_atom"] = 1000 * float(error)
+        if all(_known(system, "forces") is not None for system in systems):
+            samples |= _force_samples(systems, outcomes)
+        if any(_known(system, "stress") is not None for system in systems):
+            samples |= _stress_samples(systems, outcomes)
+        return samples, rows
+
+    def reference_values(self, system: System) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        energy, forces, stress = (_known(system, name) for name in ("energy", "forces", "stress"))
+        if energy is not None:
+            values["energy_per_atom_eV"] = float(energy) / len(system.atoms)
+        if forces is not None:
+            values["force_rms_eV_A"] = float(np.sqrt(np.mean(forces**2)))
+        if stress is not None:
+            values["pressure_GPa"] = pressure(stress)
+        return values
+
+    def summary(
+        self,
+        systems: Sequence[System],
+        outcomes: Sequence[Outcome | None],
+        parameters: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        judged = [(s, o) for s, o in zip(systems, outcomes, strict=True) if o is not None]
+        found: dict[str, Any] = summarise(judged)
+        if judged and all(_known(system, "energy") is not None for system in systems):
+            _, found["energy_shift_eV_per_atom"], _ = _energy_errors(systems, outcomes, parameters)
+        return found
+
+
+def _known(system: System, name: str) -> FloatArray | None:
+    value = system.reference.get(name)
+    return None if value is None else np.asarray(value, dtype=float)
+
+
+def _demand(systems: Sequence[System], name: str, shape: tuple[int, ...]) -> None:
+    for system in systems:
+        value = _known(system, name)
+        if value is None:
+            raise UnsuitableReference(f"{system.id} has no reference {name}.")
+        if value.shape != shape or not np.isfinite(value).all():
+            raise UnsuitableReference(
+                f"{system.id}: the reference {name} must be finite numbers of shape {shape}, "
+                f"not {value.shape}."
+            )
+
+
+def _values(system: System, answer: SinglePoint) -> dict[str, Any]:
+    """What the table of systems shows; names carry units."""
+    n_atoms = len(system.atoms)
+    values: dict[str, Any] = {
+        "formula": system.atoms.get_chemical_formula(),
+        "n_atoms": n_atoms,
+        "energy_per_atom_eV": answer.energy / n_atoms,
+    }
+    reference = _known(system, "forces")
+    if reference is not None and answer.forces is not None:
+        values["force_mae_eV_A"] = force_metrics.force_mae(answer.forces, reference)
+        values["force_rms_eV_A"] = float(np.sqrt(np.mean(answer.forces**2)))
+        values["force_cosine"] = force_metrics.force_cosine_mean(answer.forces, reference)
+        values["softening_slope"] = force_metrics.softening_slope(answer.forces, reference)
+    stress = _known(system, "stress")
+    if stress is not None and answer.stress is not None:
+        values["stress_mae_GPa"] = float(np.mean(np.abs(stress_errors(answer.stress, stress))))
+        values["pressure_GPa"] = pressure(answer.stress)
+    return values
+
+
+def _energy_errors(
+    systems: Sequence[System], outcomes: Sequence[Outcome | None], parameters: Mapping[str, Any]
+) -> tuple[FloatArray, dict[str, float], float]:
+    """Errors per atom in eV (NaN where failed), the shift by element, and the dummy's RMSE in eV.
+
+    The dummy knows compositions only: the best energies by element after a composition shift,
+    else the mean energy per atom. It is made of the whole set, whoever is judged.
+    """
+    fractions, elements = composition_fractions([system.atoms.numbers for system in systems])
+    n_atoms = np.array([len(system.atoms) for system in systems])
+    reference = np.array([float(system.reference["energy"]) for system in systems]) / n_atoms
+    totals = [np.nan if o is None else float(o.arrays["energy"][0]) for o in outcomes]
+    errors = np.array(totals) / n_atoms - reference
+    if parameters["energy_reference"] == "as_is":
+        return errors, {}, float(np.std(reference))
+    judged = np.isfinite(errors)
+    shift = composition_shift(errors[judged], fractions[judged])
+    residual = reference - fractions @ composition_shift(reference, fractions)
+    by_element = {e: float(v) for e, v in zip(elements, shift, strict=True)}
+    return errors - fractions @ shift, by_element, float(np.sqrt(np.mean(residual**2)))
+
+
+def _energy_samples(errors: FloatArray, dummy_rmse: float) -> dict[str, Sample]:
+    """Errors and the dummy's RMSE in eV/atom; below 1 µeV/atom the set tells no energies apart."""
+    none = np.zeros(len(errors), dtype=bool)
+    tells = dummy_rmse > 1e-6
+    relative = (errors / dummy_rmse) ** 2 if tells else np.full(len(errors), np.nan)
+    ones, rms = np.ones(len(errors)), Statistic.RMS
+    squares = (1000 * errors) ** 2
+    return {
+        "energy_mae": Sample(values=1000 * np.abs(errors), weights=ones, missing=none),
+        "energy_rmse": Sample(values=squares, weights=ones, missing=none, statistic=rms),
+        "energy_relative_error": Sample(
+            values=relative, weights=ones, missing=none if tells else ~none, statistic=rms
+        ),
+    }
+
+
+def _force_samples(
+    systems: Sequence[System], outcomes: Sequence[Outcome | None]
+) -> dict[str, Sample]:
+    reference = [np.asarray(system.reference["forces"], dtype=float) for system in systems]
+    predicted = [None if outcome is None else outcome.arrays["forces"] for outcome in outcomes]
+    pairs = list(zip(predicted, reference, strict=True))
+
+    def each(function: Any) -> FloatArray:  # noqa: ANN401  (predicted, reference -> float | None)
+        values = [None if p is None else function(p, r) for p, r in pairs]
+        return np.array([np.nan if v is None else v for v in values], dtype=float)
+
+    components = np.array([r.size for r in reference], dtype=float)
+    squares = np.array([float(np.sum(r**2)) for r in reference])
+    directions = np.array([float(force_metrics.has_direction(r).sum()) for r in reference])
+    ones, none = np.ones(len(pairs)), np.zeros(len(pairs), dtype=bool)
+    slopes = each(force_metrics.softening_slope)
+    mean_square = each(force_metrics.force_mean_square_error)
+    dummy = squares.sum() / components.sum()
+    judged = np.isfinite(slopes)
+    slope = float(np.average(slopes[judged], weights=squares[judged])) if judged.any() else 1.0
+
+    def sample(
+        values: FloatArray,
+        weights: FloatArray = components,
+        missing: FloatArray = none,
+        statistic: Statistic = Statistic.MEAN,
+    ) -> Sample:
+        return Sample(values=values, weights=weights, missing=missing > 0, statistic=statistic)
+
+    mae = each(force_metrics.force_mae)
+    relative = mean_square / dummy if dummy > 0 else np.full(len(pairs), np.nan)
+    return {
+        "force_mae": sample(mae),
+        "force_structure_mae": sample(mae, ones),
+        "force_rmse": sample(mean_square, statistic=Statistic.RMS),
+        "force_relative_error": sample(
+            relative, missing=none if dummy > 0 else ones, statistic=Statistic.RMS
+        ),
+        "force_magnitude_mae": sample(each(force_metrics.force_magnitude_mae)),
+        "force_vector_error": sample(
+            each(lambda p, r: float(np.mean(force_metrics.force_vector_errors(p, r))))
+        ),
+        "force_cosine_mean": sample(
+            each(force_metrics.force_cosine_mean), directions, directions == 0
+        ),
+        "softening_slope": sample(slopes, squares, squares == 0),
+        "softening_slope_median": sample(slopes, ones, squares == 0, Statistic.MEDIAN),
+        "force_corrected_mae": sample(
+            each(lambda p, r: force_metrics.force_corrected_mae(p, r, slope))
+        ),
+    }
+
+
+def _stress_samples(
+    systems: Sequence[System], outcomes: Sequence[Outcome | None]
+) -> dict[str, Sample]:
+    """A potential that gives no stress is charged where the reference has one."""
+    mae, mean_square = np.full(len(systems), np.nan), np.full(len(systems), np.nan)
+    missing = np.array([_known(system, "stress") is None for system in systems])
+    for i, (system, outcome) in enumerate(zip(systems, outcomes, strict=True)):
+        if missing[i] or outcome is None or "stress" not in outcome.arrays:
+            continue
+        errors = stress_errors(outcome.arrays["stress"], system.reference["stress"])
+        mae[i], mean_square[i] = np.mean(np.abs(errors)), np.mean(errors**2)
+    ones = np.ones(len(systems))
+    return {
+        "stress_mae": Sample(values=mae, weights=ones, missing=missing),
+        "stress_rmse": Sample(
+            values=mean_square, weights=ones, missing=missing, statistic=Statistic.RMS
+        ),
+    }

@@ -1,0 +1,205 @@
+"""Equation of state: energy against volume at fixed shape and fractional coordinates.
+
+Each crystal is scaled to its reference volume, the potential's own minimum is looked for
+downhill from there, and a third-order Birch-Murnaghan equation is fitted around it. Energies
+alone are asked for. Volumes are in Å³/atom, bulk moduli in GPa, Δ in meV/atom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+from ase.units import GPa
+
+from evaluator.metrics.equation_of_state import (
+    EquationOfState,
+    NoMinimum,
+    delta_gauge,
+    fit_birch_murnaghan,
+)
+from evaluator.protocols.base import (
+    FloatArray,
+    Outcome,
+    Protocol,
+    Sample,
+    Statistic,
+    System,
+    SystemFailure,
+    UnsuitableReference,
+)
+from evaluator.protocols.single_point import single_point
+
+#: Step of the search for the minimum, as a share of the reference volume.
+_SEARCH_STEP = 0.05
+#: The fit is repeated around its own minimum until that moves by less than this share.
+_CENTRE_TOLERANCE = 2e-4
+_MAX_FITS = 6
+
+_REFERENCE = ("volume_per_atom_A3", "bulk_modulus_GPa", "bulk_modulus_derivative")
+
+Curve = Callable[[float], float]
+
+
+def scaled_to_volume(atoms: Atoms, volume_per_atom_A3: float) -> Atoms:
+    """A copy with this volume, of the same shape and fractional coordinates."""
+    scaled: Atoms = atoms.copy()
+    factor = (volume_per_atom_A3 * len(atoms) / atoms.get_volume()) ** (1 / 3)
+    scaled.set_cell(atoms.cell * factor, scale_atoms=True)
+    return scaled
+
+
+class EquationOfStateProtocol(Protocol):
+    """E(V) of crystals against reference equations of state."""
+
+    name = "equation_of_state"
+
+    def check_reference(self, systems: Sequence[System], metrics: Sequence[str]) -> None:
+        if not systems:
+            raise UnsuitableReference("The reference set is empty.")
+        for system in systems:
+            if not system.atoms.pbc.all() or system.atoms.get_volume() <= 0:
+                raise UnsuitableReference(f"{system.id} is not periodic in three directions.")
+            for name in _REFERENCE:
+                value = system.reference.get(name)
+                if not isinstance(value, int | float) or not np.isfinite(value) or value <= 0:
+                    raise UnsuitableReference(f"{system.id} needs a positive {name}, not {value}.")
+
+    def simulate(
+        self, system: System, calculator: Calculator, parameters: Mapping[str, Any]
+    ) -> Outcome:
+        energy = _energy_curve(system.atoms, calculator)
+        reference_volume = float(system.reference["volume_per_atom_A3"])
+        search = parameters["search_range_percent"] / 100
+        start = _walk_to_minimum(energy, reference_volume, search)
+        grid = np.linspace(-1.0, 1.0, parameters["n_volumes"])
+        offsets = 1 + parameters["volume_range_percent"] / 100 * grid
+        fitted, volumes, energies = _fit_around_minimum(
+            energy, start, offsets, reference_volume, search
+        )
+        return _outcome(system, fitted, volumes, energies)
+
+    def samples(
+        self,
+        systems: Sequence[System],
+        outcomes: Sequence[Outcome | None],
+        parameters: Mapping[str, Any],
+    ) -> tuple[dict[str, Sample], list[dict[str, Any]]]:
+        predicted = {n: _column(outcomes, n) for n in (*_REFERENCE, "delta_meV")}
+        reference = {n: np.array([s.reference[n] for s in systems], float) for n in _REFERENCE}
+        error = {n: np.abs(predicted[n] - reference[n]) for n in _REFERENCE}
+        relative = {n: 100 * error[n] / reference[n] for n in _REFERENCE}
+        ratio = predicted["bulk_modulus_GPa"] / reference["bulk_modulus_GPa"]
+        return {
+            "eos_delta_mean": _sample(predicted["delta_meV"]),
+            "volume_relative_error": _sample(relative["volume_per_atom_A3"]),
+            "bulk_modulus_mae": _sample(error["bulk_modulus_GPa"]),
+            "bulk_modulus_relative_error": _sample(relative["bulk_modulus_GPa"]),
+            "bulk_modulus_derivative_mae": _sample(error["bulk_modulus_derivative"]),
+            "bulk_modulus_ratio_median": _sample(ratio, Statistic.MEDIAN),
+        }, [{} for _ in systems]
+
+
+def _sample(values: FloatArray, statistic: Statistic = Statistic.MEAN) -> Sample:
+    return Sample(
+        values=values,
+        weights=np.ones(len(values)),
+        missing=np.zeros(len(values), dtype=bool),
+        statistic=statistic,
+    )
+
+
+def _column(outcomes: Sequence[Outcome | None], name: str) -> FloatArray:
+    return np.array([np.nan if o is None else o.values[name] for o in outcomes], dtype=float)
+
+
+def _energy_curve(atoms: Atoms, calculator: Calculator) -> Curve:
+    """Energy per atom in eV as a function of the volume per atom in Å³."""
+
+    def energy(volume: float) -> float:
+        return single_point(scaled_to_volume(atoms, volume), calculator).energy / len(atoms)
+
+    return energy
+
+
+def _walk_to_minimum(energy: Curve, reference_volume: float, search: float) -> float:
+    """Go downhill from the reference volume until both neighbours lie higher.
+
+    The walk sees no more of the curve than it must: far compression and far expansion, where
+    many potentials leave their domain, are visited only by a potential that leads there.
+    """
+    n_steps = int(np.ceil(search / _SEARCH_STEP - 1e-9))
+    step = search / n_steps
+    seen: dict[int, float] = {}
+
+    def at(i: int) -> float:
+        if i not in seen:
+            seen[i] = energy(reference_volume * (1 + i * step))
+        return seen[i]
+
+    i = 0
+    while at(i - 1) < at(i) or at(i + 1) < at(i):
+        i += -1 if at(i - 1) < at(i + 1) else 1
+        if abs(i) >= n_steps:
+            raise SystemFailure(
+                f"No minimum of the energy within {100 * search:g} % of the reference volume: it "
+                f"still falls at {100 * i * step:+.0f} %."
+            )
+    left, middle, right = at(i - 1), at(i), at(i + 1)
+    curvature = left - 2 * middle + right
+    shift = 0.5 * (left - right) / curvature if curvature > 0 else 0.0
+    return reference_volume * (1 + (i + shift) * step)
+
+
+def _fit_around_minimum(
+    energy: Curve,
+    centre: float,
+    offsets: FloatArray,
+    reference_volume: float,
+    search: float,
+) -> tuple[EquationOfState, FloatArray, FloatArray]:
+    """Fit, move the window to the fitted minimum, and fit again until it stays."""
+    for _ in range(_MAX_FITS):
+        volumes = centre * offsets
+        energies = np.array([energy(volume) for volume in volumes])
+        try:
+            fitted = fit_birch_murnaghan(volumes, energies)
+        except NoMinimum as error:
+            raise SystemFailure(str(error)) from None
+        # A fit may put its minimum far outside the points that it knows: go no further than they.
+        target = float(np.clip(fitted.volume, volumes[0], volumes[-1]))
+        if abs(target / centre - 1) < _CENTRE_TOLERANCE:
+            return fitted, volumes, energies
+        centre = target
+        if abs(centre / reference_volume - 1) > search:
+            raise SystemFailure(
+                f"The fitted minimum left the {100 * search:g} % around the reference volume."
+            )
+    raise SystemFailure(
+        f"The minimum of the energy still moved after {_MAX_FITS} fits: the curve is not smooth."
+    )
+
+
+def _outcome(
+    system: System, fitted: EquationOfState, volumes: FloatArray, energies: FloatArray
+) -> Outcome:
+    known = system.reference
+    reference = EquationOfState(
+        volume=known["volume_per_atom_A3"],
+        bulk_modulus=known["bulk_modulus_GPa"] * GPa,
+        bulk_modulus_derivative=known["bulk_modulus_derivative"],
+    )
+    return Outcome(
+        values={
+            "element": system.atoms.get_chemical_formula(empirical=True),
+            "volume_per_atom_A3": fitted.volume,
+            "bulk_modulus_GPa": fitted.bulk_modulus / GPa,
+            "bulk_modulus_derivative": fitted.bulk_modulus_derivative,
+            "delta_meV": delta_gauge(fitted, reference),
+            "curve_volumes_A3": [round(float(v), 6) for v in volumes],
+            "curve_energies_meV": [round(1000 * float(e), 6) for e in energies - energies.min()],
+        }
+    )

@@ -1,0 +1,185 @@
+"""From samples to scores: charge what failed, pool over systems, resample, apply the anchors.
+
+Every rule of this file is stated on the pages:
+
+* A failed system is charged the metric's ``worst`` value. For a metric that is better when lower,
+  no system counts for more than ``worst``, so that failing never pays.
+* An unsupported system is left out here and lowers the coverage, which stands beside the score.
+* A metric's score is clip((value - bad) / (good - bad), 0, 1). Where one is best on both sides
+  (a slope), it is clip(1 - |value - good| / |bad - good|, 0, 1).
+* A task's score is the weighted mean of its metrics' scores; a weight of zero shows a metric
+  without scoring it.
+* Intervals are the 2.5 and 97.5 percentiles of 1000 bootstrap replicates over systems. Replicate i
+  draws the same systems for every submission of a task version, for all metrics at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluator.catalog import METRICS, Direction
+from evaluator.contract import ScoredMetric, ScoreRecord, SystemStatus, TaskScore, TaskSpec
+from evaluator.protocols.base import FloatArray, Sample, Statistic
+
+N_REPLICATES = 1000
+INTERVAL_PERCENT = (2.5, 97.5)
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Pooled:
+    """One metric over the systems: the point value, then one value for each replicate."""
+
+    record: ScoreRecord
+    scores: FloatArray  # (1 + n_replicates,): the point first; empty when there is no value
+
+
+def score(
+    task: TaskSpec,
+    statuses: Sequence[SystemStatus],
+    samples: Mapping[str, Sample],
+    n_replicates: int = N_REPLICATES,
+) -> tuple[tuple[ScoreRecord, ...], TaskScore]:
+    """Score one submission on one task version.
+
+    Parameters
+    ----------
+    task
+        Names the metrics with their anchors and weights.
+    statuses
+        What became of each system of the whole reference set, in its order.
+    samples
+        By metric key, over the same systems, as ``Protocol.samples`` made them.
+
+    Raises
+    ------
+    ValueError
+        Where a metric of the task has no sample, or a sample another length than the systems.
+    """
+    n_systems = len(statuses)
+    supported = np.array([status != SystemStatus.UNSUPPORTED for status in statuses], dtype=bool)
+    failed = np.array([status == SystemStatus.FAILED for status in statuses], dtype=bool)
+    counts = np.vstack(
+        [np.ones(n_systems, dtype=np.int64), resample(task, n_systems, n_replicates)]
+    )
+    pooled = []
+    for metric in task.metrics:
+        if metric.key not in samples:
+            raise ValueError(f"protocol {task.protocol} gave no sample of {metric.key}")
+        sample = samples[metric.key]
+        if not sample.values.shape == sample.weights.shape == sample.missing.shape == (n_systems,):
+            raise ValueError(f"the sample of {metric.key} is not one value for each system")
+        pooled.append(_pool(metric, sample, supported, failed, counts))
+    return tuple(p.record for p in pooled), _task_score(task.metrics, pooled)
+
+
+def resample(task: TaskSpec, n_systems: int, n_replicates: int = N_REPLICATES) -> Counts:
+    """How often each replicate draws each system, shape (n_replicates, n_systems).
+
+    Decided by the task version, its seed and the number of systems alone.
+    """
+    name = f"{task.slug}/{task.version}/{task.seed}/{n_systems}".encode()
+    seed = int.from_bytes(hashlib.sha256(name).digest()[:16], "big")
+    if n_systems == 0:
+        return np.zeros((n_replicates, 0), dtype=np.int64)
+    rng = np.random.Generator(np.random.PCG64(seed))
+    return rng.multinomial(n_systems, np.full(n_systems, 1 / n_systems), size=n_replicates)
+
+
+def metric_score(metric: ScoredMetric, value: FloatArray) -> FloatArray:
+    """The score, 0 to 1, of values of a metric; NaN stays NaN."""
+    if METRICS[metric.key].direction is Direction.ONE:
+        raw = 1 - np.abs(value - metric.good) / abs(metric.bad - metric.good)
+    else:
+        raw = (value - metric.bad) / (metric.good - metric.bad)
+    return np.clip(raw, 0.0, 1.0)
+
+
+def _pool(
+    metric: ScoredMetric,
+    sample: Sample,
+    supported: NDArray[np.bool_],
+    failed: NDArray[np.bool_],
+    counts: Counts,
+) -> _Pooled:
+    judged = supported & ~sample.missing & (sample.weights > 0)
+    charged = judged & (failed | ~np.isfinite(sample.values))
+    n, n_failed = int(judged.sum()), int(charged.sum())
+    if n == 0:
+        record = ScoreRecord(
+            metric=metric.key, value=None, low=None, high=None, score=None, n=0, n_failed=0
+        )
+        return _Pooled(record=record, scores=np.empty(0))
+    values = _charged(metric, sample, charged)[judged]
+    pooled = _POOL[sample.statistic](values, sample.weights[judged], counts[:, judged])
+    # A replicate may draw no judged system at all: it tells nothing, so it repeats the point.
+    pooled = np.where(np.isfinite(pooled), pooled, pooled[0])
+    low, high = np.percentile(pooled[1:], INTERVAL_PERCENT)
+    scores = metric_score(metric, pooled)
+    record = ScoreRecord(
+        metric=metric.key,
+        value=float(pooled[0]),
+        low=float(low),
+        high=float(high),
+        score=float(scores[0]),
+        n=n,
+        n_failed=n_failed,
+    )
+    return _Pooled(record=record, scores=scores)
+
+
+def _charged(metric: ScoredMetric, sample: Sample, charged: NDArray[np.bool_]) -> FloatArray:
+    """Values with the charge in place, in the sample's own unit (mean squares for RMS)."""
+    is_square = sample.statistic is Statistic.RMS
+    worst = metric.worst**2 if is_square else metric.worst
+    values = np.where(charged, worst, sample.values)
+    if METRICS[metric.key].direction is Direction.LOWER:
+        values = np.minimum(values, worst)
+    return np.asarray(values, dtype=float)
+
+
+def _mean(values: FloatArray, weights: FloatArray, counts: Counts) -> FloatArray:
+    total = counts @ weights
+    mean: FloatArray = np.full(len(counts), np.nan)
+    np.divide(counts @ (weights * values), total, out=mean, where=total > 0)
+    return mean
+
+
+def _rms(values: FloatArray, weights: FloatArray, counts: Counts) -> FloatArray:
+    return np.asarray(np.sqrt(_mean(values, weights, counts)))
+
+
+def _median(values: FloatArray, weights: FloatArray, counts: Counts) -> FloatArray:
+    """Median of each replicate's values, unweighted, as numpy.median of the repeated values."""
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(counts[:, order], axis=1)
+    n = below[:, -1:]
+    ordered = values[order]
+    lower = ordered[np.argmax(below >= (n + 1) // 2, axis=1)]
+    upper = ordered[np.argmax(below >= n // 2 + 1, axis=1)]
+    return np.where(n[:, 0] > 0, 0.5 * (lower + upper), np.nan)
+
+
+_POOL = {Statistic.MEAN: _mean, Statistic.RMS: _rms, Statistic.MEDIAN: _median}
+
+
+def _task_score(metrics: Sequence[ScoredMetric], pooled: Sequence[_Pooled]) -> TaskScore:
+    """Weighted mean over the metrics that have a value; None when none has."""
+    parts = [(m.weight, p.scores) for m, p in zip(metrics, pooled, strict=True) if len(p.scores)]
+    total = sum(weight for weight, _ in parts)
+    if total <= 0:
+        return TaskScore(value=None, low=None, high=None)
+    combined = sum((weight * scores for weight, scores in parts), np.zeros(1)) / total
+    low, high = np.percentile(combined[1:], INTERVAL_PERCENT)
+    return TaskScore(
+        value=float(combined[0]),
+        low=float(low),
+        high=float(high),
+        replicates=tuple(np.round(combined[1:], 6).tolist()),
+    )
