@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from ase.data import chemical_symbols
-from chgnet.graph import CrystalGraph
+from chgnet.graph.crystalgraph import CrystalGraph
 from chgnet.model.composition_model import AtomRef
 from chgnet.model.model import BatchedGraph, CHGNet
 from pymatgen.optimization.neighbors import find_points_in_spheres
@@ -102,11 +102,11 @@ class ChgnetAdapter(Adapter):
 
     def _reference_energies(self, graphs: Sequence[CrystalGraph]) -> np.ndarray[Any, Any]:
         """The energies of the composition model in eV, shape (n_graphs,)."""
-        composition = self._model.composition_model
+        composition: Any = self._model.composition_model
         if composition is None:
             return np.zeros(len(graphs))
         # A sum over atoms, which is also what the model's mean over the formula comes to.
-        weights = composition.fc.weight.detach().cpu().numpy().astype(float).ravel()
+        weights = composition.fc.weight.cpu().numpy().astype(float).ravel()
         return np.array([weights[graph.atomic_number.cpu().numpy() - 1].sum() for graph in graphs])
 
     def _graph(self, structure: Structure) -> CrystalGraph:

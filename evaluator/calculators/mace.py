@@ -39,7 +39,8 @@ class MaceAdapter(Adapter):
         self._device = torch.device(request.device)
         use_threads(request)
         model = load_torch(request.artifact, _EXPECTED)
-        if not isinstance(model, mace_modules.MACE):
+        is_mace = isinstance(model, mace_modules.MACE)  # a name, or mypy takes it for a module
+        if not is_mace:
             raise LoadError(f"the file is not {_EXPECTED} but {describe(model)}")
         model.eval().requires_grad_(False)
         self._model = model.to(device=self._device, dtype=self._dtype)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import matgl
 import numpy as np
@@ -39,11 +40,12 @@ class MatglAdapter(Adapter):
         potential.calc_hessian = potential.debug_mode = False
         potential.eval().requires_grad_(False)
         self._potential = potential.to(device=self._device, dtype=self._dtype)
-        self._elements = tuple(str(symbol) for symbol in potential.model.element_types)
-        self._cutoff = float(potential.model.cutoff)
+        network: Any = potential.model
+        self._elements = tuple(str(symbol) for symbol in network.element_types)
+        self._cutoff = float(network.cutoff)
         self._converter = Atoms2Graph(self._elements, self._cutoff)
         return Info(
-            name=type(potential.model).__name__,
+            name=type(network).__name__,
             dtype=dtype_name(self._dtype),
             device=request.device,
             elements=self._elements,

@@ -26,8 +26,8 @@ from evaluator.sandbox.wire import Prediction, Structure
 class PackageAdapter(Adapter):
     """Whatever the entry point returns, asked through ASE.
 
-    The calculator may carry ``elements``, the chemical symbols it knows. Precision is its own
-    affair: it may read the environment variable ``TOUCHSTONE_DTYPE``, but is not made to.
+    The calculator may carry ``elements``, the chemical symbols it knows. Its precision is its
+    own affair.
     """
 
     def load(self, request: LoadRequest) -> Info:

@@ -58,6 +58,8 @@ def load_torch(artifact: Path, expected: str) -> Any:  # noqa: ANN401  (a file h
     check_is_torch_file(artifact, expected)
     try:
         return torch.load(artifact, map_location="cpu", weights_only=False)
+    except MemoryError:
+        raise
     except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise InvalidArtifact(
             f"the file looks like {expected} but torch cannot read it; it is damaged or was cut "
