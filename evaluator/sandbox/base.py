@@ -1,0 +1,126 @@
+"""What a sandbox offers: start one Python process that is confined, and end all that it started.
+
+Trusted side only. The kinds of confinement are in ``bubblewrap.py`` (real) and ``unconfined.py``
+(for built-in potentials during development).
+"""
+
+from __future__ import annotations
+
+import socket
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO
+
+from evaluator.catalog import CALCULATOR_KINDS
+from evaluator.exceptions import InfrastructureError
+
+
+class SandboxUnavailable(InfrastructureError):
+    """No sandbox can be had; the message says what is missing and how to get it."""
+
+
+class SandboxLevel(StrEnum):
+    """How memory and processes are bounded; published with every evaluation."""
+
+    CGROUP2 = "cgroup2"
+    CGROUP1 = "cgroup1"
+    #: bubblewrap with resource limits and a watchdog: memory can be overdrawn for a moment.
+    RLIMIT = "rlimit"
+    #: No confinement at all.
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxPolicy:
+    """What this worker accepts. The default demands bubblewrap and fails closed."""
+
+    #: Refuse where neither cgroup v2 nor v1 can bound memory. Production sets it.
+    require_cgroup: bool = False
+    #: Without bubblewrap, let built-in calculator kinds run unconfined (development alone).
+    allow_unsandboxed_built_in: bool = False
+
+
+#: The arguments to Python that start the real calculator; tests start their own scripts.
+SERVER = ("-m", "evaluator.calculators.server")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessRequest:
+    """One confined Python process. It gets the number of its socket as last argument."""
+
+    #: A regular file; the process finds it, read-only, under ``ConfinedProcess.artifact``.
+    artifact: Path
+    memory_MiB: int
+    n_threads: int = 1
+    #: "cpu", "cuda" or "cuda:N"; the latter let the NVIDIA devices in.
+    device: str = "cpu"
+    program: tuple[str, ...] = SERVER
+
+
+class ConfinedProcess(ABC):
+    """A running process with its socket and pipes, and all that descends from it."""
+
+    #: The trusted end of the wire; blocking reads of the pipes end when the process does.
+    connection: socket.socket
+    stdout: BinaryIO
+    stderr: BinaryIO
+    #: Where the process sees its artifact.
+    artifact: str
+
+    @abstractmethod
+    def wait(self, timeout_s: float) -> int | None:
+        """The exit status, negative for a signal; None when it still runs after the time."""
+
+    @abstractmethod
+    def ran_out_of_memory(self) -> bool:
+        """Whether the memory limit killed this process or one of its children."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """Kill everything at once. May be called from any thread, more than once."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """After ``kill``: wait for the end and remove what was made on the host.
+
+        Raises InfrastructureError when something is left over.
+        """
+
+
+class Sandbox(ABC):
+    """Starts confined processes. One instance serves all threads of a worker."""
+
+    @property
+    @abstractmethod
+    def level(self) -> SandboxLevel:
+        """How memory and processes are bounded here."""
+
+    @abstractmethod
+    def start(self, request: ProcessRequest) -> ConfinedProcess:
+        """Raises InfrastructureError when the process cannot be started."""
+
+    def admits(self, calculator_kind: str) -> bool:
+        """Whether a calculator of this kind may run here."""
+        if self.level is not SandboxLevel.NONE:
+            return True
+        kind = CALCULATOR_KINDS.get(calculator_kind)
+        return kind is not None and kind.is_built_in
+
+
+def find_sandbox(policy: SandboxPolicy | None = None) -> Sandbox:
+    """The best sandbox of this machine that the policy accepts, tried out once.
+
+    Raises SandboxUnavailable, naming what to install; nothing untrusted runs without one.
+    """
+    from evaluator.sandbox.bubblewrap import BubblewrapSandbox
+    from evaluator.sandbox.unconfined import UnconfinedSandbox
+
+    policy = policy or SandboxPolicy()
+    try:
+        return BubblewrapSandbox.find(require_cgroup=policy.require_cgroup)
+    except SandboxUnavailable:
+        if policy.allow_unsandboxed_built_in and not policy.require_cgroup:
+            return UnconfinedSandbox()
+        raise

@@ -1,0 +1,375 @@
+"""The sandbox proper: bubblewrap, an unprivileged uid, a system call filter and a control group.
+
+Started by root, bubblewrap makes the namespaces with root's rights and ``setpriv`` then drops to
+a uid of the slot's own with no capabilities, an empty bounding set and no_new_privs. No user
+namespace is made, since the slot's uid would have no meaning in it; the system call filter denies
+making one. Started by another user, bubblewrap makes a user namespace and forbids more of them.
+
+What the calculator sees: /usr, the Python it runs on, the four files of ours that it needs, its
+artifact, and a /tmp of its own, the only place where it can write.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import evaluator
+from evaluator.exceptions import InfrastructureError
+from evaluator.sandbox import launcher
+from evaluator.sandbox.base import (
+    ConfinedProcess,
+    ProcessRequest,
+    Sandbox,
+    SandboxLevel,
+    SandboxUnavailable,
+)
+from evaluator.sandbox.cgroups import Cgroup, CgroupParent, find_cgroup_parent
+from evaluator.sandbox.environment import calculator_environment
+from evaluator.sandbox.seccomp import seccomp_filter
+from evaluator.sandbox.slots import Slot, take_slot
+from evaluator.sandbox.watchdog import MemoryWatchdog, descendants, kill_all
+
+_INSTALL = "install it with: apt-get install bubblewrap util-linux"
+_CODE = "/touchstone"
+_TMP_BYTES = 1 << 30
+_KILL_WAIT_S = 10.0
+
+# Enters each control group named before "--", then becomes the command after it.
+_ENTER_GROUPS = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 125; shift; done; shift; exec "$@"'
+
+
+@dataclass(frozen=True)
+class BubblewrapSandbox(Sandbox):
+    """Fresh namespaces for each process. Made by ``find``."""
+
+    bwrap: str
+    cgroup_parent: CgroupParent | None
+
+    @property
+    def level(self) -> SandboxLevel:
+        if self.cgroup_parent is None:
+            return SandboxLevel.RLIMIT
+        return SandboxLevel.CGROUP2 if self.cgroup_parent.version == 2 else SandboxLevel.CGROUP1
+
+    @classmethod
+    def find(cls, *, require_cgroup: bool = False) -> BubblewrapSandbox:
+        """The sandbox of this machine, after one trial. Raises SandboxUnavailable."""
+        paths = {name: shutil.which(name) for name in ("bwrap", "setpriv", "prlimit")}
+        missing = [name for name, path in paths.items() if path is None]
+        if missing:
+            raise SandboxUnavailable(
+                f"Submissions are not run without a sandbox, and {' and '.join(missing)} cannot "
+                f"be found; {_INSTALL}"
+            )
+        parent = find_cgroup_parent()
+        if parent is None and require_cgroup:
+            raise SandboxUnavailable(
+                "No control group with the memory and pids controllers can be made here. Run the "
+                "worker under systemd with Delegate=yes, or as root in a container whose "
+                "/sys/fs/cgroup is writable."
+            )
+        sandbox = cls(bwrap=str(paths["bwrap"]), cgroup_parent=parent)
+        sandbox._try_out()
+        return sandbox
+
+    def _try_out(self) -> None:
+        program = ("-c", "import evaluator.sandbox.wire, sys; sys.stdout.write('inside')")
+        artifact = Path(evaluator.__file__)
+        try:
+            process = self.start(ProcessRequest(artifact=artifact, memory_MiB=512, program=program))
+            status = process.wait(30.0)
+            process.kill()
+            said, complained = process.stdout.read(), process.stderr.read()
+            process.release()
+        except (InfrastructureError, OSError, ValueError) as error:
+            raise SandboxUnavailable(f"The sandbox cannot be started: {error}") from error
+        if status != 0 or said != b"inside":
+            reason = complained.decode(errors="replace").strip().splitlines()[-1:] or ["no word"]
+            raise SandboxUnavailable(
+                f"bubblewrap is here but a trial ended with status {status} ({reason[0]}). It "
+                "needs root, or unprivileged user namespaces (sysctl kernel.unprivileged_userns_"
+                "clone=1, and on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0)."
+            )
+
+    def start(self, request: ProcessRequest) -> ConfinedProcess:
+        artifact = _regular_file(request.artifact)
+        cgroup = slot = None
+        if self.cgroup_parent is not None:
+            cgroup = self.cgroup_parent.make(
+                memory_MiB=request.memory_MiB, n_processes=_n_processes(request)
+            )
+        try:
+            slot = take_slot() if os.getuid() == 0 else None
+            return _Process.start(self.bwrap, request, artifact, cgroup, slot)
+        except BaseException as error:
+            if cgroup is not None:
+                cgroup.remove()
+            if slot is not None:
+                slot.release()
+            if isinstance(error, OSError):
+                message = f"The sandbox could not be started ({error})."
+                raise InfrastructureError(message) from error
+            raise
+
+
+class _Process(ConfinedProcess):
+    def __init__(
+        self,
+        popen: subprocess.Popen[bytes],
+        connection: socket.socket,
+        artifact: str,
+        cgroup: Cgroup | None,
+        slot: Slot | None,
+    ) -> None:
+        assert popen.stdout is not None and popen.stderr is not None  # noqa: S101
+        self._popen, self._cgroup, self._slot = popen, cgroup, slot
+        self._watchdog: MemoryWatchdog | None = None
+        self.connection, self.artifact = connection, artifact
+        self.stdout: BinaryIO = popen.stdout  # type: ignore[assignment]
+        self.stderr: BinaryIO = popen.stderr  # type: ignore[assignment]
+
+    @classmethod
+    def start(
+        cls,
+        bwrap: str,
+        request: ProcessRequest,
+        artifact: Path,
+        cgroup: Cgroup | None,
+        slot: Slot | None,
+    ) -> _Process:
+        inside_path = f"/artifact/{_safe_name(artifact)}"
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        fds: list[int] = []
+        try:
+            fds += [_file_of(seccomp_filter())]
+            options = [
+                *_options(request, artifact, inside_path, slot, fds),
+                "--seccomp",
+                str(fds[0]),
+            ]
+            fds += [_file_of(b"\0".join(o.encode() for o in options) + b"\0")]
+            command = [
+                *("/bin/sh", "-c", _ENTER_GROUPS, "sh"),
+                *(str(entrance) for entrance in (cgroup.entrances if cgroup else ())),
+                *("--", bwrap, "--args", str(fds[-1]), "--"),
+                *_limits(request),
+                *(_drop_to(slot.uid) if slot else ()),
+                *(sys.executable, "-P", *request.program, str(theirs.fileno())),
+            ]
+            popen = launcher.start(
+                launcher.Launch(
+                    arguments=command,
+                    environment={"PATH": "/usr/bin:/bin"},
+                    pass_fds=(theirs.fileno(), *fds),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                )
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            for fd in fds:
+                os.close(fd)
+        process = cls(popen, ours, inside_path, cgroup, slot)
+        if cgroup is None:
+            process._watchdog = MemoryWatchdog(popen.pid, request.memory_MiB << 20, process.kill)
+        return process
+
+    def wait(self, timeout_s: float) -> int | None:
+        try:
+            status = self._popen.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+        # bubblewrap answers 128 + n for a child that died of signal n.
+        return 128 - status if status > 128 else status
+
+    def ran_out_of_memory(self) -> bool:
+        if self._cgroup is not None:
+            return self._cgroup.n_oom_kills() > 0
+        return self._watchdog is not None and self._watchdog.has_killed
+
+    def kill(self) -> None:
+        # The kernel kills a process namespace whole with its first process, and that one dies
+        # with bubblewrap. The group and the list of descendants are for what that could miss.
+        left = descendants(self._popen.pid) if self._cgroup is None else []
+        if self._popen.poll() is None:
+            self._popen.kill()
+        if self._cgroup is not None:
+            self._cgroup.kill()
+        kill_all(left)
+
+    def release(self) -> None:
+        self.connection.close()
+        try:
+            self._popen.wait(_KILL_WAIT_S)
+            if self._cgroup is not None:
+                self._cgroup.remove()
+        except subprocess.TimeoutExpired as error:
+            raise InfrastructureError(f"bubblewrap did not die in {_KILL_WAIT_S:g} s.") from error
+        finally:
+            if self._watchdog is not None:
+                self._watchdog.stop()
+            if self._slot is not None:
+                self._slot.release()
+                self._slot = None
+
+
+# --- what bubblewrap is told ----------------------------------------------------------------
+
+
+def _options(
+    request: ProcessRequest, artifact: Path, inside_path: str, slot: Slot | None, fds: list[int]
+) -> list[str]:
+    """Options for bubblewrap; descriptors that it must inherit are added to ``fds``."""
+    return [
+        *_namespaces(is_root=slot is not None),
+        *("--die-with-parent", "--new-session", "--hostname", "calculator"),
+        *("--proc", "/proc", "--dev", "/dev"),
+        *_system(),
+        *_python(),
+        *_our_code(),
+        *_artifact(artifact, inside_path, fds),
+        *(_gpu() if request.device.startswith("cuda") else ()),
+        *("--perms", "1777", "--size", str(_TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108
+        *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"),  # noqa: S108
+        "--clearenv",
+        *(
+            word
+            for name, value in calculator_environment(
+                request,
+                code=_CODE,
+                scratch="/tmp",  # noqa: S108
+            ).items()
+            for word in ("--setenv", name, value)
+        ),
+    ]
+
+
+def _namespaces(*, is_root: bool) -> list[str]:
+    if not is_root:
+        return ["--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"]
+    return [
+        *("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"),
+        *("--unshare-cgroup-try", "--cap-drop", "ALL"),
+        # For setpriv, which gives them up.
+        *("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"),
+    ]
+
+
+def _system() -> Iterator[str]:
+    """/usr with the top-level names that programs expect, as links or as folders of their own."""
+    yield from ("--ro-bind", "/usr", "/usr")
+    for name in ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"):
+        path = Path(name)
+        if path.is_symlink():
+            yield from ("--symlink", str(path.readlink()), name)
+        elif path.is_dir():
+            yield from ("--ro-bind", name, name)
+    yield from ("--perms", "0755", "--dir", "/etc")
+    for name in ("/etc/ld.so.cache", "/etc/alternatives"):
+        yield from ("--ro-bind-try", name, name)
+
+
+def _python() -> Iterator[str]:
+    """The interpreter and its packages at the paths that they have outside."""
+    seen: set[Path] = set()
+    for prefix in (sys.base_prefix, sys.exec_prefix, sys.prefix):
+        for folder in (Path(prefix), Path(prefix).resolve()):
+            if folder in seen or folder.is_relative_to("/usr"):
+                continue
+            seen.add(folder)
+            yield from _parents(folder)
+            yield from ("--ro-bind", str(folder), str(folder))
+
+
+def _parents(path: Path) -> Iterator[str]:
+    """Folders above a path, open to all: bubblewrap itself would make them 0700."""
+    for parent in reversed(path.parents):
+        if parent != Path("/"):
+            yield from ("--perms", "0755", "--dir", str(parent))
+
+
+def _our_code() -> Iterator[str]:
+    """No more of ours than the calculator needs: no tests, data, settings or other module."""
+    package = Path(evaluator.__file__).resolve().parent
+    yield from _parents(Path(_CODE) / "evaluator" / "sandbox" / "x")
+    for name in ("__init__.py", "calculators", "sandbox/__init__.py", "sandbox/wire.py"):
+        yield from ("--ro-bind", str(package / name), f"{_CODE}/evaluator/{name}")
+
+
+def _artifact(artifact: Path, inside_path: str, fds: list[int]) -> Iterator[str]:
+    yield from ("--perms", "0755", "--dir", "/artifact")
+    if artifact.stat().st_mode & 0o004 or os.getuid() != 0:
+        yield from ("--ro-bind", str(artifact), inside_path)
+        return
+    # The slot's uid could not open a file that is root's alone: it is handed a copy.
+    fds.append(os.open(artifact, os.O_RDONLY | os.O_CLOEXEC))
+    yield from ("--perms", "0444", "--ro-bind-data", str(fds[-1]), inside_path)
+
+
+def _gpu() -> Iterator[str]:
+    """The NVIDIA devices, and /sys for CUDA to find their bus."""
+    devices = sorted(Path("/dev").glob("nvidia*"))
+    for device in devices:
+        yield from ("--dev-bind", str(device), str(device))
+    yield from ("--ro-bind", "/sys", "/sys")
+
+
+def _limits(request: ProcessRequest) -> list[str]:
+    """Limits that the uid cannot lift again; the control group bounds what these cannot."""
+    return [
+        "/usr/bin/prlimit",
+        *("--core=0", "--nofile=1024"),
+        f"--nproc={_n_processes(request)}",
+        f"--fsize={request.memory_MiB << 20}",
+        "--",
+    ]
+
+
+def _n_processes(request: ProcessRequest) -> int:
+    """Processes and threads: libraries start a pool for each kind of parallelism they know."""
+    return 128 + 8 * request.n_threads
+
+
+def _drop_to(uid: int) -> list[str]:
+    return [
+        *("/usr/bin/setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups"),
+        *("--no-new-privs", "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--"),
+    ]
+
+
+# --- small helpers --------------------------------------------------------------------------
+
+
+def _regular_file(path: Path) -> Path:
+    try:
+        resolved = path.resolve(strict=True)
+    except OSError as error:
+        raise InfrastructureError(f"The artifact {path.name} is missing ({error}).") from error
+    if not resolved.is_file():
+        raise InfrastructureError(f"The artifact {path.name} is not a regular file.")
+    return resolved
+
+
+def _safe_name(path: Path) -> str:
+    """The file's name as ASCII letters, digits and a few signs; adapters look at its suffix."""
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-+") else "_" for c in path.name)
+    return kept.lstrip(".-")[-100:] or "artifact"
+
+
+def _file_of(content: bytes) -> int:
+    """A descriptor from which bubblewrap reads these bytes."""
+    fd = os.memfd_create("bwrap-input", os.MFD_CLOEXEC)
+    os.write(fd, content)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd

@@ -1,0 +1,90 @@
+"""Why a calculator ended, as a verdict and a sentence or two for its submitter."""
+
+from __future__ import annotations
+
+import signal
+
+from evaluator.contract import Verdict
+from evaluator.sandbox.base import ConfinedProcess
+from evaluator.sandbox.output import OutputDrain
+from evaluator.sandbox.text import clean_line
+from evaluator.sandbox.wire import ErrorCategory
+
+_MEMORY_ADVICE = (
+    "Use a smaller model or lower precision, or let the potential declare smaller batches."
+)
+_ADVICE = {
+    ErrorCategory.INVALID_ARTIFACT: "Upload the file again in the format of its calculator kind.",
+    ErrorCategory.LOAD_ERROR: "Try the file with the package versions that this service lists.",
+    ErrorCategory.RUNTIME_ERROR: "The log of the calculator has the traceback.",
+    ErrorCategory.OUT_OF_MEMORY_HOST: _MEMORY_ADVICE,
+    ErrorCategory.OUT_OF_MEMORY_GPU: _MEMORY_ADVICE,
+}
+_WHAT = {
+    ErrorCategory.INVALID_ARTIFACT: "The artifact cannot be read",
+    ErrorCategory.LOAD_ERROR: "The potential could not be loaded",
+    ErrorCategory.RUNTIME_ERROR: "The calculator failed",
+    ErrorCategory.OUT_OF_MEMORY_HOST: "The calculator ran out of memory",
+    ErrorCategory.OUT_OF_MEMORY_GPU: "The calculator ran out of GPU memory",
+}
+
+
+class CalculatorFailure(Exception):
+    """The calculator cannot go on; its session is over.
+
+    ``message`` is one or two sentences for the submitter: what happened, what to do. ``stdout``
+    and ``stderr`` hold what the calculator wrote where no session came to be.
+    """
+
+    def __init__(self, verdict: Verdict, message: str) -> None:
+        self.verdict, self.message = verdict, message
+        self.stdout, self.stderr = "", ""
+        super().__init__(message)
+
+
+def explain_error(
+    category: ErrorCategory, message: str, process: ConfinedProcess
+) -> CalculatorFailure:
+    """From what a calculator says of its own error; the kernel's word on memory comes first."""
+    if process.ran_out_of_memory():
+        return _out_of_host_memory()
+    sentence = f"{_WHAT[category]}: {message.rstrip('.')}. {_ADVICE[category]}"
+    return CalculatorFailure(Verdict(category.value), sentence)
+
+
+def diagnose_death(
+    status: int | None, process: ConfinedProcess, output: OutputDrain
+) -> CalculatorFailure:
+    """From how a process ended that did not say why; ``status`` None when it did not end."""
+    if process.ran_out_of_memory():
+        return _out_of_host_memory()
+    if status == -signal.SIGSYS:
+        return CalculatorFailure(
+            Verdict.SANDBOX_VIOLATION,
+            "The calculator was killed for a system call that no potential needs. Remove it, or "
+            "the library that makes it.",
+        )
+    lines = output.stderr.strip().splitlines()
+    last = f" Its last words were: {clean_line(lines[-1], 300)}" if lines else ""
+    return CalculatorFailure(
+        Verdict.RUNTIME_ERROR,
+        f"The calculator ended without an answer ({_how(status)}).{last}",
+    )
+
+
+def _out_of_host_memory() -> CalculatorFailure:
+    return CalculatorFailure(
+        Verdict.OUT_OF_MEMORY_HOST,
+        f"The calculator needed more memory than it may use and was killed. {_MEMORY_ADVICE}",
+    )
+
+
+def _how(status: int | None) -> str:
+    if status is None:
+        return "it closed its connection"
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return f"killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"killed by signal {-status}"

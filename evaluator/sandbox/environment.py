@@ -1,0 +1,37 @@
+"""The environment of a calculator: nothing of the worker's own is passed on but the GPU."""
+
+from __future__ import annotations
+
+import os
+
+from evaluator.sandbox.base import ProcessRequest
+
+#: Read once by the libraries that they are named for, when these are imported.
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+def calculator_environment(request: ProcessRequest, *, code: str, scratch: str) -> dict[str, str]:
+    """Variables with ``code`` as the folder of our modules and ``scratch`` as a writable one."""
+    variables = {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": scratch,
+        "TMPDIR": scratch,
+        "USER": "calculator",
+        "LOGNAME": "calculator",
+        "XDG_CACHE_HOME": f"{scratch}/cache",
+        "MPLCONFIGDIR": f"{scratch}/matplotlib",
+        "PYTHONPATH": code,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONUNBUFFERED": "1",
+        **dict.fromkeys(_THREAD_VARIABLES, str(request.n_threads)),
+    }
+    if request.device.startswith("cuda") and "CUDA_VISIBLE_DEVICES" in os.environ:
+        variables["CUDA_VISIBLE_DEVICES"] = os.environ["CUDA_VISIBLE_DEVICES"]
+    return variables

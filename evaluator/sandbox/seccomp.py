@@ -1,0 +1,186 @@
+"""The system calls that a sandboxed calculator may not make, as a BPF program for the kernel.
+
+Written out here rather than built by libseccomp: the filter is one linear list of a few dozen
+comparisons, the two architectures that carry accelerators need a table of numbers each, and the
+worker then depends on no further shared library. Everything else stays allowed, for what torch
+and CUDA call changes with every release, and the namespaces and the uid do the confining; this
+closes what they leave open. Numbers are those of the kernel's own headers; see seccomp(2), bpf(4).
+"""
+
+from __future__ import annotations
+
+import errno
+import platform
+import socket
+import struct
+from dataclasses import dataclass
+
+# Instructions (linux/bpf_common.h): load a word, jump if equal, if greater or equal, if any bit
+# is set, return.
+_LOAD, _JEQ, _JGE, _JSET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+# struct seccomp_data: int nr; u32 arch; u64 instruction_pointer; u64 args[6], little-endian.
+_OFFSET_NR, _OFFSET_ARCH, _OFFSET_ARG0, _OFFSET_ARG1 = 0, 4, 16, 24
+
+_ALLOW = 0x7FFF0000
+_ERRNO = 0x00050000
+_KILL_PROCESS = 0x80000000
+
+# CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET} and CLONE_NEWTIME (which only clone3 and unshare
+# take: in clone its bit belongs to the exit signal).
+_NEW_NAMESPACE = 0x7E020000
+_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_X32_BIT = 0x40000000
+
+
+@dataclass(frozen=True)
+class _Machine:
+    audit_arch: int
+    column: int  # of _REFUSED
+
+
+_MACHINES = {
+    "x86_64": _Machine(audit_arch=0xC000003E, column=0),
+    "aarch64": _Machine(audit_arch=0xC00000B7, column=1),
+}
+
+#: Refused with EPERM: name -> number on x86_64, on aarch64. A library may try one of these and
+#: go on without it.
+_REFUSED: dict[str, tuple[int, int]] = {
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "process_madvise": (440, 440),
+    "pidfd_getfd": (438, 438),
+    "kcmp": (312, 272),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
+    "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "mount": (165, 40),
+    "umount2": (166, 39),
+    "pivot_root": (155, 41),
+    "chroot": (161, 51),
+    "open_tree": (428, 428),
+    "move_mount": (429, 429),
+    "fsopen": (430, 430),
+    "fsconfig": (431, 431),
+    "fsmount": (432, 432),
+    "fspick": (433, 433),
+    "mount_setattr": (442, 442),
+    "open_tree_attr": (467, 467),
+    "quotactl": (179, 60),
+    "quotactl_fd": (443, 443),
+    "fanotify_init": (300, 262),
+    "open_by_handle_at": (304, 265),
+    "name_to_handle_at": (303, 264),
+    "personality": (135, 92),
+    "syslog": (103, 116),
+    "acct": (163, 89),
+    "settimeofday": (164, 170),
+    "clock_settime": (227, 112),
+    "clock_adjtime": (305, 266),
+    "adjtimex": (159, 171),
+    "sethostname": (170, 161),
+    "setdomainname": (171, 162),
+    "vhangup": (153, 58),
+    "lookup_dcookie": (212, 18),
+    "seccomp": (317, 277),
+}
+
+#: No calculator has an innocent use for these: the process is killed by SIGSYS.
+_FATAL: dict[str, tuple[int, int]] = {
+    "init_module": (175, 105),
+    "finit_module": (313, 273),
+    "delete_module": (176, 106),
+    "kexec_load": (246, 104),
+    "kexec_file_load": (320, 294),
+    "reboot": (169, 142),
+    "swapon": (167, 224),
+    "swapoff": (168, 225),
+}
+
+_SOCKET = (41, 198)
+_SOCKETPAIR = (53, 199)
+_CLONE = (56, 220)
+_CLONE3 = (435, 435)
+_IOCTL = (16, 29)
+
+
+def seccomp_filter(machine: str | None = None) -> bytes:
+    """The filter as an array of ``struct sock_filter``, as ``bwrap --seccomp`` reads it.
+
+    Raises ValueError on a machine whose system call numbers are not known here.
+    """
+    machine = machine or platform.machine()
+    if machine not in _MACHINES:
+        raise ValueError(f"no system call filter is written for {machine}")
+    which = _MACHINES[machine]
+    column = which.column
+
+    program = [
+        _load(_OFFSET_ARCH),
+        _jump(_JEQ, which.audit_arch, if_true=1),
+        _return(_KILL_PROCESS),
+        _load(_OFFSET_NR),
+    ]
+    if machine == "x86_64":
+        program += [_jump(_JGE, _X32_BIT, if_false=1), _return(_KILL_PROCESS)]
+    for numbers in _FATAL.values():
+        program += _when(numbers[column], _KILL_PROCESS)
+    for numbers in _REFUSED.values():
+        program += _when(numbers[column], _ERRNO | errno.EPERM)
+    # glibc falls back to clone, whose flags can be seen, when there is no clone3.
+    program += _when(_CLONE3[column], _ERRNO | errno.ENOSYS)
+    program += _unless_unix(_SOCKET[column]) + _unless_unix(_SOCKETPAIR[column])
+    program += _when_argument(_CLONE[column], _OFFSET_ARG0, [(_JSET, _NEW_NAMESPACE)])
+    program += _when_argument(_IOCTL[column], _OFFSET_ARG1, [(_JEQ, _TIOCSTI), (_JEQ, _TIOCLINUX)])
+    program.append(_return(_ALLOW))
+    return b"".join(program)
+
+
+def _instruction(code: int, if_true: int, if_false: int, value: int) -> bytes:
+    return struct.pack("<HBBI", code, if_true, if_false, value)
+
+
+def _load(offset: int) -> bytes:
+    return _instruction(_LOAD, 0, 0, offset)
+
+
+def _jump(code: int, value: int, *, if_true: int = 0, if_false: int = 0) -> bytes:
+    """Skip so many instructions when the comparison holds, so many when it does not."""
+    return _instruction(code, if_true, if_false, value)
+
+
+def _return(action: int) -> bytes:
+    return _instruction(_RETURN, 0, 0, action)
+
+
+def _when(number: int, action: int) -> list[bytes]:
+    return [_jump(_JEQ, number, if_false=1), _return(action)]
+
+
+def _unless_unix(number: int) -> list[bytes]:
+    """Refuse every address family but AF_UNIX: internet, netlink, packet, vsock, alg, ..."""
+    return [
+        _jump(_JEQ, number, if_false=4),
+        _load(_OFFSET_ARG0),
+        _jump(_JEQ, socket.AF_UNIX, if_true=1),
+        _return(_ERRNO | errno.EAFNOSUPPORT),
+        _return(_ALLOW),
+    ]
+
+
+def _when_argument(number: int, offset: int, refused: list[tuple[int, int]]) -> list[bytes]:
+    """Refuse with EPERM when any comparison with the argument's low word holds."""
+    checks: list[bytes] = []
+    for code, value in refused:
+        checks += [_jump(code, value, if_false=1), _return(_ERRNO | errno.EPERM)]
+    body = [_load(offset), *checks, _return(_ALLOW)]
+    return [_jump(_JEQ, number, if_false=len(body)), *body]

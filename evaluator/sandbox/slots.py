@@ -1,0 +1,57 @@
+"""One unprivileged uid for each sandbox that runs at the same time on this host.
+
+Two sandboxes with one uid could signal and trace each other's processes were they ever to meet,
+and would share the kernel's count of processes per user.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluator.exceptions import InfrastructureError
+
+FIRST_UID = 60_000
+N_SLOTS = 1_000
+_LOCK_FOLDER = "touchstone-sandbox-slots"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A uid (and gid of the same number) held by a lock until released or this process ends."""
+
+    uid: int
+    descriptor: int
+
+    def release(self) -> None:
+        os.close(self.descriptor)
+
+
+def take_slot() -> Slot:
+    """The lowest free uid; the kernel drops the lock when its holder dies.
+
+    Only root calls this. Raises InfrastructureError when all are taken.
+    """
+    folder = _lock_folder()
+    for uid in range(FIRST_UID, FIRST_UID + N_SLOTS):
+        descriptor = os.open(folder / str(uid), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+        else:
+            return Slot(uid, descriptor)
+    raise InfrastructureError(f"All {N_SLOTS} sandbox uids are taken on this host.")
+
+
+def _lock_folder() -> Path:
+    run = Path("/run/lock")
+    folder = (run if run.is_dir() else Path(tempfile.gettempdir())) / _LOCK_FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o077 or folder.is_symlink():
+        raise InfrastructureError(f"{folder} must be a folder of this user alone; remove it.")
+    return folder
