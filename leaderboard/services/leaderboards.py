@@ -1,0 +1,417 @@
+"""The read side: what stands on a board, in what order, and why something is not ranked.
+
+Ranks on a public board are the same for every reader. A submission that its owner keeps private
+is shown to him alone, with its score and without a rank, below those that are ranked.
+Every board takes a constant number of queries.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from django.db.models import Q, QuerySet
+
+from leaderboard import ranking
+from leaderboard.enums import EvaluationState, Visibility
+from leaderboard.exceptions import SubmissionError
+from leaderboard.models import (
+    BenchmarkTask,
+    BenchmarkVersion,
+    Evaluation,
+    Score,
+    Submission,
+    TaskVersion,
+)
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+#: State of a cell whose submission was never put on the task.
+MISSING = "missing"
+#: In a query string, ``weight.<category>=2`` sets the weight of a category.
+WEIGHT_PREFIX = "weight."
+
+_BULKY = ("stdout", "stderr", "consistency", "provenance")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRow:
+    """A submission that has ended well on a task."""
+
+    submission: Submission
+    evaluation: Evaluation
+    rank: int | None
+    rank_low: int | None
+    rank_high: int | None
+    score: float | None
+    low: float | None
+    high: float | None
+    coverage: float | None
+    n_failed: int
+    is_ranked: bool
+    #: One sentence; empty for a ranked row.
+    why_not_ranked: str
+    metrics: dict[str, Score]
+    theory_mismatch: bool
+    #: Cannot be told apart from the row above it.
+    tied_with_previous: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskBoard:
+    task_version: TaskVersion
+    #: Ranked ones by rank, then the others by score.
+    rows: list[TaskRow]
+    #: Queued and running.
+    pending: list[Evaluation]
+    #: Ended without a score: failed and cancelled.
+    failed: list[Evaluation]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One submission on one task."""
+
+    score: float | None = None
+    low: float | None = None
+    high: float | None = None
+    rank: int | None = None
+    evaluation: Evaluation | None = None
+    #: An EvaluationState, or MISSING.
+    state: str = MISSING
+    coverage: float | None = None
+    why_not_ranked: str = ""
+    theory_mismatch: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardRow:
+    submission: Submission
+    rank: int | None
+    rank_low: int | None
+    rank_high: int | None
+    overall: float | None
+    low: float | None
+    high: float | None
+    #: By primary key of the task version; every task of the benchmark has one.
+    cells: dict[int, Cell]
+    is_ranked: bool
+    why_not_ranked: str
+    tied_with_previous: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Category:
+    name: str
+    weight: float
+    entries: list[BenchmarkTask]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkBoard:
+    benchmark_version: BenchmarkVersion
+    entries: list[BenchmarkTask]
+    categories: list[Category]
+    rows: list[BoardRow]
+    #: Share of the overall score by primary key of the task version; they add up to one.
+    shares: dict[int, float] = field(default_factory=dict)
+
+
+def task_board(task_version: TaskVersion, *, user: User | AnonymousUser) -> TaskBoard:
+    """Rank all standing submissions on one task version."""
+    evaluations = list(
+        _on_boards(user).filter(task_version=task_version).prefetch_related("scores")
+    )
+    pending = [e for e in evaluations if not e.has_ended]
+    failed = [e for e in evaluations if e.has_ended and e.state != EvaluationState.SUCCEEDED]
+    done = [e for e in evaluations if e.state == EvaluationState.SUCCEEDED]
+    return TaskBoard(
+        task_version=task_version,
+        rows=_task_rows(task_version, done),
+        pending=sorted(pending, key=lambda e: (-e.priority, e.queued_at)),
+        failed=sorted(failed, key=lambda e: str(e.submission)),
+    )
+
+
+def benchmark_board(
+    benchmark_version: BenchmarkVersion,
+    *,
+    user: User | AnonymousUser,
+    weights: Mapping[str, float] | None = None,
+) -> BenchmarkBoard:
+    """Rank all standing submissions over all tasks of a benchmark version.
+
+    ``weights`` replaces the weights of the categories that it names. Raises SubmissionError
+    when it names an unknown category or leaves nothing that counts.
+    """
+    entries = list(
+        benchmark_version.entries.select_related(
+            "task_version__task", "task_version__reference_set"
+        )
+    )
+    categories = _categories(entries, weights or {})
+    tasks = _weighted(entries, categories)
+    by_task: dict[int, list[Evaluation]] = {e.task_version_id: [] for e in entries}
+    for evaluation in _on_boards(user).filter(task_version__in=list(by_task)):
+        by_task[evaluation.task_version_id].append(evaluation)
+    cells: dict[Submission, dict[int, Cell]] = {}
+    for entry in entries:
+        for submission, cell in _cells(entry.task_version, by_task[entry.task_version_id]):
+            cells.setdefault(submission, {})[entry.task_version_id] = cell
+    return BenchmarkBoard(
+        benchmark_version=benchmark_version,
+        entries=entries,
+        categories=categories,
+        rows=_board_rows(cells, entries, tasks),
+        shares=dict(zip(by_task, ranking.shares_of(tasks), strict=True)) if tasks else {},
+    )
+
+
+def weights_from_query(query: Mapping[str, str]) -> dict[str, float]:
+    """Read ``weight.<category>=number`` from a query string; SubmissionError names what is bad."""
+    weights: dict[str, float] = {}
+    errors: dict[str, str] = {}
+    for name, text in query.items():
+        if not name.startswith(WEIGHT_PREFIX) or not text.strip():
+            continue
+        try:
+            weight = float(text)
+        except ValueError:
+            weight = math.nan
+        if not 0 <= weight <= 1000:
+            errors[name] = f"The weight {text[:40]!r} must be a number from 0 to 1000."
+        weights[name.removeprefix(WEIGHT_PREFIX)] = weight
+    if errors:
+        raise SubmissionError(errors)
+    return weights
+
+
+def why_not_ranked(evaluation: Evaluation, task_version: TaskVersion) -> str:
+    """One sentence, or nothing when the evaluation's score is ranked on its task."""
+    if evaluation.score is None:
+        return "Nothing could be judged: no system of the task is supported."
+    coverage = evaluation.coverage
+    if coverage is None:
+        return "The evaluation did not tell how many systems are supported."
+    if coverage < task_version.min_coverage:
+        return (
+            f"Supports {coverage:.0%} of the systems of {task_version.task.name}; "
+            f"at least {task_version.min_coverage:.0%} are needed for a rank."
+        )
+    if evaluation.submission.visibility != Visibility.PUBLIC:
+        return "Private: seen by its owner alone, and not ranked."
+    return ""
+
+
+def has_theory_mismatch(submission: Submission, task_version: TaskVersion) -> bool:
+    """Whether potential and reference are known to come from different levels of theory."""
+    ours = submission.potential.level_of_theory.strip().casefold()
+    reference = task_version.reference_set
+    theirs = reference.level_of_theory.strip().casefold() if reference else ""
+    return bool(ours and theirs) and ours != theirs
+
+
+def _on_boards(user: User | AnonymousUser) -> QuerySet[Evaluation]:
+    """Current evaluations of standing submissions, and of the reader's own private ones."""
+    shown = Q(submission__visibility=Visibility.PUBLIC)
+    if not user.is_anonymous:
+        shown |= Q(submission__potential__owner=user)
+    return (
+        Evaluation.objects.filter(shown, is_current=True, submission__withdrawn_at__isnull=True)
+        .select_related("submission__potential")
+        .defer(*_BULKY, *(f"submission__potential__{name}" for name in ("description",)))
+        .order_by("queued_at", "pk")
+    )
+
+
+def _task_rows(task_version: TaskVersion, done: Sequence[Evaluation]) -> list[TaskRow]:
+    reasons = {e.pk: why_not_ranked(e, task_version) for e in done}
+    standing = _standings(done, task_version)
+    ordered = sorted(done, key=lambda e: _order(standing[e.pk].rank, e.score, e.submission))
+    rows: list[TaskRow] = []
+    for above, e in zip([None, *ordered], ordered, strict=False):
+        rows.append(
+            TaskRow(
+                submission=e.submission,
+                evaluation=e,
+                rank=standing[e.pk].rank,
+                rank_low=standing[e.pk].rank_low,
+                rank_high=standing[e.pk].rank_high,
+                score=e.score,
+                low=e.score_low,
+                high=e.score_high,
+                coverage=e.coverage,
+                n_failed=e.n_failed,
+                is_ranked=not reasons[e.pk],
+                why_not_ranked=reasons[e.pk],
+                metrics={score.metric: score for score in e.scores.all()},
+                theory_mismatch=has_theory_mismatch(e.submission, task_version),
+                tied_with_previous=(
+                    above is not None
+                    and not reasons[above.pk]
+                    and not reasons[e.pk]
+                    and _tied(above.score, e.score, above.replicates, e.replicates)
+                ),
+            )
+        )
+    return rows
+
+
+def _standings(
+    done: Iterable[Evaluation], task_version: TaskVersion
+) -> dict[uuid.UUID, ranking.Standing]:
+    """By primary key of the evaluation; those that are not ranked take no part."""
+    done = list(done)
+    ranked = [e for e in done if not why_not_ranked(e, task_version)]
+    found = ranking.standings([e.score for e in ranked], [e.replicates for e in ranked])
+    return {e.pk: ranking.Standing(None) for e in done} | {
+        e.pk: standing for e, standing in zip(ranked, found, strict=True)
+    }
+
+
+def _tied(
+    first: float | None, second: float | None, a: Sequence[float], b: Sequence[float]
+) -> bool:
+    if first is None or second is None:
+        return False
+    return ranking.are_tied(first, second, ranking.as_array(a), ranking.as_array(b))
+
+
+def _order(
+    rank: int | None, score: float | None, submission: Submission
+) -> tuple[bool, int, bool, float, str]:
+    """Sorts by rank, then the unranked by score, then by name."""
+    return (rank is None, rank or 0, score is None, -(score or 0.0), str(submission))
+
+
+def _cells(
+    task_version: TaskVersion, evaluations: Sequence[Evaluation]
+) -> Iterable[tuple[Submission, Cell]]:
+    done = [e for e in evaluations if e.state == EvaluationState.SUCCEEDED]
+    standing = _standings(done, task_version)
+    for e in evaluations:
+        is_done = e.state == EvaluationState.SUCCEEDED
+        yield (
+            e.submission,
+            Cell(
+                score=e.score,
+                low=e.score_low,
+                high=e.score_high,
+                rank=standing[e.pk].rank if is_done else None,
+                evaluation=e,
+                state=e.state,
+                coverage=e.coverage,
+                why_not_ranked=why_not_ranked(e, task_version) if is_done else "",
+                theory_mismatch=has_theory_mismatch(e.submission, task_version),
+            ),
+        )
+
+
+def _categories(entries: Sequence[BenchmarkTask], weights: Mapping[str, float]) -> list[Category]:
+    grouped: dict[str, list[BenchmarkTask]] = {}
+    for entry in entries:
+        grouped.setdefault(entry.category, []).append(entry)
+    if unknown := sorted(set(weights) - set(grouped)):
+        raise SubmissionError(
+            {
+                WEIGHT_PREFIX + name: f"There is no category {name[:64]!r}; there are "
+                f"{', '.join(grouped) or 'none'}."
+                for name in unknown
+            }
+        )
+    categories = [
+        Category(name=name, weight=weights.get(name, rows[0].category_weight), entries=rows)
+        for name, rows in grouped.items()
+    ]
+    if categories and not any(
+        c.weight > 0 and any(e.weight for e in c.entries) for c in categories
+    ):
+        raise SubmissionError("At least one category must have a weight above zero.")
+    return categories
+
+
+def _weighted(
+    entries: Sequence[BenchmarkTask], categories: Sequence[Category]
+) -> list[ranking.Weighted]:
+    weight = {category.name: category.weight for category in categories}
+    return [ranking.Weighted(e.category, e.weight, weight[e.category]) for e in entries]
+
+
+def _board_rows(
+    found: Mapping[Submission, dict[int, Cell]],
+    entries: Sequence[BenchmarkTask],
+    tasks: Sequence[ranking.Weighted],
+) -> list[BoardRow]:
+    submissions = list(found)
+    cells = {
+        s: {e.task_version_id: found[s].get(e.task_version_id, Cell()) for e in entries}
+        for s in submissions
+    }
+    reasons = {s: _why_not_ranked_overall(s, cells[s], entries, tasks) for s in submissions}
+    overall = {
+        s: ranking.overall_score([c.score for c in cells[s].values()], tasks) for s in submissions
+    }
+    replicates = {s: _overall_replicates(cells[s].values(), overall[s], tasks) for s in submissions}
+    ranked = [s for s in submissions if not reasons[s]]
+    standings = ranking.standings([overall[s] for s in ranked], [replicates[s] for s in ranked])
+    standing = dict.fromkeys(submissions, ranking.Standing(None)) | dict(
+        zip(ranked, standings, strict=True)
+    )
+    ordered = sorted(submissions, key=lambda s: _order(standing[s].rank, overall[s], s))
+    rows: list[BoardRow] = []
+    for above, s in zip([None, *ordered], ordered, strict=False):
+        low, high = ranking.interval(replicates[s])
+        rows.append(
+            BoardRow(
+                submission=s,
+                rank=standing[s].rank,
+                rank_low=standing[s].rank_low,
+                rank_high=standing[s].rank_high,
+                overall=overall[s],
+                low=low,
+                high=high,
+                cells=cells[s],
+                is_ranked=not reasons[s],
+                why_not_ranked=reasons[s],
+                tied_with_previous=(
+                    above is not None
+                    and not reasons[above]
+                    and not reasons[s]
+                    and _tied(overall[above], overall[s], replicates[above], replicates[s])
+                ),
+            )
+        )
+    return rows
+
+
+def _overall_replicates(
+    cells: Iterable[Cell], overall: float | None, tasks: Sequence[ranking.Weighted]
+) -> Sequence[float]:
+    if overall is None:
+        return ()
+    rows = [c.evaluation.replicates if c.evaluation else () for c in cells]
+    found: list[float] = ranking.overall_replicates(rows, tasks).tolist()
+    return found
+
+
+def _why_not_ranked_overall(
+    submission: Submission,
+    cells: Mapping[int, Cell],
+    entries: Sequence[BenchmarkTask],
+    tasks: Sequence[ranking.Weighted],
+) -> str:
+    """The first reason, one sentence; a task that does not count is not asked for."""
+    if submission.visibility != Visibility.PUBLIC:
+        return "Private: seen by its owner alone, and not ranked."
+    missing: list[str] = []
+    for entry, share in zip(entries, ranking.shares_of(tasks), strict=True):
+        cell = cells[entry.task_version_id]
+        if share and cell.state == EvaluationState.SUCCEEDED and cell.why_not_ranked:
+            return cell.why_not_ranked
+        if share and cell.state != EvaluationState.SUCCEEDED:
+            missing.append(entry.task_version.task.name)
+    return f"Not ranked overall without a score on {', '.join(missing)}." if missing else ""
