@@ -2,11 +2,13 @@
 
 Systems run as threads, each with an ordinary calculator that blocks in ``CalculatorPool.compute``.
 Each slot of the pool is a thread that owns one session: it starts it, answers requests with it
-and closes it, because a sandboxed process dies with the *thread* that made it.
+and closes it. (A sandboxed process dies with the *thread* that made it, and a session is for one
+thread at a time; only ``abort`` may come from another.)
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -18,7 +20,11 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from evaluator.calculators.base import Info
+from evaluator.contract import Verdict
+from evaluator.sandbox.session import CalculatorFailure
 from evaluator.sandbox.wire import Answer, Structure
+
+logger = logging.getLogger(__name__)
 
 
 class PoolStopped(BaseException):
@@ -34,9 +40,18 @@ class Session(Protocol):
 
     info: Info
 
+    @property
+    def stdout(self) -> str: ...
+
+    @property
+    def stderr(self) -> str: ...
+
     def compute(
         self, structures: Sequence[Structure], properties: Sequence[str], timeout_s: float
     ) -> list[Answer]: ...
+
+    def abort(self, verdict: Verdict, message: str) -> None:
+        """End a call at work, from another thread."""
 
     def close(self) -> None: ...
 
@@ -103,6 +118,7 @@ class CalculatorPool:
         self._changed = threading.Condition()
         self._waiting: deque[_Request] = deque()
         self._sessions: dict[int, Session] = {}
+        self._busy: set[int] = set()
         self._failure: BaseException | None = None
         self._failed_slot: int | None = None
         self._is_stopped = False
@@ -144,11 +160,16 @@ class CalculatorPool:
         """What each loaded calculator says of itself, in the order of the slots."""
         return tuple(session.info for _, session in sorted(self._sessions.items()))
 
-    @property
-    def spokesman(self) -> Session | None:
-        """The session whose output is shown: the one that failed, else the first."""
-        slot = self._failed_slot if self._failed_slot in self._sessions else None
-        return self._sessions.get(min(self._sessions, default=0) if slot is None else slot)
+    def output(self) -> tuple[str, str]:
+        """Untrusted stdout and stderr: of the slot that failed, else of the first."""
+        if self._failed_slot is not None and self._failed_slot not in self._sessions:
+            # It never loaded; the failure carries what it wrote.
+            return "", "\n".join(getattr(self._failure, "__notes__", ()))
+        slot = (
+            self._failed_slot if self._failed_slot is not None else min(self._sessions, default=0)
+        )
+        session = self._sessions.get(slot)
+        return ("", "") if session is None else (session.stdout, session.stderr)
 
     def statistics(self) -> dict[str, Any]:
         """Number and time of the calls answered so far."""
@@ -173,11 +194,11 @@ class CalculatorPool:
             waiting = list(self._waiting)
             self._waiting.clear()
             self._changed.notify_all()
-            sessions = list(self._sessions.values())
+            at_work = [self._sessions[slot] for slot in self._busy]
         for request in waiting:
             request.future.set_exception(PoolStopped())
-        for session in sessions:
-            session.close()
+        for session in at_work:
+            session.abort(Verdict.CANCELLED, "The evaluation was stopped.")
 
     # ------------------------------------------------------------------ for the systems' threads
 
@@ -201,7 +222,7 @@ class CalculatorPool:
                 self._sessions[slot] = session
                 self._changed.notify_all()
             try:
-                while batch := self._take_batch():
+                while batch := self._take_batch(slot):
                     self._answer(session, batch)
             finally:
                 session.close()
@@ -211,12 +232,14 @@ class CalculatorPool:
                 if not request.future.done():
                     request.future.set_exception(PoolStopped())
 
-    def _take_batch(self) -> list[_Request]:
+    def _take_batch(self, slot: int) -> list[_Request]:
         """Wait for requests; take those that may share a call, oldest first. Empty: stopped."""
         with self._changed:
+            self._busy.discard(slot)
             self._changed.wait_for(lambda: self._is_stopped or self._waiting)
             if self._is_stopped:
                 return []
+            self._busy.add(slot)
             batch = [self._waiting.popleft()]
             n_atoms = len(batch[0].structure.numbers)
             for request in list(self._waiting):
@@ -241,9 +264,12 @@ class CalculatorPool:
 
     def _fail(self, slot: int, failure: BaseException) -> None:
         with self._changed:
-            # After a stop the calculators are killed at work: their failures say nothing.
+            self._busy.discard(slot)
             if not self._is_stopped:
                 self._failure, self._failed_slot = failure, slot
+            elif not isinstance(failure, CalculatorFailure):
+                logger.error("Slot %d did not end well.", slot, exc_info=failure)
+            # else it was killed at work because of the stop, and its failure says nothing.
         self.stop()
 
 

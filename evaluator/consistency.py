@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -147,7 +148,7 @@ class _System:
             direction = self.rng.normal(size=(self.n_atoms, 3))
             direction /= np.linalg.norm(direction)
             slope = self._slope(
-                lambda s, d=direction: _moved(self.structure, s * d), self.steps.displacement_A
+                partial(_moved, self.structure, direction), self.steps.displacement_A
             )
             errors.append(abs(float(np.sum(self.answer.forces * direction)) + slope))
         return errors
@@ -161,9 +162,7 @@ class _System:
         for _ in range(N_DIRECTIONS):
             strain = self.rng.normal(size=(3, 3))
             strain = (strain + strain.T) / np.linalg.norm(strain + strain.T)
-            slope = self._slope(
-                lambda s, e=strain: _strained(self.structure, s * e), self.steps.strain
-            )
+            slope = self._slope(partial(_strained, self.structure, strain), self.steps.strain)
             errors.append(abs(float(np.sum(stress * strain)) - slope / volume) * EV_PER_A3_IN_GPA)
         return errors
 
@@ -180,17 +179,17 @@ def _shaken(atoms: Atoms, rng: np.random.Generator) -> Atoms:
     return atoms
 
 
-def _moved(structure: Structure, displacement: FloatArray) -> Structure:
+def _moved(structure: Structure, direction: FloatArray, distance: float) -> Structure:
     return Structure(
         numbers=structure.numbers,
-        positions=structure.positions + displacement,
+        positions=structure.positions + distance * direction,
         cell=structure.cell,
         pbc=structure.pbc,
     )
 
 
-def _strained(structure: Structure, strain: FloatArray) -> Structure:
-    deformation = np.eye(3) + strain
+def _strained(structure: Structure, strain: FloatArray, amount: float) -> Structure:
+    deformation = np.eye(3) + amount * strain
     return Structure(
         numbers=structure.numbers,
         positions=structure.positions @ deformation,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -97,7 +98,7 @@ class Disguise:
         )
 
 
-class RemoteCalculator(Calculator):  # type: ignore[misc]  # ASE has no types
+class RemoteCalculator(Calculator):
     """Energy (eV), forces (eV/Å) and stress (eV/Å³, Voigt) of whatever is asked, for one system.
 
     Raises NotAnswered (a SystemFailure) when the potential fails on a structure, and
@@ -105,7 +106,7 @@ class RemoteCalculator(Calculator):  # type: ignore[misc]  # ASE has no types
     """
 
     def __init__(self, ask: Ask, offered: Sequence[str], disguise: Disguise) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.implemented_properties = ["energy", "free_energy", "forces"]
         if "stress" in offered:
             self.implemented_properties.append("stress")
@@ -116,11 +117,11 @@ class RemoteCalculator(Calculator):  # type: ignore[misc]  # ASE has no types
 
     def calculate(
         self,
-        atoms: Atoms | None = None,
+        atoms: Any = None,  # noqa: ANN401  (ASE has no types)
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = all_changes,
     ) -> None:
-        super().calculate(atoms, properties, system_changes)
+        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
         if missing := sorted(set(properties) - set(self.implemented_properties)):
             raise PropertyNotImplementedError(f"the potential does not offer {', '.join(missing)}")
         if "stress" in properties:
@@ -128,7 +129,7 @@ class RemoteCalculator(Calculator):  # type: ignore[misc]  # ASE has no types
             self._properties = (*_ALWAYS, "stress")
 
         self.n_calls += 1
-        answer = self._ask(self._disguise.apply(structure_of(self.atoms)), self._properties)
+        answer = self._ask(self._disguise.apply(structure_of(atoms)), self._properties)
         if isinstance(answer, StructureFailure):
             raise NotAnswered(answer)
         prediction = self._disguise.invert(answer)

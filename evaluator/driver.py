@@ -1,0 +1,308 @@
+"""The trusted driver: one submission on one task, from bytes to a report.
+
+The protocol, the clock, the reference and the metrics run here; only the calculator runs in the
+sandbox. A fault of the submission always ends in a report with its verdict. InfrastructureError is
+raised for our own faults; a bug in a protocol is one of them, and is logged whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from evaluator import machine, provenance
+from evaluator.batching import CalculatorPool, PoolPlan, plan_pool, run_side_by_side
+from evaluator.calculators.base import Info
+from evaluator.consistency import check_consistency
+from evaluator.contract import (
+    INFRASTRUCTURE_VERDICTS,
+    EvaluationReport,
+    Phase,
+    SubmissionSpec,
+    SystemStatus,
+    TaskSpec,
+    Verdict,
+)
+from evaluator.exceptions import InfrastructureError
+from evaluator.preparation import Prepared, Refused, prepare
+from evaluator.sandbox.base import Sandbox
+from evaluator.sandbox.session import CalculatorFailure, CalculatorRequest, CalculatorSession
+from evaluator.scoring import score
+from evaluator.trials import Trial, judge_together, records_of, unsupported_elements
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[Phase, int, int], None]
+
+_POLL_S = 0.2
+
+
+def evaluate(
+    task: TaskSpec,
+    submission: SubmissionSpec,
+    artifact: Path,
+    reference: Path,
+    *,
+    sandbox: Sandbox,
+    device: str = "cpu",
+    plan: PoolPlan | None = None,
+    progress: Progress = lambda phase, done, total: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> EvaluationReport:
+    """Evaluate a submission on a task.
+
+    Parameters
+    ----------
+    artifact, reference
+        Files with the sha256 that the specifications name; checked before use.
+    plan
+        How the force calls are served; by default decided from the device and the cores.
+    progress
+        Called in this thread when the phase or the number of finished systems has changed.
+    should_stop
+        Polled in this thread several times a second; when true, the verdict is "cancelled".
+
+    Raises
+    ------
+    InfrastructureError
+        For what is no fault of the submission; nothing was scored and it may be tried again.
+    """
+    started = time.monotonic()
+    try:
+        prepared = prepare(task, submission, artifact, reference)
+    except Refused as refused:
+        return EvaluationReport(
+            verdict=refused.verdict,
+            message=refused.message,
+            wall_time_s=time.monotonic() - started,
+        )
+    plan = plan or _default_plan(prepared, device)
+    evaluation = _Evaluation(prepared, sandbox, device, plan, progress, should_stop, started)
+    try:
+        return evaluation.run()
+    except InfrastructureError:
+        raise
+    except Exception as error:
+        logger.exception("Evaluating %s on %s failed.", submission.name, task.slug)
+        raise InfrastructureError(
+            f"Internal error while evaluating {task.slug}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _default_plan(prepared: Prepared, device: str) -> PoolPlan:
+    """As many processes as there are cores, systems, and room for their memory."""
+    per_process = max(1, prepared.task.limits.memory_MiB)
+    room = max(1, machine.available_memory() // per_process)
+    return plan_pool(
+        device, machine.n_cores(), max_processes=min(room, max(1, len(prepared.systems)))
+    )
+
+
+class _Evaluation:
+    """The course of one evaluation; its steps leave what they found in the attributes."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        sandbox: Sandbox,
+        device: str,
+        plan: PoolPlan,
+        progress: Progress,
+        should_stop: Callable[[], bool],
+        started: float,
+    ) -> None:
+        self.prepared, self.sandbox, self.device, self.plan = prepared, sandbox, device, plan
+        self.should_stop = should_stop
+        self.started = started
+        self.deadline = started + prepared.task.limits.wall_time_s
+        self.timings: dict[str, float] = {}
+        self.calls: dict[str, Any] = {}
+        self.consistency: dict[str, Any] = {}
+        self.info: Info | None = None
+        self.trials = [Trial(system) for system in prepared.systems]
+        self.pool = CalculatorPool(
+            self._start_session, plan, call_timeout_s=prepared.task.limits.call_timeout_s
+        )
+        self._progress, self._last_progress = progress, (Phase.LOADING, -1, -1)
+
+    def run(self) -> EvaluationReport:
+        """Load, simulate, check and score, as far as it goes."""
+        try:
+            with self.pool:
+                self._load()
+                self._simulate()
+                self._check_consistency()
+            self._refuse_what_was_never_answered()
+        except Refused as refused:
+            return self._report(refused.verdict, refused.message)
+        except CalculatorFailure as failure:
+            if failure.verdict in INFRASTRUCTURE_VERDICTS:
+                raise InfrastructureError(failure.message) from failure
+            return self._report(failure.verdict, failure.message)
+        return self._scored_report()
+
+    # ------------------------------------------------------------------------------------- steps
+
+    def _start_session(self) -> CalculatorSession:
+        prepared = self.prepared
+        limits = prepared.task.limits
+        return CalculatorSession.start(
+            self.sandbox,
+            CalculatorRequest(
+                kind=prepared.submission.calculator_kind,
+                artifact=prepared.artifact,
+                settings=prepared.settings,
+                dtype=prepared.dtype,
+                device=self.device,
+                n_threads=self.plan.n_threads,
+                limits=limits,
+                load_timeout_s=min(limits.call_timeout_s, self._remaining_s()),
+            ),
+        )
+
+    def _load(self) -> None:
+        n_loaded = 0
+        while n_loaded < self.plan.n_processes:
+            self._watch(Phase.LOADING, self.plan.n_processes, n_loaded)
+            n_loaded = self.pool.wait_until_loaded(_POLL_S)
+        self.info = self.pool.infos[0]
+        self.timings["loading_s"] = time.monotonic() - self.started
+
+        for trial in self.trials:
+            unknown = unsupported_elements(trial.system, self.prepared.submission, self.info)
+            if unknown:
+                trial.set_unsupported(unknown)
+        if all(trial.is_unsupported for trial in self.trials):
+            raise Refused(
+                Verdict.UNSUPPORTED,
+                "The potential supports the elements of none of this task's systems.",
+            )
+
+    def _simulate(self) -> None:
+        started = time.monotonic()
+        assert self.info is not None  # noqa: S101  (set by _load)
+        jobs = [
+            partial(trial.run, self.prepared, self.pool.compute, self.info.properties)
+            for trial in self.trials
+            if not trial.is_unsupported
+        ]
+        run_side_by_side(
+            jobs, self.pool, watch=partial(self._watch, Phase.SIMULATING, len(jobs)), poll_s=_POLL_S
+        )
+        self.timings["simulating_s"] = time.monotonic() - started
+        self.calls = self.pool.statistics()
+
+    def _check_consistency(self) -> None:
+        """Publish what is found; a calculator that ends here has still done the task."""
+        started = time.monotonic()
+        assert self.info is not None  # noqa: S101  (set by _load)
+        systems = [trial.system for trial in self.trials if not trial.is_unsupported]
+        watch = partial(self._watch, Phase.SCORING, 1)
+
+        def check() -> None:
+            self.consistency = check_consistency(
+                systems,
+                self.pool.compute,
+                offers_stress="stress" in self.info.properties if self.info else False,
+                dtype=self.info.dtype if self.info else "",
+                seed=self.prepared.task.seed,
+            )
+
+        try:
+            run_side_by_side([check], self.pool, watch=watch, poll_s=_POLL_S)
+        except CalculatorFailure as failure:
+            self.consistency = {"message": f"The checks were broken off: {failure.message}"}
+        except Refused as refused:
+            if refused.verdict is not Verdict.WALL_TIMEOUT:
+                raise
+            self.consistency = {"message": "The checks were broken off: the wall time was used up."}
+        self.timings["checking_s"] = time.monotonic() - started
+
+    def _refuse_what_was_never_answered(self) -> None:
+        tried = [trial for trial in self.trials if not trial.is_unsupported]
+        verdict = judge_together(tried)
+        if verdict is not Verdict.OK:
+            raise Refused(
+                verdict,
+                f"The calculator failed on every system. On {tried[0].system.id}: "
+                f"{tried[0].message}",
+            )
+
+    # ---------------------------------------------------------------------------------- watching
+
+    def _remaining_s(self) -> float:
+        return max(0.001, self.deadline - time.monotonic())
+
+    def _watch(self, phase: Phase, n_total: int, n_done: int) -> None:
+        """Tell the progress; raise Refused when it is time to stop."""
+        self._tell(phase, n_done, n_total)
+        if self.should_stop():
+            raise Refused(Verdict.CANCELLED, "The evaluation was cancelled.")
+        if time.monotonic() > self.deadline:
+            limit_s = self.prepared.task.limits.wall_time_s
+            raise Refused(
+                Verdict.WALL_TIMEOUT,
+                f"The evaluation took longer than the {limit_s:g} s that this task allows. Submit "
+                "a faster potential, or ask for the task's limit to be raised.",
+            )
+
+    def _tell(self, phase: Phase, n_done: int, n_total: int) -> None:
+        if (phase, n_done, n_total) != self._last_progress:
+            self._last_progress = (phase, n_done, n_total)
+            self._progress(phase, n_done, n_total)
+
+    # --------------------------------------------------------------------------------- reporting
+
+    def _scored_report(self) -> EvaluationReport:
+        started = time.monotonic()
+        protocol, task = self.prepared.protocol, self.prepared.task
+        systems, parameters = self.prepared.systems, self.prepared.parameters
+        outcomes = [trial.outcome for trial in self.trials]
+        samples, rows = protocol.samples(systems, outcomes, parameters)
+        statuses = [trial.status for trial in self.trials if trial.status is not None]
+        scores, task_score = score(task, statuses, samples)
+        self.timings["scoring_s"] = time.monotonic() - started
+        self._tell(Phase.SCORING, 1, 1)
+        return self._report(
+            Verdict.OK,
+            "",
+            rows=rows,
+            scores=scores,
+            task_score=task_score,
+            summary=protocol.summary(systems, outcomes, parameters),
+        )
+
+    def _report(
+        self,
+        verdict: Verdict,
+        message: str,
+        rows: Sequence[dict[str, Any]] | None = None,
+        **scored: Any,  # noqa: ANN401  (fields of EvaluationReport)
+    ) -> EvaluationReport:
+        stdout, stderr = self.pool.output()
+        n_unsupported = sum(trial.is_unsupported for trial in self.trials)
+        return EvaluationReport(
+            verdict=verdict,
+            message=message,
+            systems=records_of(self.trials, self.prepared, rows),
+            coverage=None if self.info is None else 1 - n_unsupported / len(self.trials),
+            n_systems=len(self.trials),
+            n_failed=sum(trial.status is SystemStatus.FAILED for trial in self.trials),
+            n_unsupported=n_unsupported,
+            consistency=self.consistency,
+            provenance={
+                **provenance.describe(
+                    self.prepared, self.sandbox, self.plan, self.info, self.device
+                ),
+                "calls": self.calls or self.pool.statistics(),
+                "timings": {name: round(value, 3) for name, value in self.timings.items()},
+            },
+            stdout=stdout,
+            stderr=stderr,
+            wall_time_s=round(time.monotonic() - self.started, 3),
+            **scored,
+        )

@@ -1,0 +1,51 @@
+"""What a score was obtained with: versions, hashes, hardware, precision, seeds, times."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from evaluator import machine
+from evaluator.batching import PoolPlan
+from evaluator.calculators.base import Info
+from evaluator.preparation import Prepared
+from evaluator.sandbox.base import Sandbox
+
+
+def describe(
+    prepared: Prepared, sandbox: Sandbox, plan: PoolPlan, info: Info | None, device: str
+) -> dict[str, Any]:
+    """All but the times, JSON-ready. ``info`` is None where the calculator never loaded."""
+    task, submission = prepared.task, prepared.submission
+    return {
+        "task": {"slug": task.slug, "version": task.version, "seed": task.seed},
+        "protocol": {
+            "name": task.protocol,
+            "version": prepared.description.version,
+            "parameters": prepared.parameters,
+        },
+        "reference_sha256": task.reference.sha256 if task.reference is not None else None,
+        "artifact_sha256": submission.artifact_sha256,
+        "settings": prepared.settings,
+        "dtype_requested": prepared.dtype,
+        "dtype": None if info is None else info.dtype,
+        "device": device if info is None else info.device,
+        #: The calculator's own words: not to be relied on.
+        "calculator": None if info is None else _calculator(info),
+        "versions": machine.trusted_versions(),
+        "hardware": machine.hardware(device),
+        "pool": asdict(plan),
+        "sandbox_level": str(sandbox.level),
+        "seeds": {"disguise": f"{task.slug}/{task.version}/{task.seed}/<system>"},
+        "evaluated_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _calculator(info: Info) -> dict[str, Any]:
+    described = asdict(info)
+    return {**described, "properties": list(info.properties), "elements": _elements(info)}
+
+
+def _elements(info: Info) -> list[str] | None:
+    return None if info.elements is None else list(info.elements)

@@ -1,0 +1,104 @@
+"""One system of an evaluation, from untried to its record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from evaluator.calculators.base import Info
+from evaluator.contract import SubmissionSpec, SystemRecord, SystemStatus, Verdict
+from evaluator.preparation import Prepared
+from evaluator.protocols.base import Outcome, System, SystemFailure
+from evaluator.remote import Ask, Disguise, NotAnswered, RemoteCalculator
+from evaluator.sandbox.wire import Status
+
+
+class Trial:
+    """What became of one system. ``status`` is None until it has been tried."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.status: SystemStatus | None = None
+        self.message = ""
+        self.outcome: Outcome | None = None
+        #: How the calculator failed, where it was the calculator and not the physics.
+        self.answer_status: Status | None = None
+        self.n_calls = 0
+        self.wall_time_s = 0.0
+
+    @property
+    def is_unsupported(self) -> bool:
+        return self.status is SystemStatus.UNSUPPORTED
+
+    def set_unsupported(self, elements: Sequence[str]) -> None:
+        self.status = SystemStatus.UNSUPPORTED
+        self.message = f"The potential does not support {', '.join(elements)}."
+
+    def run(self, prepared: Prepared, ask: Ask, offered: Sequence[str]) -> None:
+        """Simulate the system with the protocol; a physical failure is kept as data."""
+        task = prepared.task
+        disguise = Disguise.from_words(task.slug, task.version, task.seed, self.system.id)
+        calculator = RemoteCalculator(ask, offered, disguise)
+        started = time.perf_counter()
+        try:
+            self.outcome = prepared.protocol.simulate(self.system, calculator, prepared.parameters)
+        except SystemFailure as failure:
+            self.status, self.message = SystemStatus.FAILED, str(failure)
+            self.answer_status = failure.status if isinstance(failure, NotAnswered) else None
+        else:
+            self.status = SystemStatus.OK
+        finally:
+            self.n_calls = calculator.n_calls
+            self.wall_time_s = time.perf_counter() - started
+
+
+def unsupported_elements(system: System, submission: SubmissionSpec, info: Info) -> list[str]:
+    """Elements of a system that the submitter did not declare or the checkpoint does not know."""
+    elements = set(system.atoms.get_chemical_symbols())
+    unknown: set[str] = set()
+    for known in (submission.supported_elements, info.elements):
+        if known is not None:
+            unknown |= elements - set(known)
+    return sorted(unknown)
+
+
+_VERDICTS = {
+    Status.ERROR: Verdict.RUNTIME_ERROR,
+    Status.NONFINITE: Verdict.NONFINITE,
+    Status.UNSUPPORTED: Verdict.UNSUPPORTED,
+}
+
+
+def judge_together(tried: Sequence[Trial]) -> Verdict:
+    """OK, unless the calculator gave no usable answer for any system: then the first's kind.
+
+    A potential that is wrong everywhere has been judged; one that never answered has not.
+    """
+    kinds = [trial.answer_status for trial in tried]
+    if not kinds or kinds[0] is None or None in kinds:
+        return Verdict.OK
+    return _VERDICTS[kinds[0]]
+
+
+def records_of(
+    trials: Sequence[Trial], prepared: Prepared, rows: Sequence[dict[str, Any]] | None
+) -> tuple[SystemRecord, ...]:
+    """Records of the systems that were tried, in the reference's order.
+
+    ``rows`` are the values that only the whole set decides, one dict for each trial.
+    """
+    more = rows if rows is not None else [{} for _ in trials]
+    return tuple(
+        SystemRecord(
+            system_id=trial.system.id,
+            status=trial.status,
+            message=trial.message,
+            values={**(trial.outcome.values if trial.outcome else {}), **row},
+            reference=prepared.protocol.reference_values(trial.system),
+            n_calls=trial.n_calls,
+            wall_time_s=round(trial.wall_time_s, 4),
+        )
+        for trial, row in zip(trials, more, strict=True)
+        if trial.status is not None
+    )
