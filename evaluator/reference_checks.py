@@ -1,0 +1,95 @@
+"""What a reference set holds, and what looks wrong in it: units, signs, overlapping atoms.
+
+Problems are sentences for an administrator; they do not stop him, since far-from-equilibrium sets
+may hold what looks odd.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase.neighborlist import neighbor_list
+from ase.units import GPa
+
+from evaluator.protocols.base import System
+
+MAX_FORCE_EV_A = 100.0
+MAX_STRESS_GPA = 1000.0
+MAX_ENERGY_PER_ATOM_EV = 100_000.0
+MIN_DISTANCE_A = 0.5
+MAX_NET_FORCE_EV_A = 0.1
+#: At most this many sentences of one kind; the rest is counted.
+_MAX_OF_A_KIND = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceSummary:
+    """What a file holds, and what looks wrong in it without making it unreadable."""
+
+    n_systems: int
+    n_atoms: int
+    #: Number of structures that hold each element.
+    elements: dict[str, int]
+    #: Number of structures that carry each reference property.
+    properties: dict[str, int]
+    #: Number of structures of each family.
+    families: dict[str, int]
+    problems: tuple[str, ...]
+
+
+def summarise(systems: Sequence[System]) -> ReferenceSummary:
+    """Count what there is and look at every number."""
+    elements = Counter(e for s in systems for e in set(s.atoms.get_chemical_symbols()))
+    properties = Counter(name for s in systems for name in s.reference)
+    by_kind: dict[str, list[str]] = {}
+    for system in systems:
+        for kind, sentence in _problems(system):
+            by_kind.setdefault(kind, []).append(f"{system.id}: {sentence}")
+    return ReferenceSummary(
+        n_systems=len(systems),
+        n_atoms=sum(len(s.atoms) for s in systems),
+        elements=dict(sorted(elements.items())),
+        properties=dict(sorted(properties.items())),
+        families=dict(sorted(Counter(s.family for s in systems).items())),
+        problems=tuple(s for sentences in by_kind.values() for s in _capped(sentences)),
+    )
+
+
+def _capped(sentences: list[str]) -> list[str]:
+    rest = len(sentences) - _MAX_OF_A_KIND
+    return [*sentences[:_MAX_OF_A_KIND], *([f"and {rest} more alike."] if rest > 0 else [])]
+
+
+def _problems(system: System) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    n_atoms, reference = len(system.atoms), system.reference
+    distances = neighbor_list("d", system.atoms, MIN_DISTANCE_A)
+    if len(distances):
+        found.append(("distance", f"two atoms are {distances.min():.2f} Å apart."))
+    if "energy" in reference and abs(reference["energy"]) / n_atoms > MAX_ENERGY_PER_ATOM_EV:
+        found.append(("energy", f"{reference['energy'] / n_atoms:g} eV/atom; is the unit eV?"))
+    if "forces" in reference:
+        found += _force_problems(reference["forces"], n_atoms)
+    if "stress" in reference:
+        largest = float(np.abs(reference["stress"]).max()) / GPa
+        if largest > MAX_STRESS_GPA:
+            found.append(("stress", f"a stress of {largest:g} GPa; is the unit eV/Å³?"))
+        if not system.atoms.pbc.all():
+            found.append(("pbc", "has a stress, but is not periodic in three directions."))
+    return found
+
+
+def _force_problems(forces: np.ndarray, n_atoms: int) -> list[tuple[str, str]]:
+    if forces.shape != (n_atoms, 3):
+        return [("shape", f"forces of shape {forces.shape} for {n_atoms} atoms.")]
+    found = []
+    largest = float(np.linalg.norm(forces, axis=1).max())
+    if largest > MAX_FORCE_EV_A:
+        found.append(("force", f"a force of {largest:g} eV/Å; is the unit eV/Å?"))
+    net = float(np.linalg.norm(forces.sum(axis=0)))
+    if net > MAX_NET_FORCE_EV_A:
+        found.append(("net", f"the forces sum to {net:.2f} eV/Å, not to zero."))
+    return found
