@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml deploy/constraints.txt deploy/install.sh
 	touch $@
 
 demo: $(STAMP) bubblewrap
-	$(BIN)/python manage.py demo $(ARGS)
+	$(BIN)/python -m deploy.demo $(ARGS)
 
 test: $(STAMP) bubblewrap chromium lint types
 	$(BIN)/python -m pytest $(ARGS)

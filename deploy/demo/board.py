@@ -1,0 +1,35 @@
+"""Prints the ranked result as the API gives it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deploy.demo.client import Client
+
+
+def _interval(row: dict[str, Any], key: str) -> str:
+    if row[key] is None:
+        return "–"
+    return f"{row[key]:.3f} [{row[f'{key}_low']:.3f}, {row[f'{key}_high']:.3f}]"
+
+
+def _rank(row: dict[str, Any]) -> str:
+    return "–" if row["rank"] is None else str(row["rank"])
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['submission']['potential_name']} {row['submission']['version']}"
+
+
+def print_boards(client: Client, benchmark: str) -> None:
+    board = client.leaderboard(benchmark)
+    print(f"\n{board['benchmark']['name']}: overall score, 0 to 1, with 95 % interval\n")
+    for row in board["rows"]:
+        print(f"  {_rank(row):>3}  {_name(row):<36.36} {_interval(row, 'overall')}")
+    for task in board["tasks"]:
+        print(f"\n{task['name']} ({task['slug']})\n")
+        for row in client.task_leaderboard(task["slug"])["rows"]:
+            coverage = "" if row["coverage"] is None else f"coverage {row['coverage']:.0%}"
+            print(
+                f"  {_rank(row):>3}  {_name(row):<36.36} {_interval(row, 'score'):<26} {coverage}"
+            )
