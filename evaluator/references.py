@@ -139,7 +139,8 @@ def _fetch(file: RawFile, mirror: Path | None, cache: Path) -> Path:
         found = sha256_of(path)
         if found != file.sha256:
             raise InfrastructureError(
-                f"{file.path} in the local mirror has sha256 {found}, not {file.sha256} as registered."
+                f"{file.path} in the local mirror has sha256 {found}, not {file.sha256} as "
+                "registered."
             )
         return path
     target = cache / "raw" / file.path

@@ -38,6 +38,8 @@ _SEARCH_STEP = 0.05
 #: The fit is repeated around its own minimum until that moves by less than this share.
 _CENTRE_TOLERANCE = 2e-4
 _MAX_FITS = 6
+#: A curve whose energies, eV/atom, all lie this close together is flat; helium's span 100 times it.
+_FLAT_EV = 1e-6
 
 _REFERENCE = ("volume_per_atom_A3", "bulk_modulus_GPa", "bulk_modulus_derivative")
 
@@ -165,6 +167,8 @@ def _fit_around_minimum(
     for _ in range(_MAX_FITS):
         volumes = centre * offsets
         energies = np.array([energy(volume) for volume in volumes])
+        if np.ptp(energies) < _FLAT_EV:
+            raise SystemFailure("The energy does not depend on the volume.")
         try:
             fitted = fit_birch_murnaghan(volumes, energies)
         except NoMinimum as error:

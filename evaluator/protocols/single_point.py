@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
 
 from evaluator.protocols.base import FloatArray, SystemFailure
 
@@ -35,9 +36,10 @@ def single_point(
     energy = answer.get("energy")
     if energy is None:
         raise SystemFailure("The potential gave no energy.")
-    return SinglePoint(
-        energy=float(energy), forces=answer.get("forces"), stress=answer.get("stress")
-    )
+    stress = answer.get("stress")
+    if stress is not None and stress.shape == (3, 3):  # allowed by ASE
+        stress = full_3x3_to_voigt_6_stress(stress)
+    return SinglePoint(energy=float(energy), forces=answer.get("forces"), stress=stress)
 
 
 def _finite(name: str, value: object) -> FloatArray | None:
