@@ -161,7 +161,20 @@ def _checked(prediction: Prediction, structure: Structure) -> Answer:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or _is_gpu_out_of_memory(error)
+    return _is_host_out_of_memory(error) or _is_gpu_out_of_memory(error)
+
+
+def _is_host_out_of_memory(error: BaseException) -> bool:
+    # torch's allocator on the CPU raises a plain RuntimeError.
+    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and those that it was raised from: adapters wrap what they catch."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
 
 
 def _is_gpu_out_of_memory(error: BaseException) -> bool:
@@ -176,9 +189,10 @@ def _empty_cache() -> None:
 
 
 def _category(error: BaseException, *, while_loading: bool) -> ErrorCategory:
-    if _is_gpu_out_of_memory(error):
+    causes = list(_causes(error))
+    if any(_is_gpu_out_of_memory(cause) for cause in causes):
         return ErrorCategory.OUT_OF_MEMORY_GPU
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+    if any(_is_host_out_of_memory(cause) for cause in causes):
         return ErrorCategory.OUT_OF_MEMORY_HOST
     if isinstance(error, InvalidArtifact):
         return ErrorCategory.INVALID_ARTIFACT

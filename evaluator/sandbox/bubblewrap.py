@@ -33,14 +33,17 @@ from evaluator.sandbox.base import (
 )
 from evaluator.sandbox.cgroups import Cgroup, CgroupParent, find_cgroup_parent
 from evaluator.sandbox.environment import calculator_environment
+from evaluator.sandbox.output import OutputDrain
 from evaluator.sandbox.seccomp import seccomp_filter
 from evaluator.sandbox.slots import Slot, take_slot
+from evaluator.sandbox.text import clean_line
 from evaluator.sandbox.watchdog import MemoryWatchdog, descendants, kill_all
 
 _INSTALL = "install it with: apt-get install bubblewrap util-linux"
 _CODE = "/touchstone"
 _TMP_BYTES = 1 << 30
 _KILL_WAIT_S = 10.0
+_TRIAL_S = 30.0
 
 # Enters each control group named before "--", then becomes the command after it.
 _ENTER_GROUPS = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 125; shift; done; shift; exec "$@"'
@@ -85,16 +88,17 @@ class BubblewrapSandbox(Sandbox):
         artifact = Path(evaluator.__file__)
         try:
             process = self.start(ProcessRequest(artifact=artifact, memory_MiB=512, program=program))
-            status = process.wait(30.0)
+            output = OutputDrain(process.stdout, process.stderr, on_flood=process.kill)
+            status = process.wait(_TRIAL_S)
             process.kill()
-            said, complained = process.stdout.read(), process.stderr.read()
             process.release()
-        except (InfrastructureError, OSError, ValueError) as error:
+            output.finish()
+        except (InfrastructureError, ValueError) as error:
             raise SandboxUnavailable(f"The sandbox cannot be started: {error}") from error
-        if status != 0 or said != b"inside":
-            reason = complained.decode(errors="replace").strip().splitlines()[-1:] or ["no word"]
+        if status != 0 or output.stdout != "inside":
+            reason = clean_line(output.stderr, 300) or "no word"
             raise SandboxUnavailable(
-                f"bubblewrap is here but a trial ended with status {status} ({reason[0]}). It "
+                f"bubblewrap is here but a trial ended with status {status} ({reason}). It "
                 "needs root, or unprivileged user namespaces (sysctl kernel.unprivileged_userns_"
                 "clone=1, and on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0)."
             )
