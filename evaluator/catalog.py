@@ -20,6 +20,11 @@ class Direction(StrEnum):
     ONE = "one"
 
 
+def format_number(value: float | None, digits: int) -> str:
+    """A number as tables, pages and the command line print it; a dash where there is none."""
+    return "–" if value is None else f"{value:z.{digits}f}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """One measurable quantity. ``key`` is ``<quantity>_<statistic>``."""

@@ -62,7 +62,7 @@ def check_consistency(
     and counted in ``n_failed``.
     """
     steps = STEPS.get(dtype, STEPS["float32"])
-    chosen = sorted(systems, key=lambda system: len(system.atoms))[:MAX_SYSTEMS]
+    chosen = _choose(systems)
     figures: dict[str, list[float]] = defaultdict(list)
     judged: list[str] = []
     for system in chosen:
@@ -75,6 +75,14 @@ def check_consistency(
         for name, values in found.items():
             figures[name].extend(values)
     return _summary(figures, judged, len(chosen), steps)
+
+
+def _choose(systems: Sequence[System]) -> list[System]:
+    """Evenly spread over the smallest quarter, so that not all are of one element."""
+    smallest = sorted(systems, key=lambda system: len(system.atoms))
+    smallest = smallest[: max(MAX_SYSTEMS, len(systems) // 4)]
+    places = np.linspace(0, len(smallest) - 1, min(MAX_SYSTEMS, len(smallest)))
+    return [smallest[int(place)] for place in places]
 
 
 def _summary(

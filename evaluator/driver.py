@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from evaluator.contract import (
     Verdict,
 )
 from evaluator.exceptions import InfrastructureError
+from evaluator.plain import plain
 from evaluator.preparation import Prepared, Refused, prepare
 from evaluator.sandbox.base import Sandbox
 from evaluator.sandbox.session import CalculatorFailure, CalculatorRequest, CalculatorSession
@@ -50,6 +51,7 @@ def evaluate(
     sandbox: Sandbox,
     device: str = "cpu",
     plan: PoolPlan | None = None,
+    only: Collection[str] | None = None,
     progress: Progress = lambda phase, done, total: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> EvaluationReport:
@@ -61,6 +63,8 @@ def evaluate(
         Files with the sha256 that the specifications name; checked before use.
     plan
         How the force calls are served; by default decided from the device and the cores.
+    only
+        Names of the systems to be judged; the scores are then not the task's.
     progress
         Called in this thread when the phase or the number of finished systems has changed.
     should_stop
@@ -73,7 +77,7 @@ def evaluate(
     """
     started = time.monotonic()
     try:
-        prepared = prepare(task, submission, artifact, reference)
+        prepared = prepare(task, submission, artifact, reference, only)
     except Refused as refused:
         return EvaluationReport(
             verdict=refused.verdict,
@@ -273,7 +277,7 @@ class _Evaluation:
             rows=rows,
             scores=scores,
             task_score=task_score,
-            summary=protocol.summary(systems, outcomes, parameters),
+            summary=plain(protocol.summary(systems, outcomes, parameters)),
         )
 
     def _report(
@@ -293,7 +297,7 @@ class _Evaluation:
             n_systems=len(self.trials),
             n_failed=sum(trial.status is SystemStatus.FAILED for trial in self.trials),
             n_unsupported=n_unsupported,
-            consistency=self.consistency,
+            consistency=plain(self.consistency),
             provenance={
                 **provenance.describe(
                     self.prepared, self.sandbox, self.plan, self.info, self.device

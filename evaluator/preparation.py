@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,14 +35,22 @@ class Prepared:
     parameters: dict[str, Any]
     settings: dict[str, Any]
     systems: Sequence[System]
+    #: Whether these are all systems of the task: otherwise the scores are not the task's.
+    is_whole: bool
     #: What the calculator is asked for; what it does is in its Info.
     dtype: str
 
 
 def prepare(
-    task: TaskSpec, submission: SubmissionSpec, artifact: Path, reference: Path
+    task: TaskSpec,
+    submission: SubmissionSpec,
+    artifact: Path,
+    reference: Path,
+    only: Collection[str] | None = None,
 ) -> Prepared:
     """Check everything that can be checked without the calculator.
+
+    ``only`` names the systems to be judged, where not all are.
 
     Raises InfrastructureError for what the service got wrong (a hash, a version, a task that
     should not have been published) and Refused for what the submission got wrong.
@@ -64,6 +72,9 @@ def prepare(
         check_sha256(reference, task.reference.sha256, "reference set")
     check_sha256(artifact, submission.artifact_sha256, "artifact")
     settings = _settings(submission)
+    systems = _systems(task, reference)
+    if only is not None:
+        systems = [system for system in systems if system.id in only]
     return Prepared(
         task=task,
         submission=submission,
@@ -72,7 +83,8 @@ def prepare(
         description=description,
         parameters=parameters,
         settings=settings,
-        systems=_systems(task, reference),
+        systems=systems,
+        is_whole=only is None,
         dtype="float64" if description.precision == "double" else settings.get("dtype", "float64"),
     )
 
@@ -111,7 +123,4 @@ def _systems(task: TaskSpec, reference: Path) -> Sequence[System]:
         PROTOCOLS[task.protocol].check_reference(systems, [metric.key for metric in task.metrics])
     except UnsuitableReference as error:
         raise InfrastructureError(f"The reference set does not suit the task: {error}") from error
-    ids = [system.id for system in systems]
-    if len(set(ids)) != len(ids):
-        raise InfrastructureError("The reference set names two systems alike.")
     return systems

@@ -25,6 +25,7 @@ def describe(
             "version": prepared.description.version,
             "parameters": prepared.parameters,
         },
+        "is_whole_task": prepared.is_whole,
         "reference_sha256": task.reference.sha256 if task.reference is not None else None,
         "artifact_sha256": submission.artifact_sha256,
         "settings": prepared.settings,

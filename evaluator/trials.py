@@ -8,6 +8,7 @@ from typing import Any
 
 from evaluator.calculators.base import Info
 from evaluator.contract import SubmissionSpec, SystemRecord, SystemStatus, Verdict
+from evaluator.plain import plain
 from evaluator.preparation import Prepared
 from evaluator.protocols.base import Outcome, System, SystemFailure
 from evaluator.remote import Ask, Disguise, NotAnswered, RemoteCalculator
@@ -94,8 +95,8 @@ def records_of(
             system_id=trial.system.id,
             status=trial.status,
             message=trial.message,
-            values={**(trial.outcome.values if trial.outcome else {}), **row},
-            reference=prepared.protocol.reference_values(trial.system),
+            values=plain({**(trial.outcome.values if trial.outcome else {}), **row}),
+            reference=plain(prepared.protocol.reference_values(trial.system)),
             n_calls=trial.n_calls,
             wall_time_s=round(trial.wall_time_s, 4),
         )
