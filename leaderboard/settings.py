@@ -174,12 +174,18 @@ SPECTACULAR_SETTINGS = {
 
 #: A message is a hint that work exists; PostgreSQL is the truth. See dispatch.py.
 CELERY_BROKER_URL = _required("CELERY_BROKER_URL", "redis://... or amqp://...")
+#: Redis hands an unacknowledged message out again after so long; a second delivery is harmless.
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {"visibility_timeout": 3600} if CELERY_BROKER_URL.startswith("redis") else {}
+)
 
 #: An evaluation whose worker has not been heard of for so long goes back to the queue.
 LEASE_S = _whole_number("TOUCHSTONE_LEASE_S", 60)
 HEARTBEAT_S = _whole_number("TOUCHSTONE_HEARTBEAT_S", 10)
 REAPER_INTERVAL_S = _whole_number("TOUCHSTONE_REAPER_INTERVAL_S", 15)
 MAX_ATTEMPTS = _whole_number("TOUCHSTONE_MAX_ATTEMPTS", 3)
+#: Pause before the second attempt after a fault of ours; four times as long before each next.
+RETRY_PAUSE_S = _whole_number("TOUCHSTONE_RETRY_PAUSE_S", 10)
 if HEARTBEAT_S * 3 > LEASE_S:
     raise ImproperlyConfigured("TOUCHSTONE_LEASE_S must be at least three heartbeats")
 #: Set to 1 to let the built-in potentials, and only these, run where no sandbox can be had.

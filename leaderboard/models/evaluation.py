@@ -100,6 +100,9 @@ class Evaluation(models.Model):
     not_before = models.DateTimeField(
         null=True, blank=True, help_text="Not claimed before, after an infrastructure fault."
     )
+    message_sent_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the workers were last told that it waits."
+    )
     cancel_requested_at = models.DateTimeField(
         null=True, blank=True, help_text="The worker stops at its next heartbeat."
     )

@@ -1,0 +1,46 @@
+"""The Celery application: workers start with ``celery -A leaderboard worker``.
+
+Jobs live in evaluator/tasks.py and are loaded by workers alone (``include``): the web processes
+send messages by name and never import the physics.
+"""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leaderboard.settings")
+
+from django.conf import settings
+
+app = Celery("touchstone", include=["evaluator.tasks"])
+app.conf.update(
+    broker_url=settings.CELERY_BROKER_URL,
+    broker_connection_timeout=5,
+    broker_connection_retry_on_startup=True,
+    # A message may be delivered twice, or belong to a row that another worker has: the claim in
+    # the database decides. So it is acknowledged late, and a lost process gives it back.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    # Redis hands a message out again after this time; the second delivery finds nothing to do.
+    broker_transport_options=settings.CELERY_BROKER_TRANSPORT_OPTIONS,
+    # The driver keeps the task's own wall and call deadlines.
+    task_time_limit=None,
+    task_soft_time_limit=None,
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    worker_send_task_events=False,
+    worker_hijack_root_logger=False,
+    timezone="UTC",
+    beat_schedule={
+        "reaper": {
+            "task": "touchstone.reap",
+            "schedule": float(settings.REAPER_INTERVAL_S),
+            # A round that nobody ran in time is replaced by the next one.
+            "options": {"expires": float(settings.REAPER_INTERVAL_S)},
+        }
+    },
+)

@@ -1,0 +1,101 @@
+"""Uploaded files: received, hashed, stored under their sha256. Never opened or parsed here."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+from django.conf import settings
+from django.core.files.base import File
+
+from leaderboard import blobs
+from leaderboard.exceptions import SubmissionError
+from leaderboard.models import Artifact
+
+Upload: TypeAlias = "File[Any] | BinaryIO"
+
+_CHUNK_BYTES = 2**20
+_MAX_NAME = 200
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def store_artifact(file: Upload, *, expected_sha256: str) -> Artifact:
+    """Store an upload unless the same bytes are there already; return its row.
+
+    Safe where several upload the same bytes at once: the file's name is its hash, renaming is
+    atomic, and the row's uniqueness is the database's to decide. Raises SubmissionError.
+    """
+    expected = check_sha256(expected_sha256)
+    blob = _receive(file)
+    try:
+        _check(blob, expected)
+        artifact = Artifact(sha256=blob.sha256, size_bytes=blob.size_bytes)
+        # The file comes first: a row without its file must not exist.
+        blob.keep(artifact.storage_name)
+    finally:
+        blob.discard()
+    return Artifact.objects.get_or_create(
+        sha256=artifact.sha256, defaults={"size_bytes": artifact.size_bytes}
+    )[0]
+
+
+def artifact_path(artifact: Artifact) -> Path:
+    """Where the bytes are, for the evaluator. Raises FileNotFoundError."""
+    path = blobs.path_of(artifact.storage_name)
+    if not path.is_file():
+        raise FileNotFoundError(f"artifact {artifact.sha256} is missing at {path}")
+    return path
+
+
+def check_sha256(value: str) -> str:
+    """Return the hash in small letters; raises SubmissionError for what is none."""
+    value = value.strip().lower()
+    if not _SHA256.fullmatch(value):
+        raise SubmissionError(
+            {"sha256": "Give the file's SHA-256 as 64 hexadecimal digits, as sha256sum prints it."}
+        )
+    return value
+
+
+def clean_filename(name: str) -> str:
+    """A harmless name that keeps its suffix: no folders, control or invisible characters.
+
+    >>> clean_filename("../../etc/my model.pt")
+    'my_model.pt'
+    """
+    name = unicodedata.normalize("NFKC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    # Categories C* hold control characters and the marks that turn the writing direction.
+    visible = "".join(c for c in name if not unicodedata.category(c).startswith("C"))
+    safe = re.sub(r"[^A-Za-z0-9._+-]+", "_", visible).lstrip(".-")
+    # The end is what tells the format.
+    return safe[-_MAX_NAME:].lstrip(".-") or "artifact"
+
+
+def _receive(file: Upload) -> blobs.Blob:
+    limit: int = settings.MAX_ARTIFACT_BYTES
+    try:
+        return blobs.write(_chunks(file), max_bytes=limit)
+    except blobs.TooLargeError as error:
+        raise SubmissionError(
+            {"artifact": f"The file is too large: at most {limit // 2**20} MiB are accepted."}
+        ) from error
+
+
+def _chunks(file: Upload) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK_BYTES):
+        yield chunk
+
+
+def _check(blob: blobs.Blob, expected_sha256: str) -> None:
+    if blob.size_bytes == 0:
+        raise SubmissionError({"artifact": "The file is empty."})
+    if blob.sha256 != expected_sha256:
+        raise SubmissionError(
+            {
+                "sha256": f"The received file has the SHA-256 {blob.sha256}, not "
+                f"{expected_sha256}: it was damaged on the way, or another file was meant."
+            }
+        )

@@ -1,0 +1,275 @@
+"""The life of an evaluation: queued, claimed, kept alive, ended, retried, cancelled, repeated.
+
+Every move is one transaction that the database decides by the row's state and fencing token. A
+message that is lost, late or delivered twice therefore loses nothing and duplicates nothing.
+Reports are stored in ``reports.py``; what nobody brings to an end is found by ``reaper.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from evaluator.contract import EvaluationReport, Phase, Verdict
+from leaderboard import dispatch
+from leaderboard.enums import EvaluationState, VersionState
+from leaderboard.exceptions import ConflictError, LostLeaseError, SubmissionError
+from leaderboard.models import Evaluation, Event, Submission, TaskVersion, Worker
+from leaderboard.services import failures, reports
+
+
+def queue_evaluations(
+    submission: Submission, task_versions: Iterable[TaskVersion], priority: int = 0
+) -> list[Evaluation]:
+    """Queue what is missing; returns the new rows. Where one is current already, it stands."""
+    rows = [
+        Evaluation(submission=submission, task_version=version, priority=priority)
+        for version in task_versions
+    ]
+    with transaction.atomic():
+        # ON CONFLICT DO NOTHING: of two that queue the same, the second does nothing.
+        Evaluation.objects.bulk_create(rows, ignore_conflicts=True)
+        created = list(Evaluation.objects.filter(pk__in=[row.pk for row in rows]))
+        Event.objects.bulk_create(Event(evaluation=row, kind="queued") for row in created)
+        dispatch.announce_on_commit(row.pk for row in created)
+    return created
+
+
+def claim_evaluation(
+    evaluation_id: UUID, worker: Worker, kinds: Collection[str] | None = None
+) -> Evaluation | None:
+    """Move an evaluation from QUEUED to RUNNING; None when it is not ours to have.
+
+    The queue may deliver a message twice. The WHERE clause on the state makes the database
+    decide, so that exactly one worker runs each evaluation. ``kinds`` limits the calculator
+    kinds (a worker without a sandbox may run built-in ones alone).
+    """
+    with transaction.atomic():
+        n_claimed = due(kinds).filter(pk=evaluation_id).update(**_claimed_by(worker))
+        if n_claimed == 0:
+            return None
+        evaluation = Evaluation.objects.select_related(
+            "submission__artifact",
+            "submission__potential",
+            "task_version__task",
+            "task_version__reference_set",
+        ).get(pk=evaluation_id)
+        _note(evaluation, "claimed", worker=worker.name, attempt=evaluation.attempt)
+    return evaluation
+
+
+def claim_next(worker: Worker, kinds: Collection[str] | None = None) -> Evaluation | None:
+    """Claim the most urgent evaluation that is due, or None when nothing is."""
+    with transaction.atomic():
+        # SKIP LOCKED: workers that ask at the same time get different rows at once.
+        first = (
+            due(kinds)
+            .order_by("-priority", "queued_at")
+            .select_for_update(skip_locked=True, of=("self",))
+            .first()
+        )
+        return claim_evaluation(first.pk, worker, kinds) if first else None
+
+
+def renew_lease(evaluation_id: UUID, token: int) -> bool:
+    """Say that the worker lives; returns whether a stop was asked for. Raises LostLeaseError."""
+    _update_own(
+        evaluation_id,
+        token,
+        lease_expires_at=Now() + timedelta(seconds=settings.LEASE_S),
+        heartbeat_at=Now(),
+    )
+    return Evaluation.objects.filter(pk=evaluation_id, cancel_requested_at__isnull=False).exists()
+
+
+def record_progress(evaluation_id: UUID, token: int, phase: Phase, done: int, total: int) -> None:
+    """Store where the evaluation is; the caller decides how often. Raises LostLeaseError."""
+    with transaction.atomic():
+        evaluation = own_running(evaluation_id, token)
+        if evaluation.phase != phase:
+            _note(evaluation, "phase", phase=str(phase))
+        evaluation.phase = phase
+        evaluation.progress_done, evaluation.progress_total = done, total
+        evaluation.save(update_fields=["phase", "progress_done", "progress_total"])
+
+
+def record_report(evaluation_id: UUID, token: int, report: EvaluationReport) -> Evaluation:
+    """End an evaluation with what was found: scores, systems, state and event, or nothing of it.
+
+    An infrastructure verdict goes back to the queue instead, as often as settings.MAX_ATTEMPTS
+    allows. Raises LostLeaseError for a stale token, and then nothing has changed.
+    """
+    with transaction.atomic():
+        evaluation = own_running(evaluation_id, token)
+        if failures.is_retried(report.verdict):
+            failures.retry_or_fail(evaluation, report.verdict, report.message)
+        else:
+            reports.store(evaluation, report)
+    return evaluation
+
+
+def release_for_retry(
+    evaluation_id: UUID,
+    token: int,
+    reason: str,
+    verdict: Verdict = Verdict.INFRASTRUCTURE_ERROR,
+) -> Evaluation:
+    """Give back what could not be evaluated by our fault; it is tried again after a while.
+
+    After settings.MAX_ATTEMPTS it fails with ``verdict`` and the reason. Raises LostLeaseError.
+    """
+    with transaction.atomic():
+        evaluation = own_running(evaluation_id, token)
+        failures.retry_or_fail(evaluation, verdict, reason)
+    return evaluation
+
+
+def hand_back(evaluation_id: UUID, token: int, reason: str) -> Evaluation:
+    """Return an evaluation to the queue at once, uncounted: its worker is asked to shut down.
+
+    Raises LostLeaseError.
+    """
+    with transaction.atomic():
+        evaluation = own_running(evaluation_id, token)
+        # The fencing token stays: only attempts that could have succeeded count.
+        evaluation.attempt -= 1
+        failures.requeue(evaluation, "handed_back", reason, delay=timedelta(0))
+    return evaluation
+
+
+def cancel(user: User, evaluation: Evaluation) -> Evaluation:
+    """Stop an evaluation: at once where it waits, at its worker's next heartbeat where it runs.
+
+    Raises PermissionDenied for a stranger, ConflictError where it has ended.
+    """
+    _check_owner(user, evaluation)
+    with transaction.atomic():
+        evaluation = Evaluation.objects.select_for_update().get(pk=evaluation.pk)
+        if evaluation.has_ended:
+            raise ConflictError(f"It has ended already: {evaluation.get_state_display()}.")
+        _request_cancel(evaluation, by=user.username)
+    return evaluation
+
+
+def cancel_all_of(submission: Submission, by: str) -> None:
+    """Cancel whatever of a submission waits or runs."""
+    with transaction.atomic():
+        active = submission.evaluations.select_for_update().filter(
+            state__in=[EvaluationState.QUEUED, EvaluationState.RUNNING]
+        )
+        for evaluation in active:
+            _request_cancel(evaluation, by=by)
+
+
+def reevaluate(user: User, evaluation: Evaluation, reason: str, priority: int = 0) -> Evaluation:
+    """Queue a new evaluation that supersedes an ended one, which stays in the record.
+
+    For the submission's owner and the staff. Raises PermissionDenied, SubmissionError without a
+    reason, ConflictError where there is nothing to repeat.
+    """
+    _check_owner(user, evaluation)
+    reason = reason.strip()
+    if not reason or len(reason) > 300:
+        raise SubmissionError({"reason": "Say in 1 to 300 characters why it is repeated."})
+    with transaction.atomic():
+        old = Evaluation.objects.select_for_update().get(pk=evaluation.pk)
+        _check_repeatable(old)
+        # Only one row may be current, so the old one steps back first.
+        Evaluation.objects.filter(pk=old.pk).update(is_current=False)
+        new = Evaluation.objects.create(
+            submission_id=old.submission_id,
+            task_version_id=old.task_version_id,
+            supersedes=old,
+            reason=reason,
+            priority=priority,
+        )
+        _note(new, "queued", by=user.username, reason=reason, supersedes=str(old.pk))
+        dispatch.announce_on_commit([new.pk])
+    return new
+
+
+def own_running(evaluation_id: UUID, token: int) -> Evaluation:
+    """Lock the row for this transaction if this token still owns it; else LostLeaseError."""
+    evaluation = Evaluation.objects.select_for_update().filter(pk=evaluation_id).first()
+    if evaluation is None or not _is_owned(evaluation, token):
+        raise _lost(evaluation_id, token)
+    return evaluation
+
+
+def _is_owned(evaluation: Evaluation, token: int) -> bool:
+    return evaluation.state == EvaluationState.RUNNING and evaluation.fencing_token == token
+
+
+def _update_own(evaluation_id: UUID, token: int, **changes: object) -> None:
+    owned = Evaluation.objects.filter(
+        pk=evaluation_id, state=EvaluationState.RUNNING, fencing_token=token
+    )
+    if owned.update(**changes) == 0:
+        raise _lost(evaluation_id, token)
+
+
+def _lost(evaluation_id: UUID, token: int) -> LostLeaseError:
+    return LostLeaseError(f"evaluation {evaluation_id} is no longer run under token {token}")
+
+
+def due(kinds: Collection[str] | None = None) -> QuerySet[Evaluation]:
+    """Queued evaluations whose pause, if any, is over."""
+    waiting = Evaluation.objects.filter(
+        Q(not_before__isnull=True) | Q(not_before__lte=Now()), state=EvaluationState.QUEUED
+    )
+    return waiting if kinds is None else waiting.filter(submission__calculator_kind__in=kinds)
+
+
+def _claimed_by(worker: Worker) -> dict[str, object]:
+    return {
+        "state": EvaluationState.RUNNING,
+        "phase": Phase.LOADING,
+        "progress_done": 0,
+        "progress_total": 0,
+        "message": "",
+        "attempt": F("attempt") + 1,
+        "fencing_token": F("fencing_token") + 1,
+        "worker": worker,
+        "lease_expires_at": Now() + timedelta(seconds=settings.LEASE_S),
+        "heartbeat_at": Now(),
+        "started_at": Now(),
+        "not_before": None,
+    }
+
+
+def _request_cancel(evaluation: Evaluation, by: str) -> None:
+    if evaluation.state == EvaluationState.QUEUED:
+        failures.end(evaluation, Verdict.CANCELLED, f"Cancelled by {by} before it began.")
+    elif evaluation.cancel_requested_at is None:
+        evaluation.cancel_requested_at = timezone.now()
+        evaluation.save(update_fields=["cancel_requested_at"])
+        _note(evaluation, "cancel_requested", by=by)
+
+
+def _check_repeatable(old: Evaluation) -> None:
+    if not old.is_current:
+        raise ConflictError("It was repeated already; repeat the newer one.")
+    if not old.has_ended:
+        raise ConflictError("It has not ended yet. Cancel it first.")
+    if old.submission.withdrawn_at is not None:
+        raise ConflictError("Its submission was withdrawn.")
+    if old.task_version.state != VersionState.PUBLISHED:
+        raise ConflictError(f"{old.task_version} is no longer evaluated.")
+
+
+def _check_owner(user: User, evaluation: Evaluation) -> None:
+    if not user.is_staff and evaluation.submission.potential.owner_id != user.pk:
+        raise PermissionDenied("Only the owner of the submission may do this.")
+
+
+def _note(evaluation: Evaluation, kind: str, **data: object) -> None:
+    Event.objects.create(evaluation=evaluation, kind=kind, data=data)

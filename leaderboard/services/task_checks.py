@@ -1,0 +1,161 @@
+"""Judges a task version before it is published: every complaint names its field."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from evaluator.catalog import (
+    METRICS,
+    PROTOCOLS,
+    Direction,
+    ParameterError,
+    Protocol,
+    check_parameters,
+)
+from evaluator.contract import Limits, ScoredMetric
+from leaderboard.models import TaskVersion
+
+#: What a metric judges, by the first word of its key, is what each structure must carry.
+_PROPERTY_BY_QUANTITY = {
+    "energy": "energy",
+    "force": "forces",
+    "softening": "forces",
+    "stress": "stress",
+}
+
+
+def check_task_version(version: TaskVersion) -> dict[str, str]:
+    """Return field -> sentence for everything that is wrong; empty when it can be published.
+
+    Fills in nothing and stores nothing.
+    """
+    errors: dict[str, str] = {}
+    for field in ("description", "limitations"):
+        if not getattr(version, field).strip():
+            errors[field] = "Write at least a sentence: readers of the page rely on it."
+    protocol = PROTOCOLS.get(version.protocol)
+    if protocol is None:
+        known = ", ".join(PROTOCOLS)
+        return errors | {"protocol": f"{version.protocol!r} is unknown; known are {known}."}
+    if version.protocol_version != protocol.version:
+        errors["protocol_version"] = (
+            f"The code is version {protocol.version} of {protocol.name}, not "
+            f"{version.protocol_version}: only what runs can be published."
+        )
+    if not 0.0 <= version.min_coverage <= 1.0:
+        errors["min_coverage"] = "must be between 0 and 1."
+    found = {
+        "parameters": _check_parameters(protocol, version.parameters),
+        "metrics": _check_metrics(protocol, version.metrics),
+        "limits": _check_limits(version.limits),
+    }
+    if not found["metrics"]:
+        found["reference_set"] = _check_reference(version, protocol)
+    return errors | {field: sentence for field, sentence in found.items() if sentence}
+
+
+def _check_parameters(protocol: Protocol, parameters: object) -> str:
+    if not isinstance(parameters, Mapping):
+        return "must be a JSON object."
+    try:
+        check_parameters(protocol.parameters, parameters)
+    except ParameterError as error:
+        return f"{error}."
+    return ""
+
+
+def _check_metrics(protocol: Protocol, rows: object) -> str:
+    if not isinstance(rows, list) or not rows:
+        return "must be a list with at least one metric."
+    complaints, metrics = [], []
+    for row in rows:
+        try:
+            metric = _read_metric(row)
+        except (TypeError, ValueError) as error:
+            complaints.append(f"{row!r}: {error}")
+            continue
+        metrics.append(metric)
+        complaints += [f"{metric.key}: {text}" for text in _check_metric(protocol, metric)]
+    keys = [metric.key for metric in metrics]
+    complaints += [f"{key}: stands twice" for key in sorted(set(keys)) if keys.count(key) > 1]
+    if not complaints and sum(metric.weight for metric in metrics) <= 0:
+        complaints.append("at least one weight must be positive")
+    return f"{'; '.join(complaints)}." if complaints else ""
+
+
+def _read_metric(row: object) -> ScoredMetric:
+    if not isinstance(row, dict):
+        raise TypeError("must be a JSON object")
+    missing = [name for name in ("key", "good", "bad", "worst") if name not in row]
+    if missing:
+        raise ValueError(f"lacks {', '.join(missing)}")
+    metric = ScoredMetric.from_json(row)
+    for name in ("good", "bad", "worst", "weight"):
+        if not _is_finite(getattr(metric, name)):
+            raise ValueError(f"{name} must be a finite number")
+    return metric
+
+
+def _check_metric(protocol: Protocol, metric: ScoredMetric) -> list[str]:
+    if metric.key not in protocol.metrics:
+        return [f"{protocol.name} measures {', '.join(protocol.metrics)} alone"]
+    complaints = []
+    if metric.weight < 0:
+        complaints.append("weight must not be negative")
+    direction = METRICS[metric.key].direction
+    if metric.good == metric.bad:
+        complaints.append("good and bad must differ")
+    elif direction is Direction.LOWER and metric.good > metric.bad:
+        complaints.append("lower is better, so good must be below bad")
+    elif direction is Direction.HIGHER and metric.good < metric.bad:
+        complaints.append("higher is better, so good must be above bad")
+    elif (metric.worst - metric.bad) * (metric.bad - metric.good) < 0:
+        complaints.append("worst, which a failed system is charged, must not be better than bad")
+    return complaints
+
+
+def _check_limits(limits: object) -> str:
+    if not isinstance(limits, dict):
+        return "must be a JSON object."
+    known = {field.name: field.type for field in dataclasses.fields(Limits)}
+    complaints = []
+    for name, value in limits.items():
+        if name not in known:
+            complaints.append(f"{name} is unknown; known are {', '.join(known)}")
+        elif not _is_finite(value) or value <= 0:
+            complaints.append(f"{name} must be a positive number")
+        elif name == "memory_MiB" and not isinstance(value, int):
+            complaints.append("memory_MiB must be a whole number")
+    return f"{'; '.join(complaints)}." if complaints else ""
+
+
+def _check_reference(version: TaskVersion, protocol: Protocol) -> str:
+    reference = version.reference_set
+    needed = _needed_properties(protocol, version.metrics)
+    if reference is None:
+        return f"{protocol.name} needs a reference set with {', '.join(needed)}." if needed else ""
+    missing = [name for name in needed if name not in reference.properties]
+    if missing:
+        return (
+            f"{reference} has no {', '.join(missing)}, which these metrics need. Choose another "
+            "reference set, or leave out the metrics that need it."
+        )
+    return ""
+
+
+def _needed_properties(protocol: Protocol, metrics: list[dict[str, Any]]) -> tuple[str, ...]:
+    """What every structure must carry, in the order of the protocol's own list."""
+    needed: set[str] = set()
+    for row in metrics:
+        name = _PROPERTY_BY_QUANTITY.get(row["key"].split("_")[0])
+        is_single_point = "energy" in protocol.reference_properties
+        needed |= {name} if name and is_single_point else set(protocol.reference_properties)
+    ordered = [name for name in protocol.reference_properties if name in needed]
+    return (*ordered, *sorted(needed - set(ordered)))
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

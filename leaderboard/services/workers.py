@@ -1,0 +1,63 @@
+"""Hosts that evaluate: their registration, their heartbeat, and why something waits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from evaluator.catalog import CALCULATOR_KINDS
+from leaderboard.enums import EvaluationState
+from leaderboard.models import Evaluation, Worker
+
+UNCONFINED = "none"
+
+
+def register_worker(
+    name: str,
+    *,
+    device: str,
+    hardware: Mapping[str, object],
+    sandbox_level: str,
+    versions: Mapping[str, object],
+) -> Worker:
+    """Make or refresh the row of this host's worker. Whether it is enabled is the staff's."""
+    described = {
+        "device": device,
+        "hardware": dict(hardware),
+        "sandbox_level": sandbox_level,
+        "versions": dict(versions),
+        "last_seen_at": timezone.now(),
+    }
+    return Worker.objects.update_or_create(name=name, defaults=described)[0]
+
+
+def record_heartbeat(worker: Worker) -> None:
+    Worker.objects.filter(pk=worker.pk).update(last_seen_at=Now())
+
+
+def live_workers() -> list[Worker]:
+    """Those that are enabled and were heard of within a lease's time."""
+    return list(
+        Worker.objects.filter(
+            is_enabled=True, last_seen_at__gt=Now() - timedelta(seconds=settings.LEASE_S)
+        )
+    )
+
+
+def waiting_reason(evaluation: Evaluation) -> str:
+    """Why a queued evaluation is not running, in a sentence; empty when it is not queued."""
+    if evaluation.state != EvaluationState.QUEUED:
+        return ""
+    if evaluation.not_before is not None and evaluation.not_before > timezone.now():
+        return f"It is tried again at {evaluation.not_before:%H:%M:%S} UTC. {evaluation.message}"
+    workers = live_workers()
+    if not workers:
+        return "No worker is running. It starts as soon as one does."
+    kind = CALCULATOR_KINDS[evaluation.submission.calculator_kind]
+    if not kind.is_built_in and all(w.sandbox_level == UNCONFINED for w in workers):
+        return "No running worker has a sandbox, so potentials from outside wait."
+    return "It waits for its turn."
