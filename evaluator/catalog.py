@@ -402,7 +402,8 @@ METRICS: dict[str, Metric] = {
             unit="",
             direction=Direction.ONE,
             description="Median over structures of each structure's slope through the origin of "
-            "predicted against reference force components.",
+            "predicted against reference force components; structures with an RMS reference force "
+            "below 0.05 eV/Å have none.",
             source=_SOFTENING_SOURCE,
             digits=4,
         ),

@@ -14,6 +14,8 @@ FloatArray = NDArray[np.float64]
 
 #: Below this reference force, eV/Å, a direction is noise and its cosine is not judged.
 COSINE_FLOOR_EV_A = 0.05
+#: Below this RMS reference force, eV/Å, a structure near its minimum has no slope of its own.
+SLOPE_RMS_FLOOR_EV_A = 0.05
 #: A slope at or below this is no softening that a factor could mend: nothing is corrected.
 SLOPE_FLOOR = 0.1
 
@@ -88,6 +90,11 @@ def softening_slope(predicted: FloatArray, reference: FloatArray) -> float | Non
     predicted, reference = _checked(predicted, reference)
     square = float(np.sum(reference**2))
     return float(np.sum(predicted * reference)) / square if square > 0 else None
+
+
+def has_slope(reference: FloatArray) -> bool:
+    """Whether a structure's forces are large enough to judge its own softening slope."""
+    return bool(np.sqrt(np.mean(np.square(reference))) >= SLOPE_RMS_FLOOR_EV_A)
 
 
 def softening_line(predicted: FloatArray, reference: FloatArray) -> tuple[float, float] | None:

@@ -138,7 +138,8 @@ def _values(system: System, answer: SinglePoint) -> dict[str, Any]:
         values["force_mae_eV_A"] = force_metrics.force_mae(answer.forces, reference)
         values["force_rms_eV_A"] = float(np.sqrt(np.mean(answer.forces**2)))
         values["force_cosine"] = force_metrics.force_cosine_mean(answer.forces, reference)
-        values["softening_slope"] = force_metrics.softening_slope(answer.forces, reference)
+        if force_metrics.has_slope(reference):
+            values["softening_slope"] = force_metrics.softening_slope(answer.forces, reference)
     stress = _known(system, "stress")
     if stress is not None and answer.stress is not None:
         values["stress_mae_GPa"] = float(np.mean(np.abs(stress_errors(answer.stress, stress))))
@@ -199,6 +200,7 @@ def _force_samples(
     squares = np.array([float(np.sum(r**2)) for r in reference])
     directions = np.array([float(force_metrics.has_direction(r).sum()) for r in reference])
     ones, none = np.ones(len(pairs)), np.zeros(len(pairs), dtype=bool)
+    flat = np.array([not force_metrics.has_slope(r) for r in reference])
     slopes = each(force_metrics.softening_slope)
     mean_square = each(force_metrics.force_mean_square_error)
     dummy = squares.sum() / components.sum()
@@ -230,7 +232,7 @@ def _force_samples(
             each(force_metrics.force_cosine_mean), directions, directions == 0
         ),
         "softening_slope": sample(slopes, squares, squares == 0),
-        "softening_slope_median": sample(slopes, ones, squares == 0, Statistic.MEDIAN),
+        "softening_slope_median": sample(slopes, ones, flat, Statistic.MEDIAN),
         "force_corrected_mae": sample(
             each(lambda p, r: force_metrics.force_corrected_mae(p, r, slope))
         ),

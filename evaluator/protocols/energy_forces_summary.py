@@ -13,6 +13,7 @@ from evaluator.metrics.forces import (
     errors_by_reference_length,
     force_mae,
     force_vector_errors,
+    has_slope,
     softening_line,
     softening_slope,
 )
@@ -50,7 +51,7 @@ def summarise(judged: Sequence[tuple[System, Outcome]]) -> dict[str, Any]:
 def _softening(
     forces: Sequence[Forces], predicted: FloatArray, reference: FloatArray
 ) -> dict[str, float | None]:
-    slopes = [s for _, p, r in forces if (s := softening_slope(p, r)) is not None]
+    slopes = [s for _, p, r in forces if has_slope(r) and (s := softening_slope(p, r)) is not None]
     line = softening_line(predicted, reference)
     return {
         "slope_through_origin": softening_slope(predicted, reference),
