@@ -79,6 +79,8 @@ class BubblewrapSandbox(Sandbox):
                 "worker under systemd with Delegate=yes, or as root in a container whose "
                 "/sys/fs/cgroup is writable."
             )
+        if parent is not None:
+            parent.sweep()
         sandbox = cls(bwrap=str(paths["bwrap"]), cgroup_parent=parent)
         sandbox._try_out()
         return sandbox

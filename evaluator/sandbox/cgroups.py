@@ -17,6 +17,7 @@ from pathlib import Path
 from evaluator.exceptions import InfrastructureError
 
 _CONTROLLERS = ("memory", "pids")
+_PREFIX = "touchstone"
 _REMOVAL_S = 10.0
 
 
@@ -29,7 +30,7 @@ class CgroupParent:
 
     def make(self, *, memory_MiB: int, n_processes: int) -> Cgroup:
         """Make an empty group with these bounds. Raises InfrastructureError."""
-        name = f"touchstone-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        name = f"{_PREFIX}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
         group = Cgroup(
             version=self.version,
             folders={c: folder / name for c, folder in self.folders.items()},
@@ -45,6 +46,14 @@ class CgroupParent:
                 f"below {', '.join(str(f) for f in set(self.folders.values()))}."
             ) from error
         return group
+
+    def sweep(self) -> None:
+        """Remove the empty groups of workers that were killed; others are left alone."""
+        for folder in set(self.folders.values()):
+            for group in folder.glob(f"{_PREFIX}-*"):
+                pid = group.name.split("-")[1]
+                if not Path("/proc", pid).exists():
+                    _is_removed(group)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 _PERIOD_S = 0.1
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def descendants(pid: int) -> list[int]:
@@ -46,15 +45,15 @@ def kill_all(pids: Iterable[int]) -> None:
 
 
 def memory_bytes(pids: Iterable[int]) -> int:
-    """Resident memory of the processes plus the memory files that they hold open.
+    """Anonymous and shared memory of the processes, and the memory files that they hold open.
 
-    Pages that processes share are counted for each, memory files that are mapped twice.
+    A page that several share is divided among them; a memory file that is also mapped counts twice.
     """
     total = 0
     memory_files: dict[tuple[int, int], int] = {}
     for pid in pids:
         try:
-            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+            total += _proportional_bytes(Path(f"/proc/{pid}/smaps_rollup").read_text())
             for link in Path(f"/proc/{pid}/fd").iterdir():
                 if str(link.readlink()).startswith("/memfd:"):
                     status = link.stat()
@@ -62,6 +61,11 @@ def memory_bytes(pids: Iterable[int]) -> int:
         except OSError:
             continue  # it has ended, or a descriptor was closed meanwhile
     return total + sum(memory_files.values())
+
+
+def _proportional_bytes(smaps_rollup: str) -> int:
+    lines = (line.split() for line in smaps_rollup.splitlines())
+    return sum(int(line[1]) << 10 for line in lines if line[0] in ("Pss_Anon:", "Pss_Shmem:"))
 
 
 class MemoryWatchdog:
