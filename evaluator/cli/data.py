@@ -1,0 +1,87 @@
+"""``touchstone data``: the reference sets, and how to get them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+from evaluator import references
+from evaluator.cli.exit_codes import ExitCode
+from evaluator.cli.places import add_mirror_argument, cache_folder, mirror_folder
+from evaluator.exceptions import SubmissionError
+
+
+def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)
+    parser = commands.add_parser("data", help="list and fetch reference sets")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    listing = actions.add_parser("list", help="list the reference sets")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    listing.set_defaults(run=_list)
+
+    for name, help_text in (
+        ("fetch", "download what a set is made of (or take it from the mirror) and build it"),
+        ("build", "the same as fetch"),
+    ):
+        action = actions.add_parser(name, help=help_text)
+        action.add_argument("name", metavar="NAME")
+        action.add_argument("--json", action="store_true", help="print JSON")
+        add_mirror_argument(action)
+        action.set_defaults(run=_fetch)
+
+
+def fetch(name: str, arguments: argparse.Namespace) -> references.BuiltReference:
+    """Build a registered set in the cache, with a progress bar on stderr."""
+    with tqdm(desc=f"Reference {name}", leave=False, disable=None, file=sys.stderr) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total, bar.n = total, done
+            bar.refresh()
+
+        try:
+            return references.build(
+                name, mirror=mirror_folder(arguments), cache=cache_folder(), progress=show
+            )
+        except references.UnknownReference as error:
+            raise SubmissionError(str(error)) from error
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    entries = list(references.known_references().values())
+    if arguments.json:
+        shown = ("name", "version", "title", "level_of_theory", "licence", "citation", "sha256")
+        print(json.dumps([{k: getattr(e, k) for k in shown} for e in entries], indent=2))
+        return ExitCode.OK
+    for entry in entries:
+        print(f"{entry.name} (version {entry.version}, {entry.level_of_theory})")
+        print(f"    {entry.title}. Licence: {entry.licence}.")
+    return ExitCode.OK
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    built = fetch(arguments.name, arguments)
+    if arguments.json:
+        found = {
+            "name": built.known.name,
+            "version": built.known.version,
+            "path": str(built.path),
+            "sha256": built.sha256,
+            "n_systems": built.n_systems,
+            "elements": list(built.elements),
+            "properties": list(built.properties),
+            "licence": built.known.licence,
+            "citation": built.known.citation,
+            **built.metadata,
+        }
+        print(json.dumps(found, indent=2))
+        return ExitCode.OK
+    print(built.path)
+    print(f"sha256     {built.sha256}")
+    print(f"systems    {built.n_systems} ({', '.join(built.properties)})")
+    print(f"licence    {built.known.licence}")
+    print(f"cite       {built.known.citation}")
+    return ExitCode.OK

@@ -1,0 +1,190 @@
+"""``touchstone evaluate``: run a task on this machine, with the same code as the service."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from evaluator import machine, references
+from evaluator.batching import PoolPlan, plan_pool
+from evaluator.cli.data import fetch
+from evaluator.cli.exit_codes import describe_exit_codes, exit_code_of
+from evaluator.cli.places import add_mirror_argument
+from evaluator.cli.report_table import format_report, format_systems
+from evaluator.cli.task_files import load_task
+from evaluator.contract import EvaluationReport, Phase, SubmissionSpec, TaskSpec
+from evaluator.driver import evaluate
+from evaluator.exceptions import SubmissionError
+from evaluator.potentials import resolve
+from evaluator.protocols import PROTOCOLS
+from evaluator.protocols.base import System, UnsuitableReference
+from evaluator.sandbox.base import SandboxPolicy, find_sandbox
+
+
+def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)
+    parser = commands.add_parser(
+        "evaluate",
+        help="run a task on this machine, without a server",
+        epilog=describe_exit_codes(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--task", required=True, help="name of a standard task, or a file")
+    parser.add_argument(
+        "--calculator",
+        required=True,
+        metavar="KIND:WHAT",
+        help="a potential, e.g. chgnet:0.3.0, ase:emt or mace:my.model (see touchstone potentials)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything found as JSON")
+    parser.add_argument(
+        "--systems",
+        metavar="A,B",
+        help="judge only these (names or formulas); the result is then not the task's score",
+    )
+    parser.add_argument(
+        "--reference", type=Path, metavar="FILE", help="extxyz file, for a task from a file"
+    )
+    parser.add_argument("--table", action="store_true", help="print a line for each system too")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    parser.add_argument("--processes", type=_count, metavar="N", help="calculator processes")
+    parser.add_argument("--threads", type=_count, metavar="N", help="threads of each process")
+    parser.add_argument(
+        "--allow-unsandboxed",
+        action="store_true",
+        help="without bubblewrap, run built-in kinds (ase, dummy) all the same",
+    )
+    add_mirror_argument(parser)
+    parser.set_defaults(run=_run)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above zero")
+    return int(text)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.json is not None and not arguments.json.absolute().parent.is_dir():
+        raise SubmissionError(f"the folder of {arguments.json} does not exist")
+    task = load_task(arguments.task, arguments.reference)
+    sandbox = find_sandbox(SandboxPolicy(allow_unsandboxed_built_in=arguments.allow_unsandboxed))
+
+    with tempfile.TemporaryDirectory(prefix="touchstone-") as folder:
+        potential = resolve(arguments.calculator, Path(folder))
+        reference = _reference(task, arguments)
+        only = _only(task, reference, arguments.systems)
+        with _Bar() as bar:
+            report = evaluate(
+                task,
+                potential.spec,
+                potential.artifact,
+                reference,
+                sandbox=sandbox,
+                device=arguments.device,
+                plan=_plan(arguments),
+                only=only,
+                progress=bar.show,
+            )
+
+    if arguments.json is not None:
+        _write_json(arguments.json, task, potential.spec, report, is_whole=only is None)
+    if arguments.table:
+        print(format_systems(task, report), end="\n\n")
+    print(format_report(task, potential.spec.name, report, is_whole=only is None))
+    return exit_code_of(report.verdict)
+
+
+def _reference(task: TaskSpec, arguments: argparse.Namespace) -> Path:
+    if arguments.reference is not None:
+        return Path(arguments.reference)
+    assert task.reference is not None  # noqa: S101  (load_task sees to it)
+    return fetch(task.reference.name, arguments).path
+
+
+def _only(task: TaskSpec, reference: Path, wanted: str | None) -> frozenset[str] | None:
+    """Names of the systems that were asked for; checks the reference while at it."""
+    try:
+        systems = references.read(reference)
+        PROTOCOLS[task.protocol].check_reference(systems, [metric.key for metric in task.metrics])
+    except UnsuitableReference as error:
+        raise SubmissionError(f"the reference set does not suit the task: {error}") from error
+    if wanted is None:
+        return None
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    if not names:
+        raise SubmissionError("--systems names nothing")
+    return frozenset(system_id for name in names for system_id in _matching(name, systems))
+
+
+def _matching(name: str, systems: Sequence[System]) -> list[str]:
+    """By name, or all of a formula."""
+    found = [
+        system.id
+        for system in systems
+        if name in (system.id, system.atoms.get_chemical_formula(empirical=True))
+    ]
+    if not found:
+        examples = ", ".join(system.id for system in systems[:3])
+        raise SubmissionError(f"the task has no system {name!r}; its systems are {examples}, ...")
+    return found
+
+
+def _plan(arguments: argparse.Namespace) -> PoolPlan | None:
+    """None where the user leaves it to the evaluator."""
+    if arguments.processes is None and arguments.threads is None:
+        return None
+    plan = plan_pool(arguments.device, machine.n_cores())
+    n_processes = arguments.processes or plan.n_processes
+    return replace(
+        plan,
+        n_processes=n_processes,
+        n_threads=arguments.threads or plan.n_threads,
+        n_systems=max(plan.n_systems, 2 * n_processes),
+        origin="given",
+    )
+
+
+class _Bar:
+    """Progress on stderr; silent where that is no terminal."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[Any] = tqdm(unit="system", leave=False, disable=None, file=sys.stderr)
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def show(self, phase: Phase, n_done: int, n_total: int) -> None:
+        self._bar.set_description(phase.value.capitalize(), refresh=False)
+        self._bar.total, self._bar.n = n_total, n_done
+        self._bar.refresh()
+
+
+def _write_json(
+    path: Path,
+    task: TaskSpec,
+    potential: SubmissionSpec,
+    report: EvaluationReport,
+    *,
+    is_whole: bool,
+) -> None:
+    content = {
+        "task": task.to_json(),
+        "is_whole_task": is_whole,
+        "potential": potential.to_json(),
+        **report.to_json(),
+    }
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(path)

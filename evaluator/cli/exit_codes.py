@@ -1,0 +1,43 @@
+"""Exit codes of the command line: one for each verdict, so that a script can tell them apart."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from evaluator.contract import Verdict
+
+
+class ExitCode(IntEnum):
+    """0 is well, 2 the user's mistake, 10 and up the submission's fault, 30 and up ours."""
+
+    OK = 0
+    BUG = 1  # what Python itself answers for an exception that nobody expected
+    USAGE = 2
+    INVALID_ARTIFACT = 10
+    LOAD_ERROR = 11
+    UNSUPPORTED = 12
+    RUNTIME_ERROR = 13
+    PROTOCOL_ERROR = 14
+    NONFINITE = 15
+    CALL_TIMEOUT = 16
+    WALL_TIMEOUT = 17
+    OUT_OF_MEMORY_HOST = 18
+    OUT_OF_MEMORY_GPU = 19
+    OUTPUT_LIMIT = 20
+    SANDBOX_VIOLATION = 21
+    CANCELLED = 22
+    INFRASTRUCTURE_ERROR = 30
+    INFRASTRUCTURE_LOST = 31
+    INTERRUPTED = 130  # Ctrl-C, as shells count it
+
+
+def exit_code_of(verdict: Verdict) -> ExitCode:
+    """The exit code that tells a verdict."""
+    return ExitCode[verdict.name]
+
+
+def describe_exit_codes() -> str:
+    """The table, for ``--help``."""
+    return "exit codes:\n" + "\n".join(
+        f"  {code.value:>3}  {code.name.lower().replace('_', ' ')}" for code in ExitCode
+    )
