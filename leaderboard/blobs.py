@@ -17,6 +17,8 @@ from pathlib import Path
 
 from django.core.files.storage import default_storage
 
+from leaderboard.exceptions import InfrastructureError
+
 _TEMPORARY = "temporary"
 _ABANDONED_AFTER_S = 24 * 3600
 
@@ -48,6 +50,14 @@ class Blob:
 def path_of(name: str) -> Path:
     """Where the storage keeps what has this name."""
     return Path(default_storage.path(name))
+
+
+def existing_path_of(name: str) -> Path:
+    """The same, but raises InfrastructureError where no file is."""
+    path = path_of(name)
+    if not path.is_file():
+        raise InfrastructureError(f"{name} is missing from the storage.")
+    return path
 
 
 def write(chunks: Iterable[bytes], *, max_bytes: int | None = None, mode: int = 0o444) -> Blob:

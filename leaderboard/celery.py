@@ -30,6 +30,9 @@ app.conf.update(
     task_time_limit=None,
     task_soft_time_limit=None,
     task_ignore_result=True,
+    # The reaper must not wait behind hours of evaluations.
+    task_default_queue="evaluations",
+    task_routes={"touchstone.reap": {"queue": "maintenance"}},
     task_serializer="json",
     accept_content=["json"],
     worker_send_task_events=False,

@@ -43,11 +43,8 @@ def store_artifact(file: Upload, *, expected_sha256: str) -> Artifact:
 
 
 def artifact_path(artifact: Artifact) -> Path:
-    """Where the bytes are, for the evaluator. Raises FileNotFoundError."""
-    path = blobs.path_of(artifact.storage_name)
-    if not path.is_file():
-        raise FileNotFoundError(f"artifact {artifact.sha256} is missing at {path}")
-    return path
+    """Where the bytes are, for the evaluator. Raises InfrastructureError where they are lost."""
+    return blobs.existing_path_of(artifact.storage_name)
 
 
 def check_sha256(value: str) -> str:

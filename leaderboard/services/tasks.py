@@ -74,11 +74,8 @@ def store_reference_set(
 
 
 def reference_path(reference: ReferenceSet) -> Path:
-    """Where the bytes are, for the evaluator. Raises FileNotFoundError."""
-    path = blobs.path_of(reference.storage_name)
-    if not path.is_file():
-        raise FileNotFoundError(f"reference set {reference} is missing at {path}")
-    return path
+    """Where the bytes are, for the evaluator. Raises InfrastructureError where they are lost."""
+    return blobs.existing_path_of(reference.storage_name)
 
 
 def publish_task_version(version: TaskVersion) -> TaskVersion:

@@ -35,8 +35,8 @@ def register_worker(
     return Worker.objects.update_or_create(name=name, defaults=described)[0]
 
 
-def record_heartbeat(worker: Worker) -> None:
-    Worker.objects.filter(pk=worker.pk).update(last_seen_at=Now())
+def record_heartbeat(name: str) -> None:
+    Worker.objects.filter(name=name).update(last_seen_at=Now())
 
 
 def live_workers() -> list[Worker]:

@@ -1,0 +1,342 @@
+"""The tie: the Celery jobs, and the only module that imports both halves.
+
+A worker process has a main part, which registers the host, says that it lives and hears signals,
+and pool children, which evaluate. All that may get lost here is time: the row in PostgreSQL with
+its lease and fencing token decides who owns an evaluation, and the reaper finds what was dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from types import FrameType
+from typing import Any
+
+from celery import signals
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from evaluator import driver, machine
+from evaluator.catalog import CALCULATOR_KINDS
+from evaluator.contract import EvaluationReport, Phase, Verdict
+from evaluator.exceptions import InfrastructureError
+from evaluator.sandbox.base import (
+    Sandbox,
+    SandboxLevel,
+    SandboxPolicy,
+    SandboxUnavailable,
+    find_sandbox,
+)
+from leaderboard.celery import app
+from leaderboard.dispatch import EVALUATE
+from leaderboard.exceptions import InfrastructureError as ServiceError
+from leaderboard.exceptions import LostLeaseError
+from leaderboard.models import Evaluation, Worker
+from leaderboard.services import evaluations, reaper
+from leaderboard.services.artifacts import artifact_path
+from leaderboard.services.tasks import reference_path
+from leaderboard.services.workers import record_heartbeat, register_worker
+
+logger = logging.getLogger(__name__)
+
+#: One byte that the main process and its pool children share: 1 once the worker shall end.
+#: Shared memory, since a lock or a pipe would suffer when a child is killed.
+_shutdown = mmap.mmap(-1, 1)
+
+
+@dataclass
+class _Child:
+    """What the signal handler of a pool child must know."""
+
+    is_busy: bool = False
+    is_told_to_end: bool = False
+
+
+_child = _Child()
+
+_PROGRESS_EVERY_S = 1.0
+#: A finished evaluation outlives a restart of the database of this length.
+_STORE_PAUSES_S = (1.0, 4.0, 15.0, 40.0)
+
+
+@dataclass(frozen=True)
+class Host:
+    """This machine as a worker. ``sandbox`` is None where nothing may be evaluated."""
+
+    name: str
+    sandbox: Sandbox | None
+
+    @property
+    def kinds(self) -> list[str] | None:
+        """The calculator kinds that may run here; None for all."""
+        if self.sandbox is None:
+            return []
+        if self.sandbox.level is not SandboxLevel.NONE:
+            return None
+        return [kind for kind in CALCULATOR_KINDS if self.sandbox.admits(kind)]
+
+    def register(self) -> Worker:
+        return register_worker(
+            self.name,
+            device=settings.DEVICE,
+            hardware=machine.hardware(settings.DEVICE),
+            sandbox_level=self.sandbox.level if self.sandbox else SandboxLevel.NONE,
+            versions=machine.trusted_versions(),
+        )
+
+
+@cache
+def this_host(name: str) -> Host:
+    """Look for a sandbox once for each process; the name is the same after a restart."""
+    policy = SandboxPolicy(
+        require_cgroup=settings.REQUIRE_CGROUP,
+        allow_unsandboxed_built_in=settings.ALLOW_UNSANDBOXED_BUILT_IN,
+    )
+    try:
+        sandbox = find_sandbox(policy)
+    except SandboxUnavailable as error:
+        logger.critical("This worker evaluates nothing. %s", error)
+        return Host(name, None)
+    logger.info("Sandbox level: %s.", sandbox.level)
+    return Host(name, sandbox)
+
+
+@app.task(name=EVALUATE, bind=True)  # type: ignore[untyped-decorator]
+def evaluate(self: Any, evaluation_id: str) -> None:  # noqa: ANN401  (Celery's own class)
+    """Evaluate what is most urgent. The message says that work came, not which is next.
+
+    A message whose evaluation has been claimed or has ended thus finds other work or none.
+    """
+    if _is_ending():
+        return  # the row still waits; whoever lives is told of it by the reaper
+    host = this_host(self.request.hostname)
+    if host.sandbox is None:
+        logger.critical("Evaluation %s is left to others: no sandbox here.", evaluation_id)
+        return
+    worker = Worker.objects.filter(name=host.name).first() or host.register()
+    if not worker.is_enabled:
+        logger.warning("Worker %s is disabled and leaves %s.", worker, evaluation_id)
+        return
+    with _sigterm_waits():
+        claimed = evaluations.claim_next(worker, host.kinds)
+        if claimed is None:
+            logger.info("Nothing is due; the message named %s.", evaluation_id)
+            return
+        _Attempt(claimed, host.sandbox).run()
+
+
+def _is_ending() -> bool:
+    return bool(_shutdown[0]) or _child.is_told_to_end
+
+
+@contextmanager
+def _sigterm_waits() -> Iterator[None]:
+    _child.is_busy = True
+    try:
+        yield
+    finally:
+        _child.is_busy = False
+        if _child.is_told_to_end:
+            _obey_sigterm()
+
+
+@app.task(name="touchstone.reap")  # type: ignore[untyped-decorator]
+def reap() -> None:
+    """One round of the reaper, called by Celery's beat."""
+    logger.info("Reaper: %s", reaper.reap())
+
+
+class _Attempt:
+    """One attempt at one claimed evaluation, from here to its report or its return."""
+
+    def __init__(self, evaluation: Evaluation, sandbox: Sandbox) -> None:
+        self.evaluation, self.sandbox = evaluation, sandbox
+        self.lease = Lease(evaluation)
+        self._last_phase: Phase | None = None
+        self._last_progress = float("-inf")
+
+    def run(self) -> None:
+        logger.info("Evaluating %s (%s).", self.evaluation, self.evaluation.pk)
+        self.lease.start()
+        try:
+            self._finish(self._evaluate())
+        except LostLeaseError as error:
+            logger.warning("Thrown away: %s", error)
+        except (InfrastructureError, ServiceError) as error:
+            logger.exception("Evaluation %s could not be run.", self.evaluation.pk)
+            self._release(str(error))
+        except Exception as error:
+            # A bug of ours. It is logged whole, tried again, and in the end shown as ours.
+            logger.exception("Evaluation %s met a bug.", self.evaluation.pk)
+            self._release(f"Internal error ({type(error).__name__}); its details are in the log.")
+        finally:
+            self.lease.end()
+
+    def _evaluate(self) -> EvaluationReport:
+        task_version, submission = self.evaluation.task_version, self.evaluation.submission
+        if task_version.reference_set is None:
+            raise InfrastructureError(f"{task_version} has no reference set.")
+        return driver.evaluate(
+            task_version.spec(),
+            submission.spec(),
+            artifact_path(submission.artifact),
+            reference_path(task_version.reference_set),
+            sandbox=self.sandbox,
+            device=settings.DEVICE,
+            progress=self._progress,
+            should_stop=self._should_stop,
+        )
+
+    def _should_stop(self) -> bool:
+        return _is_ending() or self.lease.is_lost or self.lease.is_cancelled
+
+    def _progress(self, phase: Phase, done: int, total: int) -> None:
+        """Shown to whoever waits, at most once a second; no reason to fail an evaluation."""
+        now = time.monotonic()
+        is_new = phase is not self._last_phase or done == total
+        if not is_new and now - self._last_progress < _PROGRESS_EVERY_S:
+            return
+        self._last_phase, self._last_progress = phase, now
+        try:
+            evaluations.record_progress(self._id, self._token, phase, done, total)
+        except LostLeaseError:
+            self.lease.is_lost = True
+        except DatabaseError:
+            logger.warning("The progress of %s is not stored.", self._id, exc_info=True)
+            connection.close()
+
+    def _finish(self, report: EvaluationReport) -> None:
+        if self.lease.is_lost:
+            raise LostLeaseError(f"evaluation {self._id} went on elsewhere")
+        if report.verdict is not Verdict.CANCELLED or self.lease.is_cancelled:
+            _patiently(lambda: evaluations.record_report(self._id, self._token, report))
+            logger.info("Evaluation %s: %s. %s", self._id, report.verdict, report.message)
+        else:
+            reason = "Its worker was shut down; another one begins anew."
+            _patiently(lambda: evaluations.hand_back(self._id, self._token, reason))
+            logger.info("Evaluation %s is handed back.", self._id)
+
+    def _release(self, reason: str) -> None:
+        # Where even this fails, the lease runs out and the reaper returns the evaluation.
+        with suppress(LostLeaseError):
+            _patiently(lambda: evaluations.release_for_retry(self._id, self._token, reason))
+
+    @property
+    def _id(self) -> Any:  # noqa: ANN401  (a UUID, which django-stubs does not see here)
+        return self.evaluation.pk
+
+    @property
+    def _token(self) -> int:
+        return self.evaluation.fencing_token
+
+
+class Lease(threading.Thread):
+    """Renews an evaluation's lease beside the work, over a database connection of its own."""
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        super().__init__(name=f"lease-{evaluation.pk}", daemon=True)
+        self._id, self._token = evaluation.pk, evaluation.fencing_token
+        self._ended = threading.Event()
+        self.is_lost = False
+        self.is_cancelled = False
+
+    def run(self) -> None:
+        try:
+            while not self._ended.wait(settings.HEARTBEAT_S):
+                self._renew()
+        finally:
+            connection.close()
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join()
+
+    def _renew(self) -> None:
+        try:
+            self.is_cancelled = evaluations.renew_lease(self._id, self._token)
+        except LostLeaseError:
+            self.is_lost = True
+        except DatabaseError:
+            # We go on: if the lease runs out meanwhile, the fencing token protects the row.
+            logger.warning("The lease of %s is not renewed.", self._id, exc_info=True)
+            connection.close()
+
+
+def _patiently(store: Callable[[], object]) -> None:
+    """Call ``store``, again after a pause while the database is away."""
+    for pause_s in _STORE_PAUSES_S:
+        try:
+            store()
+        except DatabaseError:
+            logger.exception("The database did not answer; next trial in %g s.", pause_s)
+            connection.close()
+            time.sleep(pause_s)
+        else:
+            return
+    store()
+
+
+def _say_that_we_live(name: str) -> None:
+    """Body of a thread of the main process: the worker is seen while it idles, too."""
+    try:
+        while True:
+            try:
+                record_heartbeat(name)
+            except DatabaseError:
+                logger.warning("The heartbeat is not stored.", exc_info=True)
+                connection.close()
+            time.sleep(settings.HEARTBEAT_S)
+    finally:
+        connection.close()
+
+
+@signals.worker_init.connect  # type: ignore[untyped-decorator]
+def _register(sender: Any, **_: object) -> None:  # noqa: ANN401  (Celery's worker)
+    # Before the pool forks, so that its children inherit the tried sandbox.
+    host = this_host(sender.hostname)
+    try:
+        host.register()
+    finally:
+        connection.close()  # a connection must not be shared with the children
+
+
+@signals.worker_ready.connect  # type: ignore[untyped-decorator]
+def _start_heartbeat(sender: Any, **_: object) -> None:  # noqa: ANN401
+    # After the pool has forked: a child must not inherit this thread's locks.
+    name = sender.hostname
+    threading.Thread(target=_say_that_we_live, args=(name,), name="heartbeat", daemon=True).start()
+
+
+@signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]
+def _ask_children_to_end(**_: object) -> None:
+    _shutdown[0] = 1
+
+
+@signals.worker_process_init.connect  # type: ignore[untyped-decorator]
+def _mind_signals(**_: object) -> None:
+    """Let a pool child give its evaluation back before it obeys SIGTERM.
+
+    A supervisor may signal the whole group. SIGKILL of the main process needs nothing here:
+    Celery has asked the kernel to kill this child with it (PR_SET_PDEATHSIG), and the sandbox
+    dies with the child.
+    """
+    signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def _on_sigterm(signum: int, frame: FrameType | None) -> None:
+    _child.is_told_to_end = True
+    if not _child.is_busy:
+        _obey_sigterm()
+
+
+def _obey_sigterm() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
