@@ -1,0 +1,109 @@
+"""Files that are sent by mistake: each gets a sentence that says what it is."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evaluator.calculators.base import InvalidArtifact, LoadError
+from evaluator.potentials import resolve
+from tests.evaluator.calculators.adapters import loaded
+
+pytestmark = pytest.mark.trained
+
+
+def _zip() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("hello.txt", "hello")
+    return buffer.getvalue()
+
+
+def _tar() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("weights"), io.BytesIO())
+    return buffer.getvalue()
+
+
+def _checkpoint() -> bytes:
+    return resolve("chgnet:0.3.0", Path("unused")).artifact.read_bytes()
+
+
+UNREADABLE: dict[str, tuple[Callable[[], bytes], str]] = {
+    "empty": (lambda: b"", "the file is empty"),
+    "text": (lambda: "Grüße, no weights here\n".encode(), "the file is text"),
+    "cut short": (lambda: _checkpoint()[:100_000], "cut short"),
+    "zip": (_zip, "a zip archive but not one of torch.save"),
+    "gzip": (lambda: gzip.compress(b"weights"), "a gzip archive"),
+    "tar": (_tar, "a tar archive"),
+    "noise": (lambda: bytes(range(255, 128, -1)) * 9, "not written by torch.save"),
+    "pickle cut short": (lambda: b"\x80\x02}q\x00", "damaged or was cut short"),
+    "safetensors": (
+        lambda: (60).to_bytes(8, "little") + b'{"w":{"dtype":"F32","shape":[1]}}',
+        "a safetensors file",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ["chgnet", "mace"])
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_a_file_that_torch_did_not_write_is_called_by_its_name(
+    kind: str, what: str, tmp_path: Path
+) -> None:
+    make, message = UNREADABLE[what]
+    artifact = tmp_path / "artifact.pth.tar"
+    artifact.write_bytes(make())
+    with pytest.raises(InvalidArtifact, match=message):
+        loaded(kind, artifact)
+
+
+def test_a_chgnet_sent_as_mace_is_recognised() -> None:
+    with pytest.raises(LoadError, match="a CHGNet checkpoint: submit it as kind chgnet"):
+        loaded("mace", resolve("chgnet:0.3.0", Path("unused")).artifact)
+
+
+def test_a_bare_state_dict_is_recognised(tmp_path: Path) -> None:
+    import torch
+
+    torch.save(torch.nn.Linear(2, 1).state_dict(), tmp_path / "weights.pt")
+    with pytest.raises(LoadError, match="a bare state dict"):
+        loaded("chgnet", tmp_path / "weights.pt")
+
+
+def test_another_model_is_called_by_its_class(tmp_path: Path) -> None:
+    import torch
+
+    torch.save(torch.nn.Linear(2, 1), tmp_path / "linear.pt")
+    with pytest.raises(LoadError, match=r"a model of class torch\.nn\.modules\.linear\.Linear"):
+        loaded("mace", tmp_path / "linear.pt")
+
+
+class _Explosive:
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+        return (eval, ("1/0",))
+
+
+def test_a_pickle_that_raises_is_a_load_error(tmp_path: Path) -> None:
+    import torch
+
+    torch.save(_Explosive(), tmp_path / "bomb.pt")
+    with pytest.raises(LoadError, match="reading the file raised ZeroDivisionError"):
+        loaded("chgnet", tmp_path / "bomb.pt")
+
+
+def test_code_that_is_not_here_is_named(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.pt").write_bytes(b"\x80\x02cno_such_module\nModel\nq\x00.")
+    with pytest.raises(LoadError, match="needs Python code that this service does not have"):
+        loaded("chgnet", tmp_path / "elsewhere.pt")
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(LoadError, match="dtype must be float32 or float64, not 'float16'"):
+        loaded("chgnet", resolve("chgnet:0.3.0", Path("unused")).artifact, dtype="float16")
