@@ -49,24 +49,34 @@ def fit_birch_murnaghan(volumes: FloatArray, energies: FloatArray) -> EquationOf
     """
     if len(volumes) < 4 or volumes.shape != energies.shape:
         raise ValueError(f"four points or more are needed, got {len(volumes)} and {len(energies)}")
-    unit = float(np.mean(volumes))  # a polynomial around x = 1 is well conditioned
-    p = np.polynomial.Polynomial.fit((volumes / unit) ** (-2 / 3), energies, 3).convert()
-    p2, p3 = p.deriv(2), p.deriv(3)
-    roots: list[complex] = p.deriv().roots().tolist()
-    minima = [
-        root.real
-        for root in roots
-        if abs(root.imag) < 1e-12 and root.real > 0 and p2(root.real) > 0
-    ]
-    if not minima:
-        raise NoMinimum("The fitted equation of state has no minimum.")
-    x0 = min(minima, key=lambda x: abs(x - 1))
+    unit = float(np.mean(volumes))
+    p = np.polynomial.Polynomial.fit((volumes / unit) ** (-2 / 3), energies, 3)
+    offset, scale = p.mapparms()  # p is well conditioned in u = offset + scale x
+    u, curvature = _minimum(*(float(c) for c in p.coef[1:]))
+    x0 = (u - offset) / scale
+    if x0 <= 0:
+        raise NoMinimum("The fitted equation of state has no minimum at a positive volume.")
     v0 = x0 ** (-3 / 2)
+    third = 6 * float(p.coef[3]) * scale  # the third over the second derivative: one scale
     return EquationOfState(
         volume=v0 * unit,
-        bulk_modulus=float(4 / 9 * v0 ** (-7 / 3) * p2(x0)) / unit,
-        bulk_modulus_derivative=float(4 + 2 / 3 * x0 * p3(x0) / p2(x0)),
+        bulk_modulus=4 / 9 * v0 ** (-7 / 3) * curvature * scale**2 / unit,
+        bulk_modulus_derivative=4 + 2 / 3 * x0 * third / curvature,
     )
+
+
+def _minimum(a: float, b: float, c: float) -> tuple[float, float]:
+    """Where a u + b u² + c u³ is least nearby, and its second derivative there.
+
+    Of the two roots of the slope, the one with positive curvature, in the form that keeps its
+    digits when c is small.
+    """
+    discriminant = 4 * b * b - 12 * a * c
+    if discriminant <= 0 or (b <= 0 and c == 0):
+        raise NoMinimum("The fitted equation of state has no minimum.")
+    curvature = discriminant**0.5
+    u = -2 * a / (2 * b + curvature) if b > 0 else (curvature - 2 * b) / (6 * c)
+    return u, curvature
 
 
 def delta_gauge(predicted: EquationOfState, reference: EquationOfState) -> float:

@@ -1,0 +1,170 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.emt import EMT
+from ase.eos import EquationOfState as AseEquationOfState
+from ase.eos import birchmurnaghan
+from ase.units import GPa
+
+from evaluator.catalog import PROTOCOLS as DESCRIPTIONS
+from evaluator.catalog import check_parameters
+from evaluator.protocols.base import System, SystemFailure, UnsuitableReference
+from evaluator.protocols.equation_of_state import EquationOfStateProtocol, scaled_to_volume
+
+DESCRIPTION = DESCRIPTIONS["equation_of_state"]
+PARAMETERS = check_parameters(DESCRIPTION.parameters, {})
+COPPER = {"volume_per_atom_A3": 11.95, "bulk_modulus_GPa": 141.3, "bulk_modulus_derivative": 4.86}
+PROTOCOL = EquationOfStateProtocol()
+
+
+class Curve(Calculator):  # type: ignore[misc]
+    """An energy per atom that depends on the volume per atom alone; counts its calls."""
+
+    implemented_properties = ["energy"]
+
+    def __init__(self, energy: Any) -> None:
+        super().__init__()
+        self.energy, self.n_calls, self.asked = energy, 0, set[str]()
+
+    def calculate(
+        self, atoms: Any = None, properties: Any = (), system_changes: Any = all_changes
+    ) -> None:
+        self.n_calls += 1
+        self.asked |= set(properties)
+        volume = atoms.get_volume() / len(atoms)
+        self.results = {"energy": len(atoms) * float(self.energy(volume))}
+
+
+def system(atoms: Atoms | None = None, **reference: float) -> System:
+    return System(
+        id="Cu",
+        atoms=atoms if atoms is not None else bulk("Cu", a=3.7),
+        reference=COPPER | reference,
+    )
+
+
+def birch_murnaghan(v0: float, b0_GPa: float, derivative: float) -> Curve:
+    return Curve(lambda v: birchmurnaghan(v, -3.0, b0_GPa * GPa, derivative, v0))
+
+
+@pytest.mark.parametrize("v0", [9.3, 11.95, 14.6])
+def test_equation_of_an_analytic_potential_is_found_wherever_its_minimum_is(v0: float) -> None:
+    outcome = PROTOCOL.simulate(system(), birch_murnaghan(v0, 120.0, 5.2), PARAMETERS)
+
+    assert outcome.values["element"] == "Cu"
+    assert outcome.values["volume_per_atom_A3"] == pytest.approx(v0, rel=1e-8)
+    assert outcome.values["bulk_modulus_GPa"] == pytest.approx(120.0, rel=1e-6)
+    assert outcome.values["bulk_modulus_derivative"] == pytest.approx(5.2, rel=1e-4)
+
+
+def test_delta_is_zero_for_the_reference_itself() -> None:
+    calculator = birch_murnaghan(*COPPER.values())
+    outcome = PROTOCOL.simulate(system(), calculator, PARAMETERS)
+    assert outcome.values["delta_meV"] == pytest.approx(0, abs=1e-5)
+
+
+def test_few_calls_are_made_and_energies_alone_are_asked_for() -> None:
+    calculator = birch_murnaghan(11.5, 120.0, 5.2)
+    PROTOCOL.simulate(system(), calculator, PARAMETERS)
+    assert calculator.asked == {"energy"}
+    assert calculator.n_calls <= 25
+
+
+def test_curve_points_lie_around_the_minimum() -> None:
+    values = PROTOCOL.simulate(system(), birch_murnaghan(11.5, 120.0, 5.2), PARAMETERS).values
+    volumes, energies = values["curve_volumes_A3"], values["curve_energies_meV"]
+    assert len(volumes) == len(energies) == 7
+    assert volumes[0] == pytest.approx(0.94 * 11.5, rel=1e-3)
+    assert volumes[-1] == pytest.approx(1.06 * 11.5, rel=1e-3)
+    assert min(energies) == energies[3] == 0
+
+
+def test_bulk_modulus_of_emt_copper_agrees_with_ase() -> None:
+    values = PROTOCOL.simulate(system(), EMT(), PARAMETERS).values
+
+    volumes = values["volume_per_atom_A3"] * np.linspace(0.94, 1.06, 7)
+    energies = []
+    for volume in volumes:
+        copper = bulk("Cu", a=(4 * volume) ** (1 / 3))
+        copper.calc = EMT()
+        energies.append(copper.get_potential_energy())
+    v0, _, b0 = AseEquationOfState(volumes, energies, eos="birchmurnaghan").fit()
+    assert values["volume_per_atom_A3"] == pytest.approx(v0, rel=1e-3)
+    assert values["bulk_modulus_GPa"] == pytest.approx(b0 / GPa, rel=1e-2)
+
+
+def test_result_depends_on_neither_the_starting_cell_nor_its_repetition() -> None:
+    small = PROTOCOL.simulate(system(bulk("Cu", a=3.5)), EMT(), PARAMETERS).values
+    large = PROTOCOL.simulate(system(bulk("Cu", a=3.9).repeat(2)), EMT(), PARAMETERS).values
+    for name in ("volume_per_atom_A3", "bulk_modulus_GPa", "bulk_modulus_derivative"):
+        assert large[name] == pytest.approx(small[name], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("energy", "reason"),
+    [
+        (lambda v: -v, "still falls at \\+30 %"),
+        (lambda v: v, "still falls at -30 %"),
+        (lambda v: -1.0, "does not depend on the volume"),
+        (lambda v: np.nan, "not a finite number"),
+    ],
+)
+def test_curve_without_a_minimum_is_a_failure_with_a_reason(
+    energy: Any, reason: str | None
+) -> None:
+    if reason is None:  # a kink has a minimum: it is fitted, not failed
+        assert PROTOCOL.simulate(system(), Curve(energy), PARAMETERS).values["bulk_modulus_GPa"] > 0
+        return
+    with pytest.raises(SystemFailure, match=reason):
+        PROTOCOL.simulate(system(), Curve(energy), PARAMETERS)
+
+
+def test_scaling_keeps_shape_and_fractional_coordinates() -> None:
+    atoms = bulk("Zn").repeat((2, 1, 1))
+    scaled = scaled_to_volume(atoms, 20.0)
+    assert scaled.get_volume() == pytest.approx(80.0)
+    assert scaled.get_scaled_positions() == pytest.approx(atoms.get_scaled_positions())
+    assert scaled.cell.angles() == pytest.approx(atoms.cell.angles())
+
+
+def test_samples_hold_the_error_of_each_crystal_and_nan_for_a_failed_one() -> None:
+    systems = [system(), system(), system()]
+    stiff = PROTOCOL.simulate(systems[0], birch_murnaghan(11.95, 160.0, 4.86), PARAMETERS)
+    large = PROTOCOL.simulate(systems[1], birch_murnaghan(12.5475, 141.3, 3.86), PARAMETERS)
+
+    samples, rows = PROTOCOL.samples(systems, [stiff, large, None], PARAMETERS)
+
+    def values(key: str) -> list[float]:
+        return samples[key].values.tolist()
+
+    nan_ok = {"nan_ok": True, "rel": 1e-4, "abs": 1e-5}
+    assert set(samples) == set(DESCRIPTION.metrics)
+    assert rows == [{}, {}, {}]
+    assert values("bulk_modulus_mae") == pytest.approx([18.7, 0, np.nan], **nan_ok)
+    assert values("volume_relative_error") == pytest.approx([0, 5, np.nan], **nan_ok)
+    assert values("bulk_modulus_derivative_mae") == pytest.approx([0, 1, np.nan], **nan_ok)
+    assert values("bulk_modulus_ratio_median") == pytest.approx([160 / 141.3, 1, np.nan], **nan_ok)
+
+
+@pytest.mark.parametrize("name", list(COPPER))
+def test_reference_without_a_number_is_unsuitable(name: str) -> None:
+    bad = System(
+        id="Cu-1", atoms=bulk("Cu"), reference={k: v for k, v in COPPER.items() if k != name}
+    )
+    with pytest.raises(UnsuitableReference, match=f"Cu-1 needs a positive {name}"):
+        PROTOCOL.check_reference([system(), bad], DESCRIPTION.metrics)
+
+
+def test_molecule_and_empty_set_are_unsuitable() -> None:
+    with pytest.raises(UnsuitableReference, match="not periodic"):
+        PROTOCOL.check_reference([system(Atoms("Cu"))], DESCRIPTION.metrics)
+    with pytest.raises(UnsuitableReference, match="empty"):
+        PROTOCOL.check_reference([], DESCRIPTION.metrics)
+
+
+def test_reference_values_stand_under_the_names_of_the_columns() -> None:
+    assert PROTOCOL.reference_values(system()) == COPPER
