@@ -68,6 +68,10 @@ def _fetch(arguments: argparse.Namespace) -> int:
         found = {
             "name": built.known.name,
             "version": built.known.version,
+            "title": built.known.title,
+            "level_of_theory": built.known.level_of_theory,
+            "url": built.known.url,
+            "is_public": built.known.public,
             "path": str(built.path),
             "sha256": built.sha256,
             "n_systems": built.n_systems,
