@@ -67,7 +67,10 @@ class EquationOfStateProtocol(Protocol):
                 raise UnsuitableReference(f"{system.id} is not periodic in three directions.")
             for name in _REFERENCE:
                 value = system.reference.get(name)
-                if not isinstance(value, int | float) or not np.isfinite(value) or value <= 0:
+                if not isinstance(value, int | float) or not np.isfinite(value):
+                    raise UnsuitableReference(f"{system.id} needs a finite {name}, not {value}.")
+                # The derivative may be negative: antiferromagnetic manganese's is.
+                if name != "bulk_modulus_derivative" and value <= 0:
                     raise UnsuitableReference(f"{system.id} needs a positive {name}, not {value}.")
 
     def simulate(
