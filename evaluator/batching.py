@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -105,12 +106,16 @@ class _Request:
 class CalculatorPool:
     """Slots that load side by side and then serve whoever asks.
 
-    Use as a context manager: entering begins to load, leaving stops and joins all threads,
-    whatever happened.
+    ``start_session`` hands the session to its argument before it loads. Use as a context
+    manager: entering begins to load, leaving stops and joins all threads, whatever happened.
     """
 
     def __init__(
-        self, start_session: Callable[[], Session], plan: PoolPlan, *, call_timeout_s: float
+        self,
+        start_session: Callable[[Callable[[Session], None]], Session],
+        plan: PoolPlan,
+        *,
+        call_timeout_s: float,
     ) -> None:
         self.plan = plan
         self._start_session = start_session
@@ -118,7 +123,8 @@ class CalculatorPool:
         self._changed = threading.Condition()
         self._waiting: deque[_Request] = deque()
         self._sessions: dict[int, Session] = {}
-        self._busy: set[int] = set()
+        #: Sessions that load or compute, by slot: those that a stop must abort.
+        self._at_work: dict[int, Session] = {}
         self._failure: BaseException | None = None
         self._failed_slot: int | None = None
         self._is_stopped = False
@@ -194,7 +200,7 @@ class CalculatorPool:
             waiting = list(self._waiting)
             self._waiting.clear()
             self._changed.notify_all()
-            at_work = [self._sessions[slot] for slot in self._busy]
+            at_work = list(self._at_work.values())
         for request in waiting:
             request.future.set_exception(PoolStopped())
         for session in at_work:
@@ -217,7 +223,7 @@ class CalculatorPool:
     def _run_slot(self, slot: int) -> None:
         batch: list[_Request] = []
         try:
-            session = self._start_session()
+            session = self._start_session(partial(self._set_at_work, slot))
             with self._changed:
                 self._sessions[slot] = session
                 self._changed.notify_all()
@@ -232,14 +238,21 @@ class CalculatorPool:
                 if not request.future.done():
                     request.future.set_exception(PoolStopped())
 
+    def _set_at_work(self, slot: int, session: Session) -> None:
+        with self._changed:
+            self._at_work[slot] = session
+            is_stopped = self._is_stopped
+        if is_stopped:
+            session.abort(Verdict.CANCELLED, "The evaluation was stopped.")
+
     def _take_batch(self, slot: int) -> list[_Request]:
         """Wait for requests; take those that may share a call, oldest first. Empty: stopped."""
         with self._changed:
-            self._busy.discard(slot)
+            self._at_work.pop(slot, None)
             self._changed.wait_for(lambda: self._is_stopped or self._waiting)
             if self._is_stopped:
                 return []
-            self._busy.add(slot)
+            self._at_work[slot] = self._sessions[slot]
             batch = [self._waiting.popleft()]
             n_atoms = len(batch[0].structure.numbers)
             for request in list(self._waiting):
@@ -264,7 +277,7 @@ class CalculatorPool:
 
     def _fail(self, slot: int, failure: BaseException) -> None:
         with self._changed:
-            self._busy.discard(slot)
+            self._at_work.pop(slot, None)
             if not self._is_stopped:
                 self._failure, self._failed_slot = failure, slot
             elif not isinstance(failure, CalculatorFailure):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator import machine, provenance
-from evaluator.batching import CalculatorPool, PoolPlan, plan_pool, run_side_by_side
+from evaluator.batching import CalculatorPool, PoolPlan, Session, plan_pool, run_side_by_side
 from evaluator.calculators.base import Info
 from evaluator.consistency import check_consistency
 from evaluator.contract import (
@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[Phase, int, int], None]
 
 _POLL_S = 0.2
+#: Importing torch from a cold disk takes longer than any force call should.
+_LOAD_TIMEOUT_S = 120.0
 
 
 def evaluate(
@@ -151,7 +153,7 @@ class _Evaluation:
 
     # ------------------------------------------------------------------------------------- steps
 
-    def _start_session(self) -> CalculatorSession:
+    def _start_session(self, register: Callable[[Session], None]) -> Session:
         prepared = self.prepared
         limits = prepared.task.limits
         return CalculatorSession.start(
@@ -164,8 +166,9 @@ class _Evaluation:
                 device=self.device,
                 n_threads=self.plan.n_threads,
                 limits=limits,
-                load_timeout_s=min(limits.call_timeout_s, self._remaining_s()),
+                load_timeout_s=max(limits.call_timeout_s, _LOAD_TIMEOUT_S),
             ),
+            register,
         )
 
     def _load(self) -> None:
@@ -237,9 +240,6 @@ class _Evaluation:
             )
 
     # ---------------------------------------------------------------------------------- watching
-
-    def _remaining_s(self) -> float:
-        return max(0.001, self.deadline - time.monotonic())
 
     def _watch(self, phase: Phase, n_total: int, n_done: int) -> None:
         """Tell the progress; raise Refused when it is time to stop."""

@@ -11,4 +11,4 @@ class SubmissionError(Exception):
 
 
 class InfrastructureError(Exception):
-    """Ours: a missing file, a wrong hash, a sandbox that does not start. Tried again, then alarmed."""
+    """Ours: a missing file, a wrong hash, a sandbox that does not start. Tried again."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -88,9 +88,15 @@ class CalculatorSession:
         self._lock = threading.Lock()
 
     @classmethod
-    def start(cls, sandbox: Sandbox, request: CalculatorRequest) -> Self:
+    def start(
+        cls,
+        sandbox: Sandbox,
+        request: CalculatorRequest,
+        register: Callable[[Self], None] = lambda session: None,
+    ) -> Self:
         """Start a sandbox and load the potential in it. Raises CalculatorFailure.
 
+        ``register`` is given the session before it loads, so that another thread can abort it.
         Where it raises, everything is already cleaned up, and the error holds what the
         calculator wrote.
         """
@@ -114,6 +120,7 @@ class CalculatorSession:
             raise CalculatorFailure(Verdict.INFRASTRUCTURE_ERROR, str(error)) from error
         session = cls(process, request)
         try:
+            register(session)
             session._load()
         except BaseException as error:
             session.close()
