@@ -56,7 +56,7 @@ class AseBuiltinAdapter(Adapter):
     def load(self, request: LoadRequest) -> Info:
         parameters = read_object(request.artifact)
         kind = parameters.pop("calculator", None)
-        if kind not in _BUILDERS:
+        if not isinstance(kind, str) or kind not in _BUILDERS:
             known = ", ".join(_BUILDERS)
             raise LoadError(f'"calculator" must be one of {known}, not {kind!r}')
         self._predict, info = _BUILDERS[kind](parameters)

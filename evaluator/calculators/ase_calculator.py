@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from ase import Atoms
 from ase.calculators.calculator import BaseCalculator, PropertyNotImplementedError
 from ase.stress import full_3x3_to_voigt_6_stress
 
@@ -40,23 +40,27 @@ def predict(
     forces = _shaped("forces", atoms.get_forces(apply_constraint=False), (n_atoms, 3))
 
     stress = magmoms = None
-    if "stress" in properties and "stress" in calculator.implemented_properties:
-        stress = _stress(calculator, atoms)
-    if "magmoms" in properties and "magmoms" in calculator.implemented_properties:
-        magmoms = _shaped("magmoms", calculator.get_property("magmoms", atoms), (n_atoms,))
-    return Prediction(energy=energy.item(), forces=forces, stress=stress, magmoms=magmoms)
+    if "stress" in properties and atoms.cell.rank == 3:
+        stress = _optional(calculator, "stress", atoms)
+        if stress is not None and stress.shape == (3, 3):
+            stress = full_3x3_to_voigt_6_stress(stress)
+        stress = None if stress is None else _shaped("stress", stress, (6,))
+    if "magmoms" in properties:
+        magmoms = _optional(calculator, "magmoms", atoms)
+        magmoms = None if magmoms is None else _shaped("magmoms", magmoms, (n_atoms,))
+    return Prediction(
+        energy=float(energy.ravel()[0]), forces=forces, stress=stress, magmoms=magmoms
+    )
 
 
-def _stress(calculator: BaseCalculator, atoms: Any) -> FloatArray | None:  # noqa: ANN401
-    if atoms.cell.rank < 3:
+def _optional(calculator: BaseCalculator, name: str, atoms: Atoms) -> FloatArray | None:
+    """A property, or None; some calculators name one as implemented and then lack it."""
+    if name not in calculator.implemented_properties:
         return None
     try:
-        stress = np.asarray(calculator.get_property("stress", atoms), dtype=float)
+        return np.asarray(calculator.get_property(name, atoms), dtype=float)
     except PropertyNotImplementedError:
         return None
-    if stress.shape == (3, 3):
-        stress = full_3x3_to_voigt_6_stress(stress)
-    return _shaped("stress", stress, (6,))
 
 
 def _shaped(name: str, value: object, shape: tuple[int, ...]) -> FloatArray:

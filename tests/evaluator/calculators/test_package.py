@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.build import bulk, molecule
+from ase.calculators.emt import EMT
+
+from evaluator.calculators.ase_calculator import InvalidAnswer
+from evaluator.calculators.base import InvalidArtifact, LoadError, UnsupportedStructure
+from evaluator.calculators.package import PackageAdapter
+from evaluator.calculators.registry import UnknownKind, make_adapter
+from tests.evaluator.calculators.adapters import ask, loaded
+
+GOOD = """
+from ase.calculators.emt import EMT
+
+def calculator(folder):
+    result = EMT()
+    result.elements = (folder / "elements.txt").read_text().split()
+    return result
+"""
+
+SHAPED = """
+import numpy as np
+from ase.calculators.calculator import Calculator
+
+class Strange(Calculator):
+    implemented_properties = ["energy", "forces"]
+    def calculate(self, atoms, properties, system_changes):
+        self.results = {{"energy": 1.0, "forces": np.zeros({shape})}}
+
+def calculator(folder):
+    return Strange()
+"""
+
+
+ENERGY_ONLY = """
+from ase.calculators.calculator import Calculator
+
+class Poor(Calculator):
+    implemented_properties = ["energy"]
+
+def calculator(folder):
+    return Poor()
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh_modules() -> Iterator[None]:
+    path, modules = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name.split(".")[0] in {"potential", "mine"}:
+            del sys.modules[name]
+
+
+def packed(folder: Path, **modules: str) -> Path:
+    artifact = folder / "package.zip"
+    with zipfile.ZipFile(artifact, "w") as archive:
+        for name, content in modules.items():
+            archive.writestr(name.replace("__dot__", ".").replace("__in__", "/"), content)
+    return artifact
+
+
+def with_potential(folder: Path, code: str) -> Path:
+    return packed(folder, potential__dot__py=code, elements__dot__txt="Cu Al")
+
+
+def test_package_answers_as_the_calculator_it_returns(tmp_path: Path) -> None:
+    adapter, info = loaded("package", with_potential(tmp_path, GOOD))
+    assert (info.name, info.elements) == ("EMT", ("Al", "Cu"))
+    copper = bulk("Cu", cubic=True)
+    copper.rattle(0.1, seed=1)
+    prediction = ask(adapter, copper)
+    copper.calc = EMT()
+    assert prediction.energy == copper.get_potential_energy()
+    np.testing.assert_array_equal(prediction.forces, copper.get_forces())
+    np.testing.assert_array_equal(prediction.stress, copper.get_stress())
+    with pytest.raises(UnsupportedStructure, match="this package's calculator does not know Au"):
+        ask(adapter, bulk("Au"))
+
+
+def test_package_may_name_a_module_in_a_folder(tmp_path: Path) -> None:
+    code = "from ase.calculators.emt import EMT\ndef make(folder):\n    return EMT()\n"
+    artifact = packed(tmp_path, mine__in____init____dot__py="", mine__in__deep__dot__py=code)
+    adapter, info = loaded("package", artifact, entry_point="mine.deep:make")
+    assert info.elements is None
+    assert ask(adapter, molecule("H2O")).stress is None
+
+
+def test_package_without_stress_says_so(tmp_path: Path) -> None:
+    adapter, info = loaded("package", with_potential(tmp_path, SHAPED.format(shape="(2, 3)")))
+    assert info.properties == ("energy", "forces")
+    prediction = ask(adapter, bulk("NaCl", "rocksalt", a=5.6))
+    assert (prediction.stress, prediction.magmoms) == (None, None)
+
+
+def test_package_whose_forces_have_a_wrong_shape_is_told(tmp_path: Path) -> None:
+    adapter, _ = loaded("package", with_potential(tmp_path, SHAPED.format(shape="(3, 2)")))
+    with pytest.raises(InvalidAnswer, match=r"forces have shape \(3, 2\), not \(2, 3\)"):
+        ask(adapter, bulk("NaCl", "rocksalt", a=5.6))
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import no_such_module", "importing potential raised ModuleNotFoundError"),
+        ("x = 1", "has no function calculator"),
+        ("def calculator(folder): 1/0", "potential:calculator raised ZeroDivisionError"),
+        ("def calculator(folder): return 1", "returned int, not an ASE calculator"),
+        (
+            ENERGY_ONLY,
+            "implemented_properties lack energy or forces",
+        ),
+        (
+            GOOD + "\n_make = calculator\ndef calculator(folder):\n"
+            "    c = _make(folder)\n    c.elements = ['Xx']\n    return c",
+            "'Xx', no chemical symbol",
+        ),
+    ],
+)
+def test_package_that_cannot_be_used_is_a_load_error(
+    code: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(LoadError, match=message):
+        loaded("package", with_potential(tmp_path, code))
+
+
+@pytest.mark.parametrize("entry_point", ["potential", "potential:", "a b:c", "../x:y", "os:5"])
+def test_package_refuses_an_entry_point_of_another_form(entry_point: str, tmp_path: Path) -> None:
+    with pytest.raises(LoadError, match="must read module:function"):
+        loaded("package", with_potential(tmp_path, GOOD), entry_point=entry_point)
+
+
+def test_package_must_hold_the_module_itself(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArtifact, match="the archive has no module os"):
+        loaded("package", with_potential(tmp_path, GOOD), entry_point="os:getcwd")
+
+
+def test_registry_makes_adapters_by_kind_and_names_the_kinds() -> None:
+    assert isinstance(make_adapter("package"), PackageAdapter)
+    with pytest.raises(UnknownKind, match="unknown calculator kind 'vasp'; known are ase, chgnet"):
+        make_adapter("vasp")
