@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # they import every page, and none is served here
     help = "Return evaluations of lost workers to the queue and repeat lost messages."
 
     def add_arguments(self, parser: CommandParser) -> None:
