@@ -81,9 +81,11 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "rest_framework",
 ]
 MIDDLEWARE = [
+    "leaderboard.api.problems.ApiProblems",  # outermost: sees what the others refuse
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "leaderboard.middleware.SecurityHeaders",
@@ -159,6 +161,10 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["leaderboard.api.parsers.BoundedJSONParser"],
+    "DEFAULT_THROTTLE_RATES": {"sign-in": os.environ.get("TOUCHSTONE_SIGN_IN_RATE", "20/min")},
+    # How many proxies stand before the server; with none, X-Forwarded-For is not believed.
+    "NUM_PROXIES": _whole_number("TOUCHSTONE_PROXIES", 0),
     "EXCEPTION_HANDLER": "leaderboard.api.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -170,6 +176,13 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "leaderboard.api.schema.add_problems",
+    ],
+    # The page's scripts come from this host: the content security policy allows no other.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
 #: A message is a hint that work exists; PostgreSQL is the truth. See dispatch.py.

@@ -27,3 +27,5 @@ with warnings.catch_warnings():
 
 # The files that tests and subprocesses of tests write stay out of the checkout.
 os.environ.setdefault("TOUCHSTONE_DATA_DIR", tempfile.mkdtemp(prefix="touchstone-test-data-"))
+# Where collectstatic would write; whitenoise warns when it is missing.
+(Path(os.environ["TOUCHSTONE_DATA_DIR"]) / "static").mkdir(exist_ok=True)

@@ -1,5 +1,81 @@
-"""Addresses of the API."""
+"""Addresses of the API. Slugs and UUIDs; every one ends with a slash."""
 
-from django.urls import URLPattern, URLResolver
+from __future__ import annotations
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import URLPattern, URLResolver, path, re_path, register_converter
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from leaderboard.api import schema  # noqa: F401  (registers how the token is described)
+from leaderboard.api.views import accounts, boards, evaluations, root, submissions, tasks
+
+
+class DottedSlug:
+    """Slugs as models write them; nothing else reaches the database."""
+
+    regex = r"[a-z0-9]+(?:[.-][a-z0-9]+)*"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class Hint(DottedSlug):
+    regex = r"[A-Za-z0-9_-]{1,12}"
+
+
+register_converter(DottedSlug, "dotted")
+register_converter(Hint, "hint")
+
+app_name = "api"
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", root.Index.as_view(), name="index"),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+    path("me/", accounts.Me.as_view(), name="me"),
+    path("tokens/", accounts.TokenList.as_view(), name="tokens"),
+    path("tokens/<hint:hint>/", accounts.TokenDetail.as_view(), name="token"),
+    path("potentials/", submissions.PotentialList.as_view(), name="potentials"),
+    path("potentials/<dotted:slug>/", submissions.PotentialDetail.as_view(), name="potential"),
+    path("submissions/", submissions.SubmissionList.as_view(), name="submissions"),
+    path("submissions/<uuid:pk>/", submissions.SubmissionDetail.as_view(), name="submission"),
+    path(
+        "submissions/<uuid:pk>/withdraw/",
+        submissions.SubmissionWithdraw.as_view(),
+        name="submission-withdraw",
+    ),
+    path("evaluations/", evaluations.EvaluationList.as_view(), name="evaluations"),
+    path("evaluations/<uuid:pk>/", evaluations.EvaluationDetail.as_view(), name="evaluation"),
+    path(
+        "evaluations/<uuid:pk>/systems/",
+        evaluations.EvaluationSystems.as_view(),
+        name="evaluation-systems",
+    ),
+    path(
+        "evaluations/<uuid:pk>/logs/", evaluations.EvaluationLogs.as_view(), name="evaluation-logs"
+    ),
+    path(
+        "evaluations/<uuid:pk>/cancel/",
+        evaluations.EvaluationCancel.as_view(),
+        name="evaluation-cancel",
+    ),
+    path(
+        "evaluations/<uuid:pk>/reevaluate/",
+        evaluations.EvaluationRepeat.as_view(),
+        name="evaluation-reevaluate",
+    ),
+    path("tasks/", tasks.TaskList.as_view(), name="tasks"),
+    path("tasks/<dotted:slug>/", tasks.TaskDetail.as_view(), name="task"),
+    path(
+        "tasks/<dotted:slug>/leaderboard/",
+        boards.TaskLeaderboard.as_view(),
+        name="task-leaderboard",
+    ),
+    path("protocols/", tasks.ProtocolList.as_view(), name="protocols"),
+    path("calculators/", tasks.CalculatorList.as_view(), name="calculators"),
+    path("reference-sets/", tasks.ReferenceSetList.as_view(), name="reference-sets"),
+    path("benchmarks/", tasks.BenchmarkList.as_view(), name="benchmarks"),
+    path("leaderboards/<dotted:slug>/", boards.Leaderboard.as_view(), name="leaderboard"),
+    re_path(r"^.*\Z", root.Nowhere.as_view(), name="nowhere"),
+]

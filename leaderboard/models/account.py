@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from typing import ClassVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 TOKEN_PREFIX = "tst_"  # noqa: S105  (a public marker by which leaked tokens are found)
 
@@ -54,8 +58,16 @@ class ApiToken(models.Model):
         return f"{self.hint}… of {self.user}"
 
     @classmethod
-    def create(cls, user: object, name: str) -> tuple[ApiToken, str]:
+    def create(
+        cls, user: User, name: str, lifetime: timedelta | None = None
+    ) -> tuple[ApiToken, str]:
         """Make a token; return the row and the token's text, which cannot be had again."""
         text = TOKEN_PREFIX + secrets.token_urlsafe(32)
-        row = cls.objects.create(user=user, name=name, hint=text[:10], token_hash=hash_token(text))
+        row = cls.objects.create(
+            user=user,
+            name=name,
+            hint=text[:10],
+            token_hash=hash_token(text),
+            expires_at=timezone.now() + lifetime if lifetime else None,
+        )
         return row, text

@@ -1,0 +1,59 @@
+"""Authorization by API token: ``Authorization: Bearer tst_...``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.db.models import Q
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from leaderboard.models import ApiToken
+from leaderboard.models.account import hash_token
+
+#: A busy client would otherwise write the row with every request.
+_LAST_USED_STEP = timedelta(minutes=1)
+_MAKE_ONE = "Make a new one with POST /api/v1/tokens/."
+
+
+class TokenAuthentication(BaseAuthentication):
+    """The header may be absent; one that is there must be right, on public addresses too."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        words = get_authorization_header(request).split()
+        if not words:
+            return None
+        if words[0].lower() != b"bearer" or len(words) != 2:
+            raise AuthenticationFailed(
+                "The Authorization header must read 'Bearer tst_...', with an API token."
+            )
+        token = _find(words[1].decode("latin-1"))
+        _note_use(token)
+        user: User = token.user
+        return user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="touchstone"'
+
+
+def _find(text: str) -> ApiToken:
+    token = ApiToken.objects.select_related("user").filter(token_hash=hash_token(text)).first()
+    if token is None:
+        raise AuthenticationFailed(f"This API token is unknown. {_MAKE_ONE}")
+    if token.revoked_at is not None:
+        raise AuthenticationFailed(f"The API token {token.hint}... was revoked. {_MAKE_ONE}")
+    if token.expires_at is not None and token.expires_at <= timezone.now():
+        raise AuthenticationFailed(f"The API token {token.hint}... has expired. {_MAKE_ONE}")
+    if not token.user.is_active:
+        raise AuthenticationFailed("This account is inactive. Write to the site's administrators.")
+    return token
+
+
+def _note_use(token: ApiToken) -> None:
+    now = timezone.now()
+    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - _LAST_USED_STEP)
+    if token.last_used_at is None or token.last_used_at < now - _LAST_USED_STEP:
+        ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)

@@ -1,0 +1,181 @@
+"""Errors as problem details (RFC 9457): one shape for everything that goes wrong under /api/.
+
+``type`` is ``urn:touchstone:problem:<code>``; the codes are listed in docs/api.md. ``errors``
+holds one entry for each bad field: ``{"pointer": "#/field", "detail": "..."}``.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from rest_framework import exceptions
+
+from leaderboard.exceptions import ConflictError, InfrastructureError, SubmissionError
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+URN = "urn:touchstone:problem:"
+REQUEST_ID_HEADER = "X-Request-ID"
+_API = "/api/"
+
+#: The code of a problem that has no more telling one.
+CODES = {
+    400: "invalid",
+    401: "not_authenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    409: "conflict",
+    413: "too_large",
+    415: "unsupported_media_type",
+    429: "throttled",
+    500: "internal_error",
+    503: "unavailable",
+}
+_DETAILS = {
+    400: "The request could not be understood.",
+    403: "The request was refused.",
+    404: "There is nothing at this address. GET /api/v1/ lists what there is.",
+    405: "This address does not take this method.",
+    413: "The request is too large.",
+    500: "An internal error. It has been logged under the request id in this answer.",
+}
+_SIGN_IN = (
+    "Sign in: send the header 'Authorization: Bearer tst_...' with a token from "
+    "POST /api/v1/tokens/, or from your account's page."
+)
+
+
+class TooLarge(exceptions.APIException):
+    """The request holds more than is taken."""
+
+    status_code = 413
+    default_code = "too_large"
+    default_detail = _DETAILS[413]
+
+
+def problem(
+    request: HttpRequest,
+    status: int,
+    detail: str,
+    *,
+    errors: Mapping[str, str] | list[tuple[str, str]] = (),  # type: ignore[assignment]
+    headers: Mapping[str, str] | None = None,
+    **members: str,
+) -> JsonResponse:
+    """A problem details answer; ``errors`` pairs dotted field names with sentences."""
+    pairs = errors.items() if isinstance(errors, Mapping) else errors
+    body = {
+        "type": URN + CODES.get(status, "other"),
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.path,
+        "request_id": getattr(request, "request_id", ""),
+        "errors": [{"pointer": pointer(name), "detail": text} for name, text in pairs],
+        **members,
+    }
+    return JsonResponse(body, status=status, content_type=CONTENT_TYPE, headers=headers)
+
+
+def pointer(name: str) -> str:
+    """The JSON pointer of a dotted field name, as a URI fragment; "#" is the whole.
+
+    >>> pointer("settings.dtype")
+    '#/settings/dtype'
+    """
+    if not name:
+        return "#"
+    return "#/" + "/".join(p.replace("~", "~0").replace("/", "~1") for p in name.split("."))
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
+    """Turn what a view raised into a problem; None leaves a bug to Django, which logs it whole."""
+    request: HttpRequest = context["request"]._request
+    match error:
+        case SubmissionError():
+            status = 409 if isinstance(error, ConflictError) else 400
+            members = getattr(error, "members", {})
+            return problem(request, status, str(error), errors=error.errors, **members)
+        case Http404():
+            return problem(request, 404, str(error) or _DETAILS[404])
+        case DjangoPermissionDenied():
+            return problem(request, 403, str(error) or _DETAILS[403])
+        case RequestDataTooBig():
+            return problem(request, 413, _DETAILS[413])
+        case SuspiciousOperation():
+            return problem(request, 400, str(error) or _DETAILS[400])
+        case InfrastructureError():
+            logger.error("Infrastructure fault at %s", request.path, exc_info=error)
+            return problem(request, 503, "A fault of the service; try again in a minute.")
+        case exceptions.APIException():
+            return _of_api_exception(request, error)
+    return None
+
+
+def _of_api_exception(request: HttpRequest, error: exceptions.APIException) -> HttpResponse:
+    headers = {}
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if (wait := getattr(error, "wait", None)) is not None:
+        headers["Retry-After"] = str(int(wait) + 1)
+    if isinstance(error, exceptions.ValidationError):
+        errors = list(_flatten("", error.detail))
+        detail = "; ".join(f"{name}: {text}" if name else text for name, text in errors)
+        return problem(request, 400, detail, errors=errors, headers=headers)
+    if isinstance(error, exceptions.NotAuthenticated):
+        return problem(request, 401, _SIGN_IN, headers=headers)
+    return problem(request, error.status_code, str(error.detail), headers=headers)
+
+
+def _flatten(name: str, detail: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  (nested JSON)
+    if isinstance(detail, Mapping):
+        for key, value in detail.items():
+            part = "" if key == "non_field_errors" else str(key)
+            yield from _flatten(f"{name}.{part}".strip("."), value)
+    elif isinstance(detail, list):
+        for value in detail:
+            yield from _flatten(name, value)
+    else:
+        yield name, str(detail)
+
+
+class ApiProblems:
+    """Gives each request an id, and turns errors made outside of the views into problems.
+
+    The outermost middleware: an unknown address, a refused host or cookie and a bug (which Django
+    has logged with its traceback by then) all pass here.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        request.request_id = uuid.uuid4().hex  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        status = response.status_code
+        if status >= 500:
+            logger.error(
+                "Request %s (%s %s) ended with status %d",
+                request.request_id,  # type: ignore[attr-defined]
+                request.method,
+                request.path,
+                status,
+            )
+        is_foreign = response.headers.get("Content-Type") != CONTENT_TYPE
+        if status >= 400 and is_foreign and request.path.startswith(_API):
+            kept = {n: v for n, v in response.headers.items() if n in {"Allow", "Retry-After"}}
+            detail = _DETAILS.get(status, HTTPStatus(status).description)
+            response = problem(request, status, detail, headers=kept)
+        response.headers[REQUEST_ID_HEADER] = request.request_id  # type: ignore[attr-defined]
+        return response

@@ -1,0 +1,1 @@
+"""What the API says and takes. Names, slugs and UUIDs; never a primary key."""

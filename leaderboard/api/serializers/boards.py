@@ -1,0 +1,122 @@
+"""Leaderboards, read from the dataclasses of services/leaderboards.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from leaderboard.api.serializers.evaluations import EvaluationRow
+from leaderboard.api.serializers.fields import Link, Record, SubmissionLink, TaskVersionLink
+from leaderboard.api.serializers.tasks import (
+    BenchmarkLink,
+    ReferenceSetLink,
+    ScoredMetricRecord,
+    scored_metrics,
+)
+from leaderboard.services.leaderboards import BenchmarkBoard, BoardRow, TaskBoard
+
+
+class StandingRecord(Record):
+    rank: Any = serializers.IntegerField(allow_null=True, help_text="Null if not ranked.")
+    rank_low = serializers.IntegerField(allow_null=True, help_text="Of the 95 % interval.")
+    rank_high = serializers.IntegerField(allow_null=True)
+    tied_with_previous = serializers.BooleanField(
+        help_text="Cannot be told apart from the row above."
+    )
+    is_ranked = serializers.BooleanField()
+    why_not_ranked = serializers.CharField(help_text="One sentence; empty for a ranked row.")
+    submission = SubmissionLink()
+
+
+class BoardScoreRecord(Record):
+    value = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    score = serializers.FloatField(allow_null=True)
+    n = serializers.IntegerField()
+    n_failed = serializers.IntegerField()
+
+
+class TaskBoardRowRecord(StandingRecord):
+    evaluation = Link("evaluation")
+    score = serializers.FloatField(allow_null=True, help_text="Of the task, 0 to 1.")
+    score_low = serializers.FloatField(allow_null=True, source="low")
+    score_high = serializers.FloatField(allow_null=True, source="high")
+    coverage = serializers.FloatField(allow_null=True)
+    n_failed = serializers.IntegerField()
+    theory_mismatch = serializers.BooleanField(
+        help_text="Potential and reference have different levels of theory."
+    )
+    metrics = serializers.DictField(child=BoardScoreRecord(), help_text="By metric key.")
+
+
+class TaskBoardRecord(Record):
+    task = TaskVersionLink(source="task_version")
+    reference_set = ReferenceSetLink(source="task_version.reference_set", allow_null=True)
+    metrics = serializers.SerializerMethodField()
+    rows = TaskBoardRowRecord(many=True)
+    pending = EvaluationRow(many=True, help_text="Queued and running.")
+    failed = EvaluationRow(many=True, help_text="Ended without a score.")
+
+    @extend_schema_field(ScoredMetricRecord(many=True))
+    def get_metrics(self, board: TaskBoard) -> list[dict[str, Any]]:
+        return scored_metrics(board.task_version)
+
+
+class CellRecord(Record):
+    task = serializers.CharField(help_text="Slug.")
+    version = serializers.IntegerField(help_text="Of the task.")
+    state = serializers.CharField(help_text="Of the evaluation; missing where there is none.")
+    score = serializers.FloatField(allow_null=True)
+    score_low = serializers.FloatField(allow_null=True, source="low")
+    score_high = serializers.FloatField(allow_null=True, source="high")
+    rank = serializers.IntegerField(allow_null=True)
+    coverage = serializers.FloatField(allow_null=True)
+    theory_mismatch = serializers.BooleanField()
+    why_not_ranked = serializers.CharField()
+    evaluation = Link("evaluation", allow_null=True)
+
+
+class BoardRowRecord(StandingRecord):
+    overall = serializers.FloatField(allow_null=True, help_text="Weighted mean, 0 to 1.")
+    overall_low = serializers.FloatField(allow_null=True, source="low")
+    overall_high = serializers.FloatField(allow_null=True, source="high")
+    tasks = serializers.SerializerMethodField()
+
+    @extend_schema_field(CellRecord(many=True))
+    def get_tasks(self, row: BoardRow) -> list[dict[str, Any]]:
+        board: BenchmarkBoard = self.context["board"]
+        cells = [
+            {
+                "task": entry.task_version.task.slug,
+                "version": entry.task_version.number,
+                **vars(row.cells[entry.task_version_id]),
+            }
+            for entry in board.entries
+        ]
+        return list(CellRecord(cells, many=True, context=self.context).data)
+
+
+class CategoryRecord(Record):
+    name = serializers.CharField()
+    weight = serializers.FloatField()
+
+
+class BoardTaskRecord(Record):
+    task = TaskVersionLink(source="task_version")
+    category = serializers.CharField()
+    weight = serializers.FloatField(help_text="Within its category.")
+    share = serializers.SerializerMethodField(help_text="Of the overall score.")
+
+    def get_share(self, entry: Any) -> float:  # noqa: ANN401  (a BenchmarkTask)
+        board: BenchmarkBoard = self.context["board"]
+        return board.shares.get(entry.task_version_id, 0.0)
+
+
+class BenchmarkBoardRecord(Record):
+    benchmark = BenchmarkLink(source="benchmark_version")
+    categories = CategoryRecord(many=True)
+    tasks = BoardTaskRecord(source="entries", many=True)
+    rows = BoardRowRecord(many=True)

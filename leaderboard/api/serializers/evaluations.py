@@ -1,0 +1,136 @@
+"""Evaluations, their scores and their systems."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from evaluator.catalog import METRICS
+from leaderboard.api.serializers.fields import (
+    JSONObject,
+    Link,
+    ProgressRecord,
+    Record,
+    StrictRequest,
+    SubmissionLink,
+)
+from leaderboard.models import Evaluation, Score
+
+
+class EvaluationBrief(Record):
+    id = serializers.UUIDField()
+    url = Link("evaluation")
+    task = serializers.CharField(source="task_version.task.slug")
+    task_version = serializers.IntegerField(source="task_version.number")
+    state = serializers.CharField(help_text="queued, running, succeeded, failed or cancelled.")
+    phase = serializers.CharField(help_text="While it runs: loading, simulating or scoring.")
+    progress = ProgressRecord(source="*")
+    verdict = serializers.CharField(help_text="How it ended; empty before.")
+    score = serializers.FloatField(allow_null=True, help_text="Of the task, 0 to 1.")
+    score_low = serializers.FloatField(allow_null=True, help_text="Of the 95 % interval.")
+    score_high = serializers.FloatField(allow_null=True)
+    coverage = serializers.FloatField(
+        allow_null=True, help_text="Share of systems whose elements are supported."
+    )
+    n_failed = serializers.IntegerField(help_text="Systems that failed and were charged.")
+
+
+class EvaluationRow(EvaluationBrief):
+    submission = SubmissionLink()
+    is_current = serializers.BooleanField(help_text="False once a re-evaluation supersedes it.")
+    queued_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True, help_text="Of the last attempt.")
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class ScoreRecord(Record):
+    metric = serializers.CharField(help_text="Key in the catalog.")
+    label = serializers.SerializerMethodField()  # type: ignore[assignment]
+    unit = serializers.SerializerMethodField()
+    value = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True, help_text="Of the 95 % interval.")
+    high = serializers.FloatField(allow_null=True)
+    score = serializers.FloatField(allow_null=True, help_text="0 to 1 by the task's anchors.")
+    n = serializers.IntegerField(help_text="Systems judged, failed ones included.")
+    n_failed = serializers.IntegerField(help_text="Of these, charged the worst value.")
+
+    def get_label(self, row: Score) -> str:
+        metric = METRICS.get(row.metric)
+        return metric.label if metric else row.metric
+
+    def get_unit(self, row: Score) -> str:
+        metric = METRICS.get(row.metric)
+        return metric.unit if metric else ""
+
+
+class WorkerRecord(Record):
+    name = serializers.CharField()
+    device = serializers.CharField()
+    sandbox_level = serializers.CharField()
+    hardware = JSONObject()
+    versions = JSONObject()
+
+
+class EvaluationRecord(EvaluationRow):
+    page = serializers.CharField(source="get_absolute_url")
+    message = serializers.CharField(help_text="What happened and what to do about it.")
+    help_url = serializers.SerializerMethodField(help_text="The page about this verdict.")
+    queue_position = serializers.IntegerField(
+        allow_null=True, help_text="1 is next; null unless it is queued."
+    )
+    attempt = serializers.IntegerField(help_text="Claims by a worker so far.")
+    cancel_requested_at = serializers.DateTimeField(allow_null=True)
+    reason = serializers.CharField(help_text="Why it was repeated.")
+    supersedes = Link("evaluation", allow_null=True)
+    superseded_by = serializers.SerializerMethodField()
+    wall_time_s = serializers.FloatField(allow_null=True, help_text="Of the last attempt.")
+    n_systems = serializers.IntegerField()
+    n_unsupported = serializers.IntegerField()
+    scores = ScoreRecord(many=True)
+    worker = WorkerRecord(allow_null=True)
+    consistency = JSONObject(help_text="Invariance and repeatability checks.")
+    provenance = JSONObject(help_text="Versions, hardware, dtype, seeds, hashes.")
+    systems = Link("evaluation-systems", source="*")
+    logs = Link("evaluation-logs", source="*", help_text="For its owner and the staff.")
+
+    def get_help_url(self, row: Evaluation) -> str | None:
+        if not row.verdict:
+            return None
+        address: str = self.context["request"].build_absolute_uri(f"/docs/verdicts/#{row.verdict}")
+        return address
+
+    def get_superseded_by(self, row: Evaluation) -> str | None:
+        newer = getattr(row, "superseded_by", None)
+        if newer is None:
+            return None
+        link: Any = Link("evaluation")
+        address: str = link.get_url(newer, "api:evaluation", self.context["request"], None)
+        return address
+
+
+class SystemRecord(Record):
+    system_id = serializers.CharField()
+    status = serializers.CharField(help_text="ok, failed or unsupported.")
+    message = serializers.CharField(help_text="Why it failed.")
+    values = JSONObject(help_text="Numbers found, by name with unit.")
+    reference = serializers.SerializerMethodField(
+        help_text="The reference's numbers by the same names; null where they are withheld."
+    )
+    n_calls = serializers.IntegerField(help_text="Force calls it took.")
+    wall_time_s = serializers.FloatField()
+
+    def get_reference(self, row: Any) -> dict[str, Any] | None:  # noqa: ANN401
+        reference: dict[str, Any] = row.reference
+        return reference if self.context["shows_reference"] else None
+
+
+class LogsRecord(Record):
+    """Text that the submission wrote. Untrusted: show it as text, never as markup."""
+
+    stdout = serializers.CharField()
+    stderr = serializers.CharField()
+
+
+class ReevaluationRequest(StrictRequest):
+    reason = serializers.CharField(max_length=300, help_text="Why it is repeated.")

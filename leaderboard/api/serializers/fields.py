@@ -1,0 +1,134 @@
+"""Pieces that several serializers share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+_MAX_TEXT = 10_000
+
+
+class Record(serializers.Serializer[Any]):
+    """An answer: every field is read, none is written."""
+
+
+class StrictRequest(serializers.Serializer[Any]):
+    """A request body that refuses fields it does not know, rather than ignoring them."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        given = self.initial_data if isinstance(self.initial_data, Mapping) else {}
+        unknown = {
+            str(name): f"is unknown; known are {', '.join(self.fields)}."
+            for name in given
+            if name not in self.fields
+        }
+        if unknown:
+            raise serializers.ValidationError(unknown)
+        return attrs
+
+
+class Link(serializers.HyperlinkedIdentityField):
+    """The address of a row's own resource; ``api:`` is added to the view's name."""
+
+    def __init__(self, view_name: str, lookup_field: str = "pk", **options: Any) -> None:  # noqa: ANN401
+        super().__init__(f"api:{view_name}", lookup_field=lookup_field, **options)
+
+    def use_pk_only_optimization(self) -> bool:
+        return False
+
+
+def read_json(text: str) -> Any:  # noqa: ANN401  (any JSON)
+    """Parse JSON that came as text within a form; ValidationError says what is wrong."""
+    if len(text) > _MAX_TEXT:
+        raise serializers.ValidationError(f"is longer than {_MAX_TEXT} characters.")
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise serializers.ValidationError("is nested too deeply.") from error
+    except ValueError as error:
+        raise serializers.ValidationError(f"is no JSON: {error}.") from error
+    _check_text(value)
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _check_text(value: object) -> None:
+    """PostgreSQL stores neither NUL nor half of a surrogate pair."""
+    plain = json.dumps(value, ensure_ascii=False)
+    has_surrogate = any("\ud800" <= c <= "\udfff" for c in plain)
+    if "\\u0000" in plain or has_surrogate:
+        raise serializers.ValidationError("holds a character that cannot be stored.")
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class JSONObjectText(serializers.Field[dict[str, Any], str, Any, Any]):
+    """A JSON object, as the text of a form field."""
+
+    def to_internal_value(self, data: object) -> dict[str, Any]:
+        value = read_json(data) if isinstance(data, str) and data.strip() else {}
+        if not isinstance(value, dict):
+            raise serializers.ValidationError('must be a JSON object, e.g. {"dtype": "float32"}.')
+        return value
+
+    def to_representation(self, value: Any) -> Any:  # noqa: ANN401
+        return json.dumps(value)
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class ElementsText(serializers.Field[list[str] | None, str, Any, Any]):
+    """Chemical symbols: a JSON list, or separated by commas. Empty: the checkpoint tells."""
+
+    def to_internal_value(self, data: object) -> list[str] | None:
+        text = str(data).strip()
+        if not text:
+            return None
+        if text.startswith(("[", "{", '"')):
+            value = read_json(text)
+            if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+                raise serializers.ValidationError('must be a list of symbols, ["Si", "O"].')
+            return value
+        return [
+            symbol.strip() for symbol in serializers.CharField().run_validation(text).split(",")
+        ]
+
+    def to_representation(self, value: Any) -> Any:  # noqa: ANN401
+        return value
+
+
+class JSONObject(serializers.JSONField):
+    """Free JSON whose keys carry their units."""
+
+
+class ProgressRecord(Record):
+    done = serializers.IntegerField(source="progress_done", help_text="Systems finished.")
+    total = serializers.IntegerField(source="progress_total", help_text="Systems in all.")
+
+
+class PotentialLink(Record):
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    url = Link("potential", "slug")
+    level_of_theory = serializers.CharField()
+    is_baseline = serializers.BooleanField()
+
+
+class SubmissionLink(Record):
+    id = serializers.UUIDField()
+    url = Link("submission")
+    version = serializers.CharField()
+    potential = PotentialLink()
+
+
+class TaskVersionLink(Record):
+    slug = serializers.CharField(source="task.slug")
+    name = serializers.CharField(source="task.name")
+    version = serializers.IntegerField(source="number")
+    url = Link("task", "slug", source="task")

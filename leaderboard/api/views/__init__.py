@@ -1,0 +1,1 @@
+"""Views: they translate between requests and services, and decide nothing."""

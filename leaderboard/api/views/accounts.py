@@ -1,0 +1,95 @@
+"""Tokens and the account."""
+
+from __future__ import annotations
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import User
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
+from rest_framework.views import APIView
+
+from leaderboard.api.serializers.accounts import (
+    MeRecord,
+    NewTokenRecord,
+    TokenRecord,
+    TokenRequest,
+)
+from leaderboard.api.views.base import ByTime, PagedView, described, one, paged, signed_in
+from leaderboard.models import ApiToken
+from leaderboard.services.accounts import create_token, revoke_token
+
+
+class SignInThrottle(ScopedRateThrottle):
+    """Bounds guesses of a password, by address; reading one's tokens is not counted."""
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        return request.method != "POST" or super().allow_request(request, view)
+
+
+class TokenList(PagedView):
+    pagination_class = ByTime
+    throttle_classes = (SignInThrottle,)
+    throttle_scope = "sign-in"
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [AllowAny() if self.request.method == "POST" else IsAuthenticated()]
+
+    @described("account", "Your valid tokens", TokenRecord(many=True), operation_id="tokens_list")
+    def get(self, request: Request) -> Response:
+        rows = ApiToken.objects.valid().filter(user=signed_in(request))
+        return paged(self, rows, TokenRecord)
+
+    @described(
+        "account",
+        "Make a token, with username and password or from a session",
+        {201: NewTokenRecord},
+        request=TokenRequest,
+        auth=[{}, {"session": []}],
+    )
+    def post(self, request: Request) -> Response:
+        form = TokenRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        given = form.validated_data
+        user = _who(request, given.get("username"), given.get("password"))
+        row, text = create_token(user, given["name"], expires_in_days=given["expires_in_days"])
+        body = {**TokenRecord(row).data, "token": text}
+        return Response(body, status=201, headers={"Cache-Control": "no-store"})
+
+
+class TokenDetail(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @described("account", "Revoke one of your tokens", {204: None}, operation_id="tokens_revoke")
+    def delete(self, request: Request, hint: str) -> Response:
+        user = signed_in(request)
+        tokens = ApiToken.objects.valid().filter(user=user)
+        revoke_token(user, one(tokens, f"token {hint}", hint=hint))
+        return Response(status=204)
+
+
+class Me(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @described("account", "Who you are to the service", MeRecord)
+    def get(self, request: Request) -> Response:
+        user = signed_in(request)
+        token = request.auth if isinstance(request.auth, ApiToken) else None
+        body = {"username": user.username, "is_staff": user.is_staff, "token": token}
+        return Response(MeRecord(body).data)
+
+
+def _who(request: Request, username: str | None, password: str | None) -> User:
+    """Whom a new token is for. A token cannot make tokens: a leaked one would outlive itself."""
+    if username is not None or password is not None:
+        user = authenticate(request._request, username=username or "", password=password or "")
+        if not isinstance(user, User):
+            raise AuthenticationFailed("Wrong username or password.")
+        return user
+    if isinstance(request.auth, ApiToken):
+        raise PermissionDenied("A token cannot make tokens. Send username and password.")
+    if not isinstance(request.user, User):
+        raise AuthenticationFailed("Send the username and password of your account.")
+    return request.user

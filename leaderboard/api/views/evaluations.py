@@ -1,0 +1,218 @@
+"""Evaluations, their systems and logs."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import conditional_page
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from leaderboard.api.pagination import SystemPages
+from leaderboard.api.query import EvaluationFilter, NoFilter, read_query
+from leaderboard.api.serializers.evaluations import (
+    EvaluationRecord,
+    EvaluationRow,
+    LogsRecord,
+    ReevaluationRequest,
+    SystemRecord,
+)
+from leaderboard.api.tables import Table
+from leaderboard.api.views.base import (
+    CSV_TOO,
+    ByQueueTime,
+    PagedView,
+    described,
+    one,
+    paged,
+    signed_in,
+    user_of,
+)
+from leaderboard.enums import EvaluationState
+from leaderboard.models import Evaluation, SystemResult
+from leaderboard.services import evaluations as service
+
+#: When it is worth asking again, in seconds.
+_RETRY_AFTER_S = {EvaluationState.QUEUED: "5", EvaluationState.RUNNING: "2"}
+
+
+def visible_evaluations(request: Request) -> QuerySet[Evaluation]:
+    return Evaluation.objects.visible_to(user_of(request)).select_related(
+        "submission__potential", "task_version__task"
+    )
+
+
+def queue_position(evaluation: Evaluation) -> int | None:
+    """1 for the one that is claimed next; None unless it is queued."""
+    if evaluation.state != EvaluationState.QUEUED:
+        return None
+    earlier = Q(priority=evaluation.priority, queued_at__lt=evaluation.queued_at)
+    before = Evaluation.objects.filter(state=EvaluationState.QUEUED).filter(
+        Q(priority__gt=evaluation.priority) | earlier
+    )
+    return before.count() + 1
+
+
+class BySystem(SystemPages):
+    ordering = "position"
+
+
+class EvaluationList(PagedView):
+    pagination_class = ByQueueTime
+
+    @described(
+        "evaluations",
+        "Evaluations that you may see, the newest first",
+        EvaluationRow(many=True),
+        parameters=[EvaluationFilter],
+        operation_id="evaluations_list",
+    )
+    def get(self, request: Request) -> Response:
+        query = read_query(request, EvaluationFilter)
+        columns = {
+            "submission": "submission_id",
+            "potential": "submission__potential__slug",
+            "task": "task_version__task__slug",
+            "state": "state",
+        }
+        rows = visible_evaluations(request).filter(
+            **{column: query[name] for name, column in columns.items() if name in query}
+        )
+        if not query["superseded"]:
+            rows = rows.filter(is_current=True)
+        rows = rows.defer("stdout", "stderr", "consistency", "provenance", "replicates")
+        return paged(self, rows, EvaluationRow)
+
+
+@method_decorator(cache_control(private=True, no_cache=True), name="dispatch")
+class EvaluationDetail(APIView):
+    # Compares the body with If-None-Match once it is rendered, and answers 304 if it is the same.
+    @method_decorator(conditional_page)
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401
+        return super().dispatch(request, *args, **kwargs)
+
+    @described("evaluations", "An evaluation", EvaluationRecord, operation_id="evaluations_read")
+    def get(self, request: Request, pk: UUID) -> Response:
+        return answer(request, pk)
+
+
+class EvaluationSystems(PagedView):
+    pagination_class = BySystem
+    renderer_classes = CSV_TOO
+
+    @described(
+        "evaluations",
+        "What was found for each system",
+        {(200, "application/json"): SystemRecord(many=True), (200, "text/csv"): str},
+        operation_id="evaluations_systems",
+    )
+    def get(self, request: Request, pk: UUID) -> Response:
+        read_query(request, NoFilter)
+        evaluations = visible_evaluations(request).select_related("task_version__reference_set")
+        evaluation = one(evaluations, f"evaluation {pk}", pk=pk)
+        rows = evaluation.systems.all()
+        reference = evaluation.task_version.reference_set
+        shows = reference is None or reference.is_public or user_of(request).is_staff
+        if not shows:
+            rows = rows.defer("reference")
+        if _wants_csv(request):
+            return systems_table(evaluation, rows, shows_reference=shows).response()
+        return paged(self, rows, SystemRecord, shows_reference=shows)
+
+
+class EvaluationLogs(APIView):
+    @described("evaluations", "What the submission wrote; for its owner and the staff", LogsRecord)
+    def get(self, request: Request, pk: UUID) -> Response:
+        evaluation = one(visible_evaluations(request), f"evaluation {pk}", pk=pk)
+        user = user_of(request)
+        if evaluation.submission.potential.owner_id != user.pk and not user.is_staff:
+            raise PermissionDenied("Only the owner of the submission and the staff read its logs.")
+        return Response(LogsRecord(evaluation).data)
+
+
+class EvaluationCancel(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @described("evaluations", "Stop an evaluation", {202: EvaluationRecord}, request=None)
+    def post(self, request: Request, pk: UUID) -> Response:
+        evaluation = one(visible_evaluations(request), f"evaluation {pk}", pk=pk)
+        service.cancel(signed_in(request), evaluation)
+        return answer(request, pk, status=202)
+
+
+class EvaluationRepeat(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @described(
+        "evaluations",
+        "Repeat an evaluation that has ended; the new one supersedes it",
+        {202: EvaluationRecord},
+        request=ReevaluationRequest,
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        evaluation = one(visible_evaluations(request), f"evaluation {pk}", pk=pk)
+        form = ReevaluationRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        new = service.reevaluate(signed_in(request), evaluation, form.validated_data["reason"])
+        return answer(request, new.pk, status=202)
+
+
+def answer(request: Request, pk: UUID, status: int = 200) -> Response:
+    """An evaluation whole; says when to ask again while it has not ended."""
+    rows = (
+        visible_evaluations(request)
+        .select_related("worker", "supersedes", "superseded_by")
+        .defer("stdout", "stderr", "replicates")
+        .prefetch_related("scores")
+    )
+    evaluation = one(rows, f"evaluation {pk}", pk=pk)
+    evaluation.queue_position = queue_position(evaluation)  # type: ignore[attr-defined]
+    data = EvaluationRecord(evaluation, context={"request": request}).data
+    headers = {"Location": data["url"]} if status == 202 else {}
+    if evaluation.state in _RETRY_AFTER_S:
+        headers["Retry-After"] = _RETRY_AFTER_S[EvaluationState(evaluation.state)]
+    return Response(data, status=status, headers=headers)
+
+
+def systems_table(
+    evaluation: Evaluation, rows: QuerySet[SystemResult], *, shows_reference: bool
+) -> Table:
+    """All systems, values in the order of the protocol's columns; names carry their units."""
+    results = list(rows)
+    values = _names([r.values for r in results], evaluation)
+    references = _names([r.reference for r in results], evaluation) if shows_reference else []
+    return Table(
+        filename=f"systems-{evaluation.pk}.csv",
+        columns=[
+            *("system_id", "status", "message", "n_calls", "wall_time_s"),
+            *values,
+            *(f"reference_{name}" for name in references),
+        ],
+        rows=[
+            [
+                *(r.system_id, r.status, r.message, r.n_calls, r.wall_time_s),
+                *(r.values.get(name) for name in values),
+                *(r.reference.get(name) for name in references),
+            ]
+            for r in results
+        ],
+    )
+
+
+def _names(records: list[dict[str, Any]], evaluation: Evaluation) -> list[str]:
+    found = {name for record in records for name in record}
+    ordered = [c.name for c in evaluation.task_version.catalog_protocol.columns]
+    return [n for n in ordered if n in found] + sorted(found - set(ordered))
+
+
+def _wants_csv(request: Request) -> bool:
+    return bool(request.accepted_renderer.format == "csv")

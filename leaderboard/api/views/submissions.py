@@ -1,0 +1,197 @@
+"""Potentials and submissions."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+
+from leaderboard.api.parsers import BoundedMultiPartParser
+from leaderboard.api.query import NoFilter, SubmissionFilter, read_query
+from leaderboard.api.serializers.submissions import (
+    PotentialChange,
+    PotentialRecord,
+    PotentialRequest,
+    SubmissionRecord,
+    SubmissionRequest,
+)
+from leaderboard.api.views.base import (
+    BySlug,
+    ByTime,
+    PagedView,
+    described,
+    one,
+    paged,
+    signed_in,
+    user_of,
+)
+from leaderboard.exceptions import ConflictError
+from leaderboard.models import Evaluation, Potential, Submission
+from leaderboard.services import submissions as service
+
+
+def visible_potentials(request: Request) -> QuerySet[Potential]:
+    """One's own, and those with a submission that one may see."""
+    user = user_of(request)
+    rows = Potential.objects.select_related("owner")
+    if user.is_staff:
+        return rows
+    seen = Exists(Submission.objects.visible_to(user).filter(potential=OuterRef("pk")))
+    return rows.filter(seen | Q(owner=user)) if user.is_authenticated else rows.filter(seen)
+
+
+def visible_submissions(request: Request) -> QuerySet[Submission]:
+    evaluations = (
+        Evaluation.objects.current()
+        .select_related("task_version__task")
+        .defer("stdout", "stderr", "consistency", "provenance", "replicates")
+        .order_by("task_version__task__slug", "task_version__number")
+    )
+    return (
+        Submission.objects.visible_to(user_of(request))
+        .select_related("potential", "artifact", "submitted_by")
+        .prefetch_related(Prefetch("evaluations", evaluations))
+    )
+
+
+class PotentialList(PagedView):
+    pagination_class = BySlug
+
+    @described(
+        "potentials",
+        "Potentials that you may see",
+        PotentialRecord(many=True),
+        operation_id="potentials_list",
+    )
+    def get(self, request: Request) -> Response:
+        read_query(request, NoFilter)
+        return paged(self, visible_potentials(request), PotentialRecord)
+
+    @described(
+        "potentials", "Register a potential", {201: PotentialRecord}, request=PotentialRequest
+    )
+    def post(self, request: Request) -> Response:
+        form = PotentialRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        potential = service.create_potential(signed_in(request), **form.validated_data)
+        data = PotentialRecord(potential, context={"request": request}).data
+        return Response(data, status=201, headers={"Location": data["url"]})
+
+
+class PotentialDetail(APIView):
+    @described("potentials", "A potential", PotentialRecord, operation_id="potentials_read")
+    def get(self, request: Request, slug: str) -> Response:
+        return self._answer(request, self._find(request, slug))
+
+    @described(
+        "potentials",
+        "Change what is said of your potential",
+        PotentialRecord,
+        request=PotentialChange,
+    )
+    def patch(self, request: Request, slug: str) -> Response:
+        potential = self._find(request, slug)
+        form = PotentialChange(data=request.data, partial=True)
+        form.is_valid(raise_exception=True)
+        changed = service.update_potential(signed_in(request), potential, **form.validated_data)
+        return self._answer(request, changed)
+
+    def _find(self, request: Request, slug: str) -> Potential:
+        return one(visible_potentials(request), f"potential {slug!r}", slug=slug)
+
+    def _answer(self, request: Request, potential: Potential) -> Response:
+        return Response(PotentialRecord(potential, context={"request": request}).data)
+
+
+class SubmissionList(PagedView):
+    pagination_class = ByTime
+    parser_classes = (BoundedMultiPartParser,)
+
+    @described(
+        "submissions",
+        "Submissions that you may see",
+        SubmissionRecord(many=True),
+        parameters=[SubmissionFilter],
+        operation_id="submissions_list",
+    )
+    def get(self, request: Request) -> Response:
+        query = read_query(request, SubmissionFilter)
+        rows = visible_submissions(request)
+        if "potential" in query:
+            rows = rows.filter(potential__slug=query["potential"])
+        if query.get("mine"):
+            mine = user_of(request)
+            rows = rows.filter(potential__owner=mine) if mine.is_authenticated else rows.none()
+        return paged(self, rows, SubmissionRecord)
+
+    @described(
+        "submissions",
+        "Submit a version of your potential; its evaluations are queued",
+        {201: SubmissionRecord},
+        request={"multipart/form-data": SubmissionRequest},
+    )
+    def post(self, request: Request) -> Response:
+        form = SubmissionRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        given: dict[str, Any] = dict(form.validated_data)
+        slug, upload = given.pop("potential"), given.pop("artifact")
+        potential = one(visible_potentials(request), f"potential {slug!r}", slug=slug)
+        try:
+            submission = service.submit(
+                signed_in(request), potential, upload=upload, filename=upload.name, **given
+            )
+        except ConflictError as error:
+            raise _with_address(error, request, potential, given) from error
+        data = _answer(request, submission.pk)
+        return Response(data, status=201, headers={"Location": data["url"]})
+
+
+class SubmissionDetail(APIView):
+    @described("submissions", "A submission", SubmissionRecord, operation_id="submissions_read")
+    def get(self, request: Request, pk: UUID) -> Response:
+        return Response(_answer(request, pk))
+
+
+class SubmissionWithdraw(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @described(
+        "submissions",
+        "Take your submission off the boards",
+        SubmissionRecord,
+        request=None,
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        submission = one(visible_submissions(request), f"submission {pk}", pk=pk)
+        service.withdraw(signed_in(request), submission)
+        return Response(_answer(request, pk))
+
+
+def _answer(request: Request, pk: UUID) -> dict[str, Any]:
+    submission = one(visible_submissions(request), f"submission {pk}", pk=pk)
+    data: dict[str, Any] = SubmissionRecord(submission, context={"request": request}).data
+    return data
+
+
+def _with_address(
+    error: ConflictError, request: Request, potential: Potential, given: dict[str, Any]
+) -> ConflictError:
+    """Add the address of the submission that is there already, as the member ``existing``."""
+    same = Q(version=given["version"].strip())
+    if "artifact" in error.errors:
+        same = Q(
+            artifact__sha256=given["sha256"].strip().lower(),
+            calculator_kind=given["calculator_kind"],
+            withdrawn_at__isnull=True,
+        )
+    existing = potential.submissions.filter(same).first()
+    if existing is not None:
+        address = reverse("api:submission", kwargs={"pk": existing.pk}, request=request)
+        error.members = {"existing": address}  # type: ignore[attr-defined]
+    return error
