@@ -155,8 +155,14 @@ def test_reference_without_a_number_is_unsuitable(name: str) -> None:
     bad = System(
         id="Cu-1", atoms=bulk("Cu"), reference={k: v for k, v in COPPER.items() if k != name}
     )
-    with pytest.raises(UnsuitableReference, match=f"Cu-1 needs a positive {name}"):
+    with pytest.raises(UnsuitableReference, match=f"Cu-1 needs a finite {name}, not None"):
         PROTOCOL.check_reference([system(), bad], DESCRIPTION.metrics)
+
+
+def test_reference_values_must_be_positive_where_physics_demands_it() -> None:
+    PROTOCOL.check_reference([system(bulk_modulus_derivative=-0.2)], DESCRIPTION.metrics)
+    with pytest.raises(UnsuitableReference, match="positive bulk_modulus_GPa, not -5"):
+        PROTOCOL.check_reference([system(bulk_modulus_GPa=-5.0)], DESCRIPTION.metrics)
 
 
 def test_molecule_and_empty_set_are_unsuitable() -> None:
