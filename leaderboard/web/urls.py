@@ -1,5 +1,38 @@
 """Addresses of the pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from leaderboard.web import accounts, boards, docs, evaluations, potentials, status, tasks
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", boards.home, name="home"),
+    path("benchmarks/<str:slug>/", boards.benchmark_latest, name="benchmark-latest"),
+    path("benchmarks/<str:slug>/<int:number>/", boards.benchmark, name="benchmark"),
+    path("tasks/", tasks.task_list, name="tasks"),
+    path("tasks/<str:slug>/", tasks.task, name="task"),
+    path("tasks/<str:slug>/<int:number>/", tasks.task, name="task-version"),
+    path("potentials/", potentials.potential_list, name="potentials"),
+    path("potentials/<str:slug>/", potentials.potential, name="potential"),
+    path("submissions/<uuid:pk>/", evaluations.submission, name="submission"),
+    path(
+        "submissions/<uuid:pk>/progress/",
+        evaluations.submission_progress,
+        name="submission-progress",
+    ),
+    path("submissions/<uuid:pk>/withdraw/", evaluations.submission_withdraw, name="withdraw"),
+    path("evaluations/<uuid:pk>/", evaluations.evaluation, name="evaluation"),
+    path("queue/", status.queue, name="queue"),
+    path("docs/", docs.quick_start, name="docs"),
+    path("docs/verdicts/", docs.verdicts, name="verdicts"),
+    path(
+        "login/",
+        LoginView.as_view(template_name="login.html", redirect_authenticated_user=True),
+        name="login",
+    ),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("account/", accounts.account, name="account"),
+    path("account/tokens/", accounts.token_create, name="token-create"),
+    path("account/tokens/<int:pk>/revoke/", accounts.token_revoke, name="token-revoke"),
+    path("robots.txt", status.robots, name="robots"),
+]

@@ -1,0 +1,149 @@
+"""How numbers, scores and names look on every page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from evaluator.catalog import METRICS, Direction, Metric, Parameter
+from leaderboard.models import Evaluation, Submission
+from leaderboard.web.verdicts import VERDICTS, VerdictHelp
+
+register = template.Library()
+
+#: What stands where there is no number.
+NOTHING = "–"
+#: Steps of the heat colours in site.css: heat-0 to heat-10.
+_HEAT_STEPS = 10
+
+
+@register.filter
+def number(value: object, digits: int = 3) -> str:
+    """A number with so many decimals; very small and very large ones in powers of ten."""
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if not math.isfinite(value):
+        return "not finite"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\u202f")
+    if value and (abs(value) >= 1e6 or abs(value) < 0.5 * 10**-digits):
+        return f"{value:.2e}"
+    return f"{value:.{digits}f}".replace("-", "\u2212")
+
+
+@register.filter
+def percent(value: float | None) -> str:
+    """A share as whole percent, never rounded up to 100 % or down to 0 %."""
+    if value is None:
+        return NOTHING
+    rounded = round(100 * value)
+    if rounded == 100 and value < 1:
+        return "> 99 %"
+    if rounded == 0 and value > 0:
+        return "< 1 %"
+    return f"{rounded} %"
+
+
+@register.filter
+def count(value: int | None) -> str:
+    """A large count as its authors write it: 412 525 → 412.5 k."""
+    if value is None:
+        return NOTHING
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.4g} {unit}"
+    return str(value)
+
+
+@register.filter
+def heat(score: float | None) -> str:
+    """The class that colours a score from 0 to 1."""
+    if score is None or not math.isfinite(score):
+        return ""
+    return f"heat-{round(_HEAT_STEPS * min(max(score, 0.0), 1.0))}"
+
+
+@register.simple_tag
+def interval_bar(score: float | None, low: float | None, high: float | None) -> SafeString | str:
+    """A score from 0 to 1 as a point with its 95 % interval, on a line from 0 to 1."""
+    if score is None:
+        return ""
+    label = f"{score:.3f}"
+    if low is None or high is None:
+        low = high = score
+    else:
+        label += f", 95 % interval {low:.3f} to {high:.3f}"
+    return format_html(
+        '<svg class="bar" viewBox="0 0 104 8" role="img" aria-label="{}"><title>{}</title>'
+        '<line class="bar-track" x1="2" x2="102" y1="4" y2="4"/>'
+        '<line class="bar-interval" x1="{}" x2="{}" y1="4" y2="4"/>'
+        '<circle class="bar-point" cx="{}" cy="4" r="2.6"/></svg>',
+        label,
+        label,
+        *(f"{2 + 100 * min(max(x, 0.0), 1.0):.1f}" for x in (low, high, score)),
+    )
+
+
+@register.filter
+def metric(key: str) -> Metric:
+    """The catalog's entry of a metric; a bare one for a key that it no longer knows."""
+    unknown = Metric(key=key, label=key, unit="", direction=Direction.LOWER, description="")
+    return METRICS.get(key, unknown)
+
+
+@register.filter
+def get(mapping: object, key: object) -> Any:  # noqa: ANN401  (whatever it holds)
+    """A mapping's item; None where there is no item, or no mapping."""
+    return mapping.get(key) if isinstance(mapping, Mapping) else None
+
+
+@register.filter
+def verdict_help(evaluation: Evaluation) -> VerdictHelp | None:
+    return VERDICTS.get(evaluation.verdict)
+
+
+@register.filter
+def words(name: str) -> str:
+    """An identifier in words: wall_timeout → wall timeout."""
+    return str(name).replace("_", " ")
+
+
+@register.filter
+def unit_name(name: str) -> str:
+    """A key that carries its unit, in words: wall_time_s → wall time / s."""
+    units = ("s", "ms", "eV", "meV", "GPa", "A", "A3", "MiB", "K", "fs", "ps", "percent")
+    head, _, tail = str(name).rpartition("_")
+    if head and tail in units:
+        return f"{words(head)} / {tail.replace('A3', 'Å³').replace('percent', '%')}"
+    return words(name)
+
+
+@register.filter
+def range_of(parameter: Parameter) -> str:
+    """What values a parameter may take."""
+    if parameter.choices:
+        return ", ".join(parameter.choices)
+    low, high = parameter.minimum, parameter.maximum
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g}"
+    if low is not None:
+        return f"at least {low:g}"
+    return f"at most {high:g}" if high is not None else ""
+
+
+@register.filter
+def key_of(submission: Submission) -> str:
+    """How a query string names a submission."""
+    return f"{submission.potential.slug}:{submission.version}"
+
+
+@register.filter
+def is_mapping(value: object) -> bool:
+    return isinstance(value, dict)

@@ -1,0 +1,189 @@
+"""A submission with its progress; an evaluation with all that it found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import conditional_page, require_POST, require_safe
+
+from evaluator.catalog import CALCULATOR_KINDS, Column
+from evaluator.contract import Phase
+from leaderboard.enums import EvaluationState
+from leaderboard.models import Evaluation, Submission, SystemResult
+from leaderboard.services.leaderboards import has_theory_mismatch, why_not_ranked
+from leaderboard.services.submissions import withdraw
+from leaderboard.services.workers import waiting_reason
+
+SYSTEMS_PER_PAGE = 500
+
+
+def address_of_system(evaluation_pk: UUID, position: int) -> str:
+    """Where a system stands in its evaluation's table, in the order of the reference set."""
+    page = position // SYSTEMS_PER_PAGE + 1
+    query = f"?page={page}" if page > 1 else ""
+    return f"/evaluations/{evaluation_pk}/{query}#system-{position}"
+
+
+@require_safe
+def submission(request: HttpRequest, pk: UUID) -> HttpResponse:
+    found = _submission(request, pk)
+    return render(
+        request,
+        "submission.html",
+        {
+            **_progress(found),
+            "kind": CALCULATOR_KINDS[found.calculator_kind],
+            "may_withdraw": found.withdrawn_at is None
+            and (request.user.is_staff or request.user == found.potential.owner),
+        },
+    )
+
+
+@require_safe
+@conditional_page
+def submission_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The part of the page that moves, with an ETag: an unchanged one is answered by 304."""
+    response = render(request, "includes/progress.html", _progress(_submission(request, pk)))
+    response["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@require_POST
+@login_required
+def submission_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
+    found = _submission(request, pk)
+    if not (request.user.is_staff or request.user == found.potential.owner):
+        raise Http404
+    withdraw(request.user, found)
+    messages.success(request, f"{found} is withdrawn: it stands on no board any more.")
+    return redirect(found)
+
+
+@require_safe
+def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
+    visible = Evaluation.objects.all().visible_to(request.user)
+    found = get_object_or_404(
+        visible.select_related(
+            "submission__potential__owner",
+            "submission__artifact",
+            "task_version__task",
+            "task_version__reference_set",
+            "worker",
+        ).prefetch_related("scores"),
+        pk=pk,
+    )
+    version = found.task_version
+    is_hidden = version.reference_set is not None and not version.reference_set.is_public
+    sort = request.GET.get("sort", "")
+    systems = _sorted_systems(list(found.systems.all()), sort)
+    page = Paginator(systems, SYSTEMS_PER_PAGE).get_page(request.GET.get("page"))
+    columns = list(version.catalog_protocol.columns)
+    owner = found.submission.potential.owner
+    done = found.state == EvaluationState.SUCCEEDED
+    scored = {metric.key: metric for metric in version.scored_metrics()}
+    return render(
+        request,
+        "evaluation.html",
+        {
+            "evaluation": found,
+            "submission": found.submission,
+            "version": version,
+            "scores": [(score, scored.get(score.metric)) for score in found.scores.all()],
+            "columns": columns,
+            "names": _names(page.object_list, columns),
+            "lines": [_line(system, columns, is_hidden) for system in page.object_list],
+            "page": page,
+            "sort": sort,
+            "is_hidden": is_hidden,
+            "why_not_ranked": why_not_ranked(found, version) if done else "",
+            "theory_mismatch": has_theory_mismatch(found.submission, version),
+            "may_see_logs": request.user.is_staff or request.user == owner,
+            "ahead": _queue_places().get(found.pk),
+        },
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemLine:
+    system: SystemResult
+    #: (predicted, reference or None) in the order of the columns.
+    pairs: list[tuple[Any, Any, Column]]
+
+
+def _submission(request: HttpRequest, pk: UUID) -> Submission:
+    visible = Submission.objects.all().visible_to(request.user)
+    return get_object_or_404(visible.select_related("potential__owner", "artifact"), pk=pk)
+
+
+def _progress(found: Submission) -> dict[str, Any]:
+    evaluations = list(
+        found.evaluations.filter(is_current=True)
+        .select_related("task_version__task", "submission")
+        .defer("stdout", "stderr", "provenance", "consistency", "replicates")
+        .order_by("task_version__task__name", "queued_at")
+    )
+    waiting = [e for e in evaluations if e.state == EvaluationState.QUEUED]
+    places = _queue_places() if waiting else {}
+    n_ended = sum(e.has_ended for e in evaluations)
+    return {
+        "submission": found,
+        "steps": [(e, places.get(e.pk), _percent_done(e)) for e in evaluations],
+        "waiting_reason": waiting_reason(waiting[0]) if waiting else "",
+        "n_ended": n_ended,
+        "has_ended": n_ended == len(evaluations),
+    }
+
+
+def _percent_done(found: Evaluation) -> int | None:
+    if found.phase == Phase.SIMULATING and found.progress_total:
+        return math.floor(100 * found.progress_done / found.progress_total)
+    return None
+
+
+def _queue_places() -> dict[UUID, int]:
+    """Place in the queue, from 1, of everything that waits."""
+    queued = Evaluation.objects.filter(state=EvaluationState.QUEUED)
+    order = queued.order_by("-priority", "queued_at", "pk").values_list("pk", flat=True)
+    return {pk: place for place, pk in enumerate(order, start=1)}
+
+
+def _names(systems: Sequence[SystemResult], columns: Sequence[Column]) -> list[str]:
+    """What the records tell besides the catalog's columns, in words: the element, say."""
+    known = {column.name for column in columns}
+    found: dict[str, None] = {}
+    for system in systems:
+        found.update(
+            dict.fromkeys(
+                name
+                for name, value in system.values.items()
+                if name not in known and isinstance(value, str) and len(value) <= 40
+            )
+        )
+    return list(found)[:3]
+
+
+def _line(system: SystemResult, columns: Sequence[Column], is_hidden: bool) -> SystemLine:
+    reference = {} if is_hidden else system.reference
+    return SystemLine(
+        system=system,
+        pairs=[(system.values.get(c.name), reference.get(c.name), c) for c in columns],
+    )
+
+
+def _sorted_systems(systems: list[SystemResult], sort: str) -> list[SystemResult]:
+    """By a column's value, descending with a leading minus; those without a value stand last."""
+    name, descending = sort.removeprefix("-"), sort.startswith("-")
+    if name == "status":
+        return sorted(systems, key=lambda s: (s.status, s.position), reverse=descending)
+    with_value = [s for s in systems if isinstance(s.values.get(name), int | float)]
+    without = [s for s in systems if not isinstance(s.values.get(name), int | float)]
+    return sorted(with_value, key=lambda s: s.values[name], reverse=descending) + without

@@ -1,0 +1,142 @@
+"""The tasks: what is measured, how, and who does it well."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from evaluator.catalog import METRICS, Column
+from evaluator.contract import SystemStatus
+from leaderboard.charts import MAX_SERIES, Chart, parity_chart
+from leaderboard.enums import VersionState
+from leaderboard.models import SystemResult, TaskVersion
+from leaderboard.services.leaderboards import TaskBoard, TaskRow, task_board
+from leaderboard.web.evaluations import address_of_system
+
+#: Potentials drawn when the reader has chosen none.
+_DRAWN_AT_FIRST = 3
+
+
+@require_safe
+def task_list(request: HttpRequest) -> HttpResponse:
+    published = TaskVersion.objects.filter(state=VersionState.PUBLISHED)
+    newest = published.order_by("task_id", "-number").distinct("task_id")
+    versions = (
+        TaskVersion.objects.filter(pk__in=newest.values("pk"))
+        .select_related("task", "reference_set")
+        .order_by("task__slug")
+    )
+    return render(request, "task_list.html", {"versions": versions})
+
+
+@require_safe
+def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResponse:
+    """The newest published version, or the one asked for. Drafts are seen by the staff alone."""
+    versions = TaskVersion.objects.filter(task__slug=slug).select_related("task", "reference_set")
+    if number is not None:
+        shown = versions if request.user.is_staff else versions.exclude(state=VersionState.DRAFT)
+        version = get_object_or_404(shown, number=number)
+    else:
+        version = get_object_or_404(
+            versions.filter(state=VersionState.PUBLISHED).order_by("-number")[:1]
+        )
+    board = task_board(version, user=request.user)
+    column = _chosen_column(version, request.GET.get("plot", ""))
+    drawn = _chosen_rows(board, request.GET.getlist("show"))
+    return render(
+        request,
+        "task.html",
+        {
+            "version": version,
+            "task": version.task,
+            "protocol": version.catalog_protocol,
+            "parameters": [
+                (p, version.parameters.get(p.name, p.default))
+                for p in version.catalog_protocol.parameters
+            ],
+            "scored": [(METRICS[m.key], m) for m in version.scored_metrics()],
+            "unscored": _unscored_metrics(version, board),
+            "board": board,
+            "versions": versions.exclude(state=VersionState.DRAFT).order_by("-number"),
+            "column": column,
+            "columns": _parity_columns(version),
+            "drawn": [row.submission.pk for row in drawn],
+            "max_drawn": MAX_SERIES,
+            "chart": _chart(version, column, drawn) if column else None,
+        },
+    )
+
+
+def _unscored_metrics(version: TaskVersion, board: TaskBoard) -> list[str]:
+    """Measured and shown, but without anchors: in the catalog's order."""
+    scored = {metric.key for metric in version.scored_metrics()}
+    found = {key for row in board.rows for key in row.metrics}
+    return [key for key in version.catalog_protocol.metrics if key in found - scored]
+
+
+def _parity_columns(version: TaskVersion) -> list[Column]:
+    """The columns that can be plotted; none where the reference is hidden."""
+    if version.reference_set is None or not version.reference_set.is_public:
+        return []
+    by_name = {column.name: column for column in version.catalog_protocol.columns}
+    return [by_name[name] for name in version.catalog_protocol.parity]
+
+
+def _chosen_column(version: TaskVersion, name: str) -> Column | None:
+    columns = _parity_columns(version)
+    return next((column for column in columns if column.name == name), next(iter(columns), None))
+
+
+def _chosen_rows(board: TaskBoard, keys: Sequence[str]) -> list[TaskRow]:
+    """Those that the query names; else the best few and the best baseline."""
+    chosen = [
+        row
+        for row in board.rows
+        if f"{row.submission.potential.slug}:{row.submission.version}" in keys
+    ]
+    if chosen:
+        return chosen[:MAX_SERIES]
+    trained = [row for row in board.rows if not row.submission.potential.is_baseline]
+    baselines = [row for row in board.rows if row.submission.potential.is_baseline]
+    return [*trained[:_DRAWN_AT_FIRST], *baselines[:1]]
+
+
+def _chart(version: TaskVersion, column: Column, rows: Sequence[TaskRow]) -> Chart | None:
+    names = {row.evaluation.pk: _label(row) for row in rows}
+    systems = (
+        SystemResult.objects.filter(evaluation__in=list(names), status=SystemStatus.OK)
+        .order_by("evaluation_id", "position")
+        .values_list("evaluation_id", "position", "system_id", "values", "reference")
+    )
+    points = pd.DataFrame(
+        [
+            {
+                "potential": names[pk],
+                "system": system_id,
+                "predicted": values[column.name],
+                "reference": reference[column.name],
+                "url": address_of_system(pk, position),
+            }
+            for pk, position, system_id, values, reference in systems
+            if _is_finite(values.get(column.name)) and _is_finite(reference.get(column.name))
+        ],
+        columns=["potential", "system", "predicted", "reference", "url"],
+    )
+    if points.empty:
+        return None
+    drawn = set(points["potential"])
+    return parity_chart(points, column, [name for name in names.values() if name in drawn])
+
+
+def _label(row: TaskRow) -> str:
+    name = str(row.submission)
+    return name if len(name) <= 60 else f"{name[:59]}…"
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -1,0 +1,123 @@
+"""What every verdict means and what its reader can do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evaluator.contract import Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictHelp:
+    title: str
+    meaning: str
+    what_to_do: str
+
+
+VERDICTS: dict[str, VerdictHelp] = {
+    Verdict.OK: VerdictHelp(
+        title="Ended well",
+        meaning="Every system of the task was tried and the scores stand. Systems on which the "
+        "potential failed physically (no energy minimum, say) are counted and charged, which is "
+        "a result and not a fault.",
+        what_to_do="Nothing. The evaluation's page shows each system, with the reason of each "
+        "failure.",
+    ),
+    Verdict.INVALID_ARTIFACT: VerdictHelp(
+        title="Not a file of this kind",
+        meaning="The uploaded file is not what its calculator kind expects: another format, "
+        "truncated, or an archive without the parts that are needed.",
+        what_to_do="Check the calculator kind, and that the file loads on your machine with "
+        "touchstone validate. Then submit it as a new version.",
+    ),
+    Verdict.LOAD_ERROR: VerdictHelp(
+        title="Could not be loaded",
+        meaning="The file has the right form, but loading it raised an error: another "
+        "architecture, another version of its package, or a missing module.",
+        what_to_do="Read the log, which shows the error. Save the weights with a version of the "
+        "package that the service runs (the evaluation lists them), or bring your code along as "
+        "a Python package.",
+    ),
+    Verdict.UNSUPPORTED: VerdictHelp(
+        title="Nothing that it supports",
+        meaning="The potential supports none of the task's systems, or it cannot give a quantity "
+        "that the task needs, such as stress.",
+        what_to_do="Nothing, if this is so. If the declared elements are too few, submit a new "
+        "version with the right ones.",
+    ),
+    Verdict.RUNTIME_ERROR: VerdictHelp(
+        title="Stopped with an error",
+        meaning="The potential loaded, but raised an error or ended its process while it was "
+        "computing.",
+        what_to_do="Read the log. Repeat the structure that is named with touchstone evaluate on "
+        "your machine, mend it, and submit a new version.",
+    ),
+    Verdict.PROTOCOL_ERROR: VerdictHelp(
+        title="Answered out of turn",
+        meaning="The process that computes sent something that is not an answer to the question "
+        "asked: a wrong shape, a wrong number, or bytes that are no message.",
+        what_to_do="Check the shapes that your calculator returns: energy is one number, forces "
+        "are (atoms, 3), stress has six components. Write nothing to file descriptors that you "
+        "did not open.",
+    ),
+    Verdict.NONFINITE: VerdictHelp(
+        title="Not a number",
+        meaning="An energy, force or stress was NaN or infinite on so many systems, or at such a "
+        "point, that the task could not go on.",
+        what_to_do="Try the structure that is named in double precision. Divisions by a distance "
+        "or by the number of neighbours, and isolated atoms, are the usual causes.",
+    ),
+    Verdict.CALL_TIMEOUT: VerdictHelp(
+        title="One call took too long",
+        meaning="A single call for energy and forces passed the task's time limit for a call.",
+        what_to_do="The task's page shows the limit. Make sure nothing is compiled or downloaded "
+        "at the first call, and that the neighbour list scales linearly with the atoms.",
+    ),
+    Verdict.WALL_TIMEOUT: VerdictHelp(
+        title="The time was used up",
+        meaning="The evaluation reached the task's limit of wall time before all systems were "
+        "done. This says that the potential is slow here, not that it is unstable.",
+        what_to_do="Submit a faster variant (single precision, a smaller model), or ask the "
+        "administrators for an evaluation on other hardware.",
+    ),
+    Verdict.OUT_OF_MEMORY_HOST: VerdictHelp(
+        title="Out of memory",
+        meaning="The process that computes needed more memory than the task allows.",
+        what_to_do="The task's page shows the limit. Free what a call no longer needs; the "
+        "gradient of the weights need not be kept.",
+    ),
+    Verdict.OUT_OF_MEMORY_GPU: VerdictHelp(
+        title="Out of GPU memory",
+        meaning="One structure alone did not fit the memory of the worker's GPU.",
+        what_to_do="Reduce what is kept for each neighbour, or ask for an evaluation on a larger "
+        "device. Batches are halved by the service already.",
+    ),
+    Verdict.OUTPUT_LIMIT: VerdictHelp(
+        title="Wrote too much",
+        meaning="The potential wrote more text, or larger files, than is allowed.",
+        what_to_do="Turn off progress bars and debug output, and keep no files.",
+    ),
+    Verdict.SANDBOX_VIOLATION: VerdictHelp(
+        title="Left the sandbox's rules",
+        meaning="The potential attempted something that the sandbox forbids and was stopped.",
+        what_to_do="A calculator needs neither network, nor other processes, nor devices. Remove "
+        "downloads and telemetry. If you believe this is a mistake, write to the administrators.",
+    ),
+    Verdict.CANCELLED: VerdictHelp(
+        title="Cancelled",
+        meaning="The owner or an administrator stopped it, or the submission was withdrawn.",
+        what_to_do="An administrator can queue it again.",
+    ),
+    Verdict.INFRASTRUCTURE_ERROR: VerdictHelp(
+        title="Our fault",
+        meaning="The service itself failed: a missing file, a full disk, a broken worker. It was "
+        "tried again as often as is allowed. It never counts against the submitter.",
+        what_to_do="Nothing. The administrators see it too and will queue it again.",
+    ),
+    Verdict.INFRASTRUCTURE_LOST: VerdictHelp(
+        title="The worker was lost",
+        meaning="The worker that ran it fell silent, several times in a row. It never counts "
+        "against the submitter.",
+        what_to_do="Nothing. The administrators see it too and will queue it again.",
+    ),
+}
