@@ -205,29 +205,39 @@ class _Process(ConfinedProcess):
         return self._watchdog is not None and self._watchdog.has_killed
 
     def kill(self) -> None:
-        # The kernel kills a process namespace whole with its first process, and that one dies
-        # with bubblewrap. The group and the list of descendants are for what that could miss.
-        left = descendants(self._popen.pid) if self._cgroup is None else []
-        if self._popen.poll() is None:
+        # The kernel kills a process namespace whole with its first process. That one is
+        # bubblewrap's child, and bubblewrap is left alive to reap it: an orphan's zombie would
+        # stay for ever where the container's first process reaps nothing.
+        if self._popen.poll() is not None:
+            return
+        inside = descendants(self._popen.pid)
+        kill_all(inside)
+        if not inside:
             self._popen.kill()
-        if self._cgroup is not None:
-            self._cgroup.kill()
-        kill_all(left)
 
     def release(self) -> None:
         self.connection.close()
         try:
-            self._popen.wait(_KILL_WAIT_S)
+            self._reap()
             if self._cgroup is not None:
                 self._cgroup.remove()
-        except subprocess.TimeoutExpired as error:
-            raise InfrastructureError(f"bubblewrap did not die in {_KILL_WAIT_S:g} s.") from error
         finally:
             if self._watchdog is not None:
                 self._watchdog.stop()
             if self._slot is not None:
                 self._slot.release()
                 self._slot = None
+
+    def _reap(self) -> None:
+        try:
+            self._popen.wait(_KILL_WAIT_S / 2)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            try:
+                self._popen.wait(_KILL_WAIT_S / 2)
+            except subprocess.TimeoutExpired as error:
+                message = f"bubblewrap did not die in {_KILL_WAIT_S:g} s."
+                raise InfrastructureError(message) from error
 
 
 # --- what bubblewrap is told ----------------------------------------------------------------
@@ -242,11 +252,12 @@ def _options(
         *("--die-with-parent", "--new-session", "--hostname", "calculator"),
         *("--proc", "/proc", "--dev", "/dev"),
         *_system(),
+        # Before what follows: the interpreter or the artifact may lie below /tmp.
+        *("--perms", "1777", "--size", str(_TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108
         *_python(),
         *_our_code(),
         *_artifact(artifact, inside_path, fds),
         *(_gpu() if request.device.startswith("cuda") else ()),
-        *("--perms", "1777", "--size", str(_TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"),  # noqa: S108
         "--clearenv",
         *(

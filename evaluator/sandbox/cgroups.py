@@ -73,7 +73,6 @@ class Cgroup:
         (pids / "pids.max").write_text(str(n_processes))
         if self.version == 2:
             (memory / "memory.max").write_text(str(memory_bytes))
-            (memory / "memory.oom.group").write_text("1")
             _write_where_present(memory / "memory.swap.max", "0")
             return
         (memory / "memory.limit_in_bytes").write_text(str(memory_bytes))
