@@ -49,6 +49,8 @@ class ChgnetAdapter(Adapter):
         self._device = torch.device(request.device)
         use_threads(request)
         loaded = load_torch(request.artifact, _EXPECTED)
+        if isinstance(loaded, CHGNet):  # torch.save of the model itself
+            loaded = loaded.as_dict()
         if not is_chgnet_checkpoint(loaded):
             raise LoadError(f"the file is not {_EXPECTED} but {describe(loaded)}")
 

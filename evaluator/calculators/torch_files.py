@@ -61,6 +61,8 @@ def load_torch(artifact: Path, expected: str) -> Any:  # noqa: ANN401  (a file h
     except MemoryError:
         raise
     except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        if "can't allocate memory" in str(error):
+            raise  # torch's word for a full memory: no fault of the file
         raise InvalidArtifact(
             f"the file looks like {expected} but torch cannot read it; it is damaged or was cut "
             f"short ({_first_line(error)})"

@@ -132,3 +132,13 @@ def test_chgnet_loads_weights_and_arguments_without_a_trainer_around(tmp_path: P
     plain, _ = loaded("chgnet", tmp_path / "plain.pt")
     whole, _ = loaded("chgnet", checkpoint())
     assert ask(plain, silicon()).energy == ask(whole, silicon()).energy
+
+
+def test_chgnet_loads_a_whole_model_that_was_pickled(tmp_path: Path) -> None:
+    import torch
+    from chgnet.model import CHGNet
+
+    torch.save(CHGNet.load(model_name="0.2.0", verbose=False), tmp_path / "whole.pt")
+    whole, _ = loaded("chgnet", tmp_path / "whole.pt")
+    parts, _ = loaded("chgnet", checkpoint("0.2.0"))
+    assert ask(whole, silicon()).energy == ask(parts, silicon()).energy
