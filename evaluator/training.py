@@ -32,7 +32,7 @@ from mace.tools import torch_geometric, torch_tools, utils  # noqa: E402
 _CUTOFF_A = 4.5
 _BATCH_ATOMS = 96
 _LEARNING_RATE = 0.01
-_ENERGY_WEIGHT, _FORCE_WEIGHT = 200.0, 10.0
+_ENERGY_WEIGHT, _FORCE_WEIGHT = 40.0, 10.0
 _LONGEST_FORCE_eV_A = 20.0
 _MOST_EPOCHS = 10_000
 
