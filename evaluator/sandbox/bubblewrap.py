@@ -293,7 +293,7 @@ def _system() -> Iterator[str]:
         elif path.is_dir():
             yield from ("--ro-bind", name, name)
     yield from ("--perms", "0755", "--dir", "/etc")
-    for name in ("/etc/ld.so.cache", "/etc/alternatives"):
+    for name in ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts"):
         yield from ("--ro-bind-try", name, name)
 
 

@@ -222,7 +222,7 @@ def test_the_project_beyond_the_calculators_is_not_there(attacker: Attacker) -> 
             print((project / name).exists())
         print(sorted(p.name for p in Path("/touchstone/evaluator").iterdir()))
         print(sorted(p.name for p in Path("/touchstone/evaluator/sandbox").iterdir()))
-        print(sorted(p.name for p in Path("/etc").iterdir() if p.name != "alternatives"))
+        print(set(os.listdir("/etc")) - {{"alternatives", "fonts", "ld.so.cache"}})
         for path in ("/etc/shadow", "/etc/passwd", "/etc/machine-id", "/root/.ssh",
                      "/var/lib", "/run", "/sys", "/boot"):
             if os.path.exists(path):
@@ -234,7 +234,7 @@ def test_the_project_beyond_the_calculators_is_not_there(attacker: Attacker) -> 
     assert lines[6:] == [
         "['__init__.py', 'calculators', 'sandbox']",
         "['__init__.py', 'wire.py']",
-        "['ld.so.cache']",
+        "set()",
         "touchstone",
     ]
 

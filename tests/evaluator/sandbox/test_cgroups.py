@@ -34,9 +34,12 @@ def write_group_2(folder: Path, controllers: str, passed_on: str) -> None:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[CgroupParent]:
     """Parents in which a trial group was made; a plain folder cannot play the kernel's part."""
     parents: list[CgroupParent] = []
-    monkeypatch.setattr(
-        "evaluator.sandbox.cgroups._can_make", lambda parent: parents.append(parent) or True
-    )
+
+    def can_make(parent: CgroupParent) -> bool:
+        parents.append(parent)
+        return True
+
+    monkeypatch.setattr("evaluator.sandbox.cgroups._can_make", can_make)
     return parents
 
 

@@ -31,7 +31,7 @@ def run_filter(machine: str, nr: int, *arguments: int, arch: int | None = None) 
             (accumulator,) = struct.unpack_from("<I", data, value)
             continue
         if code == 0x06:
-            return value
+            return int(value)
         holds = {
             0x15: accumulator == value,
             0x35: accumulator >= value,

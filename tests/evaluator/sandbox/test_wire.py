@@ -78,7 +78,7 @@ def test_answers_arrive_bit_by_bit_and_failures_keep_their_places(
     structures = [random_structure(n) for n in (1, 5, 2)]
     request = wire.read_calc(wire.calc_frame(7, structures, EVERYTHING))
     failure = StructureFailure(status=Status.UNSUPPORTED, message="no such element")
-    answers = [random_prediction(1), failure, random_prediction(2)]
+    answers: list[wire.Answer] = [random_prediction(1), failure, random_prediction(2)]
 
     wire.send_frame(theirs, wire.result_frame(request, answers))
     length = wire.result_length([1, 5, 2], EVERYTHING)
