@@ -39,6 +39,12 @@ def number(value: object, digits: int = 3) -> str:
 
 
 @register.filter
+def plain(value: float) -> str:
+    """A number as somebody typed it: 0.5, 2, 120."""
+    return f"{value:g}"
+
+
+@register.filter
 def percent(value: float | None) -> str:
     """A share as whole percent, never rounded up to 100 % or down to 0 %."""
     if value is None:

@@ -65,6 +65,7 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
             "versions": versions.exclude(state=VersionState.DRAFT).order_by("-number"),
             "column": column,
             "columns": _parity_columns(version),
+            "drawn_rows": drawn,
             "drawn": [row.submission.pk for row in drawn],
             "max_drawn": MAX_SERIES,
             "chart": _chart(version, column, drawn) if column else None,
