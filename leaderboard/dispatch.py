@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -29,7 +28,8 @@ def announce_on_commit(evaluation_ids: Iterable[UUID]) -> None:
     """Tell the workers once the transaction is committed, so that they find the rows."""
     ids = list(evaluation_ids)
     if ids:
-        transaction.on_commit(partial(announce, ids), robust=True)
+        # A lambda, since Django names a robust callback that failed by its __qualname__.
+        transaction.on_commit(lambda: announce(ids), robust=True)
 
 
 def announce(evaluation_ids: Iterable[UUID]) -> int:
