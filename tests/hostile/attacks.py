@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +85,7 @@ class Attacker:
         memory_MiB: int = 256,
         call_timeout_s: float = 10.0,
         load_timeout_s: float | None = None,
+        register: Callable[[CalculatorSession], None] = lambda session: None,
     ) -> CalculatorSession:
         source = f"token = {self.token!r}\n{INSIDE}\n{textwrap.dedent(script)}"
         return CalculatorSession.start(
@@ -95,6 +97,7 @@ class Attacker:
                 limits=Limits(memory_MiB=memory_MiB, call_timeout_s=call_timeout_s),
                 load_timeout_s=load_timeout_s,
             ),
+            register,
         )
 
     def report(self, script: str) -> list[str]:

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
 
 from evaluator.contract import Verdict
-from evaluator.sandbox.session import CalculatorFailure, Prediction, StructureFailure
+from evaluator.sandbox.session import (
+    CalculatorFailure,
+    CalculatorSession,
+    Prediction,
+    StructureFailure,
+)
 from evaluator.sandbox.wire import Status
 from tests.hostile.attacks import Attacker, argon
 
@@ -236,8 +242,6 @@ def test_a_process_that_never_greets_is_our_own_fault(attacker: Attacker) -> Non
 
 
 def test_an_abort_from_another_thread_ends_the_call(attacker: Attacker) -> None:
-    import threading
-
     session = attacker.start("hello()\nready()\ntime.sleep(60)")
     timer = threading.Timer(0.3, session.abort, (Verdict.WALL_TIMEOUT, "out of wall time"))
     timer.start()
@@ -245,3 +249,13 @@ def test_an_abort_from_another_thread_ends_the_call(attacker: Attacker) -> None:
         session.compute([argon()])
     timer.join()
     assert caught.value.verdict is Verdict.WALL_TIMEOUT
+
+
+def test_an_abort_ends_a_load(attacker: Attacker) -> None:
+    def abort_soon(session: CalculatorSession) -> None:
+        arguments = (Verdict.CANCELLED, "cancelled by its owner")
+        threading.Timer(0.3, session.abort, arguments).start()
+
+    with pytest.raises(CalculatorFailure, match="cancelled by its owner") as caught:
+        attacker.start("hello()\ntime.sleep(60)", register=abort_soon)
+    assert caught.value.verdict is Verdict.CANCELLED
