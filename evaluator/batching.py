@@ -168,9 +168,9 @@ class CalculatorPool:
 
     def output(self) -> tuple[str, str]:
         """Untrusted stdout and stderr: of the slot that failed, else of the first."""
-        if self._failed_slot is not None and self._failed_slot not in self._sessions:
-            # It never loaded; the failure carries what it wrote.
-            return "", "\n".join(getattr(self._failure, "__notes__", ()))
+        failure = self._failure
+        if isinstance(failure, CalculatorFailure) and self._failed_slot not in self._sessions:
+            return failure.stdout, failure.stderr  # it never loaded
         slot = (
             self._failed_slot if self._failed_slot is not None else min(self._sessions, default=0)
         )

@@ -10,11 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from evaluator.batching import CalculatorPool, PoolPlan, PoolStopped, plan_pool, run_side_by_side
+from evaluator.batching import (
+    CalculatorPool,
+    PoolPlan,
+    PoolStopped,
+    Session,
+    plan_pool,
+    run_side_by_side,
+)
 from evaluator.calculators.base import Info
 from evaluator.contract import Verdict
 from evaluator.sandbox.session import CalculatorFailure
 from evaluator.sandbox.wire import Answer, Prediction, Structure
+
+Register = Callable[[Session], None]
 
 INFO = Info(name="sum of atomic numbers", dtype="float64", device="cpu")
 
@@ -68,7 +77,7 @@ def pool_of(*sessions: CountingSession, **plan: int) -> CalculatorPool:
     remaining = iter(sessions)
     lock = threading.Lock()
 
-    def start() -> CountingSession:
+    def start(register: Register) -> CountingSession:
         with lock:
             return next(remaining)
 
@@ -145,7 +154,7 @@ def test_waiting_calls_share_a_batch_within_its_bounds_and_only_with_the_same_pr
 def test_slots_load_side_by_side() -> None:
     both = threading.Barrier(2, timeout=10)
 
-    def start() -> CountingSession:
+    def start(register: Register) -> CountingSession:
         both.wait()  # raises unless another slot loads at the same time
         return CountingSession()
 
@@ -172,7 +181,9 @@ def test_each_slot_keeps_to_one_thread_from_loading_to_closing() -> None:
             return super().compute(structures, properties, timeout_s)
 
     with (
-        CalculatorPool(Noting, PoolPlan(n_processes=2), call_timeout_s=1) as pool,
+        CalculatorPool(
+            lambda register: Noting(), PoolPlan(n_processes=2), call_timeout_s=1
+        ) as pool,
         ThreadPoolExecutor(4) as systems,
     ):
         list(systems.map(lambda n: pool.compute(chain(n), ("energy",)), range(1, 50)))
@@ -181,7 +192,7 @@ def test_each_slot_keeps_to_one_thread_from_loading_to_closing() -> None:
 
 
 def test_a_slot_that_does_not_load_ends_the_pool() -> None:
-    def start() -> CountingSession:
+    def start(register: Register) -> CountingSession:
         fails(Verdict.LOAD_ERROR, "No such checkpoint.")
         raise AssertionError
 
@@ -288,3 +299,19 @@ def test_what_the_watch_raises_ends_the_jobs() -> None:
         with pytest.raises(KeyboardInterrupt):
             run_side_by_side([asks] * 20, pool, watch=watch)
     assert time.monotonic() - started < 5
+
+
+def test_stopping_ends_a_calculator_that_still_loads() -> None:
+    session = CountingSession()
+
+    def start(register: Register) -> CountingSession:
+        register(session)
+        assert session.is_aborted.wait(20)
+        fails(Verdict.CANCELLED, "The calculator was killed.")
+        raise AssertionError
+
+    started = time.monotonic()
+    with CalculatorPool(start, PoolPlan(n_processes=1), call_timeout_s=1) as pool:
+        assert pool.wait_until_loaded(0.05) == 0
+    assert time.monotonic() - started < 5
+    pool.check()
