@@ -8,3 +8,6 @@ os.environ.setdefault("DATABASE_URL", "postgresql://nobody@/none")
 os.environ.setdefault("CELERY_BROKER_URL", "memory://")
 
 from leaderboard.settings import *  # noqa: F403
+
+# The real one takes a fifth of a second for each account, by design.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

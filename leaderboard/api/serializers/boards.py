@@ -40,7 +40,7 @@ class BoardScoreRecord(Record):
 
 
 class TaskBoardRowRecord(StandingRecord):
-    evaluation = Link("evaluation")
+    evaluation = Link("evaluation", source=None)
     score = serializers.FloatField(allow_null=True, help_text="Of the task, 0 to 1.")
     score_low = serializers.FloatField(allow_null=True, source="low")
     score_high = serializers.FloatField(allow_null=True, source="high")
@@ -76,7 +76,7 @@ class CellRecord(Record):
     coverage = serializers.FloatField(allow_null=True)
     theory_mismatch = serializers.BooleanField()
     why_not_ranked = serializers.CharField()
-    evaluation = Link("evaluation", allow_null=True)
+    evaluation = Link("evaluation", source=None, allow_null=True)
 
 
 class BoardRowRecord(StandingRecord):

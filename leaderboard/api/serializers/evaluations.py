@@ -82,8 +82,8 @@ class EvaluationRecord(EvaluationRow):
     attempt = serializers.IntegerField(help_text="Claims by a worker so far.")
     cancel_requested_at = serializers.DateTimeField(allow_null=True)
     reason = serializers.CharField(help_text="Why it was repeated.")
-    supersedes = Link("evaluation", allow_null=True)
-    superseded_by = serializers.SerializerMethodField()
+    supersedes = Link("evaluation", source=None, allow_null=True)
+    superseded_by = Link("evaluation", source=None, allow_null=True)
     wall_time_s = serializers.FloatField(allow_null=True, help_text="Of the last attempt.")
     n_systems = serializers.IntegerField()
     n_unsupported = serializers.IntegerField()
@@ -91,21 +91,13 @@ class EvaluationRecord(EvaluationRow):
     worker = WorkerRecord(allow_null=True)
     consistency = JSONObject(help_text="Invariance and repeatability checks.")
     provenance = JSONObject(help_text="Versions, hardware, dtype, seeds, hashes.")
-    systems = Link("evaluation-systems", source="*")
-    logs = Link("evaluation-logs", source="*", help_text="For its owner and the staff.")
+    systems = Link("evaluation-systems")
+    logs = Link("evaluation-logs", help_text="For its owner and the staff.")
 
     def get_help_url(self, row: Evaluation) -> str | None:
         if not row.verdict:
             return None
         address: str = self.context["request"].build_absolute_uri(f"/docs/verdicts/#{row.verdict}")
-        return address
-
-    def get_superseded_by(self, row: Evaluation) -> str | None:
-        newer = getattr(row, "superseded_by", None)
-        if newer is None:
-            return None
-        link: Any = Link("evaluation")
-        address: str = link.get_url(newer, "api:evaluation", self.context["request"], None)
         return address
 
 

@@ -32,11 +32,26 @@ class StrictRequest(serializers.Serializer[Any]):
         return attrs
 
 
-class Link(serializers.HyperlinkedIdentityField):
-    """The address of a row's own resource; ``api:`` is added to the view's name."""
+class Link(serializers.HyperlinkedRelatedField[Any]):
+    """The address of the row's own resource, or of that at ``source`` (None: the field's name)."""
 
-    def __init__(self, view_name: str, lookup_field: str = "pk", **options: Any) -> None:  # noqa: ANN401
-        super().__init__(f"api:{view_name}", lookup_field=lookup_field, **options)
+    def __init__(
+        self,
+        view_name: str,
+        lookup_field: str = "pk",
+        *,
+        source: str | None = "*",
+        allow_null: bool = False,
+        help_text: str = "",
+    ) -> None:
+        super().__init__(
+            view_name=f"api:{view_name}",
+            lookup_field=lookup_field,
+            read_only=True,
+            source=source,
+            allow_null=allow_null,
+            help_text=help_text or None,
+        )
 
     def use_pk_only_optimization(self) -> bool:
         return False

@@ -130,6 +130,8 @@ class EvaluationSystems(PagedView):
 
 
 class EvaluationLogs(APIView):
+    permission_classes = (IsAuthenticated,)
+
     @described("evaluations", "What the submission wrote; for its owner and the staff", LogsRecord)
     def get(self, request: Request, pk: UUID) -> Response:
         evaluation = one(visible_evaluations(request), f"evaluation {pk}", pk=pk)

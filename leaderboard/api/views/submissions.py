@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -13,6 +14,7 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from leaderboard.api.parsers import BoundedMultiPartParser
+from leaderboard.api.problems import TooLarge
 from leaderboard.api.query import NoFilter, SubmissionFilter, read_query
 from leaderboard.api.serializers.submissions import (
     PotentialChange,
@@ -141,6 +143,8 @@ class SubmissionList(PagedView):
         form.is_valid(raise_exception=True)
         given: dict[str, Any] = dict(form.validated_data)
         slug, upload = given.pop("potential"), given.pop("artifact")
+        if upload.size > settings.MAX_ARTIFACT_BYTES:
+            raise TooLarge(f"At most {settings.MAX_ARTIFACT_BYTES / 2**20:g} MiB are accepted.")
         potential = one(visible_potentials(request), f"potential {slug!r}", slug=slug)
         try:
             submission = service.submit(
