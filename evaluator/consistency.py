@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from evaluator.catalog import EV_PER_A3_IN_GPA
 from evaluator.protocols.base import System
-from evaluator.remote import Ask, Disguise, structure_of
+from evaluator.remote import Ask, Disguise, seed_of, structure_of
 from evaluator.sandbox.wire import Prediction, Structure, StructureFailure
 
 FloatArray = NDArray[np.float64]
@@ -66,9 +66,9 @@ def check_consistency(
     figures: dict[str, list[float]] = defaultdict(list)
     judged: list[str] = []
     for system in chosen:
-        disguise = Disguise.from_words("consistency", seed, system.id)
+        own_seed = seed_of("consistency", seed, system.id)
         try:
-            found = _System(system.atoms, ask, disguise, steps, offers_stress).figures()
+            found = _System(system.atoms, ask, own_seed, steps, offers_stress).figures()
         except _NotAnswered:
             continue
         judged.append(system.id)
@@ -109,22 +109,23 @@ class _System:
     """The checks on one system; each returns absolute errors."""
 
     def __init__(
-        self, atoms: Atoms, ask: Ask, disguise: Disguise, steps: Steps, offers_stress: bool
+        self, atoms: Atoms, ask: Ask, seed: int, steps: Steps, offers_stress: bool
     ) -> None:
-        self.rng = np.random.default_rng(disguise.seed)
-        self.ask, self.disguise, self.steps = ask, disguise, steps
+        self.rng = np.random.default_rng(seed)
+        self.ask, self.seed, self.steps = ask, seed, steps
         self.properties = ("energy", "forces", *(("stress",) if offers_stress else ()))
         self.structure = structure_of(_shaken(atoms, self.rng))
         self.n_atoms = len(self.structure.numbers)
         self.answer = self._predict(self.structure)
 
     def figures(self) -> dict[str, list[float]]:
-        turned_only = Disguise(rotation=self.disguise.rotation, seed=0, is_permuted=False)
-        permuted_only = Disguise(rotation=np.eye(3), seed=self.disguise.seed)
+        turned = Disguise(rotation=Disguise.from_seed(self.seed).rotation, order=np.arange)
+        # Every atom takes the place of its neighbour in the list.
+        permuted = Disguise(rotation=np.eye(3), order=lambda n: np.roll(np.arange(n), 1))
         figures = {
             **self._difference("repeat", None),
-            **self._difference("rotation", turned_only),
-            **self._difference("permutation", permuted_only),
+            **self._difference("rotation", turned),
+            **self._difference("permutation", permuted),
             "force_gradient_error_eV_A": self._force_gradient_errors(),
         }
         if self.answer.stress is not None and self.structure.pbc.all():

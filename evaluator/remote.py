@@ -46,30 +46,31 @@ def structure_of(atoms: Atoms) -> Structure:
     )
 
 
+def seed_of(*words: object) -> int:
+    """A seed that the same words give on every machine."""
+    text = "/".join(str(word) for word in words)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+
+
 @dataclass(frozen=True, eq=False)
 class Disguise:
-    """A proper rotation (3, 3) and, for each number of atoms, a permutation drawn from a seed."""
+    """A proper rotation (3, 3), and the order (n_atoms,) into which so many atoms are put."""
 
     rotation: FloatArray
-    seed: int
-    is_permuted: bool = True
+    order: Callable[[int], NDArray[np.intp]]
 
     @classmethod
-    def from_words(cls, *words: object) -> Disguise:
-        """The same words give the same disguise on every machine."""
-        text = "/".join(str(word) for word in words)
-        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+    def from_seed(cls, seed: int) -> Disguise:
+        """A random one."""
         # A normalised 4-vector of normal numbers is a uniformly distributed rotation.
         quaternion = np.random.default_rng(seed).normal(size=4)
-        return cls(rotation=Rotation.from_quat(quaternion).as_matrix(), seed=seed)
-
-    def permutation(self, n_atoms: int) -> NDArray[np.intp]:
-        if not self.is_permuted:
-            return np.arange(n_atoms)
-        return np.random.default_rng([self.seed, n_atoms]).permutation(n_atoms)
+        return cls(
+            rotation=Rotation.from_quat(quaternion).as_matrix(),
+            order=lambda n_atoms: np.random.default_rng([seed, n_atoms]).permutation(n_atoms),
+        )
 
     def apply(self, structure: Structure) -> Structure:
-        order = self.permutation(len(structure.numbers))
+        order = self.order(len(structure.numbers))
         return Structure(
             numbers=structure.numbers[order],
             positions=structure.positions[order] @ self.rotation.T,
@@ -79,7 +80,7 @@ class Disguise:
 
     def invert(self, prediction: Prediction) -> Prediction:
         """Turn the answer to a disguised structure into the answer to the original."""
-        order = self.permutation(len(prediction.forces))
+        order = self.order(len(prediction.forces))
         forces = np.empty_like(prediction.forces)
         forces[order] = prediction.forces @ self.rotation
         stress, magmoms = prediction.stress, prediction.magmoms

@@ -11,7 +11,7 @@ from evaluator.contract import SubmissionSpec, SystemRecord, SystemStatus, Verdi
 from evaluator.plain import plain
 from evaluator.preparation import Prepared
 from evaluator.protocols.base import Outcome, System, SystemFailure
-from evaluator.remote import Ask, Disguise, NotAnswered, RemoteCalculator
+from evaluator.remote import Ask, Disguise, NotAnswered, RemoteCalculator, seed_of
 from evaluator.sandbox.wire import Status
 
 
@@ -39,8 +39,8 @@ class Trial:
     def run(self, prepared: Prepared, ask: Ask, offered: Sequence[str]) -> None:
         """Simulate the system with the protocol; a physical failure is kept as data."""
         task = prepared.task
-        disguise = Disguise.from_words(task.slug, task.version, task.seed, self.system.id)
-        calculator = RemoteCalculator(ask, offered, disguise)
+        seed = seed_of(task.slug, task.version, task.seed, self.system.id)
+        calculator = RemoteCalculator(ask, offered, Disguise.from_seed(seed))
         started = time.perf_counter()
         try:
             self.outcome = prepared.protocol.simulate(self.system, calculator, prepared.parameters)
