@@ -35,7 +35,7 @@ def sample(
     return Sample(
         values=np.array(values, dtype=float),
         weights=np.array(weights or [1.0] * n, dtype=float),
-        missing=np.array(missing or [False] * n),
+        missing=np.array(missing or [False] * n, dtype=bool),
         statistic=statistic,
     )
 
