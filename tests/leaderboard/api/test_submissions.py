@@ -74,3 +74,162 @@ def test_a_submission_is_accepted_and_its_evaluations_are_queued(alice: APIClien
     }
     assert alice.get(URL + f"{row.pk}/").json() == response.json()
     assert alice.get(URL).json() == {"next": None, "previous": None, "results": [response.json()]}
+
+
+BAD: list[tuple[dict[str, Any], int, str, str]] = [
+    ({"sha256": None}, 400, "#/sha256", "required"),
+    ({"sha256": ""}, 400, "#/sha256", "blank"),
+    ({"sha256": "12"}, 400, "#/sha256", "64 hexadecimal digits"),
+    ({"sha256": "0" * 64}, 400, "#/sha256", "damaged on the way"),
+    ({"content": b""}, 400, "#/artifact", "empty"),
+    ({"artifact": None}, 400, "#/artifact", "form field 'artifact'"),
+    ({"artifact": "text"}, 400, "#/artifact", "not a file"),
+    ({"name": "emt.exe"}, 400, "#/artifact", "must end in .json"),
+    ({"calculator_kind": None}, 400, "#/calculator_kind", "required"),
+    ({"calculator_kind": "vasp"}, 400, "#/calculator_kind", "known are chgnet, mace"),
+    ({"supported_elements": "Si,Xx"}, 400, "#/supported_elements", "Xx: no such"),
+    ({"supported_elements": "[]"}, 400, "#/supported_elements", "at least one"),
+    ({"supported_elements": "[1]"}, 400, "#/supported_elements", "list of symbols"),
+    ({"supported_elements": '["Si"'}, 400, "#/supported_elements", "is no JSON"),
+    ({"supported_elements": "\x00"}, 400, "#/supported_elements", "Null"),
+    ({"settings": '{"dtype": "float32"}'}, 400, "#/settings/dtype", "is unknown"),
+    ({"settings": "{"}, 400, "#/settings", "is no JSON"),
+    ({"settings": "[]"}, 400, "#/settings", "must be a JSON object"),
+    ({"settings": '{"a": NaN}'}, 400, "#/settings", "NaN is no number"),
+    ({"settings": '{"a": "\\u0000"}'}, 400, "#/settings", "cannot be stored"),
+    ({"settings": '{"a": "\\ud800"}'}, 400, "#/settings", "cannot be stored"),
+    ({"settings": '{"a":' * 2000 + "1" + "}" * 2000}, 400, "#/settings", "longer than"),
+    ({"settings": "[" * 9999}, 400, "#/settings", "nested too deeply"),
+    ({"version": None}, 400, "#/version", "required"),
+    ({"version": "a b"}, 400, "#/version", "letters, digits"),
+    ({"version": "1\x00"}, 400, "#/version", "Null"),
+    ({"visibility": "secret"}, 400, "#/visibility", "not a valid choice"),
+    ({"declares_non_conservative": "maybe"}, 400, "#/declares_non_conservative", "boolean"),
+    ({"colour": "red"}, 400, "#/colour", "is unknown"),
+    ({"potential": "nowhere"}, 404, "", "no potential 'nowhere'"),
+    ({"potential": "a\x00b"}, 400, "#/potential", "Null"),
+]
+
+
+@pytest.mark.parametrize(("changed", "status", "pointer", "words"), BAD)
+def test_bad_input_is_told_and_nothing_is_stored(
+    changed: dict[str, Any], status: int, pointer: str, words: str, alice: APIClient
+) -> None:
+    factories.potential(slug="emt")
+    response = post(alice, **{"potential": "emt", **changed})
+    problem = response.json()
+    assert (response.status_code, problem["status"]) == (status, status), problem
+    assert words in problem["detail"]
+    if pointer:
+        assert pointer in {e["pointer"] for e in problem["errors"]}
+    assert not models.Submission.objects.exists()
+    assert not models.Evaluation.objects.exists()
+
+
+def test_every_bad_field_is_told_at_once(alice: APIClient) -> None:
+    factories.potential(slug="emt")
+    response = post(alice, potential="emt", version="?", calculator_kind="vasp", sha256="x")
+    assert {e["pointer"] for e in response.json()["errors"]} == {
+        "#/version",
+        "#/calculator_kind",
+        "#/sha256",
+    }
+
+
+def test_a_file_beyond_the_limit_is_refused_before_or_after_it_is_read(
+    alice: APIClient, settings: Any
+) -> None:
+    factories.potential(slug="emt")
+    settings.MAX_ARTIFACT_BYTES = 1000
+    for size in (1001, 3 * 2**20):
+        response = post(alice, potential="emt", content=b"x" * size)
+        assert response.status_code == 413
+        assert response.json()["type"] == "urn:touchstone:problem:too_large"
+    assert not models.Artifact.objects.exists()
+
+
+def test_the_same_version_or_file_again_is_a_conflict_that_names_what_is_there(
+    alice: APIClient,
+) -> None:
+    factories.potential(slug="emt")
+    first = post(alice, potential="emt").json()["url"]
+    for fields in ({"content": b'{"calculator": "emt"} '}, {"version": "2.0"}):
+        response = post(alice, potential="emt", **fields)
+        assert response.status_code == 409
+        assert response.json()["existing"] == first
+    assert models.Submission.objects.count() == 1
+
+
+def test_the_same_file_may_be_another_potential(alice: APIClient) -> None:
+    for slug in ("emt", "emt-2"):
+        factories.potential(slug=slug)
+        assert post(alice, potential=slug).status_code == 201
+    assert models.Artifact.objects.count() == 1
+
+
+def test_only_multipart_forms_are_taken(alice: APIClient) -> None:
+    response = alice.post(URL, {"potential": "emt"}, format="json")
+    assert response.status_code == 415
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_name_that_would_leave_its_folder_is_cleaned(alice: APIClient) -> None:
+    factories.potential(slug="emt")
+    response = post(alice, potential="emt", name="..%2f..\\evil\u202e.json")
+    assert response.status_code == 201
+    assert "/" not in response.json()["artifact"]["filename"]
+    assert "\u202e" not in response.json()["artifact"]["filename"]
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_list_takes_three_queries(
+    n: int, alice: APIClient, django_assert_num_queries: Any
+) -> None:
+    version = factories.task_version()
+    for _ in range(n):
+        factories.evaluation(factories.submission(), version)
+    alice.get(URL)  # notes the token's use
+    with django_assert_num_queries(3):  # token, submissions, evaluations
+        assert len(alice.get(URL).json()["results"]) == n
+
+
+def test_pages_follow_one_another_without_gap_or_repetition(stranger: APIClient) -> None:
+    ids = {str(factories.submission().pk) for _ in range(5)}
+    seen: list[str] = []
+    address: str | None = URL + "?page_size=2"
+    while address:
+        page = stranger.get(address).json()
+        seen += [row["id"] for row in page["results"]]
+        address = page["next"]
+    assert len(seen) == 5
+    assert set(seen) == ids
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("page_size=0", 400),
+        ("page_size=x", 400),
+        ("page_size=201", 400),
+        ("page_size=²", 400),
+        ("cursor=x", 404),
+        ("cursor=cD0lMDA=", 404),  # p=%00
+        ("cursor=cD15ZXN0ZXJkYXk=", 404),  # p=yesterday
+        ("potential=%00", 400),
+        ("potential=A B", 400),
+        ("colour=red", 400),
+        ("mine=perhaps", 400),
+        ("format=xml", 404),
+    ],
+)
+def test_a_bad_query_is_told(query: str, status: int, stranger: APIClient) -> None:
+    response = stranger.get(f"{URL}?{query}")
+    assert response.status_code == status, response.content
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
+def test_mine_lists_mine(alice: APIClient, bob: APIClient) -> None:
+    factories.submission(version="a")
+    factories.submission(factories.potential(factories.user("bob")), version="b")
+    assert [r["version"] for r in alice.get(URL + "?mine=true").json()["results"]] == ["a"]
+    assert [r["version"] for r in bob.get(URL + "?mine=true").json()["results"]] == ["b"]
