@@ -15,6 +15,8 @@ class KnownPotential:
     reference: str
     slug: str
     name: str
+    #: The authors' name of this version of the potential.
+    version: str
     architecture: str
     level_of_theory: str
     licence: str
@@ -39,8 +41,9 @@ EMT_ELEMENTS = ("Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au")
 
 _CHGNET_030 = KnownPotential(
     reference="chgnet:0.3.0",
-    slug="chgnet-0-3-0",
-    name="CHGNet 0.3.0",
+    slug="chgnet",
+    name="CHGNet",
+    version="0.3.0",
     architecture="CHGNet",
     level_of_theory="PBE/PBE+U (Materials Project 2020 corrections)",
     licence="BSD-3-Clause (modified)",
@@ -58,8 +61,7 @@ CHGNETS = (
     replace(
         _CHGNET_030,
         reference="chgnet:0.2.0",
-        slug="chgnet-0-2-0",
-        name="CHGNet 0.2.0",
+        version="0.2.0",
         n_parameters=400_438,
     ),
     replace(
@@ -67,6 +69,7 @@ CHGNETS = (
         reference="chgnet:r2scan",
         slug="chgnet-r2scan",
         name="CHGNet r2SCAN",
+        version="2025",
         level_of_theory="r2SCAN",
         citation="X. Huang et al., Cross-functional transferability in foundation machine "
         "learning interatomic potentials, npj Comput. Mater. (2025)",
@@ -79,8 +82,9 @@ CHGNETS = (
 MIRRORED = {
     "potentials/M3GNet-MP-2021.2.8-PES": KnownPotential(
         reference="matgl:potentials/M3GNet-MP-2021.2.8-PES",
-        slug="m3gnet-mp-2021-2-8",
-        name="M3GNet MP-2021.2.8",
+        slug="m3gnet-mp",
+        name="M3GNet-MP",
+        version="2021.2.8",
         architecture="M3GNet",
         level_of_theory="PBE/PBE+U",
         licence="BSD-3-Clause",
@@ -94,8 +98,9 @@ MIRRORED = {
     ),
     "potentials/TensorNet-MatPES-PBE-v2025.1-PES": KnownPotential(
         reference="matgl:potentials/TensorNet-MatPES-PBE-v2025.1-PES",
-        slug="tensornet-matpes-pbe-2025-1",
-        name="TensorNet MatPES-PBE 2025.1",
+        slug="tensornet-matpes-pbe",
+        name="TensorNet-MatPES-PBE",
+        version="2025.1",
         architecture="TensorNet",
         level_of_theory="PBE",
         licence="BSD-3-Clause",
@@ -113,6 +118,7 @@ BASELINES = (
         reference="ase:lj",
         slug="lennard-jones-covalent",
         name="Lennard-Jones from covalent radii",
+        version="1",
         architecture="Lennard-Jones",
         citation="Radii: B. Cordero et al., Covalent radii revisited, Dalton Trans. 2832 (2008)",
         url="https://doi.org/10.1039/b801115j",
@@ -127,6 +133,7 @@ BASELINES = (
         reference="ase:emt",
         slug="emt",
         name="EMT",
+        version="1996",
         architecture="Effective medium theory",
         citation="K. W. Jacobsen, P. Stoltze and J. K. Nørskov, A semi-empirical effective "
         "medium theory for metals and alloys, Surf. Sci. 366, 394 (1996); as in ASE",
@@ -141,7 +148,8 @@ BASELINES = (
     KnownPotential(
         reference="ase:tersoff-si",
         slug="tersoff-si",
-        name="Tersoff Si (1989)",
+        name="Tersoff Si",
+        version="1989",
         architecture="Tersoff",
         citation="J. Tersoff, Modeling solid-state chemistry: Interatomic potentials for "
         "multicomponent systems, Phys. Rev. B 39, 5566 (1989); as in ASE",
@@ -157,6 +165,7 @@ BASELINES = (
         reference="dummy:zero",
         slug="zero-forces",
         name="Zero energy, zero forces",
+        version="1",
         architecture="none",
         citation="",
         url="",

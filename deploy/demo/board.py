@@ -18,7 +18,7 @@ def _rank(row: dict[str, Any]) -> str:
 
 
 def _name(row: dict[str, Any]) -> str:
-    return f"{row['submission']['potential_name']} {row['submission']['version']}"
+    return f"{row['submission']['potential']['name']} {row['submission']['version']}"
 
 
 def print_boards(client: Client, benchmark: str) -> None:
@@ -26,7 +26,8 @@ def print_boards(client: Client, benchmark: str) -> None:
     print(f"\n{board['benchmark']['name']}: overall score, 0 to 1, with 95 % interval\n")
     for row in board["rows"]:
         print(f"  {_rank(row):>3}  {_name(row):<36.36} {_interval(row, 'overall')}")
-    for task in board["tasks"]:
+    for entry in board["tasks"]:
+        task = entry["task"]
         print(f"\n{task['name']} ({task['slug']})\n")
         for row in client.task_leaderboard(task["slug"])["rows"]:
             coverage = "" if row["coverage"] is None else f"coverage {row['coverage']:.0%}"

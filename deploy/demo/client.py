@@ -79,7 +79,7 @@ class Client:
     def evaluations(self) -> list[dict[str, Any]]:
         """All current evaluations that this user may see, oldest first."""
         found: list[dict[str, Any]] = []
-        path: str | None = "/evaluations/"
+        path: str | None = "/evaluations/?page_size=200"
         while path:
             page = self._call("GET", path)
             found += page["results"]

@@ -30,8 +30,9 @@ def _state(evaluation: Evaluation) -> str:
 
 
 def _line(evaluation: Evaluation) -> str:
-    name = f"{evaluation['submission']['potential_name']} {evaluation['submission']['version']}"
-    return f"  {name:<34.34} {evaluation['task']['slug']:<22.22} {_state(evaluation)}"
+    submission = evaluation["submission"]
+    name = f"{submission['potential']['name']} {submission['version']}"
+    return f"  {name:<36.36} {evaluation['task']:<22.22} {_state(evaluation)}"
 
 
 class Display:

@@ -32,7 +32,10 @@ MACE_ELEMENTS = ("Li", "Si", "Ge", "Mo")
 
 
 def _card(potential: KnownPotential) -> dict[str, Any]:
+    # Only the administrator may say of a potential that it is a baseline.
+    mark = {"is_baseline": True} if potential.is_baseline else {}
     return {
+        **mark,
         "slug": potential.slug,
         "name": potential.name,
         "architecture": potential.architecture,
@@ -42,7 +45,6 @@ def _card(potential: KnownPotential) -> dict[str, Any]:
         "training_sets": [potential.training_set],
         "level_of_theory": potential.level_of_theory,
         "n_parameters": potential.n_parameters,
-        "is_baseline": potential.is_baseline,
     }
 
 

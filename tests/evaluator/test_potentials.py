@@ -25,7 +25,7 @@ def test_every_known_potential_resolves_to_the_same_bytes_twice(name: str, tmp_p
 
 
 @pytest.mark.trained
-@pytest.mark.parametrize("known", known_potentials(), ids=lambda known: known.slug)
+@pytest.mark.parametrize("known", known_potentials(), ids=lambda known: known.reference)
 def test_every_known_potential_loads_and_has_the_parameters_it_declares(
     known: KnownPotential, tmp_path: Path
 ) -> None:
@@ -53,7 +53,7 @@ def test_known_potentials_hold_three_chgnets_and_four_baselines() -> None:
         "ase:tersoff-si",
         "dummy:zero",
     ]
-    assert len({p.slug for p in known}) == len(known)
+    assert len({(p.slug, p.version) for p in known}) == len(known)
 
 
 def test_known_potentials_in_a_mirror_are_found(tmp_path: Path) -> None:
