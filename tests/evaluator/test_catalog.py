@@ -1,5 +1,6 @@
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -82,7 +83,7 @@ def test_unknown_and_bad_parameters_are_all_named_at_once() -> None:
     ],
 )
 def test_parameter_of_another_kind_is_refused(kind: type, value: object, complaint: str) -> None:
-    default = {float: 1.0, int: 1, bool: True, str: "a"}[kind]
+    default: Any = {float: 1.0, int: 1, bool: True, str: "a"}[kind]
     parameter = Parameter(name="p", kind=kind, default=default, help="", minimum=0.0, maximum=10.0)
     with pytest.raises(ValueError, match=complaint):
         parameter.check(value)

@@ -20,7 +20,7 @@ SHIFTED = {"energy_reference": "composition_shift"}
 AS_IS = {"energy_reference": "as_is"}
 
 
-class Distorted(Calculator):  # type: ignore[misc]
+class Distorted(Calculator):
     """EMT, made wrong in a known way."""
 
     def __init__(
@@ -31,7 +31,7 @@ class Distorted(Calculator):  # type: ignore[misc]
         energy_by_number: dict[int, float] | None = None,
         without: Sequence[str] = (),
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.emt, self.force_factor, self.stress_offset = EMT(), force_factor, stress_offset
         self.energy_by_number = energy_by_number or {}
         self.implemented_properties = [
@@ -52,7 +52,7 @@ class Distorted(Calculator):  # type: ignore[misc]
 
 
 def rattled(symbol: str, seed: int, repeat: int = 2) -> Atoms:
-    atoms = bulk(symbol, cubic=True).repeat((repeat, 1, 1))
+    atoms: Atoms = bulk(symbol, cubic=True).repeat((repeat, 1, 1))
     atoms.rattle(0.1, seed=seed)
     return atoms
 
