@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def render_svg(spec: dict[str, Any]) -> str:
     The drawing reads nothing but the spec: data by URL is refused.
     """
     text = json.dumps(spec, sort_keys=True)
-    digest = hashlib.sha256(f"{vl_convert.__version__}\n{text}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{version('vl-convert-python')}\n{text}".encode()).hexdigest()
     path = Path(settings.DATA_DIR) / _SVG_CACHE / digest[:2] / f"{digest}.svg"
     try:
         return path.read_text()
@@ -132,7 +133,7 @@ def _shared_scale(reference: pd.Series[float]) -> alt.Scale:
 
 def _themed(chart: alt.LayerChart) -> alt.LayerChart:
     font = "system-ui, sans-serif"
-    return (
+    themed: alt.LayerChart = (
         chart.configure(background="transparent", font=font, autosize="fit")
         .configure_view(stroke="currentColor", strokeOpacity=0.25)
         .configure_axis(
@@ -152,6 +153,7 @@ def _themed(chart: alt.LayerChart) -> alt.LayerChart:
         )
         .configure_legend(labelColor="currentColor", labelFontSize=13, symbolSize=70)
     )
+    return themed
 
 
 def _scalable(svg: str) -> str:

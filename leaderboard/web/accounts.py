@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -27,7 +29,7 @@ def account(request: HttpRequest) -> HttpResponse:
 def token_create(request: HttpRequest) -> HttpResponse:
     """Make a token and show its text in the answer, the only time that it can be read."""
     try:
-        _, text = create_token(request.user, request.POST.get("name", ""))
+        _, text = create_token(_user(request), request.POST.get("name", ""))
     except SubmissionError as error:
         return _account(request, complaint=str(error), status=400)
     return _account(request, new_token=text, status=201)
@@ -36,23 +38,30 @@ def token_create(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    token = get_object_or_404(ApiToken, pk=pk, user=request.user)
-    revoke_token(request.user, token)
+    token = get_object_or_404(ApiToken, pk=pk, user=_user(request))
+    revoke_token(_user(request), token)
     messages.success(request, f"The token {token.hint}… is revoked.")
     return redirect("account")
+
+
+def _user(request: HttpRequest) -> User:
+    """The signed-in user of a view behind ``login_required``."""
+    if request.user.is_anonymous:
+        raise PermissionDenied
+    return request.user
 
 
 def _account(
     request: HttpRequest, *, new_token: str = "", complaint: str = "", status: int = 200
 ) -> HttpResponse:
     submissions = (
-        Submission.objects.filter(potential__owner=request.user)
+        Submission.objects.filter(potential__owner=_user(request))
         .select_related("potential")
         .prefetch_related("evaluations")
     )
     context = {
         "submissions": submissions,
-        "tokens": ApiToken.objects.valid().filter(user=request.user),
+        "tokens": ApiToken.objects.valid().filter(user=_user(request)),
         "new_token": new_token,
         "complaint": complaint,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_safe
 
@@ -50,7 +50,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def benchmark_latest(request: HttpRequest, slug: str) -> HttpResponse:
     version = get_object_or_404(Benchmark, slug=slug).current_version()
     if version is None:
-        return get_object_or_404(BenchmarkVersion, pk=None)
+        raise Http404("nothing of it is published")
     return redirect("benchmark", slug=slug, number=version.number)
 
 

@@ -99,7 +99,7 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
             "version": version,
             "scores": [(score, scored.get(score.metric)) for score in found.scores.all()],
             "columns": columns,
-            "names": _names(page.object_list, columns),
+            "names": _names(list(page.object_list), columns),
             "lines": [_line(system, columns, is_hidden) for system in page.object_list],
             "page": page,
             "sort": sort,

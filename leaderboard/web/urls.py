@@ -1,19 +1,29 @@
 """Addresses of the pages."""
 
 from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, register_converter
+from django.urls.converters import StringConverter
 
 from leaderboard.web import accounts, boards, docs, evaluations, potentials, status, tasks
 
+
+class DottedSlug(StringConverter):
+    """Slugs as the models write them; nothing else reaches the database."""
+
+    regex = r"[a-z0-9]+(?:[.-][a-z0-9]+)*"
+
+
+register_converter(DottedSlug, "dotted-slug")
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", boards.home, name="home"),
-    path("benchmarks/<str:slug>/", boards.benchmark_latest, name="benchmark-latest"),
-    path("benchmarks/<str:slug>/<int:number>/", boards.benchmark, name="benchmark"),
+    path("benchmarks/<dotted-slug:slug>/", boards.benchmark_latest, name="benchmark-latest"),
+    path("benchmarks/<dotted-slug:slug>/<int:number>/", boards.benchmark, name="benchmark"),
     path("tasks/", tasks.task_list, name="tasks"),
-    path("tasks/<str:slug>/", tasks.task, name="task"),
-    path("tasks/<str:slug>/<int:number>/", tasks.task, name="task-version"),
+    path("tasks/<dotted-slug:slug>/", tasks.task, name="task"),
+    path("tasks/<dotted-slug:slug>/<int:number>/", tasks.task, name="task-version"),
     path("potentials/", potentials.potential_list, name="potentials"),
-    path("potentials/<str:slug>/", potentials.potential, name="potential"),
+    path("potentials/<dotted-slug:slug>/", potentials.potential, name="potential"),
     path("submissions/<uuid:pk>/", evaluations.submission, name="submission"),
     path(
         "submissions/<uuid:pk>/progress/",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ class Command(BaseCommand):
     help = "Write the Vega bundle out of the installed vl-convert-python. Run before collectstatic."
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  (Django's signature)
-        stamp = f"/* vl-convert-python {vl_convert.__version__} */\n"
+        stamp = f"/* vl-convert-python {version('vl-convert-python')} */\n"
         if TARGET.is_file() and TARGET.read_text()[: len(stamp)] == stamp:
             self.stdout.write(f"{TARGET.name} is up to date")
             return

@@ -1,0 +1,74 @@
+"""What the admin's pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.auth import get_permission_codename
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, URLField
+from django.http import HttpRequest
+
+from leaderboard.exceptions import SubmissionError
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+    TabularInline = admin.TabularInline[Any, Any]
+else:
+    ModelAdmin = admin.ModelAdmin
+    TabularInline = admin.TabularInline
+
+
+#: Addresses without a scheme are taken for https.
+URL_FIELDS = {URLField: {"assume_scheme": "https"}}
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Rows that the service alone writes."""
+
+    formfield_overrides = URL_FIELDS
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Who may use the actions: those who may change such rows, though no form offers it."""
+        name = get_permission_codename("change", self.opts)
+        user = request.user
+        return user.is_active and user.has_perm(f"{self.opts.app_label}.{name}")
+
+
+class ReadOnlyInline(TabularInline):
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+def for_each(
+    request: HttpRequest, rows: Iterable[Any], act: Callable[[Any], str], done: str
+) -> None:
+    """Apply a service to each chosen row; tell what was done, and why each refusal."""
+    n_done, details = 0, []
+    for row in rows:
+        try:
+            detail = act(row)
+        except (SubmissionError, PermissionDenied) as error:
+            messages.error(request, f"{row}: {error}")
+            continue
+        n_done += 1
+        details += [detail] if detail else []
+    if n_done:
+        messages.success(request, f"{done}: {n_done}. {' '.join(details)}".strip())

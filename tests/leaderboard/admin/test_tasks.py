@@ -1,0 +1,147 @@
+"""An administrator makes a task from a protocol, publishes it, and evaluates everybody."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from leaderboard import models
+from leaderboard.enums import VersionState
+from tests.leaderboard import factories
+
+pytestmark = pytest.mark.django_db
+ADD = "/admin/leaderboard/taskversion/add/?protocol=equation_of_state"
+LIST = "/admin/leaderboard/taskversion/"
+
+
+@pytest.fixture
+def admin(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("charlie", "charlie@example.org", "x"))
+    return client
+
+
+def form(**changes: Any) -> dict[str, Any]:
+    task = models.Task.objects.create(slug="eos", name="EOS", summary="EOS")
+    return {
+        "task": task.pk,
+        "description": "What and why.",
+        "limitations": "Fixed shapes.",
+        "reference_set": factories.reference_set().pk,
+        "parameter_volume_range_percent": "6",
+        "parameter_n_volumes": "9",
+        "parameter_search_range_percent": "30",
+        "metrics": json.dumps(factories.METRICS),
+        "min_coverage": "0.5",
+        "limits": "{}",
+        "seed": "0",
+    } | changes
+
+
+def errors_of(response: Any) -> dict[str, list[str]]:
+    found = response.context["adminform"].form.errors
+    return {name: [str(error) for error in errors] for name, errors in found.items()}
+
+
+def act(admin: Client, action: str, *versions: models.TaskVersion) -> list[str]:
+    data = {"action": action, "_selected_action": [version.pk for version in versions]}
+    response = admin.post(LIST, data, follow=True)
+    return [str(message) for message in response.context["messages"]]
+
+
+def test_the_protocol_is_chosen_first(admin: Client) -> None:
+    response = admin.get("/admin/leaderboard/taskversion/add/")
+    assert b"?protocol=equation_of_state" in response.content
+    assert b"?protocol=energy_forces" in response.content
+    shown = admin.get(ADD).content.decode()
+    assert 'name="parameter_n_volumes" value="7"' in shown
+    assert "Number of equally spaced volumes in the fit. At least 5, at most 41" in shown
+
+
+def test_a_task_is_made_from_a_protocol_published_and_evaluated_for_everybody(
+    admin: Client,
+) -> None:
+    submissions = [factories.submission() for _ in range(3)]
+    data = form()
+
+    assert "was added" in admin.post(ADD, data, follow=True).content.decode()
+    draft = models.TaskVersion.objects.get()
+    assert (draft.number, draft.state, draft.protocol_version) == (1, VersionState.DRAFT, 1)
+    assert draft.parameters == {
+        "volume_range_percent": 6.0,
+        "n_volumes": 9,
+        "search_range_percent": 30.0,
+    }
+
+    assert act(admin, "publish", draft) == ["Published: 1."]
+    draft.refresh_from_db()
+    assert draft.state == VersionState.PUBLISHED
+    assert act(admin, "evaluate_every_submission", draft) == [
+        "Sent to the queue: 1. eos v1: 3 evaluations queued."
+    ]
+    evaluations = models.Evaluation.objects.filter(task_version=draft)
+    assert {e.submission for e in evaluations} == set(submissions)
+    assert act(admin, "evaluate_every_submission", draft) == [
+        "Sent to the queue: 1. eos v1: 0 evaluations queued."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "complaint"),
+    [
+        ("parameter_n_volumes", "3", "Must be at least 5, not 3."),
+        ("parameter_n_volumes", "many", "Enter a whole number."),
+        ("parameter_volume_range_percent", "90", "Must be at most 20, not 90.0."),
+        ("metrics", "[{]", "Enter a valid JSON."),
+        ("metrics", "[]", "This field is required."),
+        ("metrics", '{"key": 1}', "must be a list with at least one metric."),
+        ("limitations", "", "This field is required."),
+        ("limits", '{"memory_GB": 4}', "memory_GB is unknown"),
+    ],
+)
+def test_bad_parameters_are_refused_at_their_field(
+    admin: Client, field: str, value: str, complaint: str
+) -> None:
+    response = admin.post(ADD, form(**{field: value}))
+    assert response.status_code == 200
+    found = errors_of(response)
+    assert set(found) == {field}
+    assert complaint in found[field][0]
+    assert not models.TaskVersion.objects.exists()
+
+
+def test_a_reference_set_that_lacks_what_is_needed_is_refused(admin: Client) -> None:
+    poor = factories.reference_set(properties=["energy"])
+    response = admin.post(ADD, form(reference_set=poor.pk))
+    assert set(errors_of(response)) == {"reference_set"}
+
+
+def test_a_draft_is_edited_and_a_published_version_is_only_read(admin: Client) -> None:
+    draft = factories.task_version(state=VersionState.DRAFT, parameters={"n_volumes": 11})
+    address = f"{LIST}{draft.pk}/change/"
+    assert 'name="parameter_n_volumes" value="11"' in admin.get(address).content.decode()
+    changed = form() | {"task": draft.task.pk, "reference_set": draft.reference_set_id}
+    assert admin.post(address, changed).status_code == 302
+    draft.refresh_from_db()
+    assert draft.parameters["n_volumes"] == 9
+
+    published = factories.task_version()
+    address = f"{LIST}{published.pk}/change/"
+    assert b'name="description"' not in admin.get(address).content
+    assert admin.post(address, changed).status_code == 403
+    assert act(admin, "publish", published) == [
+        f"{published}: {published} is published already and never changes."
+    ]
+    assert act(admin, "retire", published) == ["Retired: 1."]
+
+
+def test_strangers_and_staff_without_rights_change_nothing(client: Client) -> None:
+    client.force_login(factories.user("bob"))
+    assert client.get(LIST).status_code == 302
+    client.force_login(factories.charlie())
+    assert client.get(LIST).status_code == 403
+    assert client.post(ADD, form()).status_code == 403
+    assert not models.TaskVersion.objects.exists()
