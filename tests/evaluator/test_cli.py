@@ -15,6 +15,11 @@ from tests.evaluator.small_tasks import task_on, write_crystals, write_package
 
 pytestmark = pytest.mark.timeout(120)
 
+FORCES_OF_A_CRYSTAL = """
+protocol = 'equation_of_state'
+metrics = [{key = 'force_mae', good = 0.0, bad = 1.0, worst = 1.0}]
+"""
+
 Capture = pytest.CaptureFixture[str]
 
 
@@ -154,7 +159,7 @@ def test_a_mistake_of_the_user_is_one_line_without_a_traceback(
         ("protocol = 'weather'\nmetrics = []", "there is no protocol 'weather'"),
         ("protocol = 'equation_of_state'\nmetrics = []", "needs at least one metric"),
         (
-            "protocol = 'equation_of_state'\n[[metrics]]\nkey = 'force_mae'\ngood = 0.0\nbad = 1.0\nworst = 1.0",
+            FORCES_OF_A_CRYSTAL,
             "has no metric 'force_mae'",
         ),
         ("this is no TOML", "is no task"),
