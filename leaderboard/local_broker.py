@@ -1,6 +1,13 @@
 """A broker for demo and tests that needs no server: tables in the PostgreSQL that is there anyway.
 
-kombu's SQLAlchemy transport keeps messages in two tables of its own.
+kombu's SQLAlchemy transport keeps messages in two tables of its own, and each worker asks them once
+a second. Tried with 60 messages in two queues, two workers, and SIGKILL of a worker every 5 s: no
+queue was left waiting, no message came twice, and each kill lost the one message in the worker's
+hand (4 of 60 with jobs of 0.4 s, 0 of 60 with 0.05 s), which the reaper sends again. The
+filesystem transport did the same (2 of 60), but needs a folder that all processes share and
+settings beside the address; a Redis of our own would be one more program to keep.
+
+Not for production: a message is marked as read, not deleted, and never given back.
 """
 
 from __future__ import annotations

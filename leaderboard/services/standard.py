@@ -71,19 +71,20 @@ def load_standard(report: Report = logger.info) -> Loaded:
     for task in standard_tasks():
         report(f"{task.slug}: {task.title}")
         try:
-            loaded.task_versions[task.slug, task.version] = _ensure_task(task)
+            loaded.task_versions[task.slug, task.version] = ensure_task(task)
         except UnavailableData as error:
             loaded.skipped[task.slug] = str(error)
             report(f"{task.slug} is skipped: {error}")
     for benchmark in standard_benchmarks():
-        version = _ensure_benchmark(benchmark, loaded.task_versions)
+        version = ensure_benchmark(benchmark, loaded.task_versions)
         if version is not None:
             loaded.new_benchmark_versions.append(version)
             report(f"Published {version}.")
     return loaded
 
 
-def _ensure_task(standard: StandardTask) -> TaskVersion:
+def ensure_task(standard: StandardTask) -> TaskVersion:
+    """The published version of a standard task, made if missing. Raises UnavailableData."""
     existing = TaskVersion.objects.filter(task__slug=standard.slug, number=standard.version).first()
     if existing is not None and existing.state != VersionState.DRAFT:
         if existing.spec() != standard.spec:
@@ -160,7 +161,7 @@ def _build(name: str) -> dict[str, Any]:
     raise InfrastructureError(f"Reference set {name} cannot be built: {answer.stderr.strip()}")
 
 
-def _ensure_benchmark(
+def ensure_benchmark(
     standard: StandardBenchmark, available: dict[_Key, TaskVersion]
 ) -> BenchmarkVersion | None:
     """Publish a new version if what is available differs from the current one."""

@@ -1,0 +1,156 @@
+"""A real Celery worker on a real broker, with real sandboxes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from leaderboard import models
+from tests.end_to_end.site import (
+    LEASE_S,
+    Site,
+    broker_url,
+    descendants,
+    is_alive,
+    load_equation_of_state,
+    slow_emt,
+    submit,
+    wait_until,
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.sandbox,
+    pytest.mark.django_db(transaction=True),
+    # kombu's tables are declared with an option that SQLAlchemy 2.1 deprecates.
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
+]
+
+EMT = b'{"calculator": "emt"}'
+
+
+@pytest.fixture
+def site(transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    from kombu.transport.sqlalchemy import Channel
+
+    url = broker_url()
+    monkeypatch.setenv("CELERY_BROKER_URL", url)  # Celery reads it for every connection
+    site = Site(tmp_path, url)
+    try:
+        yield site
+    finally:
+        site.stop()
+        for engine, _ in Channel._engines.values():
+            engine.dispose()  # the test's database cannot be dropped while it is in use
+        Channel._engines.clear()
+
+
+def is_at_work(evaluation: models.Evaluation) -> bool:
+    return evaluation.phase == "simulating" and evaluation.progress_done > 0
+
+
+def scores(evaluation: models.Evaluation) -> dict[str, tuple[Any, ...]]:
+    rows = evaluation.scores.values_list("metric", "value", "low", "high", "score", "n")
+    return {metric: numbers for metric, *numbers in rows}
+
+
+def kinds_of_events(evaluation: models.Evaluation) -> list[str]:
+    return [k for k in evaluation.events.values_list("kind", flat=True) if k != "phase"]
+
+
+def test_service_and_command_line_give_the_same_numbers_to_the_last_digit(site: Site) -> None:
+    version = load_equation_of_state()
+    evaluation = submit(EMT, "emt.json", "ase")
+    site.start_worker("worker")
+
+    wait_until(evaluation, lambda e: e.has_ended, 60)
+
+    assert (evaluation.state, evaluation.message) == ("succeeded", "")
+    file = site.folder / "report.json"
+    touchstone = (sys.executable, "-m", "evaluator.cli", "evaluate")
+    subprocess.run(
+        [*touchstone, "--task", "eos-wien2k", "--calculator", "ase:emt", "--json", str(file)],
+        cwd=settings.BASE_DIR,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    report = json.loads(file.read_text())
+    local = {
+        row["metric"]: [row[n] for n in ("value", "low", "high", "score", "n")]
+        for row in report["scores"]
+    }
+    assert scores(evaluation) == local
+    assert set(local) >= {row["key"] for row in version.metrics}
+    assert evaluation.score is not None
+    assert evaluation.worker is not None
+    assert evaluation.worker.sandbox_level != "none"
+    assert kinds_of_events(evaluation) == ["queued", "claimed", "succeeded"]
+
+
+def test_a_worker_killed_in_the_middle_leaves_one_complete_set_of_scores(site: Site) -> None:
+    version = load_equation_of_state()
+    evaluation = submit(slow_emt(0.05), "slow.zip", "package")
+    site.start_reaper()
+    first = site.start_worker("first")
+    wait_until(evaluation, is_at_work, 60)
+    below = descendants(first.pid)
+    assert len(below) > 2  # the pool's child and the sandboxes
+
+    first.kill()
+    first.wait()
+    killed_at = time.monotonic()
+    site.start_worker("second")
+
+    wait_until(evaluation, lambda e: e.has_ended, 90)
+    assert time.monotonic() - killed_at > LEASE_S / 2
+    assert [pid for pid in below if is_alive(pid)] == []
+    assert (evaluation.state, evaluation.message) == ("succeeded", "")
+    assert (evaluation.attempt, evaluation.fencing_token) == (2, 2)
+    assert evaluation.worker is not None
+    assert evaluation.worker.name.startswith("second@")
+    assert kinds_of_events(evaluation) == ["queued", "claimed", "retried", "claimed", "succeeded"]
+    assert models.Evaluation.objects.count() == 1
+    assert {row["key"] for row in version.metrics} <= set(scores(evaluation))
+    assert len(scores(evaluation)) == models.Score.objects.count()
+    assert evaluation.systems.count() == 71
+    assert evaluation.systems.filter(status="ok").count() == 7
+
+
+def test_a_worker_that_is_shut_down_hands_its_evaluation_back(site: Site) -> None:
+    load_equation_of_state()
+    evaluation = submit(slow_emt(0.5), "slow.zip", "package")
+    worker = site.start_worker("worker")
+    wait_until(evaluation, lambda e: e.phase == "simulating", 60)
+
+    worker.terminate()
+    asked_at = time.monotonic()
+    worker.wait(30)
+
+    assert time.monotonic() - asked_at < 15
+    evaluation.refresh_from_db()
+    assert (evaluation.state, evaluation.attempt) == ("queued", 0)
+    assert kinds_of_events(evaluation) == ["queued", "claimed", "handed_back"]
+
+
+def test_a_running_evaluation_can_be_cancelled(site: Site) -> None:
+    from leaderboard.services import evaluations
+
+    load_equation_of_state()
+    evaluation = submit(slow_emt(0.5), "slow.zip", "package")
+    site.start_worker("worker")
+    wait_until(evaluation, lambda e: e.phase == "simulating", 60)
+
+    evaluations.cancel(evaluation.submission.potential.owner, evaluation)
+
+    wait_until(evaluation, lambda e: e.has_ended, 20)
+    assert (evaluation.state, evaluation.verdict) == ("cancelled", "cancelled")
+    assert evaluation.scores.count() == 0

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from evaluator.standard import standard_tasks
+from leaderboard import models
+from leaderboard.exceptions import InfrastructureError
+from leaderboard.services import standard, tasks
+from tests.leaderboard import factories
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+
+_build = standard._build
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any, settings: Any) -> None:
+    """Every address is refused at once, and no mirror has the files."""
+    settings.DATA_MIRROR = ""
+    monkeypatch.delenv("TOUCHSTONE_DATA_MIRROR", raising=False)
+    for name in ("http_proxy", "https_proxy", "HTTPS_PROXY", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+
+
+def test_what_can_be_had_is_published_and_more_data_make_a_new_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    submission = factories.submission()
+
+    first = standard.load_standard()
+
+    assert ("eos-wien2k", 1) in first.task_versions
+    assert "mlearn-forces" in first.skipped
+    assert "TOUCHSTONE_DATA_MIRROR" in first.skipped["mlearn-forces"]
+    (published,) = first.new_benchmark_versions
+    assert (published.benchmark.slug, published.number) == ("core", 1)
+    shipped = next(t for t in standard_tasks() if t.slug == "eos-wien2k")
+    stored = models.TaskVersion.objects.get(task__slug="eos-wien2k")
+    assert stored.spec() == shipped.spec
+    assert stored.reference_set is not None
+    assert stored.reference_set.n_systems == 71
+    n_tasks = len(first.task_versions)
+    assert submission.evaluations.count() == n_tasks
+
+    again = standard.load_standard()
+
+    assert again.new_benchmark_versions == []
+    assert models.TaskVersion.objects.count() == n_tasks
+
+    monkeypatch.setattr(standard, "_build", a_forces_set_for("mlearn-forces"))
+    (newer,) = standard.load_standard().new_benchmark_versions
+    assert newer.number == 2
+    assert newer.entries.count() == n_tasks + 1
+    assert submission.evaluations.count() == n_tasks + 1
+
+
+def a_forces_set_for(slug: str) -> Any:
+    """Stands for a mirror that came later: another set's bytes under this task's set's name."""
+    (name,) = (task.reference_name for task in standard_tasks() if task.slug == slug)
+
+    def build(asked: str) -> dict[str, Any]:
+        if asked != name:
+            return _build(asked)
+        properties = {"properties": ["energy", "forces", "stress"]}
+        return {**_build("eos-wien2k"), "name": name, "title": "Forces", **properties}
+
+    return build
+
+
+def test_a_published_task_that_differs_stays_as_it_is(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shipped = next(t for t in standard_tasks() if t.slug == "eos-wien2k")
+    task = models.Task.objects.create(slug="eos-wien2k", name="Mine", summary="Mine.")
+    mine = factories.task_version(task)
+
+    assert standard.ensure_task(shipped) == mine
+    assert "is published otherwise" in caplog.text
+
+
+def test_a_draft_of_a_standard_task_is_completed() -> None:
+    shipped = next(t for t in standard_tasks() if t.slug == "eos-wien2k")
+    task = models.Task.objects.create(slug="eos-wien2k", name="Mine", summary="Mine.")
+    factories.task_version(task, state="draft", metrics=[])
+
+    assert standard.ensure_task(shipped).spec() == shipped.spec
+
+
+def test_a_fault_that_is_not_missing_data_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InfrastructureError, match="Reference set nothing cannot be built"):
+        standard._build("nothing")
+
+    def fail(report: Any) -> None:
+        raise InfrastructureError("The disk is full.")
+
+    monkeypatch.setattr("leaderboard.management.commands.load_standard.load_standard", fail)
+    with pytest.raises(CommandError, match="The disk is full"):
+        call_command("load_standard")
+
+
+def test_the_command_tells_what_it_skipped(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "TOUCHSTONE_DATA_MIRROR" not in os.environ
+    call_command("load_standard")
+    out = capsys.readouterr().out
+    assert "mlearn-forces is skipped" in out
+    assert "Published core v1." in out
+    assert tasks.reference_path(models.ReferenceSet.objects.get(slug="eos-wien2k")).is_file()
