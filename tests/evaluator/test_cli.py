@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -270,3 +274,44 @@ def test_without_a_sandbox_built_in_kinds_run_only_when_allowed(
     code = main([*allowed, "--calculator", f"package:{package}"])
     assert code == ExitCode.INFRASTRUCTURE_ERROR
     assert "sandbox" in capsys.readouterr().err
+
+
+@pytest.mark.sandbox
+def test_an_interrupt_ends_the_calculators_and_is_no_traceback(tmp_path: Path) -> None:
+    artifact = write_package(tmp_path, after="time.sleep(100)")
+    arguments = ["--task", "eos-wien2k", "--systems", "Cu", "--calculator", f"package:{artifact}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "evaluator.cli", "evaluate", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs ignore the signal; this one must not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not (children := _descendants(process.pid)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=15)
+    finally:
+        process.kill()
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert stderr.splitlines()[-1] == "touchstone: interrupted"
+    assert "Traceback" not in stderr
+    assert children
+    assert [child for child in children if _is_alive(child)] == []
+
+
+def _descendants(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [int(child) for task in tasks for child in task.read_text().split()]
+    return children + [grandchild for child in children for grandchild in _descendants(child)]
+
+
+def _is_alive(pid: int) -> bool:
+    """A zombie that nobody has buried yet is dead."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
