@@ -40,6 +40,11 @@ def _arguments() -> argparse.Namespace:
         default=ROOT / "var",
         help="where database, artifacts and logs are kept (default var/)",
     )
+    parser.add_argument(
+        "--only-baselines",
+        action="store_true",
+        help="submit the classical potentials and the dummy alone: a trial of a minute",
+    )
     return parser.parse_args()
 
 
@@ -92,13 +97,15 @@ def _set_up(stack: Stack) -> dict[str, dict[str, str]]:
     return users
 
 
-def _follow(stack: Stack, client: Client, training: MaceTraining) -> list[dict[str, Any]]:
+def _follow(
+    stack: Stack, administrator: Client, author: Client, training: MaceTraining
+) -> list[dict[str, Any]]:
     """Show progress until every evaluation has ended; submit the MACE when it is trained."""
     display = Display()
     while True:
         stack.check_alive()
-        training.submit_when_trained(client)
-        evaluations = client.evaluations()
+        training.submit_when_trained(author)
+        evaluations = administrator.evaluations()
         display.update(evaluations)
         if not training.is_pending and all(e["state"] in ENDED for e in evaluations):
             return evaluations
@@ -130,11 +137,13 @@ def _demo(arguments: argparse.Namespace) -> int:
         client, administrator = Client(stack.url), Client(stack.url)
         client.sign_in(**users["alice"])
         administrator.sign_in(**users["admin"])
-        training.start(stack.environment)
-        submit_potentials(client, administrator, data_dir)
+        if not arguments.only_baselines:
+            training.start(stack.environment)
+            submit_potentials(client, data_dir, is_baseline=False)
+        submit_potentials(administrator, data_dir, is_baseline=True)
 
         print(f"\nThe site is at {stack.url}/ ; evaluations:\n", flush=True)
-        evaluations = _follow(stack, client, training)
+        evaluations = _follow(stack, administrator, client, training)
         print_boards(client, BENCHMARK)
 
         faults = [e for e in evaluations if str(e["verdict"]).startswith("infrastructure")]

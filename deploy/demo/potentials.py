@@ -48,16 +48,17 @@ def _card(potential: KnownPotential) -> dict[str, Any]:
     }
 
 
-def submit_potentials(author: Client, administrator: Client, data_dir: Path) -> None:
-    """Upload every potential at hand: baselines as the administrator, the rest as their author.
+def submit_potentials(client: Client, data_dir: Path, *, is_baseline: bool) -> None:
+    """Upload the baselines, or every other potential at hand.
 
     What an earlier demo submitted is left alone.
     """
     mirror = os.environ.get("TOUCHSTONE_DATA_MIRROR")
     with tempfile.TemporaryDirectory(dir=data_dir) as folder:
         for potential in known_potentials(Path(mirror) if mirror else None):
+            if potential.is_baseline != is_baseline:
+                continue
             resolved = resolve(potential.reference, Path(folder))
-            client = administrator if potential.is_baseline else author
             client.ensure_potential(_card(potential))
             client.submit(
                 {

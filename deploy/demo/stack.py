@@ -68,7 +68,8 @@ class Stack:
         return self.data_dir / "logs" / f"{name}.log"
 
     def start_database(self) -> None:
-        self.log_path("x").parent.mkdir(parents=True, exist_ok=True)
+        for folder in ("logs", "static"):
+            (self.data_dir / folder).mkdir(parents=True, exist_ok=True)
         database_url = local_postgres.start(self.data_dir / "postgres")
         self.environment = {
             **os.environ,
@@ -134,6 +135,7 @@ class Stack:
             "web",
             *("gunicorn", "leaderboard.wsgi", "--bind", f"127.0.0.1:{self.port}"),
             *("--workers", "2", "--threads", "4", "--timeout", "120"),
+            "--no-control-socket",
         )
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:

@@ -1,0 +1,81 @@
+"""The main job: ``make demo`` brings the service up and ranks what it evaluated."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.sandbox,
+    pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed"),
+]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def run_demo(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # The demo makes its own database and settings; those of the tests must not leak into it.
+    ours = ("TOUCHSTONE_", "DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.demo", "--data-dir", str(data_dir), *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+
+
+def test_demo_ranks_the_baselines_and_a_second_one_starts_from_what_is_there(
+    tmp_path: Path,
+) -> None:
+    options = ("--until-done", "--only-baselines", "--port", str(free_port()))
+
+    first = run_demo(tmp_path / "var", *options)
+
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "8 of 8 evaluations ended" in first.stdout or first.stdout.count("score ") >= 8
+    boards = first.stdout[first.stdout.index("Core: overall score") :]
+    for task in ("eos-wien2k", "eos-experiment"):
+        assert f"({task})" in boards
+    assert re.search(r"1  Lennard-Jones from covalent radii", boards)
+    assert re.search(r"–  EMT", boards), "a tenth of the elements is too little for a rank"
+
+    second = run_demo(tmp_path / "var", *options)
+
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "Complete after 0." in second.stdout
+    assert (
+        second.stdout[second.stdout.index("Core: overall score") :].split("Complete")[0]
+        == (boards.split("Complete")[0])
+    )
+
+
+def test_demo_says_what_to_do_when_its_port_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        done = run_demo(tmp_path / "var", "--port", str(port))
+
+    assert done.returncode == 2
+    assert f"Port {port} is taken" in done.stderr
+    assert f"--port {port + 1}" in done.stderr
