@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import dataclasses
+import io
+import logging
+import shutil
+import signal
+import threading
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import DatabaseError
+
+from evaluator import tasks
+from evaluator.contract import EvaluationReport, Phase, Verdict
+from evaluator.exceptions import InfrastructureError
+from evaluator.sandbox.base import Sandbox, SandboxLevel, SandboxUnavailable
+from leaderboard import models
+from leaderboard.exceptions import LostLeaseError
+from leaderboard.services import evaluations
+from leaderboard.services.tasks import ReferenceDescription, store_reference_set
+from tests.leaderboard import factories
+from tests.leaderboard.services.test_submissions import submit_emt
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HOST = "worker@host"
+
+
+class NoSandbox(Sandbox):
+    """A host without confinement; nothing is started in these tests."""
+
+    level = SandboxLevel.NONE
+
+    def start(self, request: object) -> Any:
+        raise InfrastructureError("not here")
+
+
+class Confined(NoSandbox):
+    level = SandboxLevel.CGROUP2
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Any:
+    tasks.this_host.cache_clear()
+    monkeypatch.setattr(tasks, "_STORE_PAUSES_S", (0.0, 0.0))
+    yield
+    tasks.this_host.cache_clear()
+    tasks._shutdown[0] = 0
+
+
+def host_with(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+    monkeypatch.setattr(tasks, "find_sandbox", lambda policy: sandbox)
+
+
+def deliver(evaluation: models.Evaluation) -> models.Evaluation:
+    """Deliver a message for it, as a worker of this name gets it."""
+    tasks.evaluate.push_request(hostname=HOST)
+    try:
+        tasks.evaluate.run(str(evaluation.pk))
+    finally:
+        tasks.evaluate.pop_request()
+    evaluation.refresh_from_db()
+    return evaluation
+
+
+def queued() -> models.Evaluation:
+    """An evaluation whose files are all there."""
+    described = ReferenceDescription(
+        slug="crystals",
+        version="1",
+        title="Crystals",
+        n_systems=1,
+        elements=["H"],
+        properties=["energy"],
+        level_of_theory="PBE",
+        licence="CC0-1.0",
+        citation="Nobody, 2026",
+    )
+    reference = store_reference_set(io.BytesIO(b"reference"), described)
+    version = factories.task_version(reference_set=reference)
+    return submit_emt(factories.potential(), tasks=[version]).evaluations.get()
+
+
+def driver_that(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
+    """Replace the driver: ``act`` gets its keyword arguments and returns or raises."""
+    monkeypatch.setattr(tasks.driver, "evaluate", lambda *arguments, **more: act(**more))
+
+
+def test_without_a_sandbox_nothing_is_claimed_and_everybody_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(policy: object) -> Sandbox:
+        raise SandboxUnavailable("bwrap cannot be found; install it")
+
+    monkeypatch.setattr(tasks, "find_sandbox", refuse)
+
+    assert deliver(factories.evaluation()).state == "queued"
+    assert "This worker evaluates nothing. bwrap cannot be found" in caplog.text
+    assert "no sandbox here" in caplog.text
+    assert tasks.this_host(HOST).register().sandbox_level == "none"
+    assert tasks.this_host(HOST).kinds == []
+
+
+def test_where_it_is_allowed_built_in_kinds_run_without_a_sandbox(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host_with(monkeypatch, NoSandbox())
+    driver_that(monkeypatch, lambda **more: EvaluationReport(verdict=Verdict.RUNTIME_ERROR))
+
+    package = factories.evaluation(factories.submission(calculator_kind="package"))
+
+    assert deliver(package).state == "queued"
+    assert deliver(queued()).state == "failed"
+
+
+def test_a_disabled_worker_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    host_with(monkeypatch, Confined())
+    tasks.this_host(HOST).register()
+    models.Worker.objects.update(is_enabled=False)
+
+    assert deliver(factories.evaluation()).state == "queued"
+
+
+def test_a_worker_that_is_ending_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    host_with(monkeypatch, Confined())
+    tasks._ask_children_to_end()
+
+    assert deliver(factories.evaluation()).state == "queued"
+
+
+def test_a_message_for_what_has_ended_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    host_with(monkeypatch, Confined())
+    ended = factories.evaluation(score=0.5)
+
+    assert deliver(ended).state == "succeeded"
+    assert not models.Event.objects.exists()
+
+
+def test_the_report_of_the_driver_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    host_with(monkeypatch, Confined())
+
+    def work(progress: Any, should_stop: Any, **more: Any) -> EvaluationReport:
+        assert more == {"sandbox": tasks.this_host(HOST).sandbox, "device": settings.DEVICE}
+        assert not should_stop()
+        for done in range(4):
+            progress(Phase.SIMULATING, done, 3)
+        return EvaluationReport(verdict=Verdict.NONFINITE, message="NaN.")
+
+    driver_that(monkeypatch, work)
+    evaluation = deliver(queued())
+
+    assert (evaluation.verdict, evaluation.message) == ("nonfinite", "NaN.")
+    assert (evaluation.progress_done, evaluation.progress_total) == (3, 3)
+    assert evaluation.worker is not None
+    assert evaluation.worker.name == HOST
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (InfrastructureError("No uid is free."), "No uid is free."),
+        (ZeroDivisionError("secret"), "Internal error (ZeroDivisionError); its details are in"),
+    ],
+)
+def test_a_fault_of_ours_is_tried_again_and_logged_whole(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fault: Exception,
+    message: str,
+) -> None:
+    host_with(monkeypatch, Confined())
+
+    def fail(**more: Any) -> None:
+        raise fault
+
+    driver_that(monkeypatch, fail)
+    evaluation = deliver(queued())
+
+    assert (evaluation.state, evaluation.attempt) == ("queued", 1)
+    assert evaluation.message.startswith(message)
+    assert "Traceback" in caplog.text
+
+
+def test_lost_bytes_and_a_task_without_reference_are_our_faults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host_with(monkeypatch, Confined())
+    lost = queued()
+    shutil.rmtree(settings.STORAGES["default"]["OPTIONS"]["location"] / "artifacts")
+    assert deliver(lost).message.endswith("is missing from the storage.")
+    evaluations.cancel(factories.charlie(), lost)
+
+    version = factories.task_version(state="draft")
+    models.TaskVersion.objects.filter(pk=version.pk).update(reference_set=None)
+    without = factories.evaluation(on=version)
+    assert deliver(without).message.endswith("has no reference set.")
+
+
+def test_what_is_interrupted_by_a_shutdown_is_handed_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host_with(monkeypatch, Confined())
+
+    def stop(should_stop: Any, **more: Any) -> EvaluationReport:
+        tasks._ask_children_to_end()
+        assert should_stop()
+        return EvaluationReport(verdict=Verdict.CANCELLED)
+
+    driver_that(monkeypatch, stop)
+    evaluation = deliver(queued())
+
+    assert (evaluation.state, evaluation.attempt) == ("queued", 0)
+
+
+def test_what_went_on_elsewhere_is_thrown_away(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    host_with(monkeypatch, Confined())
+    evaluation = queued()
+
+    def lose(progress: Any, should_stop: Any, **more: Any) -> EvaluationReport:
+        evaluations.hand_back(evaluation.pk, 1, "elsewhere")
+        progress(Phase.SIMULATING, 1, 2)
+        assert should_stop()
+        return EvaluationReport(verdict=Verdict.OK)
+
+    driver_that(monkeypatch, lose)
+    deliver(evaluation)
+
+    assert (evaluation.state, evaluation.verdict) == ("queued", "")
+    assert "Thrown away" in caplog.text
+
+
+def test_a_report_outlives_a_restart_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    host_with(monkeypatch, Confined())
+    driver_that(monkeypatch, lambda **more: EvaluationReport(verdict=Verdict.UNSUPPORTED))
+    record, faults = evaluations.record_report, [DatabaseError("gone"), DatabaseError("gone")]
+
+    def sometimes(*arguments: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return record(*arguments)
+
+    monkeypatch.setattr(evaluations, "record_report", sometimes)
+
+    assert deliver(queued()).verdict == "unsupported"
+
+
+def test_progress_that_cannot_be_stored_harms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    host_with(monkeypatch, Confined())
+
+    def fail(*arguments: Any) -> None:
+        raise DatabaseError("gone")
+
+    def work(progress: Any, **more: Any) -> EvaluationReport:
+        progress(Phase.SIMULATING, 1, 2)
+        return EvaluationReport(verdict=Verdict.UNSUPPORTED)
+
+    monkeypatch.setattr(evaluations, "record_progress", fail)
+    driver_that(monkeypatch, work)
+
+    assert deliver(queued()).verdict == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_lost", "is_cancelled"),
+    [
+        ([False, True], False, True),
+        ([DatabaseError("gone"), False], False, False),
+        ([False, LostLeaseError("elsewhere")], True, False),
+    ],
+)
+def test_the_lease_is_renewed_until_its_end(
+    monkeypatch: pytest.MonkeyPatch, answers: list[Any], is_lost: bool, is_cancelled: bool
+) -> None:
+    monkeypatch.setattr(settings, "HEARTBEAT_S", 0.01)
+    left, all_given = list(answers), threading.Event()
+
+    def renew(*arguments: Any) -> bool:
+        answer = left.pop(0) if left else answers[-1]
+        if not left:
+            all_given.set()
+        if isinstance(answer, Exception):
+            raise answer
+        return bool(answer)
+
+    monkeypatch.setattr(evaluations, "renew_lease", renew)
+    lease = tasks.Lease(factories.evaluation())
+    lease.start()
+    assert all_given.wait(5)
+    lease.end()
+
+    assert not lease.is_alive()
+    assert (lease.is_lost, lease.is_cancelled) == (is_lost, is_cancelled)
+
+
+def test_sigterm_waits_for_the_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    obeyed: list[bool] = []
+    monkeypatch.setattr(tasks, "_obey_sigterm", lambda: obeyed.append(True))
+    monkeypatch.setattr(tasks, "_child", dataclasses.replace(tasks._child))
+
+    with tasks._sigterm_waits():
+        tasks._on_sigterm(signal.SIGTERM, None)
+        assert tasks._is_ending()
+        assert obeyed == []
+    assert obeyed == [True]
+
+
+def test_the_reaper_is_a_job(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        tasks.reap.run()
+    assert "n_returned=0" in caplog.text
