@@ -10,7 +10,8 @@ Every rule of this file is stated on the pages:
 * A task's score is the weighted mean of its metrics' scores; a weight of zero shows a metric
   without scoring it.
 * Intervals are the 2.5 and 97.5 percentiles of 1000 bootstrap replicates over systems. Replicate i
-  draws the same systems for every submission of a task version, for all metrics at once.
+  draws the same systems for every submission of a task version, for all metrics at once. One
+  system alone cannot tell how much systems differ: it has no interval.
 """
 
 from __future__ import annotations
@@ -120,18 +121,26 @@ def _pool(
     pooled = _POOL[sample.statistic](values, sample.weights[judged], counts[:, judged])
     # A replicate may draw no judged system at all: it tells nothing, so it repeats the point.
     pooled = np.where(np.isfinite(pooled), pooled, pooled[0])
-    low, high = np.percentile(pooled[1:], INTERVAL_PERCENT)
+    low, high = _interval(pooled, n)
     scores = metric_score(metric, pooled)
     record = ScoreRecord(
         metric=metric.key,
         value=float(pooled[0]),
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         score=float(scores[0]),
         n=n,
         n_failed=n_failed,
     )
     return _Pooled(record=record, scores=scores)
+
+
+def _interval(pooled: FloatArray, n: int) -> tuple[float | None, float | None]:
+    """The 95 % interval of the replicates behind the point value; none for a single system."""
+    if n < 2:
+        return None, None
+    low, high = np.percentile(pooled[1:], INTERVAL_PERCENT)
+    return float(low), float(high)
 
 
 def _charged(metric: ScoredMetric, sample: Sample, charged: NDArray[np.bool_]) -> FloatArray:
@@ -176,10 +185,10 @@ def _task_score(metrics: Sequence[ScoredMetric], pooled: Sequence[_Pooled]) -> T
     if total <= 0:
         return TaskScore(value=None, low=None, high=None)
     combined = sum((weight * scores for weight, scores in parts), np.zeros(1)) / total
-    low, high = np.percentile(combined[1:], INTERVAL_PERCENT)
+    low, high = _interval(combined, max(p.record.n for p in pooled))
     return TaskScore(
         value=float(combined[0]),
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         replicates=tuple(np.round(combined[1:], 6).tolist()),
     )

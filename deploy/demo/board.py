@@ -10,7 +10,9 @@ from deploy.demo.client import Client
 def _interval(row: dict[str, Any], key: str) -> str:
     if row[key] is None:
         return "–"
-    return f"{row[key]:.3f} [{row[f'{key}_low']:.3f}, {row[f'{key}_high']:.3f}]"
+    low, high = row[f"{key}_low"], row[f"{key}_high"]
+    interval = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
+    return f"{row[key]:.3f}{interval}"
 
 
 def _rank(row: dict[str, Any]) -> str:

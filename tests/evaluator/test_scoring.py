@@ -257,3 +257,11 @@ def test_metric_without_a_sample_is_a_bug_that_is_told() -> None:
 def test_sample_of_another_length_is_a_bug_that_is_told() -> None:
     with pytest.raises(ValueError, match="force_mae is not one value for each system"):
         score(task(MAE), [OK, OK], {"force_mae": sample([1.0])})
+
+
+def test_a_single_system_has_a_value_but_no_interval() -> None:
+    record, total = score_one(MAE, sample([0.4, 0.1]), [OK, UNSUPPORTED])
+
+    assert record.value == 0.4
+    assert total.value == pytest.approx(0.6)
+    assert (record.low, record.high, total.low, total.high) == (None, None, None, None)
