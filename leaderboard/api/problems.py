@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 from rest_framework import exceptions
 
 from leaderboard.exceptions import ConflictError, InfrastructureError, SubmissionError
@@ -177,5 +178,8 @@ class ApiProblems:
             kept = {n: v for n, v in response.headers.items() if n in {"Allow", "Retry-After"}}
             detail = _DETAILS.get(status, HTTPStatus(status).description)
             response = problem(request, status, detail, headers=kept)
+        if request.path.startswith(_API):
+            # What is answered depends on who asks: no cache may hand it to another.
+            patch_vary_headers(response, ["Authorization", "Cookie"])
         response.headers[REQUEST_ID_HEADER] = request.request_id  # type: ignore[attr-defined]
         return response

@@ -56,6 +56,11 @@ class Link(serializers.HyperlinkedRelatedField[Any]):
     def use_pk_only_optimization(self) -> bool:
         return False
 
+    def to_representation(self, value: Any) -> Any:  # noqa: ANN401  (an address or None)
+        # DRF's own subclass of str is refused as a header's value by strict WSGI servers.
+        address = super().to_representation(value)
+        return None if address is None else str(address)
+
 
 def read_json(text: str) -> Any:  # noqa: ANN401  (any JSON)
     """Parse JSON that came as text within a form; ValidationError says what is wrong."""

@@ -153,7 +153,7 @@ def test_what_is_private_is_in_no_list_of_a_stranger(
         assert SECRET in alice.get(path).content.decode(), f"{path} cannot leak: the test is blind"
         for stranger in (nobody, bob):
             text = stranger.get(path).content.decode()
-            assert SECRET not in text.replace(f"{SECRET}-potential&", ""), path
+            assert SECRET not in text, path
             assert str(world.private.submission.pk) not in text, path
     for path in lists[:3]:
         assert SECRET in charlie.get(path).content.decode(), path

@@ -162,6 +162,11 @@ def test_an_error_of_a_table_is_a_problem_too(stranger: APIClient) -> None:
     check(stranger.get("/api/v1/leaderboards/no/", HTTP_ACCEPT="text/csv"), 404, "not_found")
 
 
+def test_no_cache_may_hand_an_answer_to_another_user(stranger: APIClient) -> None:
+    for path in ("/api/v1/tasks/", "/api/v1/nothing/"):
+        assert {"Authorization", "Cookie"} <= set(stranger.get(path).headers["Vary"].split(", "))
+
+
 def test_pages_for_people_are_left_as_they_are(client: Any) -> None:
     factories.user("alice")
     response = client.get("/admin/nothing/")

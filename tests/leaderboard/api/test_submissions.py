@@ -29,6 +29,7 @@ def test_a_submission_is_accepted_and_its_evaluations_are_queued(alice: APIClien
     row = models.Submission.objects.get()
     evaluation = models.Evaluation.objects.get()
     assert response.headers["Location"] == f"http://testserver/api/v1/submissions/{row.pk}/"
+    assert type(response.headers["Location"]) is str  # WSGI allows no subclass
     assert response.json() == {
         "id": str(row.pk),
         "url": f"http://testserver/api/v1/submissions/{row.pk}/",
