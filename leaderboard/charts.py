@@ -32,6 +32,8 @@ MAX_SERIES = len(COLOURS)
 #: A reference that spans more than this factor is drawn on logarithmic axes.
 _LOG_FACTOR = 30.0
 _SVG_CACHE = "charts"
+#: What vl-convert puts before every link that names no host.
+_FOREIGN_BASE = "https://vega.github.io/vega-datasets/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +159,8 @@ def _themed(chart: alt.LayerChart) -> alt.LayerChart:
 
 
 def _scalable(svg: str) -> str:
-    """Let the page decide the width: the viewBox alone gives the shape."""
+    """Let the page decide the width: the viewBox alone gives the shape. Links stay on this site."""
+    svg = svg.replace(f'href="{_FOREIGN_BASE}/', 'href="/')
     head, _, rest = svg.partition(">")
     words = [w for w in head.split(" ") if not w.startswith(("width=", "height="))]
     return f"{' '.join(words)}>{rest}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, URLField
+from django.db.models import Field, Model, URLField
 from django.http import HttpRequest
 
 from leaderboard.exceptions import SubmissionError
@@ -22,7 +22,9 @@ else:
 
 
 #: Addresses without a scheme are taken for https.
-URL_FIELDS = {URLField: {"assume_scheme": "https"}}
+URL_FIELDS: Mapping[type[Field[Any, Any]], Mapping[str, Any]] = {
+    URLField: {"assume_scheme": "https"}
+}
 
 
 class ReadOnlyAdmin(ModelAdmin):
