@@ -46,6 +46,8 @@ class TaskVersionForm(ModelForm):
         for parameter in protocol.parameters:
             if parameter.name in stored:
                 self.initial[PREFIX + parameter.name] = stored[parameter.name]
+        if not self.initial.get("metrics"):
+            self.initial["metrics"] = _blank_metrics(protocol)
         if "metrics" in self.fields:
             self.fields["metrics"].help_text = _metrics_help(protocol)
         if "limits" in self.fields:
@@ -108,6 +110,12 @@ def _help(parameter: Parameter) -> str:
         if value is not None
     ]
     return f"{parameter.help} {', '.join(limits).capitalize()}".strip()
+
+
+def _blank_metrics(protocol: Protocol) -> list[dict[str, Any]]:
+    """What a new draft begins with: every metric, its anchors still to be given."""
+    anchors = {"good": None, "bad": None, "worst": None, "weight": 1.0}
+    return [{"key": key, **anchors} for key in protocol.metrics]
 
 
 def _metrics_help(protocol: Protocol) -> str:

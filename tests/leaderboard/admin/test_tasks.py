@@ -97,6 +97,11 @@ def test_a_task_is_made_from_a_protocol_published_and_evaluated_for_everybody(
         ("parameter_volume_range_percent", "90", "Must be at most 20, not 90.0."),
         ("metrics", "[{]", "Enter a valid JSON."),
         ("metrics", "[]", "This field is required."),
+        (
+            "metrics",
+            '[{"key": "eos_delta_mean", "good": null, "bad": 5, "worst": 9}]',
+            "good must be a finite number",
+        ),
         ("metrics", '{"key": 1}', "must be a list with at least one metric."),
         ("limitations", "", "This field is required."),
         ("limits", '{"memory_GB": 4}', "memory_GB is unknown"),

@@ -356,3 +356,15 @@ def test_pages_take_a_constant_number_of_queries(client: Client, n: int) -> None
         "evaluation": 4,
         "queue": 5,
     }
+
+
+def test_links_into_the_api_lead_somewhere(client: Client) -> None:
+    site = build_site()
+    evaluation = site.eos.evaluations.filter(state="succeeded")[0]
+    found: set[str] = set()
+    for address in ("/", "/?weight.Forces=2", "/tasks/eos-wien2k/", evaluation.get_absolute_url()):
+        page = client.get(address).content.decode()
+        found.update(re.findall(r'href="(/api/[^"]*)"', page))
+    assert len(found) == 8
+    for address in found:
+        assert client.get(address.replace("&amp;", "&")).status_code == 200, address
