@@ -106,7 +106,7 @@ class Stack:
     def start(self, name: str, *command: str) -> None:
         with self.log_path(name).open("ab") as log:
             self._children[name] = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [sys.executable, *command],
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -120,20 +120,16 @@ class Stack:
     def start_worker(self) -> None:
         self.start(
             "worker",
-            *("celery", "--app", "leaderboard.celery", "worker", "--loglevel", "INFO"),
-            *("--pool", "prefork", "--concurrency", "1", "--without-gossip", "--without-mingle"),
+            *("-m", "celery", "--app", "leaderboard", "worker", "--queues", "evaluations"),
+            *("--concurrency", "1", "--without-gossip", "--without-mingle"),
+            *("--hostname", "demo@%h", "--loglevel", "INFO"),
         )
-        self.start(
-            "beat",
-            *("celery", "--app", "leaderboard.celery", "beat", "--loglevel", "WARNING"),
-            *("--schedule", str(self.data_dir / "celerybeat-schedule")),
-            *("--pidfile", ""),
-        )
+        self.start("reaper", "manage.py", "reap", "--loop")
 
     def start_web(self) -> None:
         self.start(
             "web",
-            *("gunicorn", "leaderboard.wsgi", "--bind", f"127.0.0.1:{self.port}"),
+            *("-m", "gunicorn", "leaderboard.wsgi", "--bind", f"127.0.0.1:{self.port}"),
             *("--workers", "2", "--threads", "4", "--timeout", "120"),
             "--no-control-socket",
         )

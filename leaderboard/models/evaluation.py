@@ -124,6 +124,11 @@ class Evaluation(models.Model):
     n_systems = models.PositiveIntegerField(default=0, help_text="Systems of the reference set.")
     n_failed = models.PositiveIntegerField(default=0, help_text="Failed and charged.")
     n_unsupported = models.PositiveIntegerField(default=0, help_text="Not attempted.")
+    summary = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Of the whole set, beyond the metrics: fitted energy shifts, errors by element.",
+    )
     consistency = models.JSONField(default=dict, blank=True, help_text="Invariance checks.")
     provenance = models.JSONField(default=dict, blank=True, help_text="Versions, hardware, seeds.")
     stdout = models.TextField(blank=True, help_text="Written by the submission; untrusted.")

@@ -89,6 +89,9 @@ class EvaluationRecord(EvaluationRow):
     n_unsupported = serializers.IntegerField()
     scores = ScoreRecord(many=True)
     worker = WorkerRecord(allow_null=True)
+    summary = JSONObject(
+        help_text="Of the whole set, beyond the metrics: fitted energy shifts, errors by element."
+    )
     consistency = JSONObject(help_text="Invariance and repeatability checks.")
     provenance = JSONObject(help_text="Versions, hardware, dtype, seeds, hashes.")
     systems = Link("evaluation-systems")
