@@ -56,6 +56,7 @@ REPORT = EvaluationReport(
     coverage=1.0,
     n_systems=2,
     n_failed=1,
+    summary={"energy_shift_eV_per_atom": {"Si": -5.4}},
     consistency={"rotation_force_error_eV_A": 1e-7},
     provenance={"seed": 0},
     stdout="hello",
@@ -245,6 +246,7 @@ def test_a_report_is_stored_whole() -> None:
     assert (evaluation.score, evaluation.score_low, evaluation.score_high) == (0.9, 0.8, 0.95)
     assert evaluation.replicates == [0.8, 0.9, 0.95]
     assert (evaluation.n_systems, evaluation.n_failed, evaluation.coverage) == (2, 1, 1.0)
+    assert evaluation.summary == {"energy_shift_eV_per_atom": {"Si": -5.4}}
     assert evaluation.consistency == {"rotation_force_error_eV_A": 1e-7}
     assert evaluation.finished_at is not None
     assert evaluation.lease_expires_at is None
