@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
@@ -22,103 +21,42 @@ from leaderboard.models import (
     BenchmarkTask,
     BenchmarkVersion,
     Evaluation,
-    Score,
     Submission,
     TaskVersion,
+)
+from leaderboard.services.board_types import (
+    MISSING,
+    BenchmarkBoard,
+    BoardRow,
+    Category,
+    Cell,
+    TaskBoard,
+    TaskRow,
 )
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
-#: State of a cell whose submission was never put on the task.
-MISSING = "missing"
+__all__ = [
+    "MISSING",
+    "WEIGHT_PREFIX",
+    "BenchmarkBoard",
+    "BoardRow",
+    "Category",
+    "Cell",
+    "TaskBoard",
+    "TaskRow",
+    "benchmark_board",
+    "has_theory_mismatch",
+    "task_board",
+    "weights_from_query",
+    "why_not_ranked",
+]
+
 #: In a query string, ``weight.<category>=2`` sets the weight of a category.
 WEIGHT_PREFIX = "weight."
 
 _BULKY = ("stdout", "stderr", "consistency", "provenance")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskRow:
-    """A submission that has ended well on a task."""
-
-    submission: Submission
-    evaluation: Evaluation
-    rank: int | None
-    rank_low: int | None
-    rank_high: int | None
-    score: float | None
-    low: float | None
-    high: float | None
-    coverage: float | None
-    n_failed: int
-    is_ranked: bool
-    #: One sentence; empty for a ranked row.
-    why_not_ranked: str
-    metrics: dict[str, Score]
-    theory_mismatch: bool
-    #: Cannot be told apart from the row above it.
-    tied_with_previous: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskBoard:
-    task_version: TaskVersion
-    #: Ranked ones by rank, then the others by score.
-    rows: list[TaskRow]
-    #: Queued and running.
-    pending: list[Evaluation]
-    #: Ended without a score: failed and cancelled.
-    failed: list[Evaluation]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One submission on one task."""
-
-    score: float | None = None
-    low: float | None = None
-    high: float | None = None
-    rank: int | None = None
-    evaluation: Evaluation | None = None
-    #: An EvaluationState, or MISSING.
-    state: str = MISSING
-    coverage: float | None = None
-    why_not_ranked: str = ""
-    theory_mismatch: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class BoardRow:
-    submission: Submission
-    rank: int | None
-    rank_low: int | None
-    rank_high: int | None
-    overall: float | None
-    low: float | None
-    high: float | None
-    #: By primary key of the task version; every task of the benchmark has one.
-    cells: dict[int, Cell]
-    is_ranked: bool
-    why_not_ranked: str
-    tied_with_previous: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Category:
-    name: str
-    weight: float
-    entries: list[BenchmarkTask]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchmarkBoard:
-    benchmark_version: BenchmarkVersion
-    entries: list[BenchmarkTask]
-    categories: list[Category]
-    rows: list[BoardRow]
-    #: Share of the overall score by primary key of the task version; they add up to one.
-    shares: dict[int, float] = field(default_factory=dict)
 
 
 def task_board(task_version: TaskVersion, *, user: User | AnonymousUser) -> TaskBoard:
