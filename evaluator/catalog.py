@@ -420,6 +420,24 @@ METRICS: dict[str, Metric] = {
     )
 }
 
+#: The checks of evaluator/consistency.py that pages show, the largest error over a few systems.
+CONSISTENCY: tuple[Column, ...] = (
+    Column(name="rotation_energy_error_meV_atom_max", label="Turned: energy", unit="meV/atom"),
+    Column(name="rotation_force_error_eV_A_max", label="Turned: forces", unit="eV/Å"),
+    Column(name="permutation_energy_error_meV_atom_max", label="Permuted: energy", unit="meV/atom"),
+    Column(name="permutation_force_error_eV_A_max", label="Permuted: forces", unit="eV/Å"),
+    Column(name="repeat_energy_error_meV_atom_max", label="Asked again: energy", unit="meV/atom"),
+    Column(name="repeat_force_error_eV_A_max", label="Asked again: forces", unit="eV/Å"),
+    Column(
+        name="force_gradient_error_eV_A_rms",
+        label="Forces against the energy's gradient, RMS",
+        unit="eV/Å",
+    ),
+    Column(
+        name="stress_gradient_error_GPa_max", label="Stress against strained energies", unit="GPa"
+    ),
+)
+
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (

@@ -45,7 +45,7 @@ _CHGNET_030 = KnownPotential(
     name="CHGNet",
     version="0.3.0",
     architecture="CHGNet",
-    level_of_theory="PBE/PBE+U (Materials Project 2020 corrections)",
+    level_of_theory="PBE, PBE+U",
     licence="BSD-3-Clause (modified)",
     citation="B. Deng et al., CHGNet as a pretrained universal neural network potential for "
     "charge-informed atomistic modelling, Nat. Mach. Intell. 5, 1031 (2023)",
@@ -86,7 +86,7 @@ MIRRORED = {
         name="M3GNet-MP",
         version="2021.2.8",
         architecture="M3GNet",
-        level_of_theory="PBE/PBE+U",
+        level_of_theory="PBE, PBE+U",
         licence="BSD-3-Clause",
         citation="C. Chen and S. P. Ong, A universal graph deep learning interatomic "
         "potential for the periodic table, Nat. Comput. Sci. 2, 718 (2022)",

@@ -146,11 +146,18 @@ def why_not_ranked(evaluation: Evaluation, task_version: TaskVersion) -> str:
 
 
 def has_theory_mismatch(submission: Submission, task_version: TaskVersion) -> bool:
-    """Whether potential and reference are known to come from different levels of theory."""
-    ours = submission.potential.level_of_theory.strip().casefold()
+    """Whether potential and reference are known to have no level of theory in common.
+
+    A training set may mix several ("PBE, PBE+U"): commas separate them.
+    """
     reference = task_version.reference_set
-    theirs = reference.level_of_theory.strip().casefold() if reference else ""
-    return bool(ours and theirs) and ours != theirs
+    ours = _levels(submission.potential.level_of_theory)
+    theirs = _levels(reference.level_of_theory if reference else "")
+    return bool(ours and theirs) and ours.isdisjoint(theirs)
+
+
+def _levels(text: str) -> set[str]:
+    return {level.strip().casefold() for level in text.split(",") if level.strip()}
 
 
 def _on_boards(user: User | AnonymousUser) -> QuerySet[Evaluation]:

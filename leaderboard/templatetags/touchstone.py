@@ -10,7 +10,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from evaluator.catalog import METRICS, Direction, Metric, Parameter
+from evaluator.catalog import CONSISTENCY, METRICS, Column, Direction, Metric, Parameter
 from leaderboard.models import Evaluation, Submission
 from leaderboard.web.verdicts import VERDICTS, VerdictHelp
 
@@ -36,6 +36,16 @@ def number(value: object, digits: int = 3) -> str:
     if value and (abs(value) >= 1e6 or abs(value) < 0.5 * 10**-digits):
         return f"{value:.2e}"
     return f"{value:.{digits}f}".replace("-", "\u2212")
+
+
+@register.filter
+def checks(consistency: Mapping[str, Any]) -> list[tuple[Column, float]]:
+    """The consistency figures that were found, with their labels, in the catalog's order."""
+    return [
+        (column, consistency[column.name])
+        for column in CONSISTENCY
+        if consistency.get(column.name) is not None
+    ]
 
 
 @register.filter

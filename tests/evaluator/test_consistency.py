@@ -8,6 +8,7 @@ from ase import Atoms
 from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
 
+from evaluator.catalog import CONSISTENCY
 from evaluator.consistency import check_consistency
 from evaluator.protocols.base import System
 from evaluator.sandbox.wire import Answer, Prediction, Status, Structure, StructureFailure
@@ -139,3 +140,7 @@ def test_systems_that_are_not_answered_are_counted_and_harm_nothing() -> None:
 
 def test_nothing_to_check_is_no_error() -> None:
     assert check(systems=[])["systems"] == []
+
+
+def test_every_figure_that_pages_label_is_one_that_the_checks_make() -> None:
+    assert {column.name for column in CONSISTENCY} <= set(check())

@@ -129,7 +129,7 @@ def test_superseded_evaluations_are_left_out() -> None:
 
 def test_theory_mismatch_needs_both_sides_to_be_known() -> None:
     task = factories.task_version()  # PBE
-    for name, theory in (("A", "r2SCAN"), ("B", " pbe "), ("C", "")):
+    for name, theory in (("A", "r2SCAN"), ("B", " pbe "), ("C", ""), ("D", "PBE+U, PBE")):
         potential = factories.potential(name=name, level_of_theory=theory)
         scored("", task, 0.5, factories.submission(potential))
     rows = task_board(task, user=ANYBODY).rows
@@ -137,6 +137,7 @@ def test_theory_mismatch_needs_both_sides_to_be_known() -> None:
         "A": True,
         "B": False,
         "C": False,
+        "D": False,
     }
 
 
