@@ -6,153 +6,18 @@ API, the pages and the CSV. Standard library only; both halves import it.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-
-
-class Direction(StrEnum):
-    LOWER = "lower"
-    HIGHER = "higher"
-    #: Best at one, worse on both sides (a slope): the score falls linearly with the distance from
-    #: the good anchor, alike on both sides, to zero at the bad anchor's distance.
-    ONE = "one"
-
-
-def format_number(value: float | None, digits: int) -> str:
-    """A number as tables, pages and the command line print it; a dash where there is none."""
-    return "–" if value is None else f"{value:z.{digits}f}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """One measurable quantity. ``key`` is ``<quantity>_<statistic>``."""
-
-    key: str
-    label: str
-    unit: str
-    direction: Direction
-    description: str
-    #: Paper or equation that defines it.
-    source: str = ""
-    digits: int = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parameter:
-    """One parameter of a protocol, a form field and a JSON key at once."""
-
-    name: str
-    kind: type  # float, int, bool or str
-    default: float | int | bool | str
-    help: str
-    unit: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] = ()
-
-    def check(self, value: object) -> float | int | bool | str:
-        """Return the value in its kind, or raise ValueError with a sentence for its author."""
-        if self.kind is bool or isinstance(value, bool):
-            if self.kind is not bool or not isinstance(value, bool):
-                raise ValueError(f"must be {_KIND_WORDS[self.kind]}, not {value!r}")
-            return value
-        if self.kind is str:
-            if not isinstance(value, str):
-                raise ValueError(f"must be a text, not {value!r}")
-            if self.choices and value not in self.choices:
-                raise ValueError(f"must be one of {', '.join(self.choices)}, not {value!r}")
-            return value
-        if not isinstance(value, int | float) or not math.isfinite(value):
-            raise ValueError(f"must be {_KIND_WORDS[self.kind]}, not {value!r}")
-        if self.kind is int and value != int(value):
-            raise ValueError(f"must be a whole number, not {value!r}")
-        if self.minimum is not None and value < self.minimum:
-            raise ValueError(f"must be at least {self.minimum:g}, not {value!r}")
-        if self.maximum is not None and value > self.maximum:
-            raise ValueError(f"must be at most {self.maximum:g}, not {value!r}")
-        return int(value) if self.kind is int else float(value)
-
-
-_KIND_WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
-
-
-class ParameterError(ValueError):
-    """Parameters that do not fit; ``errors`` maps each field to its complaint."""
-
-    def __init__(self, errors: Mapping[str, str]) -> None:
-        self.errors = dict(errors)
-        super().__init__("; ".join(f"{name} {error}" for name, error in self.errors.items()))
-
-
-def check_parameters(
-    parameters: tuple[Parameter, ...], values: Mapping[str, object]
-) -> dict[str, float | int | bool | str]:
-    """Return all parameters, defaults filled in; raise ParameterError naming every bad field."""
-    by_name = {parameter.name: parameter for parameter in parameters}
-    errors = {
-        name: f"is unknown; known are {', '.join(by_name) or 'none'}"
-        for name in values
-        if name not in by_name
-    }
-    checked: dict[str, float | int | bool | str] = {}
-    for name, parameter in by_name.items():
-        try:
-            checked[name] = parameter.check(values.get(name, parameter.default))
-        except ValueError as error:
-            errors[name] = str(error)
-    if errors:
-        raise ParameterError(errors)
-    return checked
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """One number of a system's record, as a table or an axis shows it."""
-
-    name: str
-    label: str
-    unit: str = ""
-    digits: int = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Protocol:
-    """How something is measured: the description of a module in evaluator/protocols/."""
-
-    name: str
-    #: Raised whenever the same submission could get another number.
-    version: int
-    label: str
-    summary: str
-    source: str
-    parameters: tuple[Parameter, ...]
-    metrics: tuple[str, ...]
-    #: Properties that each system of the reference set must carry.
-    reference_properties: tuple[str, ...]
-    #: Which of a record's values have a counterpart in its reference, for tables and parity plots.
-    columns: tuple[Column, ...]
-    #: The columns that a task page plots as predicted against reference, most telling first.
-    parity: tuple[str, ...] = ()
-    #: "double" asks the calculator for float64 where it offers it (finite differences fail in
-    #: float32); "as_submitted" leaves the choice to the submission's settings.
-    precision: str = "as_submitted"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CalculatorKind:
-    """A way to turn an artifact into energies and forces inside the sandbox."""
-
-    name: str
-    label: str
-    #: What the artifact must be, for the submitter.
-    artifact: str
-    suffixes: tuple[str, ...]
-    settings: tuple[Parameter, ...] = ()
-    #: Ours or ASE's code with no more than a few numbers from the submitter.
-    is_built_in: bool = False
-
+from evaluator.catalog_md import MD_METRICS, MD_STABILITY
+from evaluator.catalog_phonons import PHONON_METRICS, PHONONS
+from evaluator.catalog_types import SOFTENING_SOURCE as _SOFTENING_SOURCE
+from evaluator.catalog_types import CalculatorKind as CalculatorKind
+from evaluator.catalog_types import Column as Column
+from evaluator.catalog_types import Direction as Direction
+from evaluator.catalog_types import Metric as Metric
+from evaluator.catalog_types import Parameter as Parameter
+from evaluator.catalog_types import ParameterError as ParameterError
+from evaluator.catalog_types import Protocol as Protocol
+from evaluator.catalog_types import check_parameters as check_parameters
+from evaluator.catalog_types import format_number as format_number
 
 EV_PER_A3_IN_GPA = 160.21766208  # CODATA 2014, as ASE's default units
 
@@ -195,6 +60,17 @@ CALCULATOR_KINDS: dict[str, CalculatorKind] = {
             label="MatGL (M3GNet, TensorNet, ...)",
             artifact="a zip of a MatGL model folder: model.json, model.pt, state.pt",
             suffixes=(".zip",),
+            settings=(
+                Parameter(
+                    name="message_passing",
+                    kind=str,
+                    default="auto",
+                    choices=("auto", "destination", "source"),
+                    help="Which atom collects a message: destination for weights trained with "
+                    "matgl before 3.0 (TensorNet before 2.2), source for later ones; auto asks "
+                    "the model's own description, and refuses where it does not tell.",
+                ),
+            ),
         ),
         CalculatorKind(
             name="package",
@@ -238,7 +114,7 @@ CALCULATOR_KINDS: dict[str, CalculatorKind] = {
 
 
 _DELTA_SOURCE = "Lejaeghere et al., Science 351, aad3000 (2016), doi:10.1126/science.aad3000"
-_SOFTENING_SOURCE = "Deng et al., npj Comput. Mater. 11, 9 (2025), doi:10.1038/s41524-024-01500-6"
+_RARE_EVENT_SOURCE = "Liu, He, Mo, npj Comput. Mater. 9, 174 (2023), doi:10.1038/s41524-023-01123-3"
 
 METRICS: dict[str, Metric] = {
     metric.key: metric
@@ -417,6 +293,60 @@ METRICS: dict[str, Metric] = {
             source=_SOFTENING_SOURCE,
             digits=4,
         ),
+        Metric(
+            key="rare_event_direction_error",
+            label="RE direction A",
+            unit="",
+            direction=Direction.LOWER,
+            description="One minus the direction score on migrating atoms: the area under the "
+            "cumulative distribution of the angle to the reference force, from 0 to 60°.",
+            source=_RARE_EVENT_SOURCE,
+        ),
+        Metric(
+            key="rare_event_magnitude_error",
+            label="RE magnitude M",
+            unit="",
+            direction=Direction.LOWER,
+            description="One minus the magnitude score on migrating atoms: the area under the "
+            "cumulative distribution of the error of the force's length, from 0 to 1 eV/Å.",
+            source=_RARE_EVENT_SOURCE,
+        ),
+        Metric(
+            key="rare_event_magnitude_rmse",
+            label="RE length RMSE",
+            unit="eV/Å",
+            direction=Direction.LOWER,
+            description="Root-mean-square error of the force's length on migrating atoms.",
+            source=_RARE_EVENT_SOURCE,
+            digits=4,
+        ),
+        Metric(
+            key="rare_event_magnitude_outlier_fraction",
+            label="RE length > 0.5 eV/Å",
+            unit="",
+            direction=Direction.LOWER,
+            description="Share of migrating atoms whose force's length is off by more than "
+            "0.5 eV/Å.",
+            source=_RARE_EVENT_SOURCE,
+        ),
+        Metric(
+            key="rare_event_direction_15_outlier_fraction",
+            label="RE angle > 15°",
+            unit="",
+            direction=Direction.LOWER,
+            description="Share of migrating atoms whose force is off by more than 15°.",
+            source=_RARE_EVENT_SOURCE,
+        ),
+        Metric(
+            key="rare_event_direction_30_outlier_fraction",
+            label="RE angle > 30°",
+            unit="",
+            direction=Direction.LOWER,
+            description="Share of migrating atoms whose force is off by more than 30°.",
+            source=_RARE_EVENT_SOURCE,
+        ),
+        *PHONON_METRICS,
+        *MD_METRICS,
     )
 }
 
@@ -544,5 +474,32 @@ PROTOCOLS: dict[str, Protocol] = {
             ),
             parity=("force_rms_eV_A", "energy_per_atom_eV", "pressure_GPa"),
         ),
+        Protocol(
+            name="rare_event_forces",
+            version=1,
+            label="Forces on migrating atoms",
+            summary="Single points on snapshots of atoms in the middle of a jump; only the atoms "
+            "that migrate are judged.",
+            source=_RARE_EVENT_SOURCE,
+            parameters=(),
+            metrics=(
+                "rare_event_direction_error",
+                "rare_event_magnitude_error",
+                "rare_event_magnitude_rmse",
+                "rare_event_magnitude_outlier_fraction",
+                "rare_event_direction_15_outlier_fraction",
+                "rare_event_direction_30_outlier_fraction",
+            ),
+            reference_properties=("forces", "migrating"),
+            columns=(
+                Column(name="n_migrating", label="Migrating atoms", digits=0),
+                Column(name="migrating_force_eV_A", label="Force on migrating atoms", unit="eV/Å"),
+                Column(name="magnitude_error_eV_A", label="Length error", unit="eV/Å"),
+                Column(name="direction_error_deg", label="Angle", unit="°", digits=2),
+            ),
+            parity=("migrating_force_eV_A",),
+        ),
+        PHONONS,
+        MD_STABILITY,
     )
 }

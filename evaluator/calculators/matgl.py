@@ -20,6 +20,7 @@ from matgl.ext.ase import Atoms2Graph
 
 from evaluator.calculators.archives import unpack
 from evaluator.calculators.base import Adapter, Info, InvalidArtifact, LoadError, LoadRequest
+from evaluator.calculators.matgl_messages import use_messages
 from evaluator.calculators.structures import check_elements, periodic_cell, to_atoms, voigt_stress
 from evaluator.calculators.torch_files import dtype_name, torch_dtype, use_threads
 from evaluator.sandbox.wire import Prediction, Structure
@@ -35,7 +36,9 @@ class MatglAdapter(Adapter):
         self._dtype = torch_dtype(request)
         self._device = torch.device(request.device)
         use_threads(request)
-        potential = _load_potential(_model_folder(unpack(request.artifact)))
+        potential, described = _load_potential(_model_folder(unpack(request.artifact)))
+        chosen = request.settings.get("message_passing", "auto")
+        messages = use_messages(potential.model, described["kwargs"]["model"], chosen)
         potential.calc_forces = potential.calc_stresses = True
         potential.calc_hessian = potential.debug_mode = False
         potential.eval().requires_grad_(False)
@@ -51,7 +54,11 @@ class MatglAdapter(Adapter):
             elements=self._elements,
             n_parameters=sum(parameter.numel() for parameter in potential.parameters()),
             cutoff_A=self._cutoff,
-            versions={"matgl": version("matgl"), "torch": torch.__version__},
+            versions={
+                "matgl": version("matgl"),
+                "torch": torch.__version__,
+                "message_passing": messages,
+            },
         )
 
     def compute(
@@ -95,10 +102,10 @@ def _model_folder(folder: Path) -> Path:
     return found[0]
 
 
-def _load_potential(folder: Path) -> Potential:
-    """Load a model that is a potential. Raises LoadError."""
+def _load_potential(folder: Path) -> tuple[Potential, dict[str, Any]]:
+    """Load a model that is a potential; return it with its model.json. Raises LoadError."""
     try:
-        described = json.loads((folder / "model.json").read_bytes())
+        described: dict[str, Any] = json.loads((folder / "model.json").read_bytes())
         described_class = described["@class"]
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidArtifact(f"model.json is not one of MatGL: {error!r}"[:300]) from error
@@ -116,4 +123,4 @@ def _load_potential(folder: Path) -> Potential:
         ) from error
     if not isinstance(potential, Potential):
         raise LoadError(f"the model is a {type(potential).__name__}, not a MatGL Potential")
-    return potential
+    return potential, described
