@@ -8,7 +8,9 @@ single-point calculator.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import ase.io
 import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io.vasp import read_vasp
 from ase.units import GPa
 
 #: The frames, and what is to be said of them (counts of what was left out and why).
@@ -164,11 +167,64 @@ def _mattersim_frame(frame: Atoms, pressure: float) -> Atoms:
     )
 
 
-def _with_results(atoms: Atoms, energy: float, forces: Any, stress: Any) -> Atoms:  # noqa: ANN401
+def jarvis_mlearn(files: Sequence[Path], options: Mapping[str, Any]) -> Built:
+    """All frames of mlearn as JARVIS re-packed them: energies and forces of each structure.
+
+    The order of the published stresses differs from kind to kind of structure, and the re-packed
+    file does not tell the kinds apart: stresses are left out.
+    """
+    (file,) = files
+    with zipfile.ZipFile(file) as archive:
+        entries = json.loads(archive.read("mlearn.json"))
+    frames = []
+    for entry in entries:
+        published = entry["atoms"]
+        coordinates = "positions" if published["cartesian"] else "scaled_positions"
+        atoms = Atoms(
+            symbols=published["elements"],
+            cell=published["lattice_mat"],
+            pbc=True,
+            **{coordinates: published["coords"]},
+        )
+        element = published["elements"][0]
+        atoms.info = {"system_id": f"jarvis-mlearn-{entry['jid']}", "family": element}
+        frames.append(_with_results(atoms, entry["energy"], np.array(entry["forces"])))
+    return frames, {"stresses": "left out"}
+
+
+def silicon_rare_events(files: Sequence[Path], options: Mapping[str, Any]) -> Built:
+    """Silicon with a migrating vacancy or interstitial, its migrating atoms marked.
+
+    ``files`` holds, for each of the ``families``, the authors' DATA.json and their archive of
+    structures. An atom at distance zero from the nearest migrating atom is one itself. Forces and
+    energies are those of the densest k-mesh.
+    """
+    families = options["families"]
+    frames: list[Atoms] = []
+    for family, data_file, archive_file in zip(families, files[::2], files[1::2], strict=True):
+        data = json.loads(data_file.read_text(encoding="utf-8"))
+        energies, forces = data["Energies"]["DFT_K4"], data["Forces"]["DFT_K4"]
+        with zipfile.ZipFile(archive_file) as archive:
+            for index, distances in enumerate(data["r"]):
+                text = io.StringIO(archive.read(f"{index}.POSCAR.vasp").decode())
+                poscar = read_vasp(text)
+                atoms = Atoms(poscar.numbers, poscar.positions, cell=poscar.cell, pbc=True)
+                atoms.info = {"system_id": f"si-{family}-{index:03d}", "family": family}
+                atoms.set_array("migrating", np.array(distances) == 0)
+                frames.append(_with_results(atoms, energies[index], np.array(forces[index])))
+    n_migrating = sum(int(atoms.arrays["migrating"].sum()) for atoms in frames)
+    return frames, {"n_migrating_atoms": n_migrating}
+
+
+def _with_results(
+    atoms: Atoms,
+    energy: float,
+    forces: Any,  # noqa: ANN401
+    stress: Any = None,  # noqa: ANN401
+) -> Atoms:
     """Attach the reference; stress is rounded so that the file's bytes are the same everywhere."""
-    atoms.calc = SinglePointCalculator(
-        atoms, energy=float(energy), forces=forces, stress=np.round(stress, 10)
-    )
+    known = {} if stress is None else {"stress": np.round(stress, 10)}
+    atoms.calc = SinglePointCalculator(atoms, energy=float(energy), forces=forces, **known)
     return atoms
 
 
@@ -176,4 +232,6 @@ BUILDERS: dict[str, Builder] = {
     "elemental_crystals": elemental_crystals,
     "mlearn": mlearn,
     "mattersim": mattersim,
+    "jarvis_mlearn": jarvis_mlearn,
+    "silicon_rare_events": silicon_rare_events,
 }

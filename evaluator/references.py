@@ -1,8 +1,9 @@
 """Reference sets: where their files come from, how they are built, read and checked.
 
 The canonical form of every set is one extxyz file, known by its sha256. Each frame carries
-``system_id`` and ``family``, scalar reference values as info, and energy (eV, total), forces
-(eV/Å) and stress (eV/Å³, ASE's sign) as extxyz results.
+``system_id`` and ``family``, reference values (numbers and arrays of them) as info, and energy (eV,
+total), forces (eV/Å) and stress (eV/Å³, ASE's sign) as extxyz results. Atoms may be marked as
+``migrating``.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ Progress = Callable[[int, int], None]
 
 _RESULTS = ("energy", "forces", "stress")
 _NAMES = ("system_id", "family")
+#: True or false for each atom.
+_MARKS = ("migrating",)
 
 
 class UnknownReference(SubmissionError):
@@ -220,8 +223,19 @@ def _system(atoms: Atoms, index: int) -> System:
         for key, value in atoms.info.items()
         if key not in _NAMES and isinstance(value, int | float | np.number)
     }
+    reference |= {
+        key: value.astype(float)
+        for key, value in atoms.info.items()
+        if key not in _NAMES and isinstance(value, np.ndarray) and value.dtype.kind in "iuf"
+    }
     results = atoms.calc.results if atoms.calc is not None else {}
     reference |= {key: np.array(results[key], float) for key in _RESULTS if key in results}
+    for key in _MARKS:
+        if key not in atoms.arrays:
+            continue
+        if atoms.arrays[key].dtype.kind != "b":
+            raise UnsuitableReference(f"{name}: {key} must be true or false for each atom.")
+        reference[key] = np.array(atoms.arrays[key])
     for key, value in reference.items():
         if not np.isfinite(value).all():
             raise UnsuitableReference(f"{name}: the reference {key} is not a finite number.")

@@ -21,6 +21,7 @@ SUFFIXES = {
     "_distance": Direction.LOWER,
     "_drift": Direction.LOWER,
     "_delta_mean": Direction.LOWER,
+    "_outlier_fraction": Direction.LOWER,
     "_cosine_mean": Direction.HIGHER,
     "_score": Direction.HIGHER,
     "_fraction_stable": Direction.HIGHER,
