@@ -38,12 +38,12 @@ class MatglAdapter(Adapter):
         use_threads(request)
         potential, described = _load_potential(_model_folder(unpack(request.artifact)))
         chosen = request.settings.get("message_passing", "auto")
-        messages = use_messages(potential.model, described["kwargs"]["model"], chosen)
+        network: Any = potential.model
+        messages = use_messages(network, described["kwargs"]["model"], chosen)
         potential.calc_forces = potential.calc_stresses = True
         potential.calc_hessian = potential.debug_mode = False
         potential.eval().requires_grad_(False)
         self._potential = potential.to(device=self._device, dtype=self._dtype)
-        network: Any = potential.model
         self._elements = tuple(str(symbol) for symbol in network.element_types)
         self._cutoff = float(network.cutoff)
         self._converter = Atoms2Graph(self._elements, self._cutoff)

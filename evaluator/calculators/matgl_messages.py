@@ -42,8 +42,8 @@ def _rule_of(network: torch.nn.Module, described: dict[str, Any]) -> str:
     if isinstance(network, M3GNet | QET):
         raise LoadError(
             f"model.json does not tell whether this {type(network).__name__} was trained with "
-            'matgl before 3.0 or since, and the two mean different potentials. Set "message_passing" to '
-            '"destination" (before 3.0) or "source" (3.0 and later).'
+            "matgl before 3.0 or since, and the two mean different potentials. Set "
+            '"message_passing" to "destination" (before 3.0) or "source" (3.0 and later).'
         )
     return SOURCE
 
