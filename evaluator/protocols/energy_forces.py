@@ -26,7 +26,7 @@ from evaluator.protocols.base import (
     SystemFailure,
     UnsuitableReference,
 )
-from evaluator.protocols.energy_forces_summary import summarise
+from evaluator.protocols.energy_forces_summary import dummy_errors, summarise
 from evaluator.protocols.single_point import SinglePoint, single_point
 
 _ENERGY_METRICS = ("energy_mae", "energy_rmse", "energy_relative_error")
@@ -103,8 +103,13 @@ class EnergyForcesProtocol(Protocol):
     ) -> dict[str, Any]:
         judged = [(s, o) for s, o in zip(systems, outcomes, strict=True) if o is not None]
         found: dict[str, Any] = summarise(judged)
+        dummy_rmse = None
         if judged and all(_known(system, "energy") is not None for system in systems):
-            _, found["energy_shift_eV_per_atom"], _ = _energy_errors(systems, outcomes, parameters)
+            _, shift, dummy_rmse = _energy_errors(systems, outcomes, parameters)
+            found["energy_reference"] = parameters["energy_reference"]
+            found["energy_shift_eV_per_atom"] = shift
+        if judged:
+            found["dummy"] = dummy_errors(systems, dummy_rmse)
         return found
 
 

@@ -1,4 +1,8 @@
-"""What a whole set of forces tells beyond its scored numbers: by element, by size, by family."""
+"""What a whole set tells beyond its scored numbers: by element, family, material, size of force
+and energy.
+
+A material is what structures of the same composition have in common.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +21,13 @@ from evaluator.metrics.forces import (
     softening_line,
     softening_slope,
 )
+from evaluator.metrics.stresses import stress_errors
 from evaluator.protocols.base import FloatArray, Outcome, System
 
 #: Lower edges of the bins of the reference force, eV/Å.
 FORCE_BINS_EV_A = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)
+#: Lower edges of the bins of the reference energy above its material's lowest, eV/atom.
+ENERGY_BINS_eV = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 Forces = tuple[System, FloatArray, FloatArray]
 
@@ -34,15 +41,16 @@ def summarise(judged: Sequence[tuple[System, Outcome]]) -> dict[str, Any]:
     ]
     if not forces:
         return {}
-    predicted = np.concatenate([p for _, p, _ in forces])
-    reference = np.concatenate([r for _, _, r in forces])
+    predicted, reference = _pooled(forces)
     errors = force_vector_errors(predicted, reference)
     return {
         "softening": _softening(forces, predicted, reference),
+        "softening_by_material": _by_material(forces),
         "force_mae_by_element": _by_element(forces, predicted, reference),
         "force_error_by_reference_force": errors_by_reference_length(
             errors, reference, FORCE_BINS_EV_A
         ),
+        "force_error_by_energy_above_minimum": _by_energy(forces),
         "force_mae_by_family": _by_family(forces),
         "force_cosine_floor_eV_A": COSINE_FLOOR_EV_A,
     }
@@ -63,6 +71,89 @@ def _softening(
     }
 
 
+def _by_material(forces: Sequence[Forces]) -> dict[str, float | int | None]:
+    """Slopes of materials, each with the forces of all its structures, each counting once."""
+    grouped: dict[str, list[Forces]] = defaultdict(list)
+    for item in forces:
+        grouped[material(item[0])].append(item)
+    slopes, with_intercept = [], []
+    for items in grouped.values():
+        predicted, reference = _pooled(items)
+        slope, line = softening_slope(predicted, reference), softening_line(predicted, reference)
+        if has_slope(reference) and slope is not None and line is not None:
+            slopes.append(slope)
+            with_intercept.append(line[0])
+    return {
+        "n_materials": len(slopes),
+        "n_materials_without_slope": len(grouped) - len(slopes),
+        "slope_mean": float(np.mean(slopes)) if slopes else None,
+        "slope_median": float(np.median(slopes)) if slopes else None,
+        "slope_std": float(np.std(slopes)) if slopes else None,
+        "slope_with_intercept_mean": float(np.mean(with_intercept)) if slopes else None,
+        "fraction_below_one": float(np.mean(np.array(slopes) < 1)) if slopes else None,
+    }
+
+
+def material(system: System) -> str:
+    """Reduced formula: structures with the same one differ in arrangement alone."""
+    return str(system.atoms.symbols.formula.reduce()[0].format("hill"))
+
+
+def energies_above_minimum(systems: Sequence[System]) -> FloatArray:
+    """Reference energy of each structure above its material's lowest, eV/atom.
+
+    NaN for a material of one structure, which nothing can be compared with, and where a structure
+    has no reference energy.
+    """
+    energies = np.array([float(s.reference.get("energy", np.nan)) / len(s.atoms) for s in systems])
+    names = np.array([material(system) for system in systems])
+    above = np.full(len(systems), np.nan)
+    for name in np.unique(names):
+        same = names == name
+        if same.sum() > 1:
+            above[same] = energies[same] - energies[same].min()
+    return above
+
+
+def _by_energy(forces: Sequence[Forces]) -> list[dict[str, float | int | None]]:
+    """Errors near equilibrium against those high above it; empty where energies tell nothing."""
+    above = energies_above_minimum([system for system, _, _ in forces])
+    if not np.isfinite(above).any():
+        return []
+    bins: list[dict[str, float | int | None]] = []
+    for low, high in zip(ENERGY_BINS_eV, (*ENERGY_BINS_eV[1:], np.inf), strict=True):
+        inside = [forces[i] for i in np.flatnonzero((above >= low) & (above < high))]
+        bins.append(
+            {
+                "from_eV_per_atom": low,
+                "to_eV_per_atom": None if np.isinf(high) else high,
+                "n_structures": len(inside),
+                "force_mae_eV_A": force_mae(*_pooled(inside)) if inside else None,
+                "slope_through_origin": softening_slope(*_pooled(inside)) if inside else None,
+            }
+        )
+    return bins
+
+
+def dummy_errors(systems: Sequence[System], energy_rmse: float | None) -> dict[str, float | None]:
+    """Errors of a dummy on the whole set, which errors are divided by to compare sets.
+
+    Zero forces, zero stress, and for energies the best that compositions tell
+    (``energy_rmse``, eV/atom).
+    """
+    forces = [s.reference["forces"] for s in systems if s.reference.get("forces") is not None]
+    stresses = [s.reference["stress"] for s in systems if s.reference.get("stress") is not None]
+    force = np.concatenate(forces) if forces else None
+    stress_values = np.array([stress_errors(np.zeros(6), np.asarray(s)) for s in stresses])
+    return {
+        "energy_rmse_meV_per_atom": None if energy_rmse is None else 1000 * energy_rmse,
+        "force_mae_eV_A": None if force is None else float(np.mean(np.abs(force))),
+        "force_rmse_eV_A": None if force is None else float(np.sqrt(np.mean(np.square(force)))),
+        "stress_mae_GPa": float(np.mean(np.abs(stress_values))) if stresses else None,
+        "stress_rmse_GPa": float(np.sqrt(np.mean(stress_values**2))) if stresses else None,
+    }
+
+
 def _by_element(
     forces: Sequence[Forces], predicted: FloatArray, reference: FloatArray
 ) -> dict[str, float]:
@@ -73,16 +164,21 @@ def _by_element(
     }
 
 
-def _by_family(forces: Sequence[Forces]) -> dict[str, dict[str, float | int]]:
+def _by_family(forces: Sequence[Forces]) -> dict[str, dict[str, float | int | None]]:
     families: dict[str, list[Forces]] = defaultdict(list)
     for item in forces:
         families[item[0].family].append(item)
-    return {
-        family: {
+    table: dict[str, dict[str, float | int | None]] = {}
+    for family, items in sorted(families.items()):
+        predicted, reference = _pooled(items)
+        table[family] = {
             "n_structures": len(items),
-            "force_mae_eV_A": force_mae(
-                np.concatenate([p for _, p, _ in items]), np.concatenate([r for _, _, r in items])
-            ),
+            "force_mae_eV_A": force_mae(predicted, reference),
+            "force_structure_mae_eV_A": float(np.mean([force_mae(p, r) for _, p, r in items])),
+            "slope_through_origin": softening_slope(predicted, reference),
         }
-        for family, items in sorted(families.items())
-    }
+    return table
+
+
+def _pooled(forces: Sequence[Forces]) -> tuple[FloatArray, FloatArray]:
+    return np.concatenate([p for _, p, _ in forces]), np.concatenate([r for _, _, r in forces])
