@@ -122,7 +122,7 @@ def _by_energy(forces: Sequence[Forces]) -> list[dict[str, float | int | None]]:
         return []
     bins: list[dict[str, float | int | None]] = []
     for low, high in zip(ENERGY_BINS_eV, (*ENERGY_BINS_eV[1:], np.inf), strict=True):
-        inside = [forces[i] for i in np.flatnonzero((above >= low) & (above < high))]
+        inside = [item for item, e in zip(forces, above, strict=True) if low <= e < high]
         bins.append(
             {
                 "from_eV_per_atom": low,
