@@ -22,6 +22,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.vasp import read_vasp
 from ase.units import GPa
 
+from evaluator.md_systems import md_systems
+
 #: The frames, and what is to be said of them (counts of what was left out and why).
 Built = tuple[list[Atoms], dict[str, Any]]
 Builder = Callable[[Sequence[Path], Mapping[str, Any]], Built]
@@ -234,4 +236,5 @@ BUILDERS: dict[str, Builder] = {
     "mattersim": mattersim,
     "jarvis_mlearn": jarvis_mlearn,
     "silicon_rare_events": silicon_rare_events,
+    "md_systems": md_systems,
 }

@@ -5,9 +5,15 @@ from __future__ import annotations
 from evaluator.protocols.base import Protocol
 from evaluator.protocols.energy_forces import EnergyForcesProtocol
 from evaluator.protocols.equation_of_state import EquationOfStateProtocol
+from evaluator.protocols.md_stability import MDStabilityProtocol
 from evaluator.protocols.rare_event_forces import RareEventForcesProtocol
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
-    for protocol in (EquationOfStateProtocol(), EnergyForcesProtocol(), RareEventForcesProtocol())
+    for protocol in (
+        EquationOfStateProtocol(),
+        EnergyForcesProtocol(),
+        RareEventForcesProtocol(),
+        MDStabilityProtocol(),
+    )
 }

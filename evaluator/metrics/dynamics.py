@@ -1,0 +1,123 @@
+"""Quantities of molecular-dynamics trajectories.
+
+Energies in eV, lengths in Å; times in ps and temperatures in K, as the names say. Arrays run over
+frames, then atoms, then Cartesian axes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from ase import units
+from ase.data import covalent_radii
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+#: ASE's unit of time, Å (amu/eV)^(1/2), in ps: 10.1805 fs.
+TIME_UNIT_IN_PS = 1e-3 / units.fs
+
+_MIN_FRAMES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnergyLine:
+    """The straight line through a conserved energy per atom, and what is left around it."""
+
+    drift_meV_atom_ps: float
+    rms_meV_atom: float
+
+
+def energy_line(
+    times_ps: FloatArray, total_energies: FloatArray, n_atoms: int, *, warm_up: float = 0.2
+) -> EnergyLine:
+    """Least-squares line through E(t) after the first share ``warm_up`` of the time.
+
+    The oscillation of velocity Verlet, of order dt², is bounded and averages out: the slope is the
+    secular drift, the root mean square around the line the fluctuation.
+
+    Parameters
+    ----------
+    times_ps
+        Time of each frame in ps, shape (n_frames,), strictly increasing.
+    total_energies
+        Kinetic plus potential energy in eV, shape (n_frames,).
+
+    Raises
+    ------
+    ValueError
+        For fewer than ten frames after the warm-up, times that do not increase, or numbers that
+        are not finite.
+    """
+    if times_ps.shape != total_energies.shape or (np.diff(times_ps) <= 0).any():
+        raise ValueError("frames need one energy each and strictly increasing times")
+    if not np.isfinite(total_energies).all():
+        raise ValueError("energies must be finite")
+    kept = times_ps >= times_ps[0] + warm_up * (times_ps[-1] - times_ps[0])
+    if kept.sum() < _MIN_FRAMES:
+        raise ValueError(f"{int(kept.sum())} frames are too few for a line")
+    # Relative to their means: total energies are large numbers that differ in their last digits.
+    t = times_ps[kept] - times_ps[kept].mean()
+    e = 1000 * (total_energies[kept] - total_energies[kept].mean()) / n_atoms
+    slope = float(t @ e / (t @ t))
+    return EnergyLine(
+        drift_meV_atom_ps=slope, rms_meV_atom=float(np.sqrt(np.mean((e - slope * t) ** 2)))
+    )
+
+
+def extrapolated_drift(drift: float, drift_half_timestep: float) -> float:
+    """The drift left at a vanishing time step: what the integrator adds falls with its square."""
+    return (4 * drift_half_timestep - drift) / 3
+
+
+def kinetic_temperature(kinetic_energy: float, n_atoms: int) -> float:
+    """In K, of ``n_atoms`` whose centre of mass is at rest: they have 3n - 3 free motions."""
+    return 2 * kinetic_energy / ((3 * n_atoms - 3) * units.kB)
+
+
+def distances(positions: FloatArray, cell: FloatArray) -> FloatArray:
+    """Shortest distances in Å between different atoms under periodic images, shape (n, n).
+
+    ``cell`` has shape (3, 3) and is periodic in all directions; an atom's distance to itself is
+    infinite (its own images are not looked at).
+    """
+    inverse = np.linalg.inv(cell)
+    fractions = (positions[:, None] - positions[None, :]) @ inverse
+    fractions -= np.round(fractions)
+    found = np.linalg.norm(fractions @ cell, axis=-1)
+    # A vector shorter than half the cell's least height has fractions below one half, so that the
+    # rounding found it. What is longer may have a shorter image among the neighbouring ones.
+    safe = 0.5 / np.linalg.norm(inverse, axis=0).max()
+    if (found > safe).any():
+        for shift in product((-1, 0, 1), repeat=3):
+            found = np.minimum(found, np.linalg.norm((fractions + shift) @ cell, axis=-1))
+    np.fill_diagonal(found, np.inf)
+    return np.asarray(found)
+
+
+def distance_ratios(all_distances: FloatArray, numbers: NDArray[np.int64]) -> FloatArray:
+    """Distances over the sums of the covalent radii (Cordero et al., doi:10.1039/b801115j)."""
+    radii = covalent_radii[numbers]
+    return np.asarray(all_distances / (radii[:, None] + radii[None, :]))
+
+
+def lindemann_ratio(
+    fractions: FloatArray, start_fractions: FloatArray, cell: FloatArray, nearest: float
+) -> float:
+    """Root-mean-square displacement from the start over the distance of nearest neighbours.
+
+    ``fractions`` are not wrapped, shape (n_atoms, 3); a common displacement is taken off.
+    """
+    moved = fractions - start_fractions
+    moved = (moved - moved.mean(axis=0)) @ cell
+    return float(np.sqrt(np.mean(np.sum(moved**2, axis=1))) / nearest)
+
+
+def temperature_relative_error(
+    temperatures_K: FloatArray, targets_K: FloatArray, *, warm_up: float = 0.2
+) -> float:
+    """100 abs(<T / T target> - 1) over the frames after the first share ``warm_up``, in percent."""
+    first = int(warm_up * len(temperatures_K))
+    return float(100 * abs(np.mean(temperatures_K[first:] / targets_K[first:]) - 1))
