@@ -22,6 +22,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.vasp import read_vasp
 from ase.units import GPa
 
+from evaluator.phonon_references import phonondb
+
 from evaluator.md_systems import md_systems
 
 #: The frames, and what is to be said of them (counts of what was left out and why).
@@ -234,6 +236,7 @@ BUILDERS: dict[str, Builder] = {
     "elemental_crystals": elemental_crystals,
     "mlearn": mlearn,
     "mattersim": mattersim,
+    "phonondb": phonondb,
     "jarvis_mlearn": jarvis_mlearn,
     "silicon_rare_events": silicon_rare_events,
     "md_systems": md_systems,

@@ -6,6 +6,7 @@ from evaluator.protocols.base import Protocol
 from evaluator.protocols.energy_forces import EnergyForcesProtocol
 from evaluator.protocols.equation_of_state import EquationOfStateProtocol
 from evaluator.protocols.md_stability import MDStabilityProtocol
+from evaluator.protocols.phonons import PhononsProtocol
 from evaluator.protocols.rare_event_forces import RareEventForcesProtocol
 
 PROTOCOLS: dict[str, Protocol] = {

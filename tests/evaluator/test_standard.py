@@ -21,6 +21,8 @@ def test_the_standard_tasks_are_these() -> None:
         "far-from-equilibrium",
         "md-heating-small",
         "mlearn-forces",
+        "phonons",
+        "phonons-small",
         "nve-small",
         "rare-event-forces-si",
     ]
