@@ -22,9 +22,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.vasp import read_vasp
 from ase.units import GPa
 
-from evaluator.phonon_references import phonondb
-
 from evaluator.md_systems import md_systems
+from evaluator.phonon_references import phonondb
 
 #: The frames, and what is to be said of them (counts of what was left out and why).
 Built = tuple[list[Atoms], dict[str, Any]]

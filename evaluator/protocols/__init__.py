@@ -15,6 +15,7 @@ PROTOCOLS: dict[str, Protocol] = {
         EquationOfStateProtocol(),
         EnergyForcesProtocol(),
         RareEventForcesProtocol(),
+        PhononsProtocol(),
         MDStabilityProtocol(),
     )
 }

@@ -21,9 +21,9 @@ def test_the_standard_tasks_are_these() -> None:
         "far-from-equilibrium",
         "md-heating-small",
         "mlearn-forces",
+        "nve-small",
         "phonons",
         "phonons-small",
-        "nve-small",
         "rare-event-forces-si",
     ]
 
@@ -64,7 +64,7 @@ def test_task_survives_json(task: StandardTask) -> None:
 
 
 #: Standard tasks that stand by themselves.
-OUTSIDE_CORE = {"md-heating-small", "nve-small", "rare-event-forces-si"}
+OUTSIDE_CORE = {"md-heating-small", "nve-small", "phonons", "phonons-small", "rare-event-forces-si"}
 
 
 def test_core_holds_the_standard_tasks_in_their_categories() -> None:
