@@ -197,7 +197,8 @@ _RUN_PARAMETERS: tuple[Parameter, ...] = (
         minimum=0.01,
         maximum=1000000.0,
         unit="s",
-        help="A replica that takes longer is broken off and censored, never called unstable. Keep "
+        help="A replica that takes longer is broken off and censored, never called unstable; "
+        "waiting for its turn counts. Keep "
         "the sum over replicas, divided by how many run side by side, below the task's wall time.",
     ),
 )

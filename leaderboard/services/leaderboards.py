@@ -148,7 +148,8 @@ def why_not_ranked(evaluation: Evaluation, task_version: TaskVersion) -> str:
 def has_theory_mismatch(submission: Submission, task_version: TaskVersion) -> bool:
     """Whether potential and reference are known to have no level of theory in common.
 
-    A training set may mix several ("PBE, PBE+U"): commas separate them.
+    A training set may mix several ("PBE, PBE+U"): commas separate them. A reference of "none" (mere
+    starting structures) has nothing to be compared with.
     """
     reference = task_version.reference_set
     ours = _levels(submission.potential.level_of_theory)
@@ -157,7 +158,7 @@ def has_theory_mismatch(submission: Submission, task_version: TaskVersion) -> bo
 
 
 def _levels(text: str) -> set[str]:
-    return {level.strip().casefold() for level in text.split(",") if level.strip()}
+    return {level.strip().casefold() for level in text.split(",")} - {"", "none"}
 
 
 def _on_boards(user: User | AnonymousUser) -> QuerySet[Evaluation]:

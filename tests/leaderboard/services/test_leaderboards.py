@@ -141,6 +141,13 @@ def test_theory_mismatch_needs_both_sides_to_be_known() -> None:
     }
 
 
+def test_mere_starting_structures_have_no_theory_to_differ_from() -> None:
+    task = factories.task_version(reference_set=factories.reference_set(level_of_theory="none"))
+    potential = factories.potential(name="A", level_of_theory="r2SCAN")
+    scored("", task, 0.5, factories.submission(potential))
+    assert [row.theory_mismatch for row in task_board(task, user=ANYBODY).rows] == [False]
+
+
 def test_adding_a_potential_leaves_the_scores_of_others_unchanged() -> None:
     first, second = factories.task_version(), factories.task_version()
     benchmark = factories.benchmark_version((first, "bulk"), (second, "forces"))
