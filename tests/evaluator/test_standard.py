@@ -19,8 +19,11 @@ def test_the_standard_tasks_are_these() -> None:
         "eos-experiment",
         "eos-wien2k",
         "far-from-equilibrium",
+        "md-compression",
+        "md-heating",
         "md-heating-small",
         "mlearn-forces",
+        "nve",
         "nve-small",
         "phonons",
         "phonons-small",
@@ -64,7 +67,16 @@ def test_task_survives_json(task: StandardTask) -> None:
 
 
 #: Standard tasks that stand by themselves.
-OUTSIDE_CORE = {"md-heating-small", "nve-small", "phonons", "phonons-small", "rare-event-forces-si"}
+OUTSIDE_CORE = {
+    "md-compression",
+    "md-heating",
+    "md-heating-small",
+    "nve",
+    "nve-small",
+    "phonons",
+    "phonons-small",
+    "rare-event-forces-si",
+}
 
 
 def test_core_holds_the_standard_tasks_in_their_categories() -> None:
