@@ -125,7 +125,7 @@ class PhononsProtocol(Protocol):
         }
         before = dynamics.space_group(system.atoms, symprec)
         if values["space_group"] != before:
-            values["remark"] = f"The space group changed from {before}."
+            values["remark"] = f"It has left {before}."
         if has_modes:
             reference = known["frequencies_THz"]
             values["dos_distance_THz"] = metrics.dos_distance(frequencies, reference, weights)

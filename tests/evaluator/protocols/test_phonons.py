@@ -243,7 +243,7 @@ def test_space_group_that_changes_is_remarked() -> None:
     system = System(id="Cu", atoms=atoms, reference={"supercell_matrix": 2 * np.eye(3)})
     values = simulate(system, EMT(), fmax_eV_A=0.0001, symprec_A=1e-3).values
     assert values["space_group"] == "Fm-3m (225)"
-    assert values["remark"] == "The space group changed from I4/mmm (139)."
+    assert values["remark"] == "It has left I4/mmm (139)."
     summary = PROTOCOL.summary([system], [Outcome(values=values)], PARAMETERS)
     assert summary["n_space_group_changed"] == 1
 
