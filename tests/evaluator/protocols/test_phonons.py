@@ -317,6 +317,7 @@ def task_score(system: System, calculator: Calculator) -> tuple[float, int]:
     return total.value, int(outcome is None)
 
 
+@pytest.mark.slow
 def test_bad_calculators_score_badly() -> None:
     system = with_modes(bulk("Cu"), EMT())
     good, _ = task_score(system, EMT())
