@@ -44,7 +44,7 @@ class Steps:
 
 
 STEPS = {
-    "float64": Steps(displacement_A=0.005, strain=0.001, force_tolerance_eV_A=0.001),
+    "float64": Steps(displacement_A=0.001, strain=0.0002, force_tolerance_eV_A=0.001),
     "float32": Steps(displacement_A=0.02, strain=0.004, force_tolerance_eV_A=0.01),
 }
 
