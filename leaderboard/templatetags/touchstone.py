@@ -18,6 +18,8 @@ register = template.Library()
 
 #: What stands where there is no number.
 NOTHING = "–"
+#: Longer lists are for the API.
+_LIST_SHOWN = 8
 #: Steps of the heat colours in site.css: heat-0 to heat-10.
 _HEAT_STEPS = 10
 
@@ -36,6 +38,16 @@ def number(value: object, digits: int = 3) -> str:
     if value and (abs(value) >= 1e6 or abs(value) < 0.5 * 10**-digits):
         return f"{value:.2e}"
     return f"{value:.{digits}f}".replace("-", "\u2212")
+
+
+@register.filter
+def short(value: object, digits: int = 4) -> str:
+    """A recorded value in one line: long lists (a curve, say) are counted, not spelt out."""
+    if not isinstance(value, list):
+        return number(value, digits)
+    if len(value) > _LIST_SHOWN or any(isinstance(item, list | dict) for item in value):
+        return f"{len(value)} entries, in the API"
+    return ", ".join(number(item, digits) for item in value) or NOTHING
 
 
 @register.filter

@@ -83,10 +83,12 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
     )
     version = found.task_version
     is_hidden = version.reference_set is not None and not version.reference_set.is_public
-    sort = request.GET.get("sort", "")
+    # Nor may the order of the systems tell their errors.
+    sort = "" if is_hidden else request.GET.get("sort", "")
     systems = _sorted_systems(list(found.systems.all()), sort)
     page = Paginator(systems, SYSTEMS_PER_PAGE).get_page(request.GET.get("page"))
-    columns = list(version.catalog_protocol.columns)
+    # A value beside its error would tell a hidden reference.
+    columns = [] if is_hidden else list(version.catalog_protocol.columns)
     owner = found.submission.potential.owner
     done = found.state == EvaluationState.SUCCEEDED
     scored = {metric.key: metric for metric in version.scored_metrics()}
@@ -99,8 +101,8 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
             "version": version,
             "scores": [(score, scored.get(score.metric)) for score in found.scores.all()],
             "columns": columns,
-            "names": _names(list(page.object_list), columns),
-            "lines": [_line(system, columns, is_hidden) for system in page.object_list],
+            "names": [] if is_hidden else _names(list(page.object_list), columns),
+            "lines": [_line(system, columns) for system in page.object_list],
             "page": page,
             "sort": sort,
             "is_hidden": is_hidden,
@@ -171,11 +173,10 @@ def _names(systems: Sequence[SystemResult], columns: Sequence[Column]) -> list[s
     return list(found)[:3]
 
 
-def _line(system: SystemResult, columns: Sequence[Column], is_hidden: bool) -> SystemLine:
-    reference = {} if is_hidden else system.reference
+def _line(system: SystemResult, columns: Sequence[Column]) -> SystemLine:
     return SystemLine(
         system=system,
-        pairs=[(system.values.get(c.name), reference.get(c.name), c) for c in columns],
+        pairs=[(system.values.get(c.name), system.reference.get(c.name), c) for c in columns],
     )
 
 

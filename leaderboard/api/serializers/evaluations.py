@@ -108,12 +108,19 @@ class SystemRecord(Record):
     system_id = serializers.CharField()
     status = serializers.CharField(help_text="ok, failed or unsupported.")
     message = serializers.CharField(help_text="Why it failed.")
-    values = JSONObject(help_text="Numbers found, by name with unit.")
+    values = serializers.SerializerMethodField(
+        help_text="Numbers found, by name with unit; null where the reference set is hidden, "
+        "since a value beside its error tells the reference."
+    )
     reference = serializers.SerializerMethodField(
-        help_text="The reference's numbers by the same names; null where they are withheld."
+        help_text="The reference's numbers by the same names; null where the set is hidden."
     )
     n_calls = serializers.IntegerField(help_text="Force calls it took.")
     wall_time_s = serializers.FloatField()
+
+    def get_values(self, row: Any) -> dict[str, Any] | None:  # noqa: ANN401
+        values: dict[str, Any] = row.values
+        return values if self.context["shows_reference"] else None
 
     def get_reference(self, row: Any) -> dict[str, Any] | None:  # noqa: ANN401
         reference: dict[str, Any] = row.reference

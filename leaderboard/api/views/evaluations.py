@@ -123,7 +123,7 @@ class EvaluationSystems(PagedView):
         reference = evaluation.task_version.reference_set
         shows = reference is None or reference.is_public or user_of(request).is_staff
         if not shows:
-            rows = rows.defer("reference")
+            rows = rows.defer("values", "reference")
         if _wants_csv(request):
             return systems_table(evaluation, rows, shows_reference=shows).response()
         return paged(self, rows, SystemRecord, shows_reference=shows)
@@ -190,7 +190,7 @@ def systems_table(
 ) -> Table:
     """All systems, values in the order of the protocol's columns; names carry their units."""
     results = list(rows)
-    values = _names([r.values for r in results], evaluation)
+    values = _names([r.values for r in results], evaluation) if shows_reference else []
     references = _names([r.reference for r in results], evaluation) if shows_reference else []
     return Table(
         filename=f"systems-{evaluation.pk}.csv",
