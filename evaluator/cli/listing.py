@@ -33,7 +33,8 @@ def _tasks(arguments: argparse.Namespace) -> int:
     for task in tasks:
         spec = task.spec
         label = catalog.PROTOCOLS[spec.protocol].label
-        theory = f", against {spec.reference.level_of_theory}" if spec.reference else ""
+        level = spec.reference.level_of_theory if spec.reference else "none"
+        theory = "" if level == "none" else f", against {level}"
         print(f"{task.slug} (version {task.version})")
         print(f"    {task.title}. {label}{theory}.")
     return ExitCode.OK
