@@ -9,7 +9,10 @@ STAMP  := $(VENV)/.installed
 ARGS   ?=
 
 # A folder shared/data beside the checkout is taken for the local mirror of reference data.
-export TOUCHSTONE_DATA_MIRROR ?= $(abspath $(wildcard ../shared/data))
+MIRROR := $(abspath $(wildcard ../shared/data))
+ifneq ($(MIRROR),)
+export TOUCHSTONE_DATA_MIRROR ?= $(MIRROR)
+endif
 
 .PHONY: demo test test-fast lint types check bench coverage constraints clean bubblewrap chromium
 

@@ -106,7 +106,7 @@ def test_arrays_of_a_reference_survive_its_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.mirror
-@pytest.mark.skipif(MIRROR is None, reason="TOUCHSTONE_DATA_MIRROR is not set")
+@pytest.mark.skipif(not MIRROR, reason="TOUCHSTONE_DATA_MIRROR is not set")
 def test_thermodynamics_agree_with_what_the_authors_tabulate(tmp_path: Path) -> None:
     mirror = Path(str(MIRROR))
     systems = read(build("phonondb-pbe", mirror=mirror, cache=tmp_path).path)

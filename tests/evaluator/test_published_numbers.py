@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.trained,
     pytest.mark.mirror,
     pytest.mark.slow,
-    pytest.mark.skipif(MIRROR is None, reason="TOUCHSTONE_DATA_MIRROR is not set"),
+    pytest.mark.skipif(not MIRROR, reason="TOUCHSTONE_DATA_MIRROR is not set"),
 ]
 
 

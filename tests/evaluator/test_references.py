@@ -30,7 +30,7 @@ MIRROR = os.environ.get("TOUCHSTONE_DATA_MIRROR")
 KNOWN = references.known_references()
 needs_mirror = [
     pytest.mark.mirror,
-    pytest.mark.skipif(MIRROR is None, reason="TOUCHSTONE_DATA_MIRROR is not set"),
+    pytest.mark.skipif(not MIRROR, reason="TOUCHSTONE_DATA_MIRROR is not set"),
 ]
 
 
@@ -157,7 +157,7 @@ def test_mlearn_subset_takes_every_nth_of_each_group(tmp_path: Path) -> None:
 
 
 @pytest.mark.mirror
-@pytest.mark.skipif(MIRROR is None, reason="TOUCHSTONE_DATA_MIRROR is not set")
+@pytest.mark.skipif(not MIRROR, reason="TOUCHSTONE_DATA_MIRROR is not set")
 def test_mlearn_stress_agrees_in_sign_and_order_with_a_classical_potential(tmp_path: Path) -> None:
     built = build("mlearn-test", mirror=Path(str(MIRROR)), cache=tmp_path)
     metals = [s for s in read(built.path) if s.family.startswith(("Cu", "Ni"))]
@@ -174,7 +174,7 @@ def test_mlearn_stress_agrees_in_sign_and_order_with_a_classical_potential(tmp_p
 
 
 @pytest.mark.mirror
-@pytest.mark.skipif(MIRROR is None, reason="TOUCHSTONE_DATA_MIRROR is not set")
+@pytest.mark.skipif(not MIRROR, reason="TOUCHSTONE_DATA_MIRROR is not set")
 def test_frames_beyond_the_bounds_are_left_out_and_counted(tmp_path: Path) -> None:
     built = build("mattersim-mpf-tp", mirror=Path(str(MIRROR)), cache=tmp_path)
     systems = read(built.path)

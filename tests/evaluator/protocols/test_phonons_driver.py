@@ -99,7 +99,7 @@ def test_the_driver_computes_phonons_without_torch() -> None:
 @pytest.mark.mirror
 @pytest.mark.slow
 @pytest.mark.sandbox
-@pytest.mark.skipif(MIRROR is None, reason="TOUCHSTONE_DATA_MIRROR is not set")
+@pytest.mark.skipif(not MIRROR, reason="TOUCHSTONE_DATA_MIRROR is not set")
 def test_chgnet_finds_magnesia_too_soft_and_stable(tmp_path: Path) -> None:
     pytest.importorskip("chgnet")
     (task,) = (task for task in standard_tasks() if task.slug == "phonons-small")

@@ -27,7 +27,7 @@ from tests.calculators import Constant, Exploding, NanAfter
 PROTOCOL = RareEventForcesProtocol()
 DESCRIPTION = DESCRIPTIONS["rare_event_forces"]
 MIRROR = os.environ.get("TOUCHSTONE_DATA_MIRROR")
-needs_mirror = pytest.mark.skipif(MIRROR is None, reason="TOUCHSTONE_DATA_MIRROR is not set")
+needs_mirror = pytest.mark.skipif(not MIRROR, reason="TOUCHSTONE_DATA_MIRROR is not set")
 
 
 def copper(seed: int, migrating: Sequence[int]) -> System:
