@@ -2,8 +2,7 @@
 
 Systems run as threads, each with an ordinary calculator that blocks in ``CalculatorPool.compute``.
 Each slot of the pool is a thread that owns one session: it starts it, answers requests with it
-and closes it. (A sandboxed process dies with the *thread* that made it, and a session is for one
-thread at a time; only ``abort`` may come from another.)
+and closes it. (A session is for one thread at a time; only ``abort`` may come from another.)
 """
 
 from __future__ import annotations
