@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 Evaluation = dict[str, Any]
@@ -35,6 +37,21 @@ def _line(evaluation: Evaluation) -> str:
     return f"  {name:<36.36} {evaluation['task']:<22.22} {_state(evaluation)}"
 
 
+def _most_telling(evaluations: list[Evaluation], n_shown: int) -> list[Evaluation]:
+    """What runs, then what ended last, then what waits; as many as fit, in their own order."""
+    urgency = {"running": 0, "queued": 2}
+    by_urgency = sorted(
+        range(len(evaluations)),
+        key=lambda i: (urgency.get(evaluations[i]["state"], 1), -_ended_at(evaluations[i])),
+    )
+    return [evaluations[i] for i in sorted(by_urgency[:n_shown])]
+
+
+def _ended_at(evaluation: Evaluation) -> float:
+    finished: str | None = evaluation["finished_at"]
+    return datetime.fromisoformat(finished).timestamp() if finished else 0.0
+
+
 class Display:
     """Shows evaluations as they move; ``update`` is called again and again."""
 
@@ -58,7 +75,9 @@ class Display:
         return f"  {n_ended} of {len(states)} evaluations ended, {minutes}:{seconds:02d} elapsed"
 
     def _redraw(self, evaluations: list[Evaluation]) -> None:
-        lines = [*map(_line, evaluations), self._summary(evaluations)]
+        # The cursor cannot go up past the terminal's first line.
+        room = max(3, shutil.get_terminal_size().lines - 3)
+        lines = [*map(_line, _most_telling(evaluations, room)), self._summary(evaluations)]
         up = f"\x1b[{self._n_drawn}A" if self._n_drawn else ""
         sys.stdout.write(up + "".join(f"\x1b[2K{line}\n" for line in lines))
         sys.stdout.flush()

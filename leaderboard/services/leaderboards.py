@@ -310,7 +310,7 @@ def _board_rows(
     ordered = sorted(submissions, key=lambda s: _order(standing[s].rank, overall[s], s))
     rows: list[BoardRow] = []
     for above, s in zip([None, *ordered], ordered, strict=False):
-        low, high = ranking.interval(replicates[s])
+        low, high = _overall_interval(cells[s].values(), replicates[s])
         rows.append(
             BoardRow(
                 submission=s,
@@ -332,6 +332,15 @@ def _board_rows(
             )
         )
     return rows
+
+
+def _overall_interval(
+    cells: Iterable[Cell], replicates: Sequence[float]
+) -> tuple[float | None, float | None]:
+    """None where a score rests on a single system: replicates that repeat it show no certainty."""
+    if any(cell.score is not None and cell.low is None for cell in cells):
+        return None, None
+    return ranking.interval(replicates)
 
 
 def _overall_replicates(

@@ -34,6 +34,8 @@ def scored(
     )
     swing = [-0.02, 0.0, 0.02] * 10
     replicates = [] if score is None else [score + s for s in swing]
+    if score is not None:
+        fields = {"score_low": score - 0.02, "score_high": score + 0.02, **fields}
     return factories.evaluation(submission, on, score=score, replicates=replicates, **fields)
 
 
@@ -125,6 +127,18 @@ def test_superseded_evaluations_are_left_out() -> None:
     first = scored("Again", task, 0.2, is_current=False)
     scored("", task, 0.7, first.submission, supersedes=first)
     assert [row.score for row in task_board(task, user=ANYBODY).rows] == [0.7]
+
+
+def test_an_overall_score_on_a_single_system_has_no_interval() -> None:
+    lone, other = factories.task_version(), factories.task_version()
+    benchmark = factories.benchmark_version((lone, "bulk"), (other, "forces"))
+    both = scored("A", lone, 0.5, score_low=None, score_high=None).submission
+    scored("", other, 0.7, both)
+
+    row = benchmark_board(benchmark, user=ANYBODY).rows[0]
+
+    assert row.overall == pytest.approx(0.6)
+    assert (row.low, row.high) == (None, None)
 
 
 def test_theory_mismatch_needs_both_sides_to_be_known() -> None:
