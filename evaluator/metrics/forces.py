@@ -20,14 +20,20 @@ SLOPE_RMS_FLOOR_EV_A = 0.05
 SLOPE_FLOOR = 0.1
 
 
-def _checked(predicted: FloatArray, reference: FloatArray) -> tuple[FloatArray, FloatArray]:
+def checked_forces(
+    predicted: FloatArray,
+    reference: FloatArray,
+    *,
+    if_empty: str = "there are no forces to compare",
+) -> tuple[FloatArray, FloatArray]:
+    """Both as float arrays (n_atoms, 3). Raises ValueError for what cannot be compared."""
     predicted, reference = np.asarray(predicted, float), np.asarray(reference, float)
     if predicted.shape != reference.shape or predicted.ndim != 2 or predicted.shape[1] != 3:
         raise ValueError(
             f"forces must both be (n_atoms, 3), not {predicted.shape} and {reference.shape}"
         )
     if len(predicted) == 0:
-        raise ValueError("there are no forces to compare")
+        raise ValueError(if_empty)
     if not (np.isfinite(predicted).all() and np.isfinite(reference).all()):
         raise ValueError("forces must be finite")
     return predicted, reference
@@ -35,26 +41,26 @@ def _checked(predicted: FloatArray, reference: FloatArray) -> tuple[FloatArray, 
 
 def force_mae(predicted: FloatArray, reference: FloatArray) -> float:
     """Mean absolute error of the components, eV/Å."""
-    predicted, reference = _checked(predicted, reference)
+    predicted, reference = checked_forces(predicted, reference)
     return float(np.mean(np.abs(predicted - reference)))
 
 
 def force_mean_square_error(predicted: FloatArray, reference: FloatArray) -> float:
     """Mean square error of the components, (eV/Å)²."""
-    predicted, reference = _checked(predicted, reference)
+    predicted, reference = checked_forces(predicted, reference)
     return float(np.mean((predicted - reference) ** 2))
 
 
 def force_magnitude_mae(predicted: FloatArray, reference: FloatArray) -> float:
     """Mean over atoms of the absolute difference of the two forces' lengths, eV/Å."""
-    predicted, reference = _checked(predicted, reference)
+    predicted, reference = checked_forces(predicted, reference)
     lengths = np.linalg.norm(predicted, axis=1), np.linalg.norm(reference, axis=1)
     return float(np.mean(np.abs(lengths[0] - lengths[1])))
 
 
 def force_vector_errors(predicted: FloatArray, reference: FloatArray) -> FloatArray:
     """Length of the error vector of each atom, eV/Å, shape (n_atoms,)."""
-    predicted, reference = _checked(predicted, reference)
+    predicted, reference = checked_forces(predicted, reference)
     return np.asarray(np.linalg.norm(predicted - reference, axis=1))
 
 
@@ -72,7 +78,7 @@ def force_cosine_mean(
 
     A predicted force of zero has no direction and counts as a cosine of zero.
     """
-    predicted, reference = _checked(predicted, reference)
+    predicted, reference = checked_forces(predicted, reference)
     judged = has_direction(reference, floor_eV_A)
     if not judged.any():
         return None
@@ -87,7 +93,7 @@ def softening_slope(predicted: FloatArray, reference: FloatArray) -> float | Non
 
     Below one, the potential's energy surface is too soft (Deng et al., npj Comput. Mater. 11, 9).
     """
-    predicted, reference = _checked(predicted, reference)
+    predicted, reference = checked_forces(predicted, reference)
     square = float(np.sum(reference**2))
     return float(np.sum(predicted * reference)) / square if square > 0 else None
 
@@ -99,7 +105,7 @@ def has_slope(reference: FloatArray) -> bool:
 
 def softening_line(predicted: FloatArray, reference: FloatArray) -> tuple[float, float] | None:
     """Slope and intercept (eV/Å) of the ordinary least-squares line; None at constant forces."""
-    predicted, reference = _checked(predicted, reference)
+    predicted, reference = checked_forces(predicted, reference)
     x, y = reference.ravel(), predicted.ravel()
     variance = float(np.var(x))
     if variance == 0:
@@ -113,7 +119,7 @@ def force_corrected_mae(predicted: FloatArray, reference: FloatArray, slope: flo
 
     At a slope of ``SLOPE_FLOOR`` or less there is no softening to mend and nothing is divided.
     """
-    predicted, reference = _checked(predicted, reference)
+    predicted, reference = checked_forces(predicted, reference)
     corrected = predicted / slope if slope > SLOPE_FLOOR else predicted
     return float(np.mean(np.abs(corrected - reference)))
 

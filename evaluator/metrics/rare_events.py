@@ -13,6 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluator.metrics.forces import checked_forces
+
 FloatArray = NDArray[np.float64]
 
 #: The authors' grid: so many points from zero to the limit, both included.
@@ -83,13 +85,4 @@ def fraction_beyond(errors: FloatArray, threshold: float) -> float:
 
 
 def _checked(predicted: FloatArray, reference: FloatArray) -> tuple[FloatArray, FloatArray]:
-    predicted, reference = np.asarray(predicted, float), np.asarray(reference, float)
-    if predicted.shape != reference.shape or predicted.ndim != 2 or predicted.shape[1] != 3:
-        raise ValueError(
-            f"forces must both be (n_atoms, 3), not {predicted.shape} and {reference.shape}"
-        )
-    if len(predicted) == 0:
-        raise ValueError("there are no migrating atoms")
-    if not (np.isfinite(predicted).all() and np.isfinite(reference).all()):
-        raise ValueError("forces must be finite")
-    return predicted, reference
+    return checked_forces(predicted, reference, if_empty="there are no migrating atoms")

@@ -29,26 +29,24 @@ from leaderboard.services.evaluations import cancel_all_of, queue_evaluations
 DEFAULT_BENCHMARK = "core"
 
 #: What the owner of a potential may say of it; ``is_baseline`` is the staff's to set.
-POTENTIAL_FIELDS = frozenset(
-    {
-        "name",
-        "description",
-        "architecture",
-        "authors",
-        "paper_url",
-        "code_url",
-        "licence",
-        "training_sets",
-        "level_of_theory",
-        "n_parameters",
-    }
+POTENTIAL_FIELDS = (
+    "name",
+    "description",
+    "architecture",
+    "authors",
+    "paper_url",
+    "code_url",
+    "licence",
+    "training_sets",
+    "level_of_theory",
+    "n_parameters",
 )
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
 
 
 def create_potential(user: User, **fields: Any) -> Potential:  # noqa: ANN401  (model fields)
     """Register a potential under ``slug``; its creator owns it. Raises SubmissionError."""
-    _refuse_unknown(user, fields, allowed=POTENTIAL_FIELDS | {"slug"})
+    _refuse_unknown(user, fields, allowed=(*POTENTIAL_FIELDS, "slug"))
     potential = Potential(owner=user, **fields)
     _check_fields(potential)
     try:
@@ -258,9 +256,9 @@ def _check_owner(user: User, potential: Potential) -> None:
         raise PermissionDenied(f"Only the owner of {potential} may do this.")
 
 
-def _refuse_unknown(user: User, fields: Mapping[str, object], *, allowed: frozenset[str]) -> None:
+def _refuse_unknown(user: User, fields: Mapping[str, object], *, allowed: tuple[str, ...]) -> None:
     if user.is_staff:
-        allowed |= {"is_baseline"}
+        allowed += ("is_baseline",)
     unknown = {name: "cannot be set." for name in fields if name not in allowed}
     if unknown:
         raise SubmissionError(unknown)

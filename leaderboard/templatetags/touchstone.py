@@ -10,7 +10,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from evaluator.catalog import CONSISTENCY, METRICS, Column, Direction, Metric, Parameter
+from evaluator.catalog import CONSISTENCY, METRICS, Column, Direction, Metric
 from leaderboard.models import Evaluation, Submission
 from leaderboard.web.verdicts import VERDICTS, VerdictHelp
 
@@ -151,19 +151,6 @@ def unit_name(name: str) -> str:
     if head and tail in units:
         return f"{words(head)} / {tail.replace('A3', 'Å³').replace('percent', '%')}"
     return words(name)
-
-
-@register.filter
-def range_of(parameter: Parameter) -> str:
-    """What values a parameter may take."""
-    if parameter.choices:
-        return ", ".join(parameter.choices)
-    low, high = parameter.minimum, parameter.maximum
-    if low is not None and high is not None:
-        return f"{low:g} to {high:g}"
-    if low is not None:
-        return f"at least {low:g}"
-    return f"at most {high:g}" if high is not None else ""
 
 
 @register.filter

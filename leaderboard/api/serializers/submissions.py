@@ -18,20 +18,9 @@ from leaderboard.api.serializers.fields import (
 )
 from leaderboard.enums import Visibility
 from leaderboard.models import Potential, Submission
+from leaderboard.services.submissions import POTENTIAL_FIELDS
 
-_DESCRIBED = (
-    "name",
-    "description",
-    "architecture",
-    "authors",
-    "paper_url",
-    "code_url",
-    "licence",
-    "training_sets",
-    "level_of_theory",
-    "n_parameters",
-    "is_baseline",
-)
+_DESCRIBED = (*POTENTIAL_FIELDS, "is_baseline")
 
 
 class PotentialRecord(serializers.ModelSerializer[Potential]):
