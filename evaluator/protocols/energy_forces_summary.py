@@ -15,6 +15,7 @@ import numpy as np
 from evaluator.metrics.forces import (
     COSINE_FLOOR_EV_A,
     errors_by_reference_length,
+    force_corrected_mae,
     force_mae,
     force_vector_errors,
     has_slope,
@@ -28,6 +29,13 @@ from evaluator.protocols.base import FloatArray, Outcome, System
 FORCE_BINS_EV_A = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)
 #: Lower edges of the bins of the reference energy above its material's lowest, eV/atom.
 ENERGY_BINS_eV = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
+
+#: Shares of the atoms at which the error that so many stay below is given.
+ERROR_SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+#: Cells along each axis of the parity histogram.
+PARITY_CELLS = 48
+#: The histogram spans this share of the reference components; the rest is counted beside it.
+_PARITY_SHARE = 0.999
 
 Forces = tuple[System, FloatArray, FloatArray]
 
@@ -46,6 +54,8 @@ def summarise(judged: Sequence[tuple[System, Outcome]]) -> dict[str, Any]:
     return {
         "softening": _softening(forces, predicted, reference),
         "softening_by_material": _by_material(forces),
+        "force_error_shares": _error_shares(errors),
+        "force_parity": force_parity(predicted, reference),
         "force_mae_by_element": _by_element(forces, predicted, reference),
         "force_error_by_reference_force": errors_by_reference_length(
             errors, reference, FORCE_BINS_EV_A
@@ -71,19 +81,30 @@ def _softening(
     }
 
 
-def _by_material(forces: Sequence[Forces]) -> dict[str, float | int | None]:
+def _by_material(forces: Sequence[Forces]) -> dict[str, Any]:
     """Slopes of materials, each with the forces of all its structures, each counting once."""
     grouped: dict[str, list[Forces]] = defaultdict(list)
     for item in forces:
         grouped[material(item[0])].append(item)
-    slopes, with_intercept = [], []
-    for items in grouped.values():
+    slopes, with_intercept, materials = [], [], []
+    for name, items in sorted(grouped.items()):
         predicted, reference = _pooled(items)
         slope, line = softening_slope(predicted, reference), softening_line(predicted, reference)
         if has_slope(reference) and slope is not None and line is not None:
             slopes.append(slope)
             with_intercept.append(line[0])
+            materials.append(
+                {
+                    "material": name,
+                    "n_structures": len(items),
+                    "slope_through_origin": slope,
+                    "slope_with_intercept": line[0],
+                    "force_mae_eV_A": force_mae(predicted, reference),
+                    "force_corrected_mae_eV_A": force_corrected_mae(predicted, reference, slope),
+                }
+            )
     return {
+        "materials": materials,
         "n_materials": len(slopes),
         "n_materials_without_slope": len(grouped) - len(slopes),
         "slope_mean": float(np.mean(slopes)) if slopes else None,
@@ -91,6 +112,34 @@ def _by_material(forces: Sequence[Forces]) -> dict[str, float | int | None]:
         "slope_std": float(np.std(slopes)) if slopes else None,
         "slope_with_intercept_mean": float(np.mean(with_intercept)) if slopes else None,
         "fraction_below_one": float(np.mean(np.array(slopes) < 1)) if slopes else None,
+    }
+
+
+def _error_shares(errors: FloatArray) -> list[dict[str, float]]:
+    """The distribution of the atoms' force errors: the error that each share stays below."""
+    limits = np.quantile(errors, ERROR_SHARES)
+    return [
+        {"share": share, "error_eV_A": float(limit)}
+        for share, limit in zip(ERROR_SHARES, limits, strict=True)
+    ]
+
+
+def force_parity(predicted: FloatArray, reference: FloatArray) -> dict[str, Any]:
+    """How many components lie where in the plane of reference and predicted force.
+
+    Both axes run from minus to plus ``limit_eV_A`` in ``n_cells`` equal cells. ``cells`` holds
+    (reference cell, predicted cell, count) of those that are not empty; ``n_outside`` counts the
+    components beyond the frame.
+    """
+    x, y = reference.ravel(), predicted.ravel()
+    limit = float(np.quantile(np.abs(x), _PARITY_SHARE)) or 1.0
+    edges = np.linspace(-limit, limit, PARITY_CELLS + 1)
+    counts = np.histogram2d(x, y, bins=(edges, edges))[0].astype(int)
+    return {
+        "limit_eV_A": limit,
+        "n_cells": PARITY_CELLS,
+        "cells": [[int(i), int(j), int(counts[i, j])] for i, j in np.argwhere(counts)],
+        "n_outside": int(len(x) - counts.sum()),
     }
 
 

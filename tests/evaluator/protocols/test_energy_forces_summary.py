@@ -10,9 +10,12 @@ from ase.units import GPa
 from evaluator.protocols.base import Outcome, System
 from evaluator.protocols.energy_forces import EnergyForcesProtocol
 from evaluator.protocols.energy_forces_summary import (
+    ERROR_SHARES,
+    PARITY_CELLS,
     ENERGY_BINS_eV,
     dummy_errors,
     energies_above_minimum,
+    force_parity,
     material,
     summarise,
 )
@@ -146,3 +149,44 @@ def test_summary_states_how_energies_were_compared(
     assert found["energy_reference"] == energy_reference
     assert found["dummy"]["force_rmse_eV_A"] > 0
     assert (found["energy_shift_eV_per_atom"] == {}) == (energy_reference == "as_is")
+
+
+def test_each_material_is_listed_with_its_own_slope_and_what_it_explains(
+    systems: list[System],
+) -> None:
+    materials = summarise(scaled(systems[2:], [0.9, 1.2]))["softening_by_material"]["materials"]
+    assert [(m["material"], m["n_structures"]) for m in materials] == [("Ag", 1), ("Au", 1)]
+    assert [m["slope_through_origin"] for m in materials] == pytest.approx([1.2, 0.9])
+    assert all(m["force_mae_eV_A"] > 0.01 for m in materials)
+    assert [m["force_corrected_mae_eV_A"] for m in materials] == pytest.approx([0, 0], abs=1e-12)
+
+
+def test_error_shares_are_the_quantiles_of_the_atoms_errors() -> None:
+    atoms = Atoms("H101", positions=np.arange(303.0).reshape(-1, 3))
+    reference = np.zeros((101, 3))
+    reference[0, 0] = 1.0  # so that there is something to predict
+    predicted = reference.copy()
+    predicted[:, 1] = np.arange(101)
+    a_system = System(id="a", atoms=atoms, reference={"forces": reference}, family="")
+    outcome = Outcome(values={}, arrays={"forces": predicted})
+    found = summarise([(a_system, outcome)])["force_error_shares"]
+    assert {row["share"]: row["error_eV_A"] for row in found} == pytest.approx(
+        {s: 100 * s for s in ERROR_SHARES}
+    )
+
+
+def test_parity_histogram_counts_every_component_once() -> None:
+    reference = np.linspace(-1, 1, 3000).reshape(-1, 3)
+    reference[0, 0] = -50  # an outlier does not stretch the frame
+    found = force_parity(0.5 * reference, reference)
+    assert found["limit_eV_A"] == pytest.approx(1, abs=0.01)
+    assert found["n_outside"] >= 1
+    assert sum(count for _, _, count in found["cells"]) + found["n_outside"] == 3000
+    # Half the slope: the last column of the reference lies three quarters up the predicted axis.
+    last = {j for i, j, _ in found["cells"] if i == PARITY_CELLS - 1}
+    assert last <= {35, 36}
+
+
+def test_parity_histogram_of_zero_reference_forces_has_a_frame() -> None:
+    found = force_parity(np.zeros((2, 3)), np.zeros((2, 3)))
+    assert (found["limit_eV_A"], found["n_outside"]) == (1.0, 0)
