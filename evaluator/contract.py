@@ -16,6 +16,9 @@ from typing import Any, Self
 
 CONTRACT_VERSION = 1
 
+#: Names of output files: safe in a folder, in an address and in an HTTP header.
+FILE_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+
 
 class Verdict(StrEnum):
     """How an evaluation ended. A physical failure is no verdict: it is data and is scored."""
@@ -200,6 +203,20 @@ class TaskScore(_Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FileRecord(_Record):
+    """An output file of one system: a trajectory, a band structure. The bytes go another way."""
+
+    system_id: str
+    #: Matches FILE_NAME_PATTERN.
+    name: str
+    sha256: str
+    size_bytes: int
+    media_type: str
+    #: Why its bytes were not kept, one sentence; empty where they were.
+    left_out: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluationReport(_Record):
     """All that one evaluation found."""
 
@@ -209,6 +226,8 @@ class EvaluationReport(_Record):
     scores: tuple[ScoreRecord, ...] = ()
     task_score: TaskScore | None = None
     systems: tuple[SystemRecord, ...] = ()
+    #: Output files in the systems' order, also those that were too large to be kept.
+    files: tuple[FileRecord, ...] = ()
     #: Share of systems whose elements the potential supports, 0 to 1.
     coverage: float | None = None
     n_systems: int = 0

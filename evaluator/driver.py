@@ -28,12 +28,19 @@ from evaluator.contract import (
     Verdict,
 )
 from evaluator.exceptions import InfrastructureError
+from evaluator.output_files import StoreFile, hand_over
 from evaluator.plain import plain
 from evaluator.preparation import Prepared, Refused, prepare
 from evaluator.sandbox.base import Sandbox
 from evaluator.sandbox.session import CalculatorFailure, CalculatorRequest, CalculatorSession
 from evaluator.scoring import score
-from evaluator.trials import Trial, judge_together, records_of, unsupported_elements
+from evaluator.trials import (
+    Trial,
+    files_of,
+    judge_together,
+    records_of,
+    unsupported_elements,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +63,7 @@ def evaluate(
     only: Collection[str] | None = None,
     progress: Progress = lambda phase, done, total: None,
     should_stop: Callable[[], bool] = lambda: False,
+    store_file: StoreFile = lambda record, content: None,
 ) -> EvaluationReport:
     """Evaluate a submission on a task.
 
@@ -71,6 +79,8 @@ def evaluate(
         Called in this thread when the phase or the number of finished systems has changed.
     should_stop
         Polled in this thread several times a second; when true, the verdict is "cancelled".
+    store_file
+        Called in this thread, before the report is returned, with each output file to be kept.
 
     Raises
     ------
@@ -87,7 +97,9 @@ def evaluate(
             wall_time_s=time.monotonic() - started,
         )
     plan = plan or _default_plan(prepared, device)
-    evaluation = _Evaluation(prepared, sandbox, device, plan, progress, should_stop, started)
+    evaluation = _Evaluation(
+        prepared, sandbox, device, plan, progress, should_stop, store_file, started
+    )
     try:
         return evaluation.run()
     except InfrastructureError:
@@ -119,10 +131,11 @@ class _Evaluation:
         plan: PoolPlan,
         progress: Progress,
         should_stop: Callable[[], bool],
+        store_file: StoreFile,
         started: float,
     ) -> None:
         self.prepared, self.sandbox, self.device, self.plan = prepared, sandbox, device, plan
-        self.should_stop = should_stop
+        self.should_stop, self.store_file = should_stop, store_file
         self.started = started
         self.deadline = started + prepared.task.limits.wall_time_s
         self.timings: dict[str, float] = {}
@@ -293,6 +306,7 @@ class _Evaluation:
             verdict=verdict,
             message=message,
             systems=records_of(self.trials, self.prepared, rows),
+            files=hand_over(files_of(self.trials), self.store_file),
             coverage=None if self.info is None else 1 - n_unsupported / len(self.trials),
             n_systems=len(self.trials),
             n_failed=sum(trial.status is SystemStatus.FAILED for trial in self.trials),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evaluator.calculators.base import Info
@@ -103,3 +103,11 @@ def records_of(
         for trial, row in zip(trials, more, strict=True)
         if trial.status is not None
     )
+
+
+def files_of(trials: Sequence[Trial]) -> Iterator[tuple[str, str, bytes]]:
+    """(system, name, content) of all output files, in the reference's order."""
+    for trial in trials:
+        if trial.outcome is not None:
+            for name, content in sorted(trial.outcome.files.items()):
+                yield trial.system.id, name, content

@@ -49,6 +49,10 @@ class Outcome:
     values: dict[str, Any]
     #: Arrays that the scoring needs (predicted forces, say); not shown in tables.
     arrays: dict[str, FloatArray] = field(default_factory=dict)
+    #: Output files to download, by name ("trajectory.extxyz.gz"; contract.FILE_NAME_PATTERN).
+    #: Small: see evaluator/output_files.py for the caps. The same run must give the same bytes
+    #: (a gzip header without a time).
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
 class Statistic(StrEnum):

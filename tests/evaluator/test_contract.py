@@ -7,6 +7,7 @@ import pytest
 from evaluator.contract import (
     INFRASTRUCTURE_VERDICTS,
     EvaluationReport,
+    FileRecord,
     Limits,
     ReferenceSpec,
     ScoredMetric,
@@ -45,6 +46,15 @@ REPORT = EvaluationReport(
         SystemRecord(system_id="Si", status=SystemStatus.OK, values={"element": "Si"}),
         SystemRecord(system_id="He", status=SystemStatus.FAILED, message="No minimum."),
     ),
+    files=(
+        FileRecord(
+            system_id="Si",
+            name="bands.json.gz",
+            sha256="0" * 64,
+            size_bytes=3,
+            media_type="application/gzip",
+        ),
+    ),
     coverage=1.0,
     n_systems=2,
     n_failed=1,
@@ -71,6 +81,7 @@ def test_an_old_report_still_loads() -> None:
     assert report.systems[0].status is SystemStatus.OK
     assert report.systems[0].n_calls == 18
     assert report.consistency == {}
+    assert report.files == ()
 
 
 def test_a_submission_keeps_none_apart_from_no_elements() -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,8 @@ from evaluator.contract import EvaluationReport, Limits, Phase, SystemStatus, Ta
 from evaluator.driver import evaluate
 from evaluator.exceptions import InfrastructureError
 from evaluator.potentials import resolve
+from evaluator.protocols.base import Outcome, System
+from evaluator.protocols.equation_of_state import EquationOfStateProtocol
 from evaluator.sandbox.base import Sandbox, find_sandbox
 from tests.evaluator.small_tasks import (
     submission_of,
@@ -470,3 +473,30 @@ def test_a_calculator_that_dies_in_the_checks_has_still_done_the_task(
     report = run(sandbox, artifact, "package", reference, task=task_on(reference, "energy_forces"))
     assert report.verdict is Verdict.OK
     assert "broken off" in report.consistency["message"]
+
+
+def test_output_files_are_handed_over_and_named_in_the_report(
+    sandbox: Sandbox, metals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulate = EquationOfStateProtocol.simulate
+
+    def simulate_with_file(self: EquationOfStateProtocol, system: System, *more: Any) -> Outcome:
+        found = simulate(self, system, *more)
+        return replace(found, files={"volume.txt": str(found.values["element"]).encode()})
+
+    monkeypatch.setattr(EquationOfStateProtocol, "simulate", simulate_with_file)
+    given: dict[tuple[str, str], bytes] = {}
+
+    report = run(
+        sandbox,
+        write_emt(tmp_path),
+        "ase",
+        metals,
+        store_file=lambda record, content: given.update({(record.system_id, record.name): content}),
+    )
+
+    ids = [system.system_id for system in report.systems]
+    assert [(file.system_id, file.name) for file in report.files] == [
+        (system_id, "volume.txt") for system_id in ids
+    ]
+    assert [given[system_id, "volume.txt"] for system_id in ids] == [b"Al", b"Cu", b"Pt"]
