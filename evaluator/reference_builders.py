@@ -24,6 +24,7 @@ from ase.units import GPa
 
 from evaluator.md_systems import md_systems
 from evaluator.phonon_references import phonondb
+from evaluator.symmetric_crystals import symmetric_crystals
 
 #: The frames, and what is to be said of them (counts of what was left out and why).
 Built = tuple[list[Atoms], dict[str, Any]]
@@ -239,4 +240,5 @@ BUILDERS: dict[str, Builder] = {
     "jarvis_mlearn": jarvis_mlearn,
     "silicon_rare_events": silicon_rare_events,
     "md_systems": md_systems,
+    "symmetric_crystals": symmetric_crystals,
 }

@@ -28,6 +28,7 @@ def test_the_standard_tasks_are_these() -> None:
         "phonons",
         "phonons-small",
         "rare-event-forces-si",
+        "smoke",
     ]
 
 
@@ -76,6 +77,7 @@ OUTSIDE_CORE = {
     "phonons",
     "phonons-small",
     "rare-event-forces-si",
+    "smoke",
 }
 
 
