@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import altair as alt
 import vl_convert
 from django.conf import settings
+from django.utils.text import slugify
 
 #: Told apart by the colour-blind and on light and dark; each has its own shape as well.
 COLOURS = ("#1f83c4", "#d55e00", "#00997a", "#b06fc4", "#a8820f", "#7a7f87")
@@ -40,6 +41,11 @@ class Chart:
     description: str
     spec: dict[str, Any]
     svg: str
+
+    @property
+    def id(self) -> str:
+        """Of the chart's element; one page never shows two charts of one title."""
+        return f"chart-{slugify(self.title)}"
 
 
 def finished(chart: AnyChart, title: str, description: str) -> Chart:

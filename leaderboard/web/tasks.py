@@ -13,8 +13,9 @@ from django.views.decorators.http import require_safe
 from evaluator.catalog import METRICS, Column
 from evaluator.contract import SystemStatus
 from leaderboard.charts import MAX_SERIES, Chart, parity_chart
+from leaderboard.charts.families import Judged, task_charts
 from leaderboard.enums import VersionState
-from leaderboard.models import SystemResult, TaskVersion
+from leaderboard.models import Evaluation, SystemResult, TaskVersion
 from leaderboard.services.leaderboards import TaskBoard, TaskRow, task_board
 from leaderboard.web.evaluations import address_of_system
 
@@ -69,6 +70,7 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
             "drawn": [row.submission.pk for row in drawn],
             "max_drawn": MAX_SERIES,
             "chart": _chart(version, column, drawn) if column else None,
+            "charts": _family_charts(version, drawn),
         },
     )
 
@@ -132,6 +134,25 @@ def _chart(version: TaskVersion, column: Column, rows: Sequence[TaskRow]) -> Cha
         return None
     drawn = set(points["potential"])
     return parity_chart(points, column, [name for name in names.values() if name in drawn])
+
+
+def _family_charts(version: TaskVersion, rows: Sequence[TaskRow]) -> list[Chart]:
+    """What the protocol draws of several potentials; nothing of a hidden reference."""
+    if version.reference_set is None or not version.reference_set.is_public:
+        return []
+    found = Evaluation.objects.filter(pk__in=[row.evaluation.pk for row in rows])
+    summaries = dict(found.values_list("pk", "summary"))
+    return task_charts(
+        version.protocol,
+        [
+            Judged(
+                evaluation_pk=row.evaluation.pk,
+                label=_label(row),
+                summary=summaries[row.evaluation.pk],
+            )
+            for row in rows
+        ],
+    )
 
 
 def _label(row: TaskRow) -> str:

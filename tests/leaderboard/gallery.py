@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 from django.utils import timezone
 
+from evaluator.plain import plain
+from evaluator.protocols.base import Outcome, System
+from evaluator.protocols.energy_forces_summary import summarise
 from leaderboard import models
 from leaderboard.enums import VersionState
 from tests.leaderboard import factories
@@ -169,6 +173,7 @@ def _scored(
         n_unsupported=n_unsupported, n_failed=seed % 3, wall_time_s=35.2 + seed, attempt=1,
         consistency={"rotation_energy_meV": 0.0031, "force_finite_difference_meV_A": 1.2},
         provenance={"device": "cpu", "dtype": "float32", "versions": {"torch": "2.13.0"}},
+        summary=_summary(score, rng) if task.protocol == "energy_forces" else {},
     )  # fmt: skip
     for row in task.metrics:
         value = row["bad"] + score * (row["good"] - row["bad"])
@@ -181,6 +186,18 @@ def _scored(
         _system(evaluation, task.protocol, n, score, rng, seed % 3, n_unsupported)
         for n in range(len(ELEMENTS))
     )
+
+
+def _summary(score: float, rng: np.random.Generator) -> dict[str, Any]:
+    """What the protocol makes of forces that are too small and scattered."""
+    judged = []
+    for symbol in ELEMENTS[:12]:
+        atoms = Atoms(f"{symbol}8", positions=rng.random((8, 3)))
+        reference = rng.normal(0, 1, (8, 3))
+        predicted = (0.5 + 0.5 * score) * reference + rng.normal(0, 0.3 * (1 - score), (8, 3))
+        system = System(id=symbol, atoms=atoms, reference={"forces": reference, "energy": -1.0})
+        judged.append((system, Outcome(values={}, arrays={"forces": predicted})))
+    return dict(plain(summarise(judged)))
 
 
 def _system(

@@ -348,9 +348,9 @@ def test_pages_take_a_constant_number_of_queries(client: Client, n: int) -> None
     } == {
         "board": 7,
         "tasks": 1,
-        "task": 5,
+        "task": 6,
         "potentials": 1,
-        "potential": 11,
+        "potential": 10,
         "submission": 2,
         "progress": 2,
         "evaluation": 4,

@@ -1,0 +1,55 @@
+"""Which charts each protocol has: of one evaluation, and of a task with several potentials.
+
+Each family has a module of its own, which fills in its protocol's entry here. A chart is left out
+where its data are not there (an old report, nothing judged); it is never drawn empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from leaderboard.charts import forces
+from leaderboard.charts.base import Chart
+from leaderboard.models import SystemResult
+
+
+@dataclass(kw_only=True)
+class Judged:
+    """What one evaluation found, as far as charts need it; systems are read where one asks."""
+
+    evaluation_pk: UUID
+    #: The potential's name and version, as legends show it.
+    label: str
+    summary: Mapping[str, Any]
+
+    @cached_property
+    def systems(self) -> list[SystemResult]:
+        """In the order of the reference set."""
+        found = SystemResult.objects.filter(evaluation=self.evaluation_pk)
+        return list(found.order_by("position"))
+
+
+#: Charts of one evaluation, by protocol.
+EVALUATION_CHARTS: dict[str, Callable[[Judged], list[Chart]]] = {
+    "energy_forces": lambda judged: forces.evaluation_charts(judged.label, judged.summary),
+}
+#: Charts of a task, by protocol: at most MAX_SERIES evaluations, in the order of colours.
+TASK_CHARTS: dict[str, Callable[[Sequence[Judged]], list[Chart]]] = {
+    "energy_forces": lambda rows: forces.task_charts([(r.label, r.summary) for r in rows]),
+}
+#: Keys of a summary that are drawn and would only fill a table.
+DRAWN_ONLY = {"energy_forces": frozenset({"force_parity", "force_error_shares"})}
+
+
+def evaluation_charts(protocol: str, judged: Judged) -> list[Chart]:
+    draw = EVALUATION_CHARTS.get(protocol)
+    return draw(judged) if draw else []
+
+
+def task_charts(protocol: str, rows: Sequence[Judged]) -> list[Chart]:
+    draw = TASK_CHARTS.get(protocol)
+    return draw(rows) if draw and rows else []
