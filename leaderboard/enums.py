@@ -34,6 +34,22 @@ class Visibility(models.TextChoices):
     PUBLIC = "public"
 
 
+class TeamRole(models.TextChoices):
+    """What a member of a team may do; see models/permissions.py."""
+
+    VIEWER = "viewer"
+    SUBMITTER = "submitter"
+    OWNER = "owner"
+
+
+class TokenScope(models.TextChoices):
+    """What an API token may be used for, within the rights of its user."""
+
+    READ = "read"
+    SUBMIT = "submit"
+    ADMIN = "admin"
+
+
 def verdict_choices() -> list[tuple[str, str]]:
     return [(v.value, v.value.replace("_", " ")) for v in Verdict]
 

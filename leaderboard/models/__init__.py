@@ -7,6 +7,8 @@ from leaderboard.models.potential import Potential
 from leaderboard.models.reference import ReferenceSet
 from leaderboard.models.submission import Artifact, Submission
 from leaderboard.models.task import Task, TaskVersion
+from leaderboard.models.team import Invitation, Membership, Team
+from leaderboard.models.usage import Charge, QuotaOverride, RequestCount
 from leaderboard.models.worker import Worker
 
 __all__ = [
@@ -15,14 +17,20 @@ __all__ = [
     "Benchmark",
     "BenchmarkTask",
     "BenchmarkVersion",
+    "Charge",
     "Evaluation",
     "Event",
+    "Invitation",
+    "Membership",
     "Potential",
+    "QuotaOverride",
     "ReferenceSet",
+    "RequestCount",
     "Score",
     "Submission",
     "SystemResult",
     "Task",
     "TaskVersion",
+    "Team",
     "Worker",
 ]

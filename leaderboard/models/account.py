@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
+
+from leaderboard.enums import TokenScope
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -20,6 +24,10 @@ TOKEN_PREFIX = "tst_"  # noqa: S105  (a public marker by which leaked tokens are
 def hash_token(token: str) -> str:
     # The token has 256 random bits, so a plain fast hash cannot be searched.
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def default_scopes() -> list[str]:
+    return [TokenScope.READ.value, TokenScope.SUBMIT.value]
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
@@ -46,6 +54,11 @@ class ApiToken(models.Model):
     token_hash = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the token.")
     created_at = models.DateTimeField(auto_now_add=True, help_text="When it was made.")
     last_used_at = models.DateTimeField(null=True, blank=True, help_text="Last request with it.")
+    scopes = ArrayField(
+        models.CharField(max_length=16, choices=TokenScope),
+        default=default_scopes,
+        help_text="read: what its user sees; submit: changes; admin: teams, and staff's rights.",
+    )
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Refused from then on.")
     revoked_at = models.DateTimeField(null=True, blank=True, help_text="Revoked by its owner.")
 
@@ -53,13 +66,25 @@ class ApiToken(models.Model):
 
     class Meta:
         ordering = ("-created_at",)
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="token_has_known_scopes",
+                condition=models.Q(
+                    scopes__contained_by=[scope.value for scope in TokenScope], scopes__len__gt=0
+                ),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.hint}… of {self.user}"
 
     @classmethod
     def create(
-        cls, user: User, name: str, lifetime: timedelta | None = None
+        cls,
+        user: User,
+        name: str,
+        lifetime: timedelta | None = None,
+        scopes: Collection[str] | None = None,
     ) -> tuple[ApiToken, str]:
         """Make a token; return the row and the token's text, which cannot be had again."""
         text = TOKEN_PREFIX + secrets.token_urlsafe(32)
@@ -68,6 +93,7 @@ class ApiToken(models.Model):
             name=name,
             hint=text[:10],
             token_hash=hash_token(text),
+            scopes=default_scopes() if scopes is None else sorted(scopes),
             expires_at=timezone.now() + lifetime if lifetime else None,
         )
         return row, text

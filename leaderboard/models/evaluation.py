@@ -14,6 +14,7 @@ from django.db import models
 
 from evaluator.contract import SystemStatus
 from leaderboard.enums import TERMINAL_STATES, EvaluationState, Visibility, verdict_choices
+from leaderboard.models.permissions import potentials_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -28,7 +29,7 @@ class EvaluationQuerySet(models.QuerySet["Evaluation"]):
         )
         if user.is_anonymous:
             return self.filter(public)
-        return self.filter(public | models.Q(submission__potential__owner=user))
+        return self.filter(public | potentials_of(user, "submission__potential__"))
 
     def current(self) -> EvaluationQuerySet:
         """Leaves out those that a re-evaluation has superseded."""

@@ -25,7 +25,15 @@ class Potential(models.Model):
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
         related_name="potentials",
-        help_text="Who may submit versions of it.",
+        help_text="Who registered it, and owns it unless a team does.",
+    )
+    team = models.ForeignKey(
+        "leaderboard.Team",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="potentials",
+        help_text="The team that owns it, if one does; its members have their roles' rights.",
     )
     description = models.TextField(blank=True, max_length=10_000, help_text="Plain text.")
     architecture = models.CharField(

@@ -11,6 +11,7 @@ from django.db import models
 
 from evaluator.contract import SubmissionSpec
 from leaderboard.enums import Visibility, calculator_kind_choices
+from leaderboard.models.permissions import potentials_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -49,7 +50,7 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
         public = models.Q(visibility=Visibility.PUBLIC, withdrawn_at__isnull=True)
         if user.is_anonymous:
             return self.filter(public)
-        return self.filter(public | models.Q(potential__owner=user))
+        return self.filter(public | potentials_of(user, "potential__"))
 
     def standing(self) -> SubmissionQuerySet:
         """Those that belong on a public board."""

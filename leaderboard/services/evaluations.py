@@ -13,7 +13,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
@@ -24,6 +23,7 @@ from leaderboard import dispatch
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import ConflictError, LostLeaseError, SubmissionError
 from leaderboard.models import Evaluation, Event, Submission, TaskVersion, Worker
+from leaderboard.models.permissions import check_may_submit
 from leaderboard.services import failures, reports
 
 
@@ -151,7 +151,7 @@ def cancel(user: User, evaluation: Evaluation) -> Evaluation:
 
     Raises PermissionDenied for a stranger, ConflictError where it has ended.
     """
-    _check_owner(user, evaluation)
+    check_may_submit(user, evaluation.submission.potential)
     with transaction.atomic():
         evaluation = Evaluation.objects.select_for_update().get(pk=evaluation.pk)
         if evaluation.has_ended:
@@ -176,7 +176,7 @@ def reevaluate(user: User, evaluation: Evaluation, reason: str, priority: int = 
     For the submission's owner and the staff. Raises PermissionDenied, SubmissionError without a
     reason, ConflictError where there is nothing to repeat.
     """
-    _check_owner(user, evaluation)
+    check_may_submit(user, evaluation.submission.potential)
     reason = reason.strip()
     if not reason or len(reason) > 300:
         raise SubmissionError({"reason": "Say in 1 to 300 characters why it is repeated."})
@@ -264,11 +264,6 @@ def _check_repeatable(old: Evaluation) -> None:
         raise ConflictError("Its submission was withdrawn.")
     if old.task_version.state != VersionState.PUBLISHED:
         raise ConflictError(f"{old.task_version} is no longer evaluated.")
-
-
-def _check_owner(user: User, evaluation: Evaluation) -> None:
-    if not user.is_staff and evaluation.submission.potential.owner_id != user.pk:
-        raise PermissionDenied("Only the owner of the submission may do this.")
 
 
 def _note(evaluation: Evaluation, kind: str, **data: object) -> None:

@@ -24,6 +24,7 @@ from leaderboard.models import (
     Submission,
     TaskVersion,
 )
+from leaderboard.models.permissions import potentials_of
 from leaderboard.services.board_types import (
     MISSING,
     BenchmarkBoard,
@@ -165,7 +166,7 @@ def _on_boards(user: User | AnonymousUser) -> QuerySet[Evaluation]:
     """Current evaluations of standing submissions, and of the reader's own private ones."""
     shown = Q(submission__visibility=Visibility.PUBLIC)
     if not user.is_anonymous:
-        shown |= Q(submission__potential__owner=user)
+        shown |= potentials_of(user, "submission__potential__")
     return (
         Evaluation.objects.filter(shown, is_current=True, submission__withdrawn_at__isnull=True)
         .select_related("submission__potential")

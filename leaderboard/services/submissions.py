@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -23,6 +23,7 @@ from leaderboard.models import (
     Submission,
     TaskVersion,
 )
+from leaderboard.models.permissions import check_may_manage, check_may_submit
 from leaderboard.services.artifacts import Upload, check_sha256, clean_filename, store_artifact
 from leaderboard.services.evaluations import cancel_all_of, queue_evaluations
 
@@ -59,7 +60,7 @@ def create_potential(user: User, **fields: Any) -> Potential:  # noqa: ANN401  (
 
 def update_potential(user: User, potential: Potential, **fields: Any) -> Potential:  # noqa: ANN401
     """Change what is said of a potential. Its slug stands in addresses and never changes."""
-    _check_owner(user, potential)
+    check_may_manage(user, potential)
     _refuse_unknown(user, fields, allowed=POTENTIAL_FIELDS)
     for name, value in fields.items():
         setattr(potential, name, value)
@@ -90,7 +91,7 @@ def submit(
     be refused without the file is refused before the file is read. Raises SubmissionError with
     every bad field, ConflictError for what exists already, PermissionDenied for a stranger.
     """
-    _check_owner(user, potential)
+    check_may_submit(user, potential)
     submission = Submission(
         potential=potential,
         version=version.strip(),
@@ -109,7 +110,7 @@ def submit(
 
 def withdraw(user: User, submission: Submission) -> Submission:
     """Take a submission off the boards. Its ended evaluations stay in the record."""
-    _check_owner(user, submission.potential)
+    check_may_manage(user, submission.potential)
     with transaction.atomic():
         submission = Submission.objects.select_for_update().get(pk=submission.pk)
         if submission.withdrawn_at is None:
@@ -249,11 +250,6 @@ def _refuse_same_bytes_twice(submission: Submission) -> None:
                 f"{existing.version}, submission {existing.pk}. Its scores would be the same."
             }
         )
-
-
-def _check_owner(user: User, potential: Potential) -> None:
-    if potential.owner_id != user.pk and not user.is_staff:
-        raise PermissionDenied(f"Only the owner of {potential} may do this.")
 
 
 def _refuse_unknown(user: User, fields: Mapping[str, object], *, allowed: tuple[str, ...]) -> None:

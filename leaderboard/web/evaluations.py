@@ -17,14 +17,11 @@ from django.views.decorators.http import conditional_page, require_POST, require
 
 from evaluator.catalog import CALCULATOR_KINDS, Column
 from evaluator.contract import Phase
-from leaderboard.charts import Chart
-from leaderboard.charts.families import Judged, evaluation_charts
 from leaderboard.enums import EvaluationState
-from leaderboard.models import Evaluation, Submission, SystemResult
+from leaderboard.models import Evaluation, Submission, SystemResult, permissions
 from leaderboard.services.leaderboards import has_theory_mismatch, why_not_ranked
 from leaderboard.services.submissions import withdraw
 from leaderboard.services.workers import waiting_reason
-from leaderboard.web.summaries import summary_parts
 
 SYSTEMS_PER_PAGE = 500
 
@@ -46,7 +43,7 @@ def submission(request: HttpRequest, pk: UUID) -> HttpResponse:
             **_progress(found),
             "kind": CALCULATOR_KINDS[found.calculator_kind],
             "may_withdraw": found.withdrawn_at is None
-            and (request.user.is_staff or request.user == found.potential.owner),
+            and permissions.may_manage(request.user, found.potential),
         },
     )
 
@@ -64,7 +61,7 @@ def submission_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
 @login_required
 def submission_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = _submission(request, pk)
-    if not (request.user.is_staff or request.user == found.potential.owner):
+    if request.user.is_anonymous or not permissions.may_manage(request.user, found.potential):
         raise Http404
     withdraw(request.user, found)
     messages.success(request, f"{found} is withdrawn: it stands on no board any more.")
@@ -92,7 +89,6 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
     page = Paginator(systems, SYSTEMS_PER_PAGE).get_page(request.GET.get("page"))
     # A value beside its error would tell a hidden reference.
     columns = [] if is_hidden else list(version.catalog_protocol.columns)
-    owner = found.submission.potential.owner
     done = found.state == EvaluationState.SUCCEEDED
     scored = {metric.key: metric for metric in version.scored_metrics()}
     return render(
@@ -111,18 +107,10 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
             "is_hidden": is_hidden,
             "why_not_ranked": why_not_ranked(found, version) if done else "",
             "theory_mismatch": has_theory_mismatch(found.submission, version),
-            "may_see_logs": request.user.is_staff or request.user == owner,
+            "may_see_logs": permissions.may_read_private(request.user, found.submission.potential),
             "ahead": _queue_places().get(found.pk),
-            "charts": [] if is_hidden else _charts(found),
-            "told": summary_parts(version.protocol, found.summary),
         },
     )
-
-
-def _charts(found: Evaluation) -> list[Chart]:
-    label = str(found.submission)
-    judged = Judged(evaluation_pk=found.pk, label=label, summary=found.summary)
-    return evaluation_charts(found.task_version.protocol, judged)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from evaluator.catalog import CALCULATOR_KINDS
-from leaderboard.models import Evaluation, Potential, Submission
+from leaderboard.models import Evaluation, Potential, Submission, permissions
 from leaderboard.services.leaderboards import BenchmarkBoard, BoardRow, benchmark_board
 from leaderboard.services.submissions import default_benchmark
 
@@ -53,19 +53,13 @@ def potential(request: HttpRequest, slug: str) -> HttpResponse:
             "board": board,
             "cards": _cards(submissions, board),
             "kinds": CALCULATOR_KINDS,
-            "is_owner": request.user == found.owner,
+            "is_owner": permissions.may_submit(request.user, found),
         },
     )
 
 
 def _visible(user: User | AnonymousUser) -> QuerySet[Potential]:
-    """Those with a version that the reader may see, and his own."""
-    if user.is_staff:
-        return Potential.objects.all()
-    seen = Exists(Submission.objects.filter(potential=OuterRef("pk")).visible_to(user))
-    if user.is_anonymous:
-        return Potential.objects.filter(seen)
-    return Potential.objects.filter(seen | Q(owner=user))
+    return Potential.objects.filter(permissions.potentials_visible_to(user))
 
 
 def _shown(prefix: str, user: User | AnonymousUser) -> Q:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -38,7 +37,7 @@ from leaderboard.api.views.base import (
     user_of,
 )
 from leaderboard.enums import EvaluationState
-from leaderboard.models import Evaluation, SystemResult
+from leaderboard.models import Evaluation, SystemResult, permissions
 from leaderboard.services import evaluations as service
 
 #: When it is worth asking again, in seconds.
@@ -135,9 +134,7 @@ class EvaluationLogs(APIView):
     @described("evaluations", "What the submission wrote; for its owner and the staff", LogsRecord)
     def get(self, request: Request, pk: UUID) -> Response:
         evaluation = one(visible_evaluations(request), f"evaluation {pk}", pk=pk)
-        user = user_of(request)
-        if evaluation.submission.potential.owner_id != user.pk and not user.is_staff:
-            raise PermissionDenied("Only the owner of the submission and the staff read its logs.")
+        permissions.check_may_read_logs(user_of(request), evaluation.submission.potential)
         return Response(LogsRecord(evaluation).data)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -34,18 +34,13 @@ from leaderboard.api.views.base import (
     user_of,
 )
 from leaderboard.exceptions import ConflictError
-from leaderboard.models import Evaluation, Potential, Submission
+from leaderboard.models import Evaluation, Potential, Submission, permissions
 from leaderboard.services import submissions as service
 
 
 def visible_potentials(request: Request) -> QuerySet[Potential]:
-    """One's own, and those with a submission that one may see."""
-    user = user_of(request)
-    rows = Potential.objects.select_related("owner")
-    if user.is_staff:
-        return rows
-    seen = Exists(Submission.objects.visible_to(user).filter(potential=OuterRef("pk")))
-    return rows.filter(seen | Q(owner=user)) if user.is_authenticated else rows.filter(seen)
+    rows = Potential.objects.select_related("owner", "team")
+    return rows.filter(permissions.potentials_visible_to(user_of(request)))
 
 
 def visible_submissions(request: Request) -> QuerySet[Submission]:
@@ -129,7 +124,11 @@ class SubmissionList(PagedView):
             rows = rows.filter(potential__slug=query["potential"])
         if query.get("mine"):
             mine = user_of(request)
-            rows = rows.filter(potential__owner=mine) if mine.is_authenticated else rows.none()
+            rows = (
+                rows.none()
+                if mine.is_anonymous
+                else rows.filter(permissions.potentials_of(mine, "potential__"))
+            )
         return paged(self, rows, SubmissionRecord)
 
     @described(
