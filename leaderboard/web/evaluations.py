@@ -17,11 +17,14 @@ from django.views.decorators.http import conditional_page, require_POST, require
 
 from evaluator.catalog import CALCULATOR_KINDS, Column
 from evaluator.contract import Phase
+from leaderboard.charts import Chart
+from leaderboard.charts.families import Judged, evaluation_charts
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Submission, SystemResult, permissions
 from leaderboard.services.leaderboards import has_theory_mismatch, why_not_ranked
 from leaderboard.services.submissions import withdraw
 from leaderboard.services.workers import waiting_reason
+from leaderboard.web.summaries import summary_parts
 
 SYSTEMS_PER_PAGE = 500
 
@@ -109,8 +112,16 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
             "theory_mismatch": has_theory_mismatch(found.submission, version),
             "may_see_logs": permissions.may_read_private(request.user, found.submission.potential),
             "ahead": _queue_places().get(found.pk),
+            "charts": [] if is_hidden else _charts(found),
+            "told": summary_parts(version.protocol, found.summary),
         },
     )
+
+
+def _charts(found: Evaluation) -> list[Chart]:
+    label = str(found.submission)
+    judged = Judged(evaluation_pk=found.pk, label=label, summary=found.summary)
+    return evaluation_charts(found.task_version.protocol, judged)
 
 
 @dataclass(frozen=True, kw_only=True)
