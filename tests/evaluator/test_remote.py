@@ -138,3 +138,34 @@ def test_a_failed_structure_is_a_failed_system_that_knows_why() -> None:
         calculator.calculate(alloy(), ["energy"])
     assert isinstance(caught.value, NotAnswered)
     assert caught.value.status is Status.NONFINITE
+
+
+def test_only_what_has_changed_is_asked_again() -> None:
+    atoms, asked = alloy(), Asked()
+    atoms.calc = RemoteCalculator(asked, ("energy", "forces"), DISGUISE)
+    atoms.get_potential_energy()
+    atoms.get_forces()
+    equal = atoms.copy()
+    equal.calc = atoms.calc
+    equal.get_forces()
+    assert len(asked.calls) == 1
+
+    def count(change: str) -> int:
+        before = len(asked.calls)
+        changed = atoms.copy()
+        changed.calc = atoms.calc
+        atoms.get_potential_energy()
+        if change == "positions":
+            changed.positions[3, 1] += 1e-12
+        elif change == "cell":
+            changed.cell[0, 0] += 1e-9
+        elif change == "numbers":
+            changed.numbers[0] = 29
+        else:
+            changed.pbc = [True, True, False]
+        changed.get_potential_energy()
+        atoms.get_potential_energy()
+        return len(asked.calls) - before
+
+    assert [count(change) for change in ("positions", "cell", "numbers", "pbc")] == [2, 2, 2, 2]
+    assert atoms.get_potential_energy() == pytest.approx(equal.get_potential_energy())
