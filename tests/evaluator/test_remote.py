@@ -160,7 +160,7 @@ def test_only_what_has_changed_is_asked_again() -> None:
         elif change == "cell":
             changed.cell[0, 0] += 1e-9
         elif change == "numbers":
-            changed.numbers[0] = 29
+            changed.numbers[0] = 28
         else:
             changed.pbc = [True, True, False]
         changed.get_potential_energy()
