@@ -26,7 +26,7 @@ Series = Sequence[tuple[str, Summary]]
 #: A chart of materials shows each by name up to this many; beyond, only how they are spread.
 _NAMED_MATERIALS = 30
 #: Nothing smaller is drawn on a logarithmic axis, eV/Å.
-_LEAST_ERROR = 1e-4
+_LEAST_ERROR = 1e-3
 
 
 def evaluation_charts(label: str, summary: Summary) -> list[Chart]:
@@ -225,7 +225,7 @@ def softening_chart(series: Series) -> Chart | None:
     drawn = (
         marks.mark_point(filled=True, size=60, opacity=0.85)
         if is_named
-        else marks.mark_point(filled=True, size=26, opacity=0.35)
+        else marks.mark_point(filled=True, size=30, opacity=0.5)
     )
     exact = (
         alt.Chart(pd.DataFrame({"one": [1.0]}))
@@ -233,7 +233,7 @@ def softening_chart(series: Series) -> Chart | None:
         .encode(x="one:Q")
     )
     description = (
-        f"{title}: at the dashed line forces are as large as the reference's; left of it a "
+        "At the dashed line forces are as large as the reference's; left of it a "
         f"potential is too soft. {points['material'].nunique()} materials with forces large enough "
         "to judge. Slopes above 2 and below −0.5 lie on the edge."
     )

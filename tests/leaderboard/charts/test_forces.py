@@ -93,7 +93,7 @@ def test_potential_without_numbers_is_not_in_the_legend() -> None:
 
 def test_exact_forces_are_drawn_on_the_logarithmic_axis_too() -> None:
     charts = forces.task_charts([("exact", summary(1.0))])
-    assert {row["error"] for row in data(charts[0].spec, "error")} == {1e-4}
+    assert {row["error"] for row in data(charts[0].spec, "error")} == {1e-3}
 
 
 def test_more_potentials_than_colours_are_refused() -> None:
