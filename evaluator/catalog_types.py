@@ -136,6 +136,9 @@ class Protocol:
     columns: tuple[Column, ...]
     #: The columns that a task page plots as predicted against reference, most telling first.
     parity: tuple[str, ...] = ()
+    #: Whether the numbers are times: rows of different hardware are then never ranked together, and
+    #: one calculator at a time has the device for itself.
+    is_timed: bool = False
     #: "double" asks the calculator for float64 where it offers it (finite differences fail in
     #: float32); "as_submitted" leaves the choice to the submission's settings.
     precision: str = "as_submitted"

@@ -48,6 +48,7 @@ INFRASTRUCTURE_VERDICTS = frozenset({Verdict.INFRASTRUCTURE_ERROR, Verdict.INFRA
 class Phase(StrEnum):
     """Where a running evaluation is."""
 
+    WAITING = "waiting"  # for others to leave the device to it, or for one that times to end
     LOADING = "loading"
     SIMULATING = "simulating"
     SCORING = "scoring"
@@ -98,8 +99,9 @@ class ScoredMetric(_Record):
     """A metric of a task, with the anchors that turn its value into a score.
 
     score = clip((value - bad) / (good - bad), 0, 1); for a metric that is best at one,
-    clip(1 - |value - good| / |bad - good|, 0, 1). A failed system is charged ``worst``, in the
-    metric's own unit. A weight of zero shows the metric without scoring it.
+    clip(1 - |value - good| / |bad - good|, 0, 1). On the scale "log" (times, sizes: what spans
+    powers of ten) value, good and bad are replaced by their logarithms. A failed system is charged
+    ``worst``, in the metric's own unit. A weight of zero shows the metric without scoring it.
     """
 
     key: str
@@ -107,6 +109,8 @@ class ScoredMetric(_Record):
     bad: float
     worst: float
     weight: float = 1.0
+    #: "linear" or "log".
+    scale: str = "linear"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,6 +239,8 @@ class EvaluationReport(_Record):
     n_unsupported: int = 0
     #: What only the whole set tells (force errors by element, the fitted energy shift, ...).
     summary: dict[str, Any] = field(default_factory=dict)
+    #: Of a timed protocol: what it was timed on. Reports are ranked with those of the same alone.
+    hardware_key: str = ""
     #: Rotation, permutation, finite-difference and repeatability checks, names with units.
     consistency: dict[str, Any] = field(default_factory=dict)
     #: Versions, hardware, dtype, seeds, sandbox level, hashes, timings.

@@ -6,7 +6,8 @@ Every rule of this file is stated on the pages:
   no system counts for more than ``worst``, so that failing never pays.
 * An unsupported system is left out here and lowers the coverage, which stands beside the score.
 * A metric's score is clip((value - bad) / (good - bad), 0, 1). Where one is best on both sides
-  (a slope), it is clip(1 - |value - good| / |bad - good|, 0, 1).
+  (a slope), it is clip(1 - |value - good| / |bad - good|, 0, 1). On a logarithmic scale (times)
+  logarithms take the place of value, good and bad; there, too, failing never pays.
 * A task's score is the weighted mean of its metrics' scores; a weight of zero shows a metric
   without scoring it.
 * Intervals are the 2.5 and 97.5 percentiles of 1000 bootstrap replicates over systems. Replicate i
@@ -97,6 +98,9 @@ def metric_score(metric: ScoredMetric, value: FloatArray) -> FloatArray:
     """The score, 0 to 1, of values of a metric; NaN stays NaN."""
     if METRICS[metric.key].direction is Direction.ONE:
         raw = 1 - np.abs(value - metric.good) / abs(metric.bad - metric.good)
+    elif metric.scale == "log":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            raw = np.log(value / metric.bad) / np.log(metric.good / metric.bad)
     else:
         raw = (value - metric.bad) / (metric.good - metric.bad)
     return np.clip(raw, 0.0, 1.0)
@@ -150,6 +154,8 @@ def _charged(metric: ScoredMetric, sample: Sample, charged: NDArray[np.bool_]) -
     values = np.where(charged, worst, sample.values)
     if METRICS[metric.key].direction is Direction.LOWER:
         values = np.minimum(values, worst)
+    elif metric.scale == "log":
+        values = np.maximum(values, worst)
     return np.asarray(values, dtype=float)
 
 
@@ -164,6 +170,10 @@ def _rms(values: FloatArray, weights: FloatArray, counts: Counts) -> FloatArray:
     return np.asarray(np.sqrt(_mean(values, weights, counts)))
 
 
+def _geometric_mean(values: FloatArray, weights: FloatArray, counts: Counts) -> FloatArray:
+    return np.asarray(np.exp(_mean(np.log(values), weights, counts)))
+
+
 def _median(values: FloatArray, weights: FloatArray, counts: Counts) -> FloatArray:
     """Median of each replicate's values, unweighted, as numpy.median of the repeated values."""
     order = np.argsort(values, kind="stable")
@@ -175,7 +185,12 @@ def _median(values: FloatArray, weights: FloatArray, counts: Counts) -> FloatArr
     return np.where(n[:, 0] > 0, 0.5 * (lower + upper), np.nan)
 
 
-_POOL = {Statistic.MEAN: _mean, Statistic.RMS: _rms, Statistic.MEDIAN: _median}
+_POOL = {
+    Statistic.MEAN: _mean,
+    Statistic.RMS: _rms,
+    Statistic.MEDIAN: _median,
+    Statistic.GEOMETRIC_MEAN: _geometric_mean,
+}
 
 
 def _task_score(metrics: Sequence[ScoredMetric], pooled: Sequence[_Pooled]) -> TaskScore:

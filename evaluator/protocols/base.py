@@ -61,6 +61,7 @@ class Statistic(StrEnum):
     MEAN = "mean"  # sum(w x) / sum(w)
     RMS = "rms"  # sqrt(sum(w x) / sum(w)); the values are mean squares
     MEDIAN = "median"  # unweighted median
+    GEOMETRIC_MEAN = "geometric_mean"  # exp(sum(w ln x) / sum(w)), of positive values
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -121,6 +121,7 @@ def _blank_metrics(protocol: Protocol) -> list[dict[str, Any]]:
 def _metrics_help(protocol: Protocol) -> str:
     known = ", ".join(f"{key} ({METRICS[key].unit or 'no unit'})" for key in protocol.metrics)
     return (
-        'A list of {"key", "good", "bad", "worst", "weight"}: good scores 1, bad scores 0, a '
-        f"failed system is charged worst. This protocol measures {known}."
+        'A list of {"key", "good", "bad", "worst", "weight", "scale"}: good scores 1, bad scores 0, '
+        'a failed system is charged worst; scale is "linear" (or left out) or "log". '
+        f"This protocol measures {known}."
     )

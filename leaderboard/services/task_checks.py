@@ -102,10 +102,10 @@ def _read_metric(row: object) -> ScoredMetric:
 def _check_metric(protocol: Protocol, metric: ScoredMetric) -> list[str]:
     if metric.key not in protocol.metrics:
         return [f"{protocol.name} measures {', '.join(protocol.metrics)} alone"]
-    complaints = []
+    direction = METRICS[metric.key].direction
+    complaints = _check_scale(metric, direction)
     if metric.weight < 0:
         complaints.append("weight must not be negative")
-    direction = METRICS[metric.key].direction
     if metric.good == metric.bad:
         complaints.append("good and bad must differ")
     elif direction is Direction.LOWER and metric.good > metric.bad:
@@ -115,6 +115,16 @@ def _check_metric(protocol: Protocol, metric: ScoredMetric) -> list[str]:
     elif (metric.worst - metric.bad) * (metric.bad - metric.good) < 0:
         complaints.append("worst, which a failed system is charged, must not be better than bad")
     return complaints
+
+
+def _check_scale(metric: ScoredMetric, direction: Direction) -> list[str]:
+    if metric.scale not in ("linear", "log"):
+        return [f"scale must be linear or log, not {metric.scale!r}"]
+    if metric.scale == "log" and direction is Direction.ONE:
+        return ["a metric that is best at one has the scale linear"]
+    if metric.scale == "log" and min(metric.good, metric.bad, metric.worst) <= 0:
+        return ["good, bad and worst must be above zero on the scale log"]
+    return []
 
 
 def _check_limits(limits: object) -> str:

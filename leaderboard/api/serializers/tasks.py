@@ -95,6 +95,9 @@ class ScoredMetricRecord(MetricRecord):
     bad = serializers.FloatField(help_text="Scores 0.")
     worst = serializers.FloatField(help_text="What a failed system is charged.")
     weight = serializers.FloatField(help_text="In the task's score; 0 is shown, not scored.")
+    scale = serializers.CharField(
+        help_text="linear or log: log takes the logarithms of value, good and bad."
+    )
 
 
 class SetParameterRecord(Record):

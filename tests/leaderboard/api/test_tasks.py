@@ -70,6 +70,7 @@ def test_a_task_tells_all_that_decides_its_numbers(stranger: APIClient) -> None:
         "bad": 50.0,
         "worst": 100.0,
         "weight": 2.0,
+        "scale": "linear",
     }
 
 
