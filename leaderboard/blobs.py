@@ -1,7 +1,9 @@
 """Files that are named by the sha256 of their bytes: artifacts and reference sets.
 
 Nothing here opens or parses what it stores. A blob appears under its name complete or not at all,
-and the same bytes are stored once, however many upload them at the same time.
+and the same bytes are stored once, however many upload them at the same time. In Django's storage
+on a file system a blob is moved into place; in another one (S3) it is handed over, and fetched into
+a local cache for those who need a path.
 """
 
 from __future__ import annotations
@@ -10,17 +12,21 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
-from django.core.files.storage import default_storage
+from django.conf import settings
+from django.core.files.base import File
+from django.core.files.storage import FileSystemStorage, default_storage
 
 from leaderboard.exceptions import InfrastructureError
 
 _TEMPORARY = "temporary"
 _ABANDONED_AFTER_S = 24 * 3600
+_CHUNK_BYTES = 2**20
 
 
 class TooLargeError(Exception):
@@ -37,6 +43,9 @@ class Blob:
 
     def keep(self, name: str) -> None:
         """Move it to its name within the storage. A blob that is there already stays."""
+        if not _is_local():
+            self._hand_over(name)
+            return
         target = path_of(name)
         _make_folder(target.parent)
         # rename() is atomic, and whoever comes second replaces the file by the same bytes.
@@ -46,18 +55,56 @@ class Blob:
     def discard(self) -> None:
         self.temporary.unlink(missing_ok=True)
 
+    def _hand_over(self, name: str) -> None:
+        if not default_storage.exists(name):
+            with self.temporary.open("rb") as file:
+                stored = default_storage.save(name, File(file))
+            if stored != name:  # somebody was faster, with the same bytes
+                default_storage.delete(stored)
+        self.discard()
+
 
 def path_of(name: str) -> Path:
-    """Where the storage keeps what has this name."""
-    return Path(default_storage.path(name))
+    """Where this machine keeps what has this name: the storage, or the cache of a remote one."""
+    if _is_local():
+        return Path(default_storage.path(name))
+    return Path(settings.DATA_DIR) / "blob-cache" / name
 
 
 def existing_path_of(name: str) -> Path:
-    """The same, but raises InfrastructureError where no file is."""
+    """The same, fetched where need be. Raises InfrastructureError where the storage has none."""
     path = path_of(name)
     if not path.is_file():
-        raise InfrastructureError(f"{name} is missing from the storage.")
+        if not exists(name):
+            raise InfrastructureError(f"{name} is missing from the storage.")
+        _fetch(name, path)
     return path
+
+
+def exists(name: str) -> bool:
+    """Whether the storage holds it; what is merely cached here does not count."""
+    return bool(default_storage.exists(name))
+
+
+def open_stored(name: str) -> IO[Any]:
+    """Read it from the storage. Raises InfrastructureError where it has none."""
+    try:
+        file: IO[Any] = default_storage.open(name, "rb")
+    except FileNotFoundError as error:
+        raise InfrastructureError(f"{name} is missing from the storage.") from error
+    return file
+
+
+def remove(name: str) -> None:
+    """Delete it, here and in the storage. Nothing happens where it is gone already."""
+    default_storage.delete(name)
+    path_of(name).unlink(missing_ok=True)
+
+
+def chunks_of(file: IO[bytes]) -> Iterator[bytes]:
+    """The rest of a file, a MiB at a time."""
+    while chunk := file.read(_CHUNK_BYTES):
+        yield chunk
 
 
 def write(chunks: Iterable[bytes], *, max_bytes: int | None = None, mode: int = 0o444) -> Blob:
@@ -92,6 +139,20 @@ def remove_abandoned() -> int:
                 file.unlink()
                 n_removed += 1
     return n_removed
+
+
+def _is_local() -> bool:
+    return isinstance(default_storage, FileSystemStorage)
+
+
+def _fetch(name: str, path: Path) -> None:
+    """Copy from a remote storage; several processes may do so at the same time."""
+    # Only what the sandbox must read may be read by everybody; hidden references may not.
+    mode = 0o444 if name.startswith("artifacts/") else 0o440
+    with open_stored(name) as file:
+        blob = write(chunks_of(file), mode=mode)
+    _make_folder(path.parent)
+    blob.temporary.replace(path)
 
 
 def _make_folder(folder: Path) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from django.conf import settings
-from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.parsers import BaseParser, JSONParser, MultiPartParser
+from rest_framework.request import Request
 
 from leaderboard.api.problems import TooLarge
 
@@ -41,6 +42,36 @@ class BoundedMultiPartParser(MultiPartParser):
         limit = settings.MAX_ARTIFACT_BYTES
         _refuse_longer(parser_context, limit + _MULTIPART_MARGIN_BYTES, limit)
         return super().parse(stream, media_type, parser_context)
+
+
+class OctetStreamParser(BaseParser):
+    """Hands the stream on unread, so that the view can write it to disk as it comes."""
+
+    media_type = "application/octet-stream"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401  (a stream)
+        return stream
+
+
+class LengthRequired(APIException):
+    status_code = 411
+    default_code = "length_required"
+    default_detail = "Say the length of the body in the header Content-Length."
+
+
+def declared_length(request: Request) -> int:
+    """The body's length as announced; a body without it (chunked) cannot be read here."""
+    text = str(request.META.get("CONTENT_LENGTH") or "")
+    if not text:
+        raise LengthRequired
+    if not (text.isascii() and text.isdigit()):
+        raise ParseError("The Content-Length header must be a whole number.")
+    return int(text)
 
 
 def _refuse_longer(context: Mapping[str, Any] | None, limit: int, told: int | None = None) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from rest_framework import exceptions
@@ -37,8 +37,10 @@ CODES = {
     405: "method_not_allowed",
     406: "not_acceptable",
     409: "conflict",
+    411: "length_required",
     413: "too_large",
     415: "unsupported_media_type",
+    422: "unprocessable",
     429: "throttled",
     500: "internal_error",
     503: "unavailable",
@@ -114,6 +116,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
             return problem(request, 403, str(error) or _DETAILS[403])
         case RequestDataTooBig():
             return problem(request, 413, _DETAILS[413])
+        case UnreadablePostError():
+            return problem(request, 400, "The connection broke before the whole body had come.")
         case SuspiciousOperation():
             return problem(request, 400, str(error) or _DETAILS[400])
         case InfrastructureError():

@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, path, re_path, register_convert
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from leaderboard.api import schema  # noqa: F401  (registers how the token is described)
-from leaderboard.api.views import accounts, boards, evaluations, root, submissions, tasks
+from leaderboard.api.views import accounts, boards, evaluations, root, submissions, tasks, uploads
 
 
 class DottedSlug:
@@ -25,7 +25,20 @@ class Hint(DottedSlug):
     regex = r"[A-Za-z0-9_-]{1,12}"
 
 
+class Number:
+    """A small whole number: what is longer cannot be one of ours."""
+
+    regex = r"[0-9]{1,6}"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+    def to_url(self, value: int) -> str:
+        return str(value)
+
+
 register_converter(DottedSlug, "dotted")
+register_converter(Number, "number")
 register_converter(Hint, "hint")
 
 app_name = "api"
@@ -38,6 +51,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tokens/<hint:hint>/", accounts.TokenDetail.as_view(), name="token"),
     path("potentials/", submissions.PotentialList.as_view(), name="potentials"),
     path("potentials/<dotted:slug>/", submissions.PotentialDetail.as_view(), name="potential"),
+    path("uploads/", uploads.UploadList.as_view(), name="uploads"),
+    path("uploads/<uuid:pk>/", uploads.UploadDetail.as_view(), name="upload"),
+    path(
+        "uploads/<uuid:pk>/parts/<number:number>/",
+        uploads.UploadPart.as_view(),
+        name="upload-part",
+    ),
+    path("uploads/<uuid:pk>/complete/", uploads.UploadComplete.as_view(), name="upload-complete"),
     path("submissions/", submissions.SubmissionList.as_view(), name="submissions"),
     path("submissions/<uuid:pk>/", submissions.SubmissionDetail.as_view(), name="submission"),
     path(

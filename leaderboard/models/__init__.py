@@ -3,12 +3,15 @@
 from leaderboard.models.account import ApiToken
 from leaderboard.models.benchmark import Benchmark, BenchmarkTask, BenchmarkVersion
 from leaderboard.models.evaluation import Evaluation, Event, Score, SystemResult
+from leaderboard.models.idempotency import IdempotencyKey
 from leaderboard.models.potential import Potential
 from leaderboard.models.reference import ReferenceSet
 from leaderboard.models.submission import Artifact, Submission
 from leaderboard.models.task import Task, TaskVersion
 from leaderboard.models.team import Invitation, Membership, Team
+from leaderboard.models.upload import Upload, UploadPart
 from leaderboard.models.usage import Charge, QuotaOverride, RequestCount
+from leaderboard.models.webhook import Webhook, WebhookDelivery
 from leaderboard.models.worker import Worker
 
 __all__ = [
@@ -20,6 +23,7 @@ __all__ = [
     "Charge",
     "Evaluation",
     "Event",
+    "IdempotencyKey",
     "Invitation",
     "Membership",
     "Potential",
@@ -32,5 +36,9 @@ __all__ = [
     "Task",
     "TaskVersion",
     "Team",
+    "Upload",
+    "UploadPart",
+    "Webhook",
+    "WebhookDelivery",
     "Worker",
 ]

@@ -65,6 +65,14 @@ class Evaluation(models.Model):
         max_length=300, blank=True, help_text="Why it was repeated; empty for the first."
     )
     priority = models.SmallIntegerField(default=0, help_text="Higher is claimed first.")
+    held_by = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="held",
+        help_text="The smoke evaluation that must succeed before this one may be claimed.",
+    )
 
     state = models.CharField(
         max_length=16,

@@ -100,6 +100,9 @@ class Submission(models.Model):
         help_text="Who uploaded it.",
     )
     created_at = models.DateTimeField(auto_now_add=True, help_text="When it was accepted.")
+    published_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when everybody sees it; empty while private."
+    )
     withdrawn_at = models.DateTimeField(
         null=True, blank=True, help_text="Taken off the boards; its results stay in the record."
     )

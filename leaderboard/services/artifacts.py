@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 from django.conf import settings
 from django.core.files.base import File
+from django.db import connection, transaction
 
 from leaderboard import blobs
 from leaderboard.exceptions import SubmissionError
@@ -32,14 +33,41 @@ def store_artifact(file: Upload, *, expected_sha256: str) -> Artifact:
     blob = _receive(file)
     try:
         _check(blob, expected)
-        artifact = Artifact(sha256=blob.sha256, size_bytes=blob.size_bytes)
-        # The file comes first: a row without its file must not exist.
-        blob.keep(artifact.storage_name)
+        return keep(blob)
     finally:
         blob.discard()
-    return Artifact.objects.get_or_create(
-        sha256=artifact.sha256, defaults={"size_bytes": artifact.size_bytes}
-    )[0]
+
+
+def keep(blob: blobs.Blob) -> Artifact:
+    """Store checked bytes under their hash; return their row."""
+    artifact = Artifact(sha256=blob.sha256, size_bytes=blob.size_bytes)
+    with transaction.atomic():
+        _lock(artifact)
+        # The file comes first: a row without its file must not exist.
+        blob.keep(artifact.storage_name)
+        return Artifact.objects.get_or_create(
+            sha256=artifact.sha256, defaults={"size_bytes": artifact.size_bytes}
+        )[0]
+
+
+def remove_unused(artifact: Artifact) -> bool:
+    """Delete row and file unless a submission or an upload holds them; return whether it did."""
+    with transaction.atomic():
+        _lock(artifact)
+        # Who is making a submission of it has locked the row, and has not committed yet.
+        row = Artifact.objects.select_for_update(skip_locked=True).filter(pk=artifact.pk).first()
+        if row is None or row.submissions.exists() or row.uploads.exists():
+            return False
+        row.delete()
+        # Before the commit, which lets go of the lock: who stores the same bytes waits for it.
+        blobs.remove(artifact.storage_name)
+    return True
+
+
+def _lock(artifact: Artifact) -> None:
+    """Until the end of the transaction nobody else stores or removes these bytes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(artifact.sha256[:15], 16)])
 
 
 def artifact_path(artifact: Artifact) -> Path:

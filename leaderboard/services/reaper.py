@@ -15,7 +15,7 @@ from evaluator.contract import Verdict
 from leaderboard import blobs, dispatch
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation
-from leaderboard.services import failures
+from leaderboard.services import failures, uploads
 from leaderboard.services.evaluations import due
 from leaderboard.services.workers import live_workers
 
@@ -29,6 +29,7 @@ class Reaped:
     n_cancelled: int = 0
     n_messages_sent: int = 0
     n_files_removed: int = 0
+    n_uploads_removed: int = 0
 
 
 def reap() -> Reaped:
@@ -40,6 +41,7 @@ def reap() -> Reaped:
         n_cancelled=ends.count(EvaluationState.CANCELLED),
         n_messages_sent=dispatch.announce(_unannounced()),
         n_files_removed=blobs.remove_abandoned(),
+        n_uploads_removed=uploads.sweep(),
     )
 
 

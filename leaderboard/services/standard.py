@@ -123,7 +123,7 @@ def _ensure_reference(standard: StandardTask) -> ReferenceSet:
     spec = standard.spec.reference
     if spec is not None:
         stored = ReferenceSet.objects.filter(slug=spec.name, version=spec.version).first()
-        if stored is not None and blobs.path_of(stored.storage_name).is_file():
+        if stored is not None and blobs.exists(stored.storage_name):
             return stored
     built = _build(standard.reference_name)
     description = ReferenceDescription(

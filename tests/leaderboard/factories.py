@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -39,6 +40,18 @@ def artifact(content: bytes | None = None) -> models.Artifact:
     return models.Artifact.objects.get_or_create(
         sha256=sha256, defaults={"size_bytes": len(content)}
     )[0]
+
+
+def upload(owner: User | None = None, **fields: Any) -> models.Upload:
+    """Announced, without any part."""
+    defaults = {
+        "user": owner or user(),
+        "filename": "a.model",
+        "size_bytes": 5,
+        "sha256": "0" * 64,
+        "expires_at": timezone.now() + timedelta(hours=1),
+    }
+    return models.Upload.objects.create(**{**defaults, **fields})
 
 
 def submission(of: models.Potential | None = None, **fields: Any) -> models.Submission:

@@ -20,6 +20,7 @@ _RESOURCES = {
     "me": "me",
     "tokens": "tokens",
     "potentials": "potentials",
+    "uploads": "uploads",
     "submissions": "submissions",
     "evaluations": "evaluations",
     "tasks": "tasks",

@@ -36,6 +36,13 @@ ROWS: list[tuple[str, str, str, tuple[int, int, int, int]]] = [
     ("potential", "get", "private", (404, 404, 200, 200)),
     ("potential", "patch", "public", (401, 403, 200, 200)),
     ("potential", "patch", "private", (401, 404, 200, 200)),
+    ("uploads", "get", "", (401, 200, 200, 200)),
+    ("uploads", "post", "", (401, 201, 201, 201)),
+    # An upload is its maker's alone. Alice's has no part yet, and a part needs its hash.
+    ("upload", "get", "public", (401, 404, 200, 404)),
+    ("upload", "delete", "public", (401, 404, 204, 404)),
+    ("upload-part", "put", "public", (401, 404, 400, 404)),
+    ("upload-complete", "post", "public", (401, 404, 409, 404)),
     ("submissions", "get", "", OPEN),
     ("submissions", "post", "public", (401, 403, 201, 201)),
     ("submissions", "post", "private", (401, 404, 201, 201)),
@@ -89,6 +96,10 @@ def address(name: str, which: str, world: World) -> str:
     }
     if name == "nowhere":
         return "/api/v1/nowhere/"
+    if name.split("-")[0] == "upload":
+        keys["upload"] = {"pk": factories.upload().pk}
+        if name == "upload-part":
+            keys["upload"] |= {"number": 1}
     return reverse(f"api:{name}", kwargs=keys.get(name.split("-")[0]))
 
 
@@ -98,6 +109,7 @@ def body(name: str, which: str, world: World) -> dict[str, Any]:
         "tokens": {"name": "for work"},
         "potentials": {"slug": "new", "name": "New"},
         "potential": {"name": "Other"},
+        "uploads": {"filename": "a.model", "size_bytes": 5, "sha256": "0" * 64},
         "evaluation-reevaluate": {"reason": "better hardware"},
     }
     return form(side.potential.slug) if name == "submissions" else bodies.get(name, {})
