@@ -281,7 +281,7 @@ class _Evaluation:
         outcomes = [trial.outcome for trial in self.trials]
         samples, rows = protocol.samples(systems, outcomes, parameters)
         statuses = [trial.status for trial in self.trials if trial.status is not None]
-        scores, task_score = score(task, statuses, samples)
+        scores, task_score = score(task, statuses, samples, clusters=protocol.clusters(systems))
         self.timings["scoring_s"] = time.monotonic() - started
         self._tell(Phase.SCORING, 1, 1)
         return self._report(

@@ -13,6 +13,8 @@ Every rule of this file is stated on the pages:
 * Intervals are the 2.5 and 97.5 percentiles of 1000 bootstrap replicates over systems. Replicate i
   draws the same systems for every submission of a task version, for all metrics at once. One
   system alone cannot tell how much systems differ: it has no interval.
+* Systems of one cluster (replicas of one structure, ``Protocol.clusters``) are alike: replicates
+  draw whole clusters.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ class _Pooled:
 
     record: ScoreRecord
     scores: FloatArray  # (1 + n_replicates,): the point first; empty when there is no value
+    #: Clusters of systems that were judged.
+    n_clusters: int
 
 
 def score(
@@ -47,6 +51,7 @@ def score(
     statuses: Sequence[SystemStatus],
     samples: Mapping[str, Sample],
     n_replicates: int = N_REPLICATES,
+    clusters: Sequence[str] | None = None,
 ) -> tuple[tuple[ScoreRecord, ...], TaskScore]:
     """Score one submission on one task version.
 
@@ -58,6 +63,8 @@ def score(
         What became of each system of the whole reference set, in its order.
     samples
         By metric key, over the same systems, as ``Protocol.samples`` made them.
+    clusters
+        Name of each system's cluster; without it each system is its own.
 
     Raises
     ------
@@ -67,9 +74,9 @@ def score(
     n_systems = len(statuses)
     supported = np.array([status != SystemStatus.UNSUPPORTED for status in statuses], dtype=bool)
     failed = np.array([status == SystemStatus.FAILED for status in statuses], dtype=bool)
-    counts = np.vstack(
-        [np.ones(n_systems, dtype=np.int64), resample(task, n_systems, n_replicates)]
-    )
+    index = _cluster_index(n_systems, clusters)
+    drawn = resample(task, int(index.max(initial=-1)) + 1, n_replicates)[:, index]
+    counts = np.vstack([np.ones(n_systems, dtype=np.int64), drawn])
     pooled = []
     for metric in task.metrics:
         if metric.key not in samples:
@@ -77,21 +84,32 @@ def score(
         sample = samples[metric.key]
         if not sample.values.shape == sample.weights.shape == sample.missing.shape == (n_systems,):
             raise ValueError(f"the sample of {metric.key} is not one value for each system")
-        pooled.append(_pool(metric, sample, supported, failed, counts))
+        pooled.append(_pool(metric, sample, supported, failed, counts, index))
     return tuple(p.record for p in pooled), _task_score(task.metrics, pooled)
 
 
-def resample(task: TaskSpec, n_systems: int, n_replicates: int = N_REPLICATES) -> Counts:
-    """How often each replicate draws each system, shape (n_replicates, n_systems).
+def resample(task: TaskSpec, n_clusters: int, n_replicates: int = N_REPLICATES) -> Counts:
+    """How often each replicate draws each cluster, shape (n_replicates, n_clusters).
 
-    Decided by the task version, its seed and the number of systems alone.
+    Decided by the task version, its seed and the number of clusters alone.
     """
-    name = f"{task.slug}/{task.version}/{task.seed}/{n_systems}".encode()
+    name = f"{task.slug}/{task.version}/{task.seed}/{n_clusters}".encode()
     seed = int.from_bytes(hashlib.sha256(name).digest()[:16], "big")
-    if n_systems == 0:
+    if n_clusters == 0:
         return np.zeros((n_replicates, 0), dtype=np.int64)
     rng = np.random.Generator(np.random.PCG64(seed))
-    return rng.multinomial(n_systems, np.full(n_systems, 1 / n_systems), size=n_replicates)
+    return rng.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=n_replicates)
+
+
+def _cluster_index(n_systems: int, clusters: Sequence[str] | None) -> Counts:
+    """Number of each system's cluster, in the order in which they first come."""
+    if clusters is None:
+        return np.arange(n_systems)
+    if len(clusters) != n_systems:
+        raise ValueError(f"{len(clusters)} names of clusters for {n_systems} systems")
+    numbers: dict[str, int] = {}
+    found = [numbers.setdefault(name, len(numbers)) for name in clusters]
+    return np.array(found, dtype=np.int64)
 
 
 def metric_score(metric: ScoredMetric, value: FloatArray) -> FloatArray:
@@ -112,6 +130,7 @@ def _pool(
     supported: NDArray[np.bool_],
     failed: NDArray[np.bool_],
     counts: Counts,
+    clusters: Counts,
 ) -> _Pooled:
     judged = supported & ~sample.missing & (sample.weights > 0)
     charged = judged & (failed | ~np.isfinite(sample.values))
@@ -120,12 +139,13 @@ def _pool(
         record = ScoreRecord(
             metric=metric.key, value=None, low=None, high=None, score=None, n=0, n_failed=0
         )
-        return _Pooled(record=record, scores=np.empty(0))
+        return _Pooled(record=record, scores=np.empty(0), n_clusters=0)
     values = _charged(metric, sample, charged)[judged]
     pooled = _POOL[sample.statistic](values, sample.weights[judged], counts[:, judged])
     # A replicate may draw no judged system at all: it tells nothing, so it repeats the point.
     pooled = np.where(np.isfinite(pooled), pooled, pooled[0])
-    low, high = _interval(pooled, n)
+    n_clusters = len(np.unique(clusters[judged]))
+    low, high = _interval(pooled, n_clusters)
     scores = metric_score(metric, pooled)
     record = ScoreRecord(
         metric=metric.key,
@@ -136,12 +156,12 @@ def _pool(
         n=n,
         n_failed=n_failed,
     )
-    return _Pooled(record=record, scores=scores)
+    return _Pooled(record=record, scores=scores, n_clusters=n_clusters)
 
 
-def _interval(pooled: FloatArray, n: int) -> tuple[float | None, float | None]:
-    """The 95 % interval of the replicates behind the point value; none for a single system."""
-    if n < 2:
+def _interval(pooled: FloatArray, n_clusters: int) -> tuple[float | None, float | None]:
+    """The 95 % interval of the replicates behind the point value; none for a single cluster."""
+    if n_clusters < 2:
         return None, None
     low, high = np.percentile(pooled[1:], INTERVAL_PERCENT)
     return float(low), float(high)
@@ -200,7 +220,7 @@ def _task_score(metrics: Sequence[ScoredMetric], pooled: Sequence[_Pooled]) -> T
     if total <= 0:
         return TaskScore(value=None, low=None, high=None)
     combined = sum((weight * scores for weight, scores in parts), np.zeros(1)) / total
-    low, high = _interval(combined, max(p.record.n for p in pooled))
+    low, high = _interval(combined, max(p.n_clusters for p in pooled))
     return TaskScore(
         value=float(combined[0]),
         low=low,

@@ -108,6 +108,10 @@ class Protocol(ABC):
         after the composition shift, say), to be merged into its record.
         """
 
+    def clusters(self, systems: Sequence[System]) -> list[str]:
+        """Name of each system's cluster: those that are alike are drawn together in intervals."""
+        return [system.id for system in systems]
+
     def reference_values(self, system: System) -> dict[str, Any]:
         """The reference's small numbers under the names of ``Outcome.values``, for tables."""
         return {k: v for k, v in system.reference.items() if isinstance(v, int | float | str)}

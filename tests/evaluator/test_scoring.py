@@ -264,3 +264,30 @@ def test_a_single_system_has_a_value_but_no_interval() -> None:
     assert record.value == 0.4
     assert total.value == pytest.approx(0.6)
     assert (record.low, record.high, total.low, total.high) == (None, None, None, None)
+
+
+def test_replicas_of_a_structure_are_drawn_together() -> None:
+    values = [0.1, 0.5, 0.3, 0.9, 0.2, 0.7]
+    alone, alone_total = score_one(MAE, sample(values))
+    one_by_one = score(task(MAE), [OK] * 6, {"force_mae": sample(values)}, clusters=list("abcdef"))
+    assert one_by_one == ((alone,), alone_total)
+    # Threefold replicas that are all alike tell no more than one of each.
+    judged = {"force_mae": sample(list(np.repeat(values, 3)))}
+    together, total = score(
+        task(MAE), [OK] * 18, judged, clusters=[c for c in "abcdef" for _ in range(3)]
+    )
+    assert (together[0].low, together[0].high) == pytest.approx((alone.low, alone.high))
+    assert total.replicates == pytest.approx(alone_total.replicates)
+    (apart,), _ = score(task(MAE), [OK] * 18, judged)
+    assert apart.value == pytest.approx(alone.value)
+    widths = [record.high - record.low for record in (apart, together[0])]  # type: ignore[operator]
+    assert widths[0] < 0.75 * widths[1]
+
+
+def test_replicas_of_one_structure_alone_have_no_interval() -> None:
+    judged = {"force_mae": sample([0.1, 0.3, 0.4])}
+    (record,), total = score(task(MAE), [OK] * 3, judged, clusters=["a", "a", "a"])
+    assert (record.n, record.low, record.high) == (3, None, None)
+    assert (total.low, total.high) == (None, None)
+    with pytest.raises(ValueError, match="2 names of clusters for 3 systems"):
+        score(task(MAE), [OK] * 3, judged, clusters=["a", "b"])
