@@ -11,8 +11,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from evaluator.catalog import CONSISTENCY, METRICS, Column, Direction, Metric
+from evaluator.catalog_verdicts import VERDICTS, VerdictHelp
 from leaderboard.models import Evaluation, Submission
-from leaderboard.web.verdicts import VERDICTS, VerdictHelp
 
 register = template.Library()
 

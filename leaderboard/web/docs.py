@@ -7,8 +7,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from evaluator.catalog import CALCULATOR_KINDS
+from evaluator.catalog_verdicts import VERDICTS
 from evaluator.contract import INFRASTRUCTURE_VERDICTS
-from leaderboard.web.verdicts import VERDICTS
 
 
 @require_safe

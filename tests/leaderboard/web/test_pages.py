@@ -11,10 +11,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from evaluator.catalog_verdicts import VERDICTS
 from evaluator.contract import Verdict
 from leaderboard import models
 from leaderboard.enums import VersionState
-from leaderboard.web.verdicts import VERDICTS
 from tests.leaderboard import factories
 from tests.leaderboard.gallery import EOS_METRICS, build_site
 

@@ -1,4 +1,4 @@
-"""What every verdict means and what its reader can do about it."""
+"""What every verdict means and what its reader can do about it, for pages and the command line."""
 
 from __future__ import annotations
 
