@@ -1,0 +1,347 @@
+"""The client: a method for each thing that one does with the service."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from evaluator.client.errors import Conflict, NotFound, UnexpectedAnswer
+from evaluator.client.records import (
+    Benchmark,
+    Evaluation,
+    Leaderboard,
+    Logs,
+    Me,
+    Potential,
+    Record,
+    Submission,
+    TaskBoard,
+    Token,
+)
+from evaluator.client.transport import MAX_ATTEMPTS, TIMEOUT_S, Transport
+from evaluator.client.uploads import Progress, sha256_of_file, upload_in_parts
+
+_AnyRecord = TypeVar("_AnyRecord", bound=Record)
+
+#: Up to this size a file goes along with the form, in one request.
+SMALL_FILE_BYTES = 8 * 2**20
+
+_POLL_S = 2.0
+
+
+class Client:
+    """A connection to one service. Every method raises ClientError for what does not succeed.
+
+    Parameters
+    ----------
+    url
+        Of the service: https://host.
+    token
+        An API token; without one, what is public can be read.
+    timeout_s
+        To connect, and between two bytes of an answer.
+    max_attempts
+        Of requests that may be repeated, when the service is away or asks to wait.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str = "",
+        *,
+        timeout_s: tuple[float, float] = TIMEOUT_S,
+        max_attempts: int = MAX_ATTEMPTS,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._sleep = sleep
+        self._transport = Transport(
+            url, token, timeout_s=timeout_s, max_attempts=max_attempts, sleep=sleep
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._transport.close()
+
+    @property
+    def url(self) -> str:
+        return self._transport.url
+
+    # The account
+
+    def sign_in(
+        self, username: str, password: str, *, name: str, expires_in_days: int | None = None
+    ) -> Token:
+        """Make a token, and use it from now on."""
+        answer = self._transport.json(
+            "POST",
+            "/tokens/",
+            json={
+                "username": username,
+                "password": password,
+                "name": name,
+                "expires_in_days": expires_in_days,
+            },
+        )
+        token = _read(Token, answer)
+        self._transport.token = token.token
+        return token
+
+    def revoke_token(self, hint: str) -> None:
+        self._transport.call("DELETE", f"/tokens/{hint}/")
+
+    def me(self) -> Me:
+        return self._get(Me, "/me/")
+
+    def quota(self) -> dict[str, Any] | None:
+        """What is left to this user, as the service tells it; None where it sets no quotas."""
+        try:
+            answer: dict[str, Any] = self._transport.json("GET", "/me/quota/")
+        except NotFound:
+            return None
+        return answer
+
+    # Potentials and submissions
+
+    def potential(self, slug: str) -> Potential:
+        return self._get(Potential, f"/potentials/{slug}/")
+
+    def potentials(self) -> Iterator[Potential]:
+        return self._list(Potential, "/potentials/")
+
+    def create_potential(self, card: Mapping[str, Any]) -> Potential:
+        """Register a potential; ``card`` holds the fields that docs/api.md names."""
+        return _read(Potential, self._transport.json("POST", "/potentials/", json=dict(card)))
+
+    def ensure_potential(self, card: Mapping[str, Any]) -> Potential:
+        """Register it unless its slug is there already; then it is left as it is."""
+        try:
+            return self.create_potential(card)
+        except Conflict:
+            return self.potential(card["slug"])
+
+    def submit(
+        self,
+        potential: str,
+        artifact: Path,
+        *,
+        version: str,
+        calculator_kind: str,
+        settings: Mapping[str, Any] | None = None,
+        supported_elements: Sequence[str] | None = None,
+        visibility: str | None = None,
+        declares_non_conservative: bool | None = None,
+        benchmark: str | None = None,
+        tasks: Sequence[str] | None = None,
+        filename: str | None = None,
+        progress: Progress | None = None,
+        idempotency_key: str | None = None,
+    ) -> Submission:
+        """Upload a file and submit it as a version of a potential.
+
+        The same file and version again gives the submission that is there. A large file goes in
+        parts, and after a break the same call goes on where it stopped.
+
+        Parameters
+        ----------
+        potential
+            Slug.
+        supported_elements
+            Chemical symbols; left out, the checkpoint tells.
+        benchmark, tasks
+            Slugs of what it is to be judged by; left out, the service decides.
+        progress
+            Called with the bytes that have arrived and those in all.
+        idempotency_key
+            Left out, one is made, so that an attempt that is repeated after a broken connection
+            submits nothing twice.
+        """
+        sha256 = sha256_of_file(artifact)
+        fields = {
+            "potential": potential,
+            "version": version,
+            "calculator_kind": calculator_kind,
+            "sha256": sha256,
+            "settings": None if settings is None else json.dumps(dict(settings)),
+            "supported_elements": None
+            if supported_elements is None
+            else json.dumps(list(supported_elements)),
+            "visibility": visibility,
+            "declares_non_conservative": None
+            if declares_non_conservative is None
+            else json.dumps(declares_non_conservative),
+            "benchmark": benchmark,
+            "tasks": None if tasks is None else json.dumps(list(tasks)),
+        }
+        # Every field as a part of its own: the service reads forms as multipart alone.
+        parts: dict[str, Any] = {n: (None, v) for n, v in fields.items() if v is not None}
+        parts |= self._file_field(artifact, sha256, filename or artifact.name, progress)
+        try:
+            answer = self._transport.json(
+                "POST",
+                "/submissions/",
+                files=parts,
+                headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
+            )
+        except Conflict as conflict:
+            existing = self._same_submission(conflict, sha256, version, calculator_kind)
+            if existing is None:
+                raise
+            return existing
+        return _read(Submission, answer)
+
+    def _file_field(
+        self, artifact: Path, sha256: str, filename: str, progress: Progress | None
+    ) -> dict[str, Any]:
+        size_bytes = artifact.stat().st_size
+        if size_bytes > SMALL_FILE_BYTES:
+            upload = upload_in_parts(
+                self._transport, artifact, sha256=sha256, filename=filename, progress=progress
+            )
+            return {"upload": (None, upload.id)}
+        if progress is not None:
+            progress(0, size_bytes)
+        return {"artifact": (filename, artifact.read_bytes())}
+
+    def _same_submission(
+        self, conflict: Conflict, sha256: str, version: str, calculator_kind: str
+    ) -> Submission | None:
+        """What a conflict names, if it is this very submission and no other."""
+        if conflict.problem.existing is None:
+            return None
+        path = self._transport.path_of(conflict.problem.existing)
+        found = self._get(Submission, path)
+        theirs = (found.artifact.sha256, found.version, found.calculator_kind)
+        return found if theirs == (sha256, version, calculator_kind) else None
+
+    def submission(self, submission_id: str) -> Submission:
+        return self._get(Submission, f"/submissions/{submission_id}/")
+
+    def submissions(
+        self, *, potential: str | None = None, mine: bool = False
+    ) -> Iterator[Submission]:
+        """The newest first."""
+        params = {"potential": potential, "mine": "true" if mine else None}
+        return self._list(Submission, "/submissions/", params)
+
+    def withdraw(self, submission_id: str) -> Submission:
+        """Take it off the boards."""
+        answer = self._transport.json("POST", f"/submissions/{submission_id}/withdraw/")
+        return _read(Submission, answer)
+
+    def wait(
+        self,
+        submission_id: str,
+        *,
+        on_change: Callable[[Submission], None] | None = None,
+        poll_s: float = _POLL_S,
+    ) -> Submission:
+        """Return once all evaluations of a submission have ended; ``on_change`` sees each poll."""
+        while True:
+            submission = self.submission(submission_id)
+            if on_change is not None:
+                on_change(submission)
+            if all(evaluation.has_ended for evaluation in submission.evaluations):
+                return submission
+            self._sleep(poll_s)
+
+    # Evaluations
+
+    def evaluation(self, evaluation_id: str) -> Evaluation:
+        return self._get(Evaluation, f"/evaluations/{evaluation_id}/")
+
+    def evaluations(
+        self,
+        *,
+        submission: str | None = None,
+        potential: str | None = None,
+        task: str | None = None,
+        state: str | None = None,
+    ) -> Iterator[Evaluation]:
+        """Current ones, the newest first."""
+        params = {"submission": submission, "potential": potential, "task": task, "state": state}
+        return self._list(Evaluation, "/evaluations/", {**params, "page_size": 200})
+
+    def follow(self, evaluation_id: str) -> Iterator[Evaluation]:
+        """An evaluation each time that it has changed, until it has ended.
+
+        Asks again when the service says so (Retry-After), and is told shortly when nothing is new.
+        """
+        path, etag = f"/evaluations/{evaluation_id}/", ""
+        while True:
+            headers = {"If-None-Match": etag} if etag else {}
+            response = self._transport.call("GET", path, headers=headers)
+            wait_s = response.headers.get("Retry-After", "")
+            if response.status_code != 304:
+                etag = response.headers.get("ETag", "")
+                evaluation = _read(Evaluation, response.json())
+                yield evaluation
+                if evaluation.has_ended:
+                    return
+            self._sleep(float(wait_s) if wait_s.isdecimal() else _POLL_S)
+
+    def cancel(self, evaluation_id: str) -> Evaluation:
+        """Ask for an evaluation to be stopped; a running one ends within seconds."""
+        return _read(
+            Evaluation, self._transport.json("POST", f"/evaluations/{evaluation_id}/cancel/")
+        )
+
+    def reevaluate(self, evaluation_id: str, reason: str) -> Evaluation:
+        """Ask for an evaluation that has ended to be repeated; returns the new one."""
+        path = f"/evaluations/{evaluation_id}/reevaluate/"
+        return _read(Evaluation, self._transport.json("POST", path, json={"reason": reason}))
+
+    def logs(self, evaluation_id: str) -> Logs:
+        return self._get(Logs, f"/evaluations/{evaluation_id}/logs/")
+
+    def systems(self, evaluation_id: str) -> Iterator[dict[str, Any]]:
+        """A record for each system, as the service gives it."""
+        return self._transport.pages(f"/evaluations/{evaluation_id}/systems/", {"page_size": 1000})
+
+    # Boards
+
+    def benchmarks(self) -> Iterator[Benchmark]:
+        return self._list(Benchmark, "/benchmarks/")
+
+    def leaderboard(self, benchmark: str, *, version: int | None = None) -> Leaderboard:
+        return self._get(Leaderboard, f"/leaderboards/{benchmark}/", {"version": version})
+
+    def task_leaderboard(self, task: str, *, version: int | None = None) -> TaskBoard:
+        return self._get(TaskBoard, f"/tasks/{task}/leaderboard/", {"version": version})
+
+    def tasks(self) -> Iterator[dict[str, Any]]:
+        """Published tasks, as the service describes them."""
+        return self._transport.pages("/tasks/")
+
+    def calculators(self) -> Iterator[dict[str, Any]]:
+        """The kinds of artifacts that are taken, with their settings."""
+        return self._transport.pages("/calculators/")
+
+    def _get(
+        self, record: type[_AnyRecord], path: str, params: Mapping[str, Any] | None = None
+    ) -> _AnyRecord:
+        return _read(record, self._transport.json("GET", path, params=params))
+
+    def _list(
+        self, record: type[_AnyRecord], path: str, params: Mapping[str, Any] | None = None
+    ) -> Iterator[_AnyRecord]:
+        return (_read(record, entry) for entry in self._transport.pages(path, params))
+
+
+def _read(record: type[_AnyRecord], answer: Any) -> _AnyRecord:  # noqa: ANN401  (JSON)
+    try:
+        return record.from_json(answer)
+    except (TypeError, ValueError) as error:
+        name = record.__name__
+        raise UnexpectedAnswer(f"The service's answer is no {name}: {error}.") from error

@@ -1,0 +1,323 @@
+"""What the service answers, as frozen dataclasses.
+
+Fields that a record does not know are kept in ``raw``, the answer as it came: a newer service may
+say more than an older client understands. Times are aware datetimes, ids are texts.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+#: States that an evaluation never leaves.
+ENDED = frozenset({"succeeded", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Read with ``from_json``; ``raw`` is everything that came."""
+
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Raises TypeError or ValueError for what is no such record."""
+        if not isinstance(data, dict):
+            raise TypeError(f"{cls.__name__} is read from an object, not from {type(data)}")
+        hints = typing.get_type_hints(cls)
+        known = {n: _read(hints[n], data[n]) for n in hints if n in data and n != "raw"}
+        return cls(raw=data, **known)
+
+
+def _read(hint: Any, value: Any) -> Any:  # noqa: ANN401  (a type hint, and any JSON value)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None:
+            return None
+        return _read(next(a for a in arguments if a is not type(None)), value)
+    if origin is tuple:
+        return tuple(_read(arguments[0], item) for item in value)
+    if hint is datetime:
+        return datetime.fromisoformat(value)
+    if isinstance(hint, type) and issubclass(hint, Record):
+        return hint.from_json(value)
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldError(Record):
+    """``pointer`` names the field as a JSON pointer: #/sha256."""
+
+    pointer: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem(Record):
+    """Problem details, RFC 9457."""
+
+    status: int
+    title: str = ""
+    detail: str = ""
+    type: str = "about:blank"
+    instance: str = ""
+    request_id: str = ""
+    errors: tuple[FieldError, ...] = ()
+    #: Address of what is there already.
+    existing: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token(Record):
+    hint: str
+    name: str
+    #: The token itself; shown once, when it is made.
+    token: str = ""
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Me(Record):
+    username: str
+    is_staff: bool = False
+    token: Token | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PotentialLink(Record):
+    slug: str
+    name: str
+    level_of_theory: str = ""
+    is_baseline: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Potential(PotentialLink):
+    owner: str = ""
+    architecture: str = ""
+    authors: str = ""
+    description: str = ""
+    licence: str = ""
+    paper_url: str = ""
+    training_sets: tuple[str, ...] = ()
+    n_parameters: int | None = None
+    page: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmissionLink(Record):
+    id: str
+    version: str
+    potential: PotentialLink
+
+    @property
+    def name(self) -> str:
+        return f"{self.potential.name} {self.version}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress(Record):
+    """Systems finished and in all."""
+
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(Record):
+    """A metric of an evaluation with its 95 % interval, in ``unit``; ``score`` is 0 to 1."""
+
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    score: float | None
+    n: int
+    n_failed: int
+    label: str = ""
+    unit: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(Record):
+    """One submission on one task. Lists leave out what stands below ``finished_at``."""
+
+    id: str
+    task: str
+    task_version: int
+    state: str
+    verdict: str = ""
+    phase: str = ""
+    progress: Progress = Progress()
+    #: Of the task, 0 to 1, with its 95 % interval.
+    score: float | None = None
+    score_low: float | None = None
+    score_high: float | None = None
+    coverage: float | None = None
+    n_failed: int = 0
+    submission: SubmissionLink | None = None
+    is_current: bool = True
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    page: str = ""
+    message: str = ""
+    help_url: str | None = None
+    queue_position: int | None = None
+    attempt: int = 0
+    wall_time_s: float | None = None
+    n_systems: int = 0
+    n_unsupported: int = 0
+    scores: tuple[Score, ...] = ()
+    consistency: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ENDED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact(Record):
+    sha256: str
+    size_bytes: int
+    filename: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission(SubmissionLink):
+    artifact: Artifact
+    calculator_kind: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    supported_elements: tuple[str, ...] | None = None
+    declares_non_conservative: bool = False
+    visibility: str = "public"
+    submitted_by: str = ""
+    page: str = ""
+    created_at: datetime | None = None
+    withdrawn_at: datetime | None = None
+    evaluations: tuple[Evaluation, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logs(Record):
+    """What a submission wrote. Untrusted text."""
+
+    stdout: str = ""
+    stderr: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part(Record):
+    number: int
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload(Record):
+    """A file that comes in parts, numbered from 1."""
+
+    id: str
+    filename: str
+    size_bytes: int
+    sha256: str
+    part_size_bytes: int
+    n_parts: int
+    is_complete: bool = False
+    expires_at: datetime | None = None
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardTask(Record):
+    slug: str
+    name: str
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkEntry(Record):
+    task: BoardTask
+    category: str
+    weight: float
+    #: Of the overall score, 0 to 1.
+    share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark(Record):
+    slug: str
+    name: str
+    version: int
+    summary: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing(Record):
+    """``rank`` is None for what is not ranked; ``why_not_ranked`` then says why."""
+
+    submission: SubmissionLink
+    rank: int | None
+    rank_low: int | None
+    rank_high: int | None
+    is_ranked: bool
+    why_not_ranked: str = ""
+    tied_with_previous: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardCell(Record):
+    """A submission on one task of the board."""
+
+    task: str
+    version: int
+    state: str
+    score: float | None = None
+    score_low: float | None = None
+    score_high: float | None = None
+    rank: int | None = None
+    coverage: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaderboardRow(Standing):
+    """Overall score, 0 to 1, with its 95 % interval."""
+
+    overall: float | None
+    overall_low: float | None
+    overall_high: float | None
+    tasks: tuple[BoardCell, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaderboard(Record):
+    benchmark: Benchmark
+    tasks: tuple[BenchmarkEntry, ...]
+    rows: tuple[LeaderboardRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskBoardRow(Standing):
+    """Score on the task, 0 to 1; ``metrics`` by key as the service gives them."""
+
+    score: float | None
+    score_low: float | None
+    score_high: float | None
+    coverage: float | None = None
+    n_failed: int = 0
+    theory_mismatch: bool = False
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskBoard(Record):
+    task: BoardTask
+    rows: tuple[TaskBoardRow, ...]
+    pending: tuple[Evaluation, ...] = ()
+    failed: tuple[Evaluation, ...] = ()
