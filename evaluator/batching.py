@@ -192,6 +192,11 @@ class CalculatorPool:
             "call_time_max_s": round(float(times_s.max()), 6),
         }
 
+    @property
+    def n_answered(self) -> int:
+        """Structures answered so far."""
+        return self._n_structures
+
     def stop(self) -> None:
         """Answer nobody any more: wake all that wait, and end the calculators at work."""
         with self._changed:

@@ -95,6 +95,20 @@ def _read(hint: Any, value: Any) -> Any:  # noqa: ANN401  (a type hint, and any 
 
 
 @dataclass(frozen=True, kw_only=True)
+class Progress(_Record):
+    """How far a running evaluation has come."""
+
+    phase: Phase
+    #: Calculator processes while loading, systems while simulating, then steps of scoring.
+    n_done: int = 0
+    n_total: int = 0
+    #: Force calls answered in this phase, so that one long system is seen to move.
+    n_calls: int = 0
+    #: Estimated time until the last system is done; None while too little is known.
+    remaining_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScoredMetric(_Record):
     """A metric of a task, with the anchors that turn its value into a score.
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from threadpoolctl import threadpool_limits
 
 from evaluator import machine, provenance
 from evaluator.batching import CalculatorPool, PoolPlan, Session, plan_pool, run_side_by_side
@@ -22,15 +25,18 @@ from evaluator.contract import (
     INFRASTRUCTURE_VERDICTS,
     EvaluationReport,
     Phase,
+    Progress,
     SubmissionSpec,
     SystemStatus,
     TaskSpec,
     Verdict,
 )
 from evaluator.exceptions import InfrastructureError
+from evaluator.finished import FinishedSystem
 from evaluator.output_files import StoreFile, hand_over
 from evaluator.plain import plain
 from evaluator.preparation import Prepared, Refused, prepare
+from evaluator.resumption import Keep, Resumption
 from evaluator.sandbox.base import Sandbox
 from evaluator.sandbox.session import CalculatorFailure, CalculatorRequest, CalculatorSession
 from evaluator.scoring import score
@@ -44,11 +50,21 @@ from evaluator.trials import (
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[Phase, int, int], None]
-
 _POLL_S = 0.2
 #: Importing torch from a cold disk takes longer than any force call should.
 _LOAD_TIMEOUT_S = 120.0
+#: The time left is told once this many systems, and this share of them, are done.
+_ESTIMATE_FROM_N = 5
+_ESTIMATE_FROM_SHARE = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Hooks:
+    """What the caller is told and asked; see ``evaluate``."""
+
+    progress: Callable[[Progress], None]
+    should_stop: Callable[[], bool]
+    store_file: StoreFile
 
 
 def evaluate(
@@ -61,9 +77,11 @@ def evaluate(
     device: str = "cpu",
     plan: PoolPlan | None = None,
     only: Collection[str] | None = None,
-    progress: Progress = lambda phase, done, total: None,
+    progress: Callable[[Progress], None] = lambda progress: None,
     should_stop: Callable[[], bool] = lambda: False,
     store_file: StoreFile = lambda record, content: None,
+    finished: Mapping[str, FinishedSystem] | None = None,
+    keep_finished: Keep | None = None,
 ) -> EvaluationReport:
     """Evaluate a submission on a task.
 
@@ -76,11 +94,16 @@ def evaluate(
     only
         Names of the systems to be judged; the scores are then not the task's.
     progress
-        Called in this thread when the phase or the number of finished systems has changed.
+        Called in this thread, several times a second while something moves.
     should_stop
         Polled in this thread several times a second; when true, the verdict is "cancelled".
     store_file
         Called in this thread, before the report is returned, with each output file to be kept.
+    finished
+        Systems that an earlier attempt at the same evaluation has finished, by name. Those found
+        under the same conditions are not repeated; the numbers are those of one attempt.
+    keep_finished
+        Called in this thread, about once a second, with the systems that have finished since.
 
     Raises
     ------
@@ -98,10 +121,18 @@ def evaluate(
         )
     plan = plan or _default_plan(prepared, device)
     evaluation = _Evaluation(
-        prepared, sandbox, device, plan, progress, should_stop, store_file, started
+        prepared,
+        sandbox,
+        device,
+        plan,
+        _Hooks(progress=progress, should_stop=should_stop, store_file=store_file),
+        Resumption(finished or {}, keep_finished, can_resume=prepared.protocol.can_resume),
+        started,
     )
     try:
-        return evaluation.run()
+        # Threads of BLAS that spin on the trusted side take the cores from the calculators.
+        with threadpool_limits(limits=1):
+            return evaluation.run()
     except InfrastructureError:
         raise
     except Exception as error:
@@ -120,6 +151,13 @@ def _default_plan(prepared: Prepared, device: str) -> PoolPlan:
     )
 
 
+def _remaining(n_done: int, n_all: int, elapsed_s: float) -> float | None:
+    """Seconds until the last system is done, if those to come take as long as those done."""
+    if n_done < max(_ESTIMATE_FROM_N, _ESTIMATE_FROM_SHARE * n_all):
+        return None
+    return elapsed_s * (n_all - n_done) / n_done
+
+
 class _Evaluation:
     """The course of one evaluation; its steps leave what they found in the attributes."""
 
@@ -129,13 +167,12 @@ class _Evaluation:
         sandbox: Sandbox,
         device: str,
         plan: PoolPlan,
-        progress: Progress,
-        should_stop: Callable[[], bool],
-        store_file: StoreFile,
+        hooks: _Hooks,
+        resumption: Resumption,
         started: float,
     ) -> None:
         self.prepared, self.sandbox, self.device, self.plan = prepared, sandbox, device, plan
-        self.should_stop, self.store_file = should_stop, store_file
+        self.hooks, self.resumption = hooks, resumption
         self.started = started
         self.deadline = started + prepared.task.limits.wall_time_s
         self.timings: dict[str, float] = {}
@@ -146,7 +183,8 @@ class _Evaluation:
         self.pool = CalculatorPool(
             self._start_session, plan, call_timeout_s=prepared.task.limits.call_timeout_s
         )
-        self._progress, self._last_progress = progress, (Phase.LOADING, -1, -1)
+        self._last_progress: Progress | None = None
+        self._n_calls_before = 0  # answered before the present phase
 
     def run(self) -> EvaluationReport:
         """Load, simulate, check and score, as far as it goes."""
@@ -205,14 +243,36 @@ class _Evaluation:
     def _simulate(self) -> None:
         started = time.monotonic()
         assert self.info is not None  # noqa: S101  (set by _load)
-        jobs = [
-            partial(trial.run, self.prepared, self.pool.compute, self.info.properties)
-            for trial in self.trials
-            if not trial.is_unsupported
-        ]
-        run_side_by_side(
-            jobs, self.pool, watch=partial(self._watch, Phase.SIMULATING, len(jobs)), poll_s=_POLL_S
+        self.resumption.restore(
+            self.trials,
+            provenance.conditions(self.prepared, self.plan, self.info, self.device),
         )
+        self.deadline -= self.resumption.elapsed_s
+        tried = [trial for trial in self.trials if not trial.is_unsupported]
+        untried = [trial for trial in tried if trial.status is None]
+        properties = self.info.properties
+
+        def try_one(trial: Trial) -> None:
+            trial.run(self.prepared, self.pool.compute, properties)
+            self.resumption.add(trial, time.monotonic() - started)
+
+        def watch(n_done: int) -> None:
+            self.resumption.hand_over()
+            remaining_s = _remaining(n_done, len(untried), time.monotonic() - started)
+            n_restored = len(tried) - len(untried)
+            self._watch(Phase.SIMULATING, len(tried), n_restored + n_done, remaining_s)
+
+        try:
+            watch(0)
+            run_side_by_side(
+                [partial(try_one, trial) for trial in untried],
+                self.pool,
+                watch=watch,
+                poll_s=_POLL_S,
+            )
+        finally:
+            # Also where the attempt ends here: what has finished is worth keeping.
+            self.resumption.hand_over(at_once=True)
         self.timings["simulating_s"] = time.monotonic() - started
         self.calls = self.pool.statistics()
 
@@ -221,6 +281,7 @@ class _Evaluation:
         started = time.monotonic()
         assert self.info is not None  # noqa: S101  (set by _load)
         systems = [trial.system for trial in self.trials if not trial.is_unsupported]
+        self._n_calls_before = self.pool.n_answered
         watch = partial(self._watch, Phase.SCORING, 1)
 
         def check() -> None:
@@ -254,10 +315,12 @@ class _Evaluation:
 
     # ---------------------------------------------------------------------------------- watching
 
-    def _watch(self, phase: Phase, n_total: int, n_done: int) -> None:
+    def _watch(
+        self, phase: Phase, n_total: int, n_done: int, remaining_s: float | None = None
+    ) -> None:
         """Tell the progress; raise Refused when it is time to stop."""
-        self._tell(phase, n_done, n_total)
-        if self.should_stop():
+        self._tell(phase, n_done, n_total, remaining_s)
+        if self.hooks.should_stop():
             raise Refused(Verdict.CANCELLED, "The evaluation was cancelled.")
         if time.monotonic() > self.deadline:
             limit_s = self.prepared.task.limits.wall_time_s
@@ -267,10 +330,21 @@ class _Evaluation:
                 "a faster potential, or ask for the task's limit to be raised.",
             )
 
-    def _tell(self, phase: Phase, n_done: int, n_total: int) -> None:
-        if (phase, n_done, n_total) != self._last_progress:
-            self._last_progress = (phase, n_done, n_total)
-            self._progress(phase, n_done, n_total)
+    def _tell(
+        self, phase: Phase, n_done: int, n_total: int, remaining_s: float | None = None
+    ) -> None:
+        n_calls = self.pool.n_answered - self._n_calls_before
+        if phase is Phase.SIMULATING:
+            n_calls += self.resumption.n_calls
+        progress = Progress(
+            phase=phase, n_done=n_done, n_total=n_total, n_calls=n_calls, remaining_s=remaining_s
+        )
+        # The estimate moves by itself; it is told when something else has moved.
+        if self._last_progress is None or replace(progress, remaining_s=None) != replace(
+            self._last_progress, remaining_s=None
+        ):
+            self._last_progress = progress
+            self.hooks.progress(progress)
 
     # --------------------------------------------------------------------------------- reporting
 
@@ -306,7 +380,7 @@ class _Evaluation:
             verdict=verdict,
             message=message,
             systems=records_of(self.trials, self.prepared, rows),
-            files=hand_over(files_of(self.trials), self.store_file),
+            files=hand_over(files_of(self.trials), self.hooks.store_file),
             coverage=None if self.info is None else 1 - n_unsupported / len(self.trials),
             n_systems=len(self.trials),
             n_failed=sum(trial.status is SystemStatus.FAILED for trial in self.trials),
@@ -316,6 +390,7 @@ class _Evaluation:
                 **provenance.describe(
                     self.prepared, self.sandbox, self.plan, self.info, self.device
                 ),
+                **self.resumption.describe(),
                 "calls": self.calls or self.pool.statistics(),
                 "timings": {name: round(value, 3) for name, value in self.timings.items()},
             },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -41,6 +43,32 @@ def describe(
         "seeds": {"disguise": f"{task.slug}/{task.version}/{task.seed}/<system>"},
         "evaluated_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def conditions(prepared: Prepared, plan: PoolPlan, info: Info, device: str) -> str:
+    """A hash of all that the numbers of one system depend on, but for the last digits of rounding.
+
+    Two attempts at an evaluation may only be put together where it is the same: the same task and
+    submission, kind of device, precision, versions, threads and batches. The processor's model is
+    not part of it, so that another host of a cluster can go on; the provenance tells both.
+    """
+    kind = device.partition(":")[0]
+    content = {
+        "task": prepared.task.to_json(),
+        "protocol_version": prepared.description.version,
+        "parameters": prepared.parameters,
+        "submission": prepared.submission.to_json(),
+        "dtype": info.dtype,
+        "device": kind,
+        "gpus": sorted(set(machine.gpu_names())) if kind == "cuda" else [],
+        "machine": machine.hardware(device)["machine"],
+        "versions": machine.trusted_versions(),
+        "calculator_versions": info.versions,
+        "n_threads": plan.n_threads,
+        "max_batch": [plan.max_batch, plan.max_batch_atoms],
+    }
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _calculator(info: Info) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from django.db import DatabaseError, connection
 
 from evaluator import driver, machine
 from evaluator.catalog import CALCULATOR_KINDS
-from evaluator.contract import EvaluationReport, Phase, Verdict
+from evaluator.contract import EvaluationReport, Phase, Progress, Verdict
 from evaluator.exceptions import InfrastructureError
 from evaluator.sandbox.base import (
     Sandbox,
@@ -198,15 +198,17 @@ class _Attempt:
     def _should_stop(self) -> bool:
         return _is_ending() or self.lease.is_lost or self.lease.is_cancelled
 
-    def _progress(self, phase: Phase, done: int, total: int) -> None:
+    def _progress(self, progress: Progress) -> None:
         """Shown to whoever waits, at most once a second; no reason to fail an evaluation."""
         now = time.monotonic()
-        is_new = phase is not self._last_phase or done == total
+        is_new = progress.phase is not self._last_phase or progress.n_done == progress.n_total
         if not is_new and now - self._last_progress < _PROGRESS_EVERY_S:
             return
-        self._last_phase, self._last_progress = phase, now
+        self._last_phase, self._last_progress = progress.phase, now
         try:
-            evaluations.record_progress(self._id, self._token, phase, done, total)
+            evaluations.record_progress(
+                self._id, self._token, progress.phase, progress.n_done, progress.n_total
+            )
         except LostLeaseError:
             self.lease.is_lost = True
         except DatabaseError:

@@ -8,6 +8,7 @@ from typing import Any
 
 from evaluator.calculators.base import Info
 from evaluator.contract import SubmissionSpec, SystemRecord, SystemStatus, Verdict
+from evaluator.finished import FinishedSystem, normal
 from evaluator.plain import plain
 from evaluator.preparation import Prepared
 from evaluator.protocols.base import Outcome, System, SystemFailure
@@ -43,7 +44,9 @@ class Trial:
         calculator = RemoteCalculator(ask, offered, Disguise.from_seed(seed))
         started = time.perf_counter()
         try:
-            self.outcome = prepared.protocol.simulate(self.system, calculator, prepared.parameters)
+            self.outcome = normal(
+                prepared.protocol.simulate(self.system, calculator, prepared.parameters)
+            )
         except SystemFailure as failure:
             self.status, self.message = SystemStatus.FAILED, str(failure)
             self.answer_status = failure.status if isinstance(failure, NotAnswered) else None
@@ -52,6 +55,27 @@ class Trial:
         finally:
             self.n_calls = calculator.n_calls
             self.wall_time_s = time.perf_counter() - started
+
+    def finished(self, conditions: str, elapsed_s: float) -> FinishedSystem:
+        """What a later attempt needs in order not to repeat this system."""
+        assert self.status is not None  # noqa: S101  (it has been tried)
+        return FinishedSystem(
+            system_id=self.system.id,
+            status=self.status,
+            message=self.message,
+            answer_status=self.answer_status,
+            outcome=self.outcome,
+            n_calls=self.n_calls,
+            wall_time_s=self.wall_time_s,
+            conditions=conditions,
+            elapsed_s=elapsed_s,
+        )
+
+    def restore(self, found: FinishedSystem) -> None:
+        """Take over what an earlier attempt found."""
+        self.status, self.message = found.status, found.message
+        self.answer_status, self.outcome = found.answer_status, found.outcome
+        self.n_calls, self.wall_time_s = found.n_calls, found.wall_time_s
 
 
 def unsupported_elements(system: System, submission: SubmissionSpec, info: Info) -> list[str]:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from evaluator import machine, references
 from evaluator.batching import PoolPlan, plan_pool
 from evaluator.cli.data import fetch
 from evaluator.cli.exit_codes import describe_exit_codes, exit_code_of
+from evaluator.cli.output_folder import SystemFolders, format_files
 from evaluator.cli.places import add_mirror_argument
+from evaluator.cli.progress_bar import ProgressBar
 from evaluator.cli.report_table import format_report, format_systems
 from evaluator.cli.task_files import load_task
-from evaluator.contract import EvaluationReport, Phase, SubmissionSpec, TaskSpec
+from evaluator.contract import EvaluationReport, SubmissionSpec, TaskSpec
 from evaluator.driver import evaluate
 from evaluator.exceptions import SubmissionError
 from evaluator.potentials import resolve
@@ -44,6 +43,12 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
         help="a potential, e.g. chgnet:0.3.0, ase:emt or mace:my.model (see touchstone potentials)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything found as JSON")
+    parser.add_argument(
+        "--files",
+        type=Path,
+        metavar="DIR",
+        help="write the output files (trajectories, bands), in a folder for each system",
+    )
     parser.add_argument(
         "--systems",
         metavar="A,B",
@@ -81,7 +86,8 @@ def _run(arguments: argparse.Namespace) -> int:
         potential = resolve(arguments.calculator, Path(folder))
         reference = _reference(task, arguments)
         only = _only(task, reference, arguments.systems)
-        with _Bar() as bar:
+        folders = SystemFolders(arguments.files) if arguments.files else None
+        with ProgressBar() as bar:
             report = evaluate(
                 task,
                 potential.spec,
@@ -92,6 +98,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 plan=_plan(arguments),
                 only=only,
                 progress=bar.show,
+                store_file=folders.write if folders else lambda record, content: None,
             )
 
     if arguments.json is not None:
@@ -99,6 +106,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.table:
         print(format_systems(task, report), end="\n\n")
     print(format_report(task, potential.spec.name, report, is_whole=only is None))
+    if report.files:
+        print(format_files(report.files, arguments.files))
     return exit_code_of(report.verdict)
 
 
@@ -150,24 +159,6 @@ def _plan(arguments: argparse.Namespace) -> PoolPlan | None:
         n_systems=max(plan.n_systems, 2 * n_processes),
         origin="given",
     )
-
-
-class _Bar:
-    """Progress on stderr; silent where that is no terminal."""
-
-    def __init__(self) -> None:
-        self._bar: tqdm[Any] = tqdm(unit="system", leave=False, disable=None, file=sys.stderr)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def show(self, phase: Phase, n_done: int, n_total: int) -> None:
-        self._bar.set_description(phase.value.capitalize(), refresh=False)
-        self._bar.total, self._bar.n = n_total, n_done
-        self._bar.refresh()
 
 
 def _write_json(

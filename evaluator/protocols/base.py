@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -84,6 +84,9 @@ class Protocol(ABC):
     """One way of measuring; its parameters and metrics are described in ``catalog.PROTOCOLS``."""
 
     name: str
+    #: Whether systems that an attempt finished may be put together with those of a later one;
+    #: False where all must be timed in one go.
+    can_resume: bool = True
 
     @abstractmethod
     def check_reference(self, systems: Sequence[System], metrics: Sequence[str]) -> None:
@@ -124,6 +127,3 @@ class Protocol(ABC):
     ) -> dict[str, Any]:
         """What only the whole set tells and no metric holds, JSON-ready, names with units."""
         return {}
-
-
-Progress = Callable[[int, int], None]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,18 @@ from ase.eos import EquationOfState
 from ase.units import GPa
 
 from evaluator.batching import PoolPlan
-from evaluator.contract import EvaluationReport, Limits, Phase, SystemStatus, TaskSpec, Verdict
-from evaluator.driver import evaluate
+from evaluator.contract import (
+    EvaluationReport,
+    Limits,
+    Phase,
+    Progress,
+    SystemStatus,
+    TaskSpec,
+    Verdict,
+)
+from evaluator.driver import _remaining, evaluate
 from evaluator.exceptions import InfrastructureError
+from evaluator.finished import FinishedSystem
 from evaluator.potentials import resolve
 from evaluator.protocols.base import Outcome, System
 from evaluator.protocols.equation_of_state import EquationOfStateProtocol
@@ -169,17 +178,19 @@ def test_one_process_and_two_give_the_same_numbers_to_the_last_digit(
 def test_a_report_says_what_it_was_obtained_with_and_survives_json(
     sandbox: Sandbox, metals: Path, tmp_path: Path
 ) -> None:
-    seen: list[tuple[Phase, int, int]] = []
+    seen: list[Progress] = []
     report = run(
         sandbox,
         write_emt(tmp_path),
         "ase",
         metals,
-        progress=lambda phase, done, total: seen.append((phase, done, total)),
+        progress=seen.append,
     )
-    assert seen[0] == (Phase.LOADING, 0, 1)
-    assert (Phase.SIMULATING, 3, 3) in seen
-    assert seen[-1] == (Phase.SCORING, 1, 1)
+    assert seen[0] == Progress(phase=Phase.LOADING, n_total=1)
+    n_calls = sum(system.n_calls for system in report.systems)
+    assert Progress(phase=Phase.SIMULATING, n_done=3, n_total=3, n_calls=n_calls) in seen
+    assert (seen[-1].phase, seen[-1].n_done, seen[-1].n_total) == (Phase.SCORING, 1, 1)
+    assert seen[-1].n_calls > 0
     assert len(seen) == len(set(seen))
 
     provenance = report.provenance
@@ -329,8 +340,8 @@ def test_cancelling_ends_a_calculator_at_work_at_once(
     artifact = write_package(tmp_path, after="time.sleep(60)")
     simulating = threading.Event()
 
-    def progress(phase: Phase, done: int, total: int) -> None:
-        if phase is Phase.SIMULATING:
+    def progress(progress: Progress) -> None:
+        if progress.phase is Phase.SIMULATING:
             simulating.set()
 
     started = time.monotonic()
@@ -428,8 +439,8 @@ def test_a_bug_of_ours_is_an_infrastructure_error_and_is_logged_whole(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def progress(phase: Phase, done: int, total: int) -> None:
-        if phase is Phase.SIMULATING:
+    def progress(progress: Progress) -> None:
+        if progress.phase is Phase.SIMULATING:
             raise ZeroDivisionError("ours")
 
     with pytest.raises(InfrastructureError, match="ZeroDivisionError: ours"):
@@ -500,3 +511,136 @@ def test_output_files_are_handed_over_and_named_in_the_report(
         (system_id, "volume.txt") for system_id in ids
     ]
     assert [given[system_id, "volume.txt"] for system_id in ids] == [b"Al", b"Cu", b"Pt"]
+
+
+class Interrupted(RuntimeError):
+    """Ends an attempt in its middle, as SIGKILL would."""
+
+
+def kept_by_an_interrupted_attempt(
+    sandbox: Sandbox, artifact: Path, kind: str, reference: Path, n: int, **more: object
+) -> dict[str, FinishedSystem]:
+    kept: dict[str, FinishedSystem] = {}
+
+    def keep(finished: Sequence[FinishedSystem]) -> None:
+        # Through bytes, as they are stored.
+        kept.update(
+            {f.system_id: FinishedSystem.from_bytes(f.to_bytes(), "attempt 1") for f in finished}
+        )
+
+    def progress(progress: Progress) -> None:
+        if progress.phase is Phase.SIMULATING and progress.n_done >= n:
+            raise Interrupted
+
+    with pytest.raises(InfrastructureError, match="Interrupted"):
+        run(sandbox, artifact, kind, reference, progress=progress, keep_finished=keep, **more)
+    return kept
+
+
+def numbers_of(report: EvaluationReport) -> dict[str, Any]:
+    """All that must not depend on whether the evaluation was interrupted."""
+    content = report.to_json()
+    for name in ("provenance", "stdout", "stderr", "wall_time_s"):
+        del content[name]
+    for system in content["systems"]:
+        del system["wall_time_s"]
+    return content
+
+
+def test_a_resumed_evaluation_does_not_repeat_what_has_finished_and_finds_the_same(
+    sandbox: Sandbox, metals: Path, tmp_path: Path
+) -> None:
+    artifact = write_emt(tmp_path)
+    plan = PoolPlan(n_processes=1, n_systems=1)
+    kept = kept_by_an_interrupted_attempt(sandbox, artifact, "ase", metals, 2, plan=plan)
+    assert set(kept) == {"dcdft-Al", "dcdft-Cu"}
+
+    seen: list[Progress] = []
+    resumed = run(sandbox, artifact, "ase", metals, plan=plan, finished=kept, progress=seen.append)
+
+    whole = run(sandbox, artifact, "ase", metals, plan=plan)
+    assert numbers_of(resumed) == numbers_of(whole)
+    n_calls = {system.system_id: system.n_calls for system in whole.systems}
+    assert resumed.provenance["calls"]["n_calls"] == n_calls["dcdft-Pt"]
+    assert resumed.provenance["resumed"] == {
+        "n_systems": 2,
+        "n_calls": n_calls["dcdft-Al"] + n_calls["dcdft-Cu"],
+        "simulating_s": pytest.approx(kept["dcdft-Cu"].elapsed_s, abs=1e-3),
+        "from": {"attempt 1": 2},
+        "n_repeated": 0,
+    }
+    assert "resumed" not in whole.provenance
+    simulating = [progress for progress in seen if progress.phase is Phase.SIMULATING]
+    assert (simulating[0].n_done, simulating[0].n_total) == (2, 3)
+    assert simulating[-1].n_calls == sum(n_calls.values())
+
+
+def test_systems_found_under_other_conditions_are_repeated_and_said_so(
+    sandbox: Sandbox, metals: Path, tmp_path: Path
+) -> None:
+    artifact = write_emt(tmp_path)
+    kept = kept_by_an_interrupted_attempt(sandbox, artifact, "ase", metals, 3)
+
+    report = run(
+        sandbox,
+        artifact,
+        "ase",
+        metals,
+        finished=kept,
+        plan=PoolPlan(n_processes=1, n_threads=2, n_systems=4),
+    )
+
+    assert report.verdict is Verdict.OK
+    assert report.provenance["resumed"]["n_systems"] == 0
+    assert report.provenance["resumed"]["n_repeated"] == 3
+    assert "another device, precision, version" in report.provenance["resumed"]["message"]
+    assert report.provenance["calls"]["n_calls"] == sum(s.n_calls for s in report.systems)
+
+
+def test_a_protocol_that_must_be_timed_in_one_go_is_not_resumed(
+    sandbox: Sandbox, metals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = write_emt(tmp_path)
+    kept = kept_by_an_interrupted_attempt(sandbox, artifact, "ase", metals, 3)
+    monkeypatch.setattr(EquationOfStateProtocol, "can_resume", False)
+    again: list[FinishedSystem] = []
+
+    report = run(sandbox, artifact, "ase", metals, finished=kept, keep_finished=again.extend)
+
+    assert again == []
+    assert "resumed" not in report.provenance
+    assert report.provenance["calls"]["n_calls"] == sum(s.n_calls for s in report.systems)
+
+
+def test_the_time_of_earlier_attempts_counts_towards_the_wall_time(
+    sandbox: Sandbox, metals: Path, tmp_path: Path
+) -> None:
+    artifact = write_package(tmp_path, after="time.sleep(0.02)")
+    kept = kept_by_an_interrupted_attempt(sandbox, artifact, "package", metals, 1, plan=ONE)
+    kept = {name: replace(found, elapsed_s=59.8) for name, found in kept.items()}
+
+    report = run(sandbox, artifact, "package", metals, finished=kept)
+
+    assert report.verdict is Verdict.WALL_TIMEOUT
+    assert "longer than the 60 s" in report.message
+
+
+def test_a_failed_system_is_not_tried_again(sandbox: Sandbox, metals: Path, tmp_path: Path) -> None:
+    artifact = write_package(
+        tmp_path, after="if 'Al' in atoms.symbols: raise ArithmeticError('no Al')"
+    )
+    kept = kept_by_an_interrupted_attempt(sandbox, artifact, "package", metals, 3)
+
+    report = run(sandbox, artifact, "package", metals, finished=kept)
+
+    assert numbers_of(report) == numbers_of(run(sandbox, artifact, "package", metals))
+    assert report.systems[0].status is SystemStatus.FAILED
+    assert report.provenance["calls"]["n_calls"] == 0
+
+
+def test_the_time_left_is_told_once_enough_systems_are_done() -> None:
+    assert _remaining(4, 100, 10.0) is None
+    assert _remaining(5, 100, 10.0) is None
+    assert _remaining(10, 100, 10.0) == pytest.approx(90.0)
+    assert _remaining(5, 7, 10.0) == pytest.approx(4.0)
+    assert _remaining(0, 0, 0.0) is None

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from evaluator import tasks
-from evaluator.contract import EvaluationReport, Phase, Verdict
+from evaluator.contract import EvaluationReport, Phase, Progress, Verdict
 from evaluator.exceptions import InfrastructureError
 from evaluator.sandbox.base import Sandbox, SandboxLevel, SandboxUnavailable
 from leaderboard import models
@@ -145,7 +145,7 @@ def test_the_report_of_the_driver_is_stored(monkeypatch: pytest.MonkeyPatch) -> 
         assert more == {"sandbox": tasks.this_host(HOST).sandbox, "device": settings.DEVICE}
         assert not should_stop()
         for done in range(4):
-            progress(Phase.SIMULATING, done, 3)
+            progress(Progress(phase=Phase.SIMULATING, n_done=done, n_total=3))
         return EvaluationReport(verdict=Verdict.NONFINITE, message="NaN.")
 
     driver_that(monkeypatch, work)
@@ -222,7 +222,7 @@ def test_what_went_on_elsewhere_is_thrown_away(
 
     def lose(progress: Any, should_stop: Any, **more: Any) -> EvaluationReport:
         evaluations.hand_back(evaluation.pk, 1, "elsewhere")
-        progress(Phase.SIMULATING, 1, 2)
+        progress(Progress(phase=Phase.SIMULATING, n_done=1, n_total=2))
         assert should_stop()
         return EvaluationReport(verdict=Verdict.OK)
 
@@ -255,7 +255,7 @@ def test_progress_that_cannot_be_stored_harms_nothing(monkeypatch: pytest.Monkey
         raise DatabaseError("gone")
 
     def work(progress: Any, **more: Any) -> EvaluationReport:
-        progress(Phase.SIMULATING, 1, 2)
+        progress(Progress(phase=Phase.SIMULATING, n_done=1, n_total=2))
         return EvaluationReport(verdict=Verdict.UNSUPPORTED)
 
     monkeypatch.setattr(evaluations, "record_progress", fail)

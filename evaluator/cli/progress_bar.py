@@ -1,0 +1,54 @@
+"""How far an evaluation has come, on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+from evaluator.contract import Phase, Progress
+
+#: Without tqdm's own estimate of the time left: the driver knows when one can be told.
+_FORMAT = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+
+
+class ProgressBar:
+    """Progress on stderr; silent where that is no terminal."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[Any] = tqdm(
+            unit="system", bar_format=_FORMAT, leave=False, disable=None, file=sys.stderr
+        )
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def show(self, progress: Progress) -> None:
+        self._bar.set_description(progress.phase.value.capitalize(), refresh=False)
+        self._bar.total, self._bar.n = progress.n_total, progress.n_done
+        self._bar.set_postfix_str(details_of(progress), refresh=False)
+        self._bar.refresh()
+
+
+def details_of(progress: Progress) -> str:
+    """What stands behind the bar: calls answered and the time left, where there is any to tell."""
+    said = []
+    if progress.phase is Phase.SIMULATING:
+        said.append(f"{progress.n_calls:,} force calls")
+    if progress.remaining_s is not None and progress.n_done < progress.n_total:
+        said.append(f"about {format_duration(progress.remaining_s)} left")
+    return ", ".join(said)
+
+
+def format_duration(seconds: float) -> str:
+    """Rounded as an estimate deserves: "40 s", "3 min", "2 h 10 min"."""
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60 // 10 * 10} min"
