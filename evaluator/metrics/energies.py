@@ -22,8 +22,9 @@ def composition_fractions(
 
     ``numbers`` holds the atomic numbers of each structure.
     """
-    elements = np.unique(np.concatenate([np.asarray(n) for n in numbers]))
-    fractions = np.array([[float(np.mean(n == z)) for z in elements] for n in numbers])
+    counts = np.array([np.bincount(n, minlength=len(chemical_symbols)) for n in numbers])
+    elements = np.flatnonzero(counts.any(axis=0))
+    fractions = counts[:, elements] / counts.sum(axis=1, keepdims=True)
     return fractions, tuple(chemical_symbols[z] for z in elements)
 
 
