@@ -62,6 +62,26 @@ PHONON_METRICS: tuple[Metric, ...] = (
         digits=3,
     ),
     Metric(
+        key="gamma_max_relative_error",
+        label="Γ ω error",
+        unit="%",
+        direction=Direction.LOWER,
+        description="Mean absolute relative error of the highest frequency at Γ, without the "
+        "non-analytical correction.",
+        source=_PHONOPY_SOURCE,
+        digits=2,
+    ),
+    Metric(
+        key="gamma_max_ratio_median",
+        label="Γ ω ratio",
+        unit="",
+        direction=Direction.ONE,
+        description="Median of predicted over reference highest frequency at Γ; below one is too "
+        "soft.",
+        source=SOFTENING_SOURCE,
+        digits=4,
+    ),
+    Metric(
         key="dos_distance",
         label="DOS distance",
         unit="THz",
@@ -204,6 +224,12 @@ PHONONS = Protocol(
             unit="THz",
             help="A crystal whose lowest mode on the mesh is imaginary by more is called unstable.",
         ),
+        Parameter(
+            name="keeps_bands",
+            kind=bool,
+            default=True,
+            help="Whether the bands along the standard path are computed and kept for plots.",
+        ),
     ),
     metrics=(
         "omega_max_mae",
@@ -211,6 +237,8 @@ PHONONS = Protocol(
         "omega_max_ratio_median",
         "omega_mean_mae",
         "gamma_max_mae",
+        "gamma_max_relative_error",
+        "gamma_max_ratio_median",
         "dos_distance",
         "frequency_slope_median",
         "stability_score",

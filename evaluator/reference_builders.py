@@ -23,6 +23,7 @@ from ase.io.vasp import read_vasp
 from ase.units import GPa
 
 from evaluator.md_systems import md_systems
+from evaluator.measured_phonons import measured_gamma
 from evaluator.phonon_references import phonondb
 from evaluator.symmetric_crystals import symmetric_crystals
 
@@ -237,6 +238,7 @@ BUILDERS: dict[str, Builder] = {
     "mlearn": mlearn,
     "mattersim": mattersim,
     "phonondb": phonondb,
+    "measured_gamma": measured_gamma,
     "jarvis_mlearn": jarvis_mlearn,
     "silicon_rare_events": silicon_rare_events,
     "md_systems": md_systems,

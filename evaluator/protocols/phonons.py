@@ -47,6 +47,8 @@ _ABSOLUTE = {
 NEEDS = _ABSOLUTE | {
     "omega_max_relative_error": "omega_max_THz",
     "omega_max_ratio_median": "omega_max_THz",
+    "gamma_max_relative_error": "gamma_max_THz",
+    "gamma_max_ratio_median": "gamma_max_THz",
     "dos_distance": "frequencies_THz",
     "frequency_slope_median": "frequencies_THz",
     "stability_score": "omega_min_THz",
@@ -68,7 +70,7 @@ class PhononsProtocol(Protocol):
             name = NEEDS[metric]
             if not any(name in system.reference for system in systems):
                 raise UnsuitableReference(f"{metric} needs {name}, which no structure has.")
-            if metric in ("omega_max_relative_error", "omega_max_ratio_median"):
+            if metric.endswith(("_relative_error", "_ratio_median")):
                 for system in systems:
                     if system.reference.get(name, 1.0) <= 0:
                         raise UnsuitableReference(f"{system.id} needs a positive {name}.")
@@ -131,7 +133,8 @@ class PhononsProtocol(Protocol):
             values["dos_distance_THz"] = metrics.dos_distance(frequencies, reference, weights)
             values["frequency_slope"] = metrics.frequency_slope(frequencies, reference, weights)
         values["dos"] = dos_curve(frequencies, weights)
-        values["bands"] = _bands(dynamics.bands_along_path(phonon, symprec))
+        if parameters["keeps_bands"]:
+            values["bands"] = _bands(dynamics.bands_along_path(phonon, symprec))
         return Outcome(values=values)
 
     def samples(
@@ -147,10 +150,10 @@ class PhononsProtocol(Protocol):
         for key, name in _ABSOLUTE.items():
             predicted, reference = pair(name)
             found[key] = (np.abs(predicted - reference), name, Statistic.MEAN)
-        predicted, reference = pair("omega_max_THz")
-        relative = 100 * np.abs(predicted / reference - 1)
-        found["omega_max_relative_error"] = (relative, "omega_max_THz", Statistic.MEAN)
-        found["omega_max_ratio_median"] = (predicted / reference, "omega_max_THz", Statistic.MEDIAN)
+        for key, name in (("omega_max", "omega_max_THz"), ("gamma_max", "gamma_max_THz")):
+            ratio = _ratio(*pair(name))
+            found[f"{key}_relative_error"] = (100 * np.abs(ratio - 1), name, Statistic.MEAN)
+            found[f"{key}_ratio_median"] = (ratio, name, Statistic.MEDIAN)
         for key, name, statistic in (
             ("dos_distance", "dos_distance_THz", Statistic.MEAN),
             ("frequency_slope_median", "frequency_slope", Statistic.MEDIAN),
@@ -190,7 +193,7 @@ class PhononsProtocol(Protocol):
             if o is not None and "omega_min_THz" in s.reference
         ]
         own = parameters["imaginary_tolerance_THz"]
-        ratios = _predicted(outcomes, "omega_max_THz") / _reference(systems, "omega_max_THz")
+        ratios = _ratio(_predicted(outcomes, "omega_max_THz"), _reference(systems, "omega_max_THz"))
         ratios = ratios[np.isfinite(ratios)]
         changed = [o for o in outcomes if o is not None and "remark" in o.values]
         return {
@@ -270,6 +273,13 @@ def _predicted(outcomes: Sequence[Outcome | None], name: str) -> FloatArray:
 
 def _reference(systems: Sequence[System], name: str) -> FloatArray:
     return np.array([s.reference.get(name, np.nan) for s in systems], dtype=float)
+
+
+def _ratio(predicted: FloatArray, reference: FloatArray) -> FloatArray:
+    """Predicted over reference; NaN where the reference has no mode above zero to divide by."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = predicted / reference
+    return np.where(reference > 0, ratio, np.nan)
 
 
 def _is_right(
