@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +28,7 @@ from evaluator import driver, machine
 from evaluator.catalog import CALCULATOR_KINDS
 from evaluator.contract import EvaluationReport, Phase, Progress, Verdict
 from evaluator.exceptions import InfrastructureError
+from evaluator.finished import FinishedSystem, UnreadableSystem
 from evaluator.sandbox.base import (
     Sandbox,
     SandboxLevel,
@@ -40,7 +41,7 @@ from leaderboard.dispatch import EVALUATE
 from leaderboard.exceptions import InfrastructureError as ServiceError
 from leaderboard.exceptions import LostLeaseError
 from leaderboard.models import Evaluation, Worker
-from leaderboard.services import evaluations, reaper
+from leaderboard.services import evaluations, kept_systems, output_files
 from leaderboard.services.artifacts import artifact_path
 from leaderboard.services.tasks import reference_path
 from leaderboard.services.workers import record_heartbeat, register_worker
@@ -63,6 +64,8 @@ class _Child:
 _child = _Child()
 
 _PROGRESS_EVERY_S = 1.0
+#: Of the finished systems of one attempt; what is over it would be simulated again.
+_MAX_KEPT_BYTES = 256 * 1024**2
 #: A finished evaluation outlives a restart of the database of this length.
 _STORE_PAUSES_S = (1.0, 4.0, 15.0, 40.0)
 
@@ -148,12 +151,6 @@ def _sigterm_waits() -> Iterator[None]:
             _obey_sigterm()
 
 
-@app.task(name="touchstone.reap")  # type: ignore[untyped-decorator]
-def reap() -> None:
-    """One round of the reaper, called by Celery's beat."""
-    logger.info("Reaper: %s", reaper.reap())
-
-
 class _Attempt:
     """One attempt at one claimed evaluation, from here to its report or its return."""
 
@@ -162,6 +159,7 @@ class _Attempt:
         self.lease = Lease(evaluation)
         self._last_phase: Phase | None = None
         self._last_progress = float("-inf")
+        self._n_bytes_kept = 0
 
     def run(self) -> None:
         logger.info("Evaluating %s (%s).", self.evaluation, self.evaluation.pk)
@@ -193,7 +191,33 @@ class _Attempt:
             device=settings.DEVICE,
             progress=self._progress,
             should_stop=self._should_stop,
+            store_file=output_files.write,
+            finished=self._finished(),
+            keep_finished=self._keep,
         )
+
+    def _finished(self) -> dict[str, FinishedSystem]:
+        """What earlier attempts have left."""
+        found = {}
+        for system_id, kept in kept_systems.kept_of(self.evaluation).items():
+            try:
+                found[system_id] = FinishedSystem.from_bytes(kept.content, kept.origin)
+            except UnreadableSystem:
+                logger.exception("%s of %s is simulated again.", system_id, self._id)
+        return found
+
+    def _keep(self, systems: Sequence[FinishedSystem]) -> None:
+        """For the next attempt, should this one be lost; no reason to fail an evaluation."""
+        contents: dict[str, bytes] = {}
+        for system in systems:
+            content = system.to_bytes()
+            if self._n_bytes_kept + len(content) > _MAX_KEPT_BYTES:
+                logger.warning("%s of %s is not kept: too large.", system.system_id, self._id)
+                continue
+            self._n_bytes_kept += len(content)
+            contents[system.system_id] = content
+        with self._harmlessly("finished systems"):
+            kept_systems.keep(self._id, self._token, contents)
 
     def _should_stop(self) -> bool:
         return _is_ending() or self.lease.is_lost or self.lease.is_cancelled
@@ -205,14 +229,18 @@ class _Attempt:
         if not is_new and now - self._last_progress < _PROGRESS_EVERY_S:
             return
         self._last_phase, self._last_progress = progress.phase, now
+        with self._harmlessly("progress"):
+            evaluations.record_progress(self._id, self._token, progress)
+
+    @contextmanager
+    def _harmlessly(self, what: str) -> Iterator[None]:
+        """Store something that the evaluation can do without."""
         try:
-            evaluations.record_progress(
-                self._id, self._token, progress.phase, progress.n_done, progress.n_total
-            )
+            yield
         except LostLeaseError:
             self.lease.is_lost = True
         except DatabaseError:
-            logger.warning("The progress of %s is not stored.", self._id, exc_info=True)
+            logger.warning("The %s of %s cannot be stored.", what, self._id, exc_info=True)
             connection.close()
 
     def _finish(self, report: EvaluationReport) -> None:
@@ -222,7 +250,7 @@ class _Attempt:
             _patiently(lambda: evaluations.record_report(self._id, self._token, report))
             logger.info("Evaluation %s: %s. %s", self._id, report.verdict, report.message)
         else:
-            reason = "Its worker was shut down; another one begins anew."
+            reason = "Its worker was shut down; another one goes on."
             _patiently(lambda: evaluations.hand_back(self._id, self._token, reason))
             logger.info("Evaluation %s is handed back.", self._id)
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -99,6 +100,23 @@ def remove(name: str) -> None:
     """Delete it, here and in the storage. Nothing happens where it is gone already."""
     default_storage.delete(name)
     path_of(name).unlink(missing_ok=True)
+
+
+def names_below(folder: str) -> list[str]:
+    """Names of the folders and files in a folder of the storage; none where there is no such."""
+    try:
+        folders, files = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return [*folders, *files]
+
+
+def modified_at(name: str) -> datetime | None:
+    """When it was last written; None where it is gone."""
+    try:
+        return default_storage.get_modified_time(name)
+    except FileNotFoundError:
+        return None
 
 
 def chunks_of(file: IO[bytes]) -> Iterator[bytes]:

@@ -32,20 +32,10 @@ app.conf.update(
     task_time_limit=None,
     task_soft_time_limit=None,
     task_ignore_result=True,
-    # The reaper must not wait behind hours of evaluations.
     task_default_queue="evaluations",
-    task_routes={"touchstone.reap": {"queue": "maintenance"}},
     task_serializer="json",
     accept_content=["json"],
     worker_send_task_events=False,
     worker_hijack_root_logger=False,
     timezone="UTC",
-    beat_schedule={
-        "reaper": {
-            "task": "touchstone.reap",
-            "schedule": float(settings.REAPER_INTERVAL_S),
-            # A round that nobody ran in time is replaced by the next one.
-            "options": {"expires": float(settings.REAPER_INTERVAL_S)},
-        }
-    },
 )

@@ -7,12 +7,17 @@ hand (4 of 60 with jobs of 0.4 s, 0 of 60 with 0.05 s), which the reaper sends a
 filesystem transport did the same (2 of 60), but needs a folder that all processes share and
 settings beside the address; a Redis of our own would be one more program to keep.
 
-Not for production: a message is marked as read, not deleted, and never given back.
+Not for production: a message is marked as read, and never given back. The reaper deletes it later.
 """
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
+
+import psycopg
+
+_PREFIX = "sqla+"
+_SCHEME = "postgresql+psycopg"
 
 
 def local_broker_url(database_url: str) -> str:
@@ -20,4 +25,19 @@ def local_broker_url(database_url: str) -> str:
     parts = urlsplit(database_url)
     if parts.scheme not in ("postgres", "postgresql"):
         raise ValueError(f"{parts.scheme}: must be a postgresql:// address")
-    return "sqla+" + parts._replace(scheme="postgresql+psycopg").geturl()
+    return _PREFIX + parts._replace(scheme=_SCHEME).geturl()
+
+
+def prune(broker_url: str) -> int:
+    """Delete the messages that were read, since the transport itself never does; return how many.
+
+    Nothing happens where the broker is another one, or has not been used yet.
+    """
+    if not broker_url.startswith(_PREFIX + _SCHEME):
+        return 0
+    address = urlsplit(broker_url.removeprefix(_PREFIX))._replace(scheme="postgresql").geturl()
+    with psycopg.connect(address) as connection:
+        row = connection.execute("SELECT to_regclass('kombu_message')").fetchone()
+        if row is None or row[0] is None:
+            return 0
+        return connection.execute("DELETE FROM kombu_message WHERE NOT visible").rowcount

@@ -4,6 +4,7 @@ from leaderboard.models.account import ApiToken
 from leaderboard.models.benchmark import Benchmark, BenchmarkTask, BenchmarkVersion
 from leaderboard.models.evaluation import Evaluation, Event, Score, SystemResult
 from leaderboard.models.idempotency import IdempotencyKey
+from leaderboard.models.output import EvaluationFile, KeptSystem
 from leaderboard.models.potential import Potential
 from leaderboard.models.reference import ReferenceSet
 from leaderboard.models.submission import Artifact, Submission
@@ -22,9 +23,11 @@ __all__ = [
     "BenchmarkVersion",
     "Charge",
     "Evaluation",
+    "EvaluationFile",
     "Event",
     "IdempotencyKey",
     "Invitation",
+    "KeptSystem",
     "Membership",
     "Potential",
     "QuotaOverride",

@@ -85,6 +85,14 @@ class Evaluation(models.Model):
     )
     progress_done = models.PositiveIntegerField(default=0, help_text="Systems finished.")
     progress_total = models.PositiveIntegerField(default=0, help_text="Systems in all.")
+    progress_calls = models.PositiveBigIntegerField(
+        default=0, db_default=0, help_text="Force calls answered in this phase."
+    )
+    expected_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When the last system should be done; empty while too little is known.",
+    )
     verdict = models.CharField(
         max_length=32, blank=True, choices=verdict_choices, help_text="How it ended."
     )

@@ -18,7 +18,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from evaluator.contract import EvaluationReport, Phase, Verdict
+from evaluator.contract import EvaluationReport, Phase, Progress, Verdict
 from leaderboard import dispatch
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import ConflictError, LostLeaseError, SubmissionError
@@ -91,15 +91,26 @@ def renew_lease(evaluation_id: UUID, token: int) -> bool:
     return Evaluation.objects.filter(pk=evaluation_id, cancel_requested_at__isnull=False).exists()
 
 
-def record_progress(evaluation_id: UUID, token: int, phase: Phase, done: int, total: int) -> None:
+def record_progress(evaluation_id: UUID, token: int, progress: Progress) -> None:
     """Store where the evaluation is; the caller decides how often. Raises LostLeaseError."""
     with transaction.atomic():
         evaluation = own_running(evaluation_id, token)
-        if evaluation.phase != phase:
-            _note(evaluation, "phase", phase=str(phase))
-        evaluation.phase = phase
-        evaluation.progress_done, evaluation.progress_total = done, total
-        evaluation.save(update_fields=["phase", "progress_done", "progress_total"])
+        if evaluation.phase != progress.phase:
+            _note(evaluation, "phase", phase=str(progress.phase))
+        evaluation.phase = progress.phase
+        evaluation.progress_done = progress.n_done
+        evaluation.progress_total = progress.n_total
+        evaluation.progress_calls = progress.n_calls
+        evaluation.expected_at = (
+            None
+            if progress.remaining_s is None
+            else timezone.now() + timedelta(seconds=progress.remaining_s)
+        )
+        evaluation.save(
+            update_fields=[
+                *("phase", "progress_done", "progress_total", "progress_calls", "expected_at")
+            ]
+        )
 
 
 def record_report(evaluation_id: UUID, token: int, report: EvaluationReport) -> Evaluation:
@@ -235,6 +246,8 @@ def _claimed_by(worker: Worker) -> dict[str, object]:
         "phase": Phase.LOADING,
         "progress_done": 0,
         "progress_total": 0,
+        "progress_calls": 0,
+        "expected_at": None,
         "message": "",
         "attempt": F("attempt") + 1,
         "fencing_token": F("fencing_token") + 1,

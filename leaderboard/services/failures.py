@@ -33,10 +33,12 @@ def end(evaluation: Evaluation, verdict: Verdict, message: str) -> None:
     evaluation.verdict = verdict
     evaluation.message = clean_text(message)
     evaluation.phase = ""
+    evaluation.expected_at = None
     evaluation.lease_expires_at = None
     evaluation.not_before = None
     evaluation.finished_at = timezone.now()
     evaluation.save()
+    evaluation.kept_systems.all().delete()  # no attempt will need them
     Event.objects.create(
         evaluation=evaluation, kind=evaluation.state, data={"verdict": str(verdict)}
     )
@@ -67,7 +69,8 @@ def requeue(
         return
     evaluation.state = EvaluationState.QUEUED
     evaluation.phase = ""
-    evaluation.progress_done = evaluation.progress_total = 0
+    evaluation.progress_done = evaluation.progress_total = evaluation.progress_calls = 0
+    evaluation.expected_at = None
     evaluation.message = clean_text(reason)
     evaluation.lease_expires_at = None
     evaluation.message_sent_at = None

@@ -12,10 +12,10 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from evaluator.contract import Verdict
-from leaderboard import blobs, dispatch
+from leaderboard import blobs, dispatch, local_broker
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation
-from leaderboard.services import failures, uploads
+from leaderboard.services import failures, output_files, uploads
 from leaderboard.services.evaluations import due
 from leaderboard.services.workers import live_workers
 
@@ -43,6 +43,14 @@ def reap() -> Reaped:
         n_files_removed=blobs.remove_abandoned(),
         n_uploads_removed=uploads.sweep(),
     )
+
+
+def sweep() -> int:
+    """Remove what is dear to look for: once an hour will do. Returns how much it was.
+
+    Bytes of output files that no evaluation names, and messages of the local broker that were read.
+    """
+    return output_files.sweep() + local_broker.prune(settings.CELERY_BROKER_URL)
 
 
 def _expired() -> QuerySet[Evaluation]:

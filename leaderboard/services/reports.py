@@ -6,7 +6,7 @@ import math
 
 from evaluator.contract import EvaluationReport, ScoreRecord, SystemRecord, Verdict
 from leaderboard.models import Evaluation, Score, SystemResult
-from leaderboard.services import failures
+from leaderboard.services import failures, output_files
 from leaderboard.services.json_values import clean_json, clean_text, finite
 
 
@@ -29,6 +29,7 @@ def store(evaluation: Evaluation, report: EvaluationReport) -> None:
         (_system(evaluation, i, record) for i, record in enumerate(report.systems)),
         batch_size=1000,
     )
+    output_files.bind(evaluation, report.files)
     failures.end(evaluation, report.verdict, report.message)
 
 

@@ -2,21 +2,24 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import logging
 import shutil
 import signal
 import threading
 from typing import Any
 
+import numpy as np
 import pytest
 from django.conf import settings
 from django.db import DatabaseError
 
 from evaluator import tasks
-from evaluator.contract import EvaluationReport, Phase, Progress, Verdict
+from evaluator.contract import EvaluationReport, Phase, Progress, SystemStatus, Verdict
 from evaluator.exceptions import InfrastructureError
+from evaluator.finished import FinishedSystem
+from evaluator.output_files import hand_over
+from evaluator.protocols.base import Outcome
 from evaluator.sandbox.base import Sandbox, SandboxLevel, SandboxUnavailable
-from leaderboard import models
+from leaderboard import blobs, models
 from leaderboard.exceptions import LostLeaseError
 from leaderboard.services import evaluations
 from leaderboard.services.tasks import ReferenceDescription, store_reference_set
@@ -142,7 +145,8 @@ def test_the_report_of_the_driver_is_stored(monkeypatch: pytest.MonkeyPatch) -> 
     host_with(monkeypatch, Confined())
 
     def work(progress: Any, should_stop: Any, **more: Any) -> EvaluationReport:
-        assert more == {"sandbox": tasks.this_host(HOST).sandbox, "device": settings.DEVICE}
+        assert more["sandbox"] == tasks.this_host(HOST).sandbox
+        assert (more["device"], more["finished"]) == (settings.DEVICE, {})
         assert not should_stop()
         for done in range(4):
             progress(Progress(phase=Phase.SIMULATING, n_done=done, n_total=3))
@@ -308,7 +312,87 @@ def test_sigterm_waits_for_the_evaluation(monkeypatch: pytest.MonkeyPatch) -> No
     assert obeyed == [True]
 
 
-def test_the_reaper_is_a_job(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
-        tasks.reap.run()
-    assert "n_returned=0" in caplog.text
+def finished(system_id: str, size: int = 1) -> FinishedSystem:
+    return FinishedSystem(
+        system_id=system_id,
+        status=SystemStatus.OK,
+        message="",
+        answer_status=None,
+        outcome=Outcome(values={"energy": 0.1}, arrays={"forces": np.zeros(size)}),
+        n_calls=3,
+        wall_time_s=1.0,
+        conditions="same",
+        elapsed_s=1.0,
+    )
+
+
+def test_the_next_attempt_is_given_what_this_one_had_finished(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    host_with(monkeypatch, Confined())
+    seen: list[Any] = []
+
+    def work(keep_finished: Any, **more: Any) -> EvaluationReport:
+        seen.append(more["finished"])
+        keep_finished([finished("Si"), finished("Al")])
+        raise InfrastructureError("The power failed.")
+
+    driver_that(monkeypatch, work)
+    evaluation = deliver(queued())
+    models.KeptSystem.objects.filter(system_id="Al").update(content=b"damaged")
+    models.Evaluation.objects.update(not_before=None)
+    deliver(evaluation)
+
+    assert seen[0] == {}
+    assert set(seen[1]) == {"Si"}
+    assert seen[1]["Si"].origin.startswith(f"claim 1 by {HOST} (")
+    assert seen[1]["Si"].outcome.values == {"energy": 0.1}
+    assert f"Al of {evaluation.pk} is simulated again" in caplog.text
+
+
+def test_systems_that_are_too_large_to_be_kept_are_said_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    host_with(monkeypatch, Confined())
+    monkeypatch.setattr(tasks, "_MAX_KEPT_BYTES", 4096)
+
+    def work(keep_finished: Any, **more: Any) -> EvaluationReport:
+        keep_finished([finished("large", 1000), finished("small")])
+        assert list(models.KeptSystem.objects.values_list("system_id", flat=True)) == ["small"]
+        return EvaluationReport(verdict=Verdict.OK)
+
+    driver_that(monkeypatch, work)
+
+    assert deliver(queued()).state == "succeeded"
+    assert "large of" in caplog.text
+    assert models.KeptSystem.objects.count() == 0
+
+
+def test_systems_that_cannot_be_kept_harm_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    host_with(monkeypatch, Confined())
+
+    def fail(*arguments: object) -> None:
+        raise DatabaseError("away")
+
+    def work(keep_finished: Any, **more: Any) -> EvaluationReport:
+        keep_finished([finished("Si")])
+        return EvaluationReport(verdict=Verdict.OK)
+
+    monkeypatch.setattr(tasks.kept_systems, "keep", fail)
+    driver_that(monkeypatch, work)
+
+    assert deliver(queued()).state == "succeeded"
+
+
+def test_output_files_of_the_driver_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    host_with(monkeypatch, Confined())
+
+    def work(store_file: Any, **more: Any) -> EvaluationReport:
+        files = hand_over([("Si", "bands.json", b"{}")], store_file)
+        return EvaluationReport(verdict=Verdict.OK, files=files)
+
+    driver_that(monkeypatch, work)
+
+    evaluation = deliver(queued())
+    with blobs.open_stored(evaluation.files.get().storage_name) as file:
+        assert file.read() == b"{}"

@@ -1,4 +1,4 @@
-"""``manage.py reap``: what Celery's beat does periodically, once or in a loop of its own."""
+"""``manage.py reap``: the reaper, once or in a loop. It needs the database, not the queue."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connection
 
-from leaderboard.services.reaper import reap
+from leaderboard.services.reaper import reap, sweep
 
 logger = logging.getLogger(__name__)
+
+_SWEEP_EVERY_S = 3600
 
 
 class Command(BaseCommand):
@@ -22,16 +24,20 @@ class Command(BaseCommand):
         parser.add_argument(
             "--loop",
             action="store_true",
-            help="go on, every TOUCHSTONE_REAPER_INTERVAL_S seconds, instead of Celery's beat",
+            help="go on, every TOUCHSTONE_REAPER_INTERVAL_S seconds",
         )
 
     def handle(self, *args: object, loop: bool, **options: object) -> None:
         if not loop:
-            self.stdout.write(str(reap()))
+            self.stdout.write(f"{reap()}, {sweep()} left over removed")
             return
+        swept_at = float("-inf")
         while True:
             try:
                 reap()
+                if time.monotonic() - swept_at > _SWEEP_EVERY_S:
+                    sweep()
+                    swept_at = time.monotonic()
             except DatabaseError:
                 logger.exception("The reaper could not reach the database; it tries again.")
                 connection.close()

@@ -17,6 +17,7 @@ from evaluator.contract import (
     INFRASTRUCTURE_VERDICTS,
     EvaluationReport,
     Phase,
+    Progress,
     ScoreRecord,
     SystemRecord,
     SystemStatus,
@@ -225,7 +226,9 @@ def test_progress_is_stored_and_each_phase_is_an_event() -> None:
     evaluation = claimed()
 
     for phase, done in ((Phase.LOADING, 0), (Phase.SIMULATING, 1), (Phase.SIMULATING, 2)):
-        evaluations.record_progress(evaluation.pk, 1, phase, done, 71)
+        evaluations.record_progress(
+            evaluation.pk, 1, Progress(phase=phase, n_done=done, n_total=71, n_calls=9 * done)
+        )
 
     evaluation.refresh_from_db()
     assert (evaluation.phase, evaluation.progress_done, evaluation.progress_total) == (
@@ -233,7 +236,23 @@ def test_progress_is_stored_and_each_phase_is_an_event() -> None:
         2,
         71,
     )
+    assert (evaluation.progress_calls, evaluation.expected_at) == (18, None)
     assert kinds_of_events(evaluation) == ["claimed", "phase"]
+
+
+def test_the_expected_end_is_kept_while_it_is_known() -> None:
+    evaluation = claimed()
+    known = Progress(phase=Phase.SIMULATING, n_done=10, n_total=71, remaining_s=600.0)
+
+    evaluations.record_progress(evaluation.pk, 1, known)
+
+    evaluation.refresh_from_db()
+    assert evaluation.expected_at is not None
+    left = evaluation.expected_at - timezone.now()
+    assert timedelta(seconds=590) < left <= timedelta(seconds=600)
+    evaluations.record_progress(evaluation.pk, 1, Progress(phase=Phase.SCORING, n_total=1))
+    evaluation.refresh_from_db()
+    assert evaluation.expected_at is None
 
 
 def test_a_report_is_stored_whole() -> None:
@@ -266,7 +285,9 @@ def test_a_report_is_stored_whole() -> None:
     "act",
     [
         lambda pk, token: evaluations.renew_lease(pk, token),
-        lambda pk, token: evaluations.record_progress(pk, token, Phase.SCORING, 1, 2),
+        lambda pk, token: evaluations.record_progress(
+            pk, token, Progress(phase=Phase.SCORING, n_done=1, n_total=2)
+        ),
         lambda pk, token: evaluations.record_report(pk, token, REPORT),
         lambda pk, token: evaluations.release_for_retry(pk, token, "a fault"),
         lambda pk, token: evaluations.hand_back(pk, token, "shut down"),
