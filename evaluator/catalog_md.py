@@ -8,6 +8,11 @@ _FU = "Fu et al., Trans. Mach. Learn. Res. (2023), arXiv:2210.07237"
 _ARENA = "Chiang et al., MLIP Arena, arXiv:2509.20630"
 _KAPLAN_MEIER = "Kaplan and Meier, J. Am. Stat. Assoc. 53, 457 (1958)"
 _LAMBENCH = "Peng et al., LAMBench, arXiv:2504.19578"
+_DYNAMAT = (
+    "DynaMat, the dynamics part of Matbench Discovery, Riebesell et al., "
+    "Nat. Mach. Intell. 7, 836 (2025), arXiv:2308.14920"
+)
+_UNIFFBENCH = "UniFFBench, arXiv:2508.05762"
 
 MD_METRICS: tuple[Metric, ...] = (
     Metric(
@@ -66,6 +71,27 @@ MD_METRICS: tuple[Metric, ...] = (
         "temperature over target, after the first fifth of a run in a bath.",
         digits=2,
     ),
+    Metric(
+        key="rdf_error",
+        label="g(r) error",
+        unit="%",
+        direction=Direction.LOWER,
+        description="Mean over replicas of 100 min(1, ∫|g - g_ref| / ∫|g_ref - 1|) of the radial "
+        "distribution function, after the first fifth of a run at constant volume and at the "
+        "reference's temperature. An ideal gas has 100.",
+        source=_DYNAMAT,
+        digits=1,
+    ),
+    Metric(
+        key="density_relative_error",
+        label="Density error",
+        unit="%",
+        direction=Direction.LOWER,
+        description="Mean over replicas of the absolute deviation of the mean density from the "
+        "reference's, after the first fifth of a run at constant pressure.",
+        source=_UNIFFBENCH,
+        digits=2,
+    ),
 )
 
 _RUN_PARAMETERS: tuple[Parameter, ...] = (
@@ -73,10 +99,11 @@ _RUN_PARAMETERS: tuple[Parameter, ...] = (
         name="ensemble",
         kind=str,
         default="nvt_ramp",
-        choices=("nvt_hold", "nvt_ramp", "npt_ramp", "nve"),
+        choices=("nvt_hold", "nvt_ramp", "npt_hold", "npt_ramp", "nve"),
         help="nvt_hold, nvt_ramp: Nosé-Hoover chain of three at constant volume, at one "
-        "temperature or heated linearly; npt_ramp: Martyna-Tobias-Klein, temperature and pressure "
-        "raised linearly, the cell keeps its shape; nve: velocity Verlet after an equilibration.",
+        "temperature or heated linearly; npt_hold, npt_ramp: Martyna-Tobias-Klein, at one "
+        "temperature and pressure or with both raised linearly, the cell keeps its shape; nve: "
+        "velocity Verlet after an equilibration.",
     ),
     Parameter(
         name="duration_ps",
@@ -112,7 +139,7 @@ _RUN_PARAMETERS: tuple[Parameter, ...] = (
         minimum=1.0,
         maximum=10000.0,
         unit="K",
-        help="Temperature of the start, of the equilibration, and of nvt_hold.",
+        help="Temperature of the start, of the equilibration, and of what is held.",
     ),
     Parameter(
         name="final_temperature_K",
@@ -130,7 +157,7 @@ _RUN_PARAMETERS: tuple[Parameter, ...] = (
         minimum=-10.0,
         maximum=1000.0,
         unit="GPa",
-        help="Pressure at the start of npt_ramp.",
+        help="Pressure of npt_hold and at the start of npt_ramp.",
     ),
     Parameter(
         name="final_pressure_GPa",
@@ -185,10 +212,16 @@ _RUN_PARAMETERS: tuple[Parameter, ...] = (
         help="For nve: repeat the run with half the time step, to know what the integrator adds.",
     ),
     Parameter(
-        name="records_pressure",
+        name="uses_reference_temperature",
         kind=bool,
         default=False,
-        help="Ask for the stress at constant volume too, where the potential offers it; dearer.",
+        help="Take temperature_K from the reference set, where each system has its own.",
+    ),
+    Parameter(
+        name="records_pressure",
+        kind=bool,
+        default=True,
+        help="Ask for the stress at constant volume too, where the potential offers it.",
     ),
     Parameter(
         name="wall_limit_s",
@@ -274,7 +307,12 @@ MD_STABILITY = Protocol(
         Column(name="min_distance_ratio", label="Least distance / Σr_cov", digits=3),
         Column(name="max_temperature_K", label="Highest temperature", unit="K", digits=0),
         Column(name="density_g_cm3", label="Density", unit="g/cm³", digits=3),
+        Column(name="density_error_g_cm3", label="± (blocks)", unit="g/cm³", digits=3),
         Column(name="pressure_mean_GPa", label="Pressure", unit="GPa", digits=2),
+        Column(name="pressure_error_GPa", label="± (blocks)", unit="GPa", digits=2),
+        Column(name="pressure_sd_GPa", label="Pressure, fluctuation", unit="GPa", digits=2),
+        Column(name="rdf_error_percent", label="g(r) error", unit="%", digits=1),
+        Column(name="rdf_noise_percent", label="Noise of g_ref", unit="%", digits=1),
         Column(name="nve_drift_meV_atom_ps", label="Drift", unit="meV/(atom ps)", digits=4),
         Column(
             name="nve_drift_half_timestep_meV_atom_ps",

@@ -30,6 +30,9 @@ class StartingStructure:
     melting_point_K: float | None = None
     #: Molecules keep their bonds up to here on the time scale of a simulation.
     bonds_hold_below_K: float | None = None
+    #: Whether this is the phase in which the lattice constants were measured at room temperature
+    #: and pressure: then its density is a measured one.
+    has_density: bool = True
 
 
 def _crystal(symbol: str, kind: str, a: float, c: float | None = None) -> Callable[[], Atoms]:
@@ -129,7 +132,9 @@ STRUCTURES: dict[str, StartingStructure] = {
     "SrTiO3": StartingStructure(
         family="perovskite", build=_perovskite("Sr", "Ti", "O", 3.905), melting_point_K=2353
     ),
-    "CsPbCl3": StartingStructure(family="perovskite", build=_perovskite("Cs", "Pb", "Cl", 5.605)),
+    "CsPbCl3": StartingStructure(
+        family="perovskite", build=_perovskite("Cs", "Pb", "Cl", 5.605), has_density=False
+    ),
     "TiO2": StartingStructure(family="oxide", build=_rutile, melting_point_K=2116),
     "CeO2": StartingStructure(
         family="oxide", build=_fluorite("O", "Ce", 5.411), melting_point_K=2673
@@ -140,13 +145,19 @@ STRUCTURES: dict[str, StartingStructure] = {
     # Its fluoride ions move long before it melts, which is why it has no melting point here.
     "PbF2": StartingStructure(family="ionic conductor", build=_fluorite("F", "Pb", 5.940)),
     "Li3OCl": StartingStructure(
-        family="ionic conductor", build=_perovskite("Cl", "O", "Li", 3.907)
+        family="ionic conductor", build=_perovskite("Cl", "O", "Li", 3.907), has_density=False
     ),
     "Cl2": StartingStructure(
-        family="molecular liquid", build=_liquid("Cl2", 1.56), bonds_hold_below_K=1000
+        family="molecular liquid",
+        build=_liquid("Cl2", 1.56),
+        bonds_hold_below_K=1000,
+        has_density=False,
     ),
     "H2O": StartingStructure(
-        family="molecular liquid", build=_liquid("H2O", 0.997), bonds_hold_below_K=1000
+        family="molecular liquid",
+        build=_liquid("H2O", 0.997),
+        bonds_hold_below_K=1000,
+        has_density=False,
     ),
 }
 
@@ -157,7 +168,8 @@ def md_systems(
     """Replicas of the named structures.
 
     ``structures`` names them, ``n_atoms`` is the least size to which cells are repeated along
-    their shortest edge, ``n_seeds`` the number of replicas of each.
+    their shortest edge, ``n_seeds`` the number of replicas of each. With ``with_density`` each
+    carries its measured density, which not all have.
     """
     frames = []
     for name in options["structures"]:
@@ -175,9 +187,18 @@ def md_systems(
             for key in ("melting_point_K", "bonds_hold_below_K"):
                 if (value := getattr(structure, key)) is not None:
                     replica.info[key] = float(value)
+            if options.get("with_density", False):
+                replica.info["density_g_cm3"] = _density(name, replica)
             frames.append(replica)
     sizes = [len(atoms) for atoms in frames]
     return frames, {"smallest_n_atoms": min(sizes), "largest_n_atoms": max(sizes)}
+
+
+def _density(name: str, atoms: Atoms) -> float:
+    if not STRUCTURES[name].has_density:
+        raise ValueError(f"{name} is not known to have been measured as it is built here")
+    grams = float(atoms.get_masses().sum()) / mol
+    return round(grams / (1e-24 * float(atoms.get_volume())), 4)
 
 
 def _repeated(atoms: Atoms, n_atoms: int) -> Atoms:

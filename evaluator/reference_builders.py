@@ -22,6 +22,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.vasp import read_vasp
 from ase.units import GPa
 
+from evaluator.md_references import aimd_structure
 from evaluator.md_systems import md_systems
 from evaluator.measured_phonons import measured_gamma
 from evaluator.phonon_references import phonondb
@@ -242,5 +243,6 @@ BUILDERS: dict[str, Builder] = {
     "jarvis_mlearn": jarvis_mlearn,
     "silicon_rare_events": silicon_rare_events,
     "md_systems": md_systems,
+    "aimd_structure": aimd_structure,
     "symmetric_crystals": symmetric_crystals,
 }

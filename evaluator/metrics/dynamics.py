@@ -20,6 +20,8 @@ FloatArray = NDArray[np.float64]
 TIME_UNIT_IN_PS = 1e-3 / units.fs
 
 _MIN_FRAMES = 10
+#: The cell itself and the cells around it, shape (27, 3).
+_NEIGHBOURS = np.array(list(product((-1.0, 0.0, 1.0), repeat=3)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,24 +79,41 @@ def kinetic_temperature(kinetic_energy: float, n_atoms: int) -> float:
     return 2 * kinetic_energy / ((3 * n_atoms - 3) * units.kB)
 
 
+def nearby_distances(positions: FloatArray, cell: FloatArray) -> tuple[FloatArray, float]:
+    """Distances in Å between different atoms, shape (n, n), and the radius up to which they hold.
+
+    ``cell`` has shape (3, 3) and is periodic in all directions. A vector shorter than half the
+    cell's least height, the radius, has fractions below one half, so that rounding them finds it;
+    what is longer may have a shorter image. An atom's distance to itself is infinite.
+    """
+    inverse = np.linalg.inv(cell)
+    fractions = positions @ inverse
+    fractions = fractions[:, None] - fractions[None, :]
+    fractions -= np.rint(fractions)
+    vectors = fractions @ cell
+    found = np.sqrt(np.einsum("ijk,ijk->ij", vectors, vectors))
+    np.fill_diagonal(found, np.inf)
+    return found, float(0.5 / np.linalg.norm(inverse, axis=0).max())
+
+
 def distances(positions: FloatArray, cell: FloatArray) -> FloatArray:
     """Shortest distances in Å between different atoms under periodic images, shape (n, n).
 
     ``cell`` has shape (3, 3) and is periodic in all directions; an atom's distance to itself is
     infinite (its own images are not looked at).
     """
-    inverse = np.linalg.inv(cell)
-    fractions = (positions[:, None] - positions[None, :]) @ inverse
-    fractions -= np.round(fractions)
-    found = np.linalg.norm(fractions @ cell, axis=-1)
-    # A vector shorter than half the cell's least height has fractions below one half, so that the
-    # rounding found it. What is longer may have a shorter image among the neighbouring ones.
-    safe = 0.5 / np.linalg.norm(inverse, axis=0).max()
-    if (found > safe).any():
-        for shift in product((-1, 0, 1), repeat=3):
-            found = np.minimum(found, np.linalg.norm((fractions + shift) @ cell, axis=-1))
+    fractions = positions @ np.linalg.inv(cell)
+    shortest = []
+    # A few rows at a time: the 27 images of all pairs of a large cell would not fit in a cache.
+    n_parts = -(-(len(positions) ** 2) // 4096)
+    for rows in np.array_split(fractions, min(n_parts, len(positions))):
+        between = rows[:, None] - fractions[None, :]
+        between -= np.rint(between)
+        vectors = (between[:, :, None] + _NEIGHBOURS) @ cell
+        shortest.append(np.einsum("ijkl,ijkl->ijk", vectors, vectors).min(axis=-1))
+    found: FloatArray = np.sqrt(np.concatenate(shortest))
     np.fill_diagonal(found, np.inf)
-    return np.asarray(found)
+    return found
 
 
 def distance_ratios(all_distances: FloatArray, numbers: NDArray[np.int64]) -> FloatArray:

@@ -2,7 +2,8 @@
 
 Times may have any unit; all functions of one data set want the same one. Kaplan and Meier,
 J. Am. Stat. Assoc. 53, 457 (1958), doi:10.1080/01621459.1958.10501452; the band is Greenwood's
-variance on the log(-log) scale (Kalbfleisch and Prentice, 2002, section 1.4); pseudo-observations
+variance on the log(-log) scale (Kalbfleisch and Prentice, 2002, section 1.4), or for trajectories
+that come in clusters the one of Williams, Lifetime Data Anal. 1, 171 (1995); pseudo-observations
 are those of Andersen, Klein and Rosthoj, Biometrika 90, 15 (2003), doi:10.1093/biomet/90.1.15.
 """
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
 
 _Z_95 = 1.959963984540054
 
@@ -38,7 +40,9 @@ class SurvivalCurve:
     last_time: float
 
 
-def kaplan_meier(times: FloatArray, is_failure: BoolArray) -> SurvivalCurve:
+def kaplan_meier(
+    times: FloatArray, is_failure: BoolArray, clusters: IntArray | None = None
+) -> SurvivalCurve:
     """Product-limit estimate with its pointwise 95 % band.
 
     Parameters
@@ -47,6 +51,9 @@ def kaplan_meier(times: FloatArray, is_failure: BoolArray) -> SurvivalCurve:
         When each trajectory failed or was left, shape (n,), none negative.
     is_failure
         Whether it failed then, shape (n,); False where it was left whole (completed or censored).
+    clusters
+        Number of the cluster of each trajectory, shape (n,): those of one cluster (replicas of one
+        structure) need not be independent. Without it, all are; the band is then Greenwood's.
 
     Raises
     ------
@@ -59,9 +66,9 @@ def kaplan_meier(times: FloatArray, is_failure: BoolArray) -> SurvivalCurve:
     died = np.array([(times[is_failure] == t).sum() for t in distinct], dtype=np.int64)
     survival = np.cumprod(1 - died / at_risk).astype(np.float64)
 
-    is_open = at_risk > died
-    terms = np.divide(died, at_risk * (at_risk - died), out=np.zeros(len(died)), where=is_open)
-    low, high = _log_log_band(survival, np.cumsum(terms))
+    alone = np.arange(len(times))
+    variance = _log_variance(times, is_failure, distinct, alone if clusters is None else clusters)
+    low, high = _log_log_band(survival, variance)
     return SurvivalCurve(
         times=np.concatenate([[0.0], distinct]),
         survival=np.concatenate([[1.0], survival]),
@@ -79,8 +86,27 @@ def _check(times: FloatArray, is_failure: BoolArray) -> None:
         raise ValueError("times of failure must be finite and none negative")
 
 
+def _log_variance(
+    times: FloatArray, is_failure: BoolArray, distinct: FloatArray, clusters: IntArray
+) -> FloatArray:
+    """Variance of ln S at each time of failure, shape (n_times,).
+
+    The sum over clusters of the squares of what their trajectories together contribute to ln S in
+    first order. For clusters of one it is Greenwood's sum(d / (n (n - d))), term by term.
+    """
+    is_at_risk = times[:, None] >= distinct
+    dies = is_failure[:, None] & (times[:, None] == distinct)
+    n, d = is_at_risk.sum(axis=0), dies.sum(axis=0)
+    left = np.where(n > d, n - d, 1)
+    contributions = np.where(n > d, (dies - is_at_risk * (d / np.maximum(n, 1))) / left, 0.0)
+    _, index = np.unique(clusters, return_inverse=True)
+    together = np.zeros((int(index.max()) + 1, len(distinct)))
+    np.add.at(together, index, np.cumsum(contributions, axis=1))
+    return np.asarray((together**2).sum(axis=0))
+
+
 def _log_log_band(survival: FloatArray, variance_sum: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """S^exp(-+ z sigma), sigma^2 = sum(d / (n (n - d))) / (ln S)^2; within 0 and 1 always."""
+    """S^exp(-+ z sigma), sigma^2 = var(ln S) / (ln S)^2; within 0 and 1 always."""
     inside = (survival > 0) & (survival < 1)
     log_survival = np.log(survival, out=np.full(len(survival), np.nan), where=inside)
     spread = np.exp(_Z_95 * np.sqrt(variance_sum) / np.abs(log_survival))

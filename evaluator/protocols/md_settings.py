@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 
+from evaluator.protocols.base import System
 from evaluator.protocols.md_failures import Bounds
 from evaluator.protocols.md_integrators import (
     ConstantEnergy,
@@ -37,6 +38,7 @@ class Settings:
     equilibration_ps: float
     n_relax_steps: int
     has_control_run: bool
+    uses_reference_temperature: bool
     records_pressure: bool
     wall_limit_s: float
     min_distance_ratio: float
@@ -45,6 +47,16 @@ class Settings:
     max_volume_ratio: float
     max_lindemann: float
     max_bond_change_A: float
+
+    @property
+    def has_barostat(self) -> bool:
+        return self.ensemble.startswith("npt")
+
+    def for_system(self, system: System) -> Settings:
+        """With the temperature that the reference set gives for it, where that is asked for."""
+        if not self.uses_reference_temperature:
+            return self
+        return replace(self, temperature_K=float(system.reference["temperature_K"]))
 
     def timestep_of(self, atoms: Atoms) -> float:
         return self.timestep_hydrogen_fs if 1 in atoms.numbers else self.timestep_fs
@@ -60,24 +72,23 @@ class Settings:
     def plan(self, atoms: Atoms, calculator: Calculator) -> Plan:
         """Of the run that is judged."""
         timestep_fs = self.timestep_of(atoms)
-        is_npt = self.ensemble == "npt_ramp"
         is_ramp = self.ensemble.endswith("_ramp")
         hot = self.final_temperature_K if is_ramp else self.temperature_K
-        pressed = self.final_pressure_GPa if is_npt else self.pressure_GPa
+        pressed = self.final_pressure_GPa if is_ramp else self.pressure_GPa
         offers_stress = "stress" in calculator.implemented_properties
         return Plan(
             n_steps=_n_steps(self.duration_ps, timestep_fs),
             timestep_fs=timestep_fs,
             temperature_K=Ramp(start=self.temperature_K, end=hot),
             pressure_GPa=Ramp(start=self.pressure_GPa, end=pressed),
-            records_pressure=is_npt or (self.records_pressure and offers_stress),
+            records_pressure=self.has_barostat or (self.records_pressure and offers_stress),
         )
 
     def dynamics(self, plan: Plan) -> Callable[[Atoms], Dynamics]:
         """What makes the integrator of the run that is judged."""
         if self.ensemble == "nve":
             return partial(ConstantEnergy, timestep_fs=plan.timestep_fs)
-        if self.ensemble == "npt_ramp":
+        if self.has_barostat:
             return partial(
                 ConstantPressure,
                 timestep_fs=plan.timestep_fs,

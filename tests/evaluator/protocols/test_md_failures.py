@@ -15,7 +15,7 @@ BOUNDS = Bounds(
     max_lindemann=0.3,
     max_bond_change_A=0.5,
 )
-CALM = State(potential_energy=-1.0, temperature_K=310.0, target_K=300.0)
+CALM = State(potential_energy=-1.0, kinetic_energy=1.0, temperature_K=310.0, target_K=300.0)
 
 
 def copper() -> Atoms:

@@ -238,8 +238,8 @@ def test_ramp_is_followed_and_the_series_stay_small() -> None:
     assert np.mean(last) == pytest.approx(3000, rel=0.2)
     assert found["series_time_ps"][0] == 0 and found["series_time_ps"][-1] == 1.5
     lengths = {len(v) for k, v in found.items() if k.startswith("series_")}
-    assert len(lengths) == 1 and lengths.pop() <= 200
-    assert "series_pressure_GPa" not in found
+    assert len(lengths) == 1 and lengths.pop() <= 60
+    assert "series_pressure_GPa" in found
 
 
 def test_pressure_ramp_compresses_the_crystal_to_its_target() -> None:
