@@ -18,14 +18,10 @@ from ase.data import chemical_symbols
 from chgnet.graph.crystalgraph import CrystalGraph
 from chgnet.model.composition_model import AtomRef
 from chgnet.model.model import BatchedGraph, CHGNet
-from pymatgen.optimization.neighbors import find_points_in_spheres
 
-from evaluator.calculators.base import (
-    Adapter,
-    Info,
-    LoadError,
-    LoadRequest,
-)
+from evaluator.calculators.base import Info, LoadError, LoadRequest
+from evaluator.calculators.graphs import GraphAdapter, Sized
+from evaluator.calculators.neighbors import find_pairs, fractional
 from evaluator.calculators.structures import check_elements, periodic_cell, voigt_stress
 from evaluator.calculators.torch_files import (
     describe,
@@ -38,10 +34,11 @@ from evaluator.calculators.torch_files import (
 from evaluator.sandbox.wire import Prediction, Structure
 
 _EXPECTED = "a CHGNet checkpoint"
-_SAME_POINT_A = 1e-8  # closer pairs are one atom seen twice, as in CHGNet's own converter
+#: Memory of a pass for each directed bond and each angle, in float32: measured.
+_BOND_BYTES, _ANGLE_BYTES = 18_000, 20_000
 
 
-class ChgnetAdapter(Adapter):
+class ChgnetAdapter(GraphAdapter[CrystalGraph]):
     """Energies (total), forces, stress and magnetic moments of a CHGNet."""
 
     def load(self, request: LoadRequest) -> Info:
@@ -60,9 +57,7 @@ class ChgnetAdapter(Adapter):
         self._elements = tuple(
             chemical_symbols[1 : 1 + model.atom_embedding.embedding.num_embeddings]
         )
-        if self._device.type != "cpu":
-            # On two CPU cores gathering structures into one pass was slower than one at a time.
-            self.max_batch_structures, self.max_batch_atoms = 32, 1024
+        self.bound_passes(request.device)
         return Info(
             name=f"CHGNet {model.version or ''}".strip(),
             dtype=dtype_name(self._dtype),
@@ -74,32 +69,37 @@ class ChgnetAdapter(Adapter):
             versions={"chgnet": version("chgnet"), "torch": torch.__version__},
         )
 
-    def compute(
-        self, structures: Sequence[Structure], properties: Sequence[str]
+    def build(self, structure: Structure) -> Sized[CrystalGraph]:
+        graph = self._graph(structure)
+        n_bytes = _BOND_BYTES * len(graph.atom_graph) + _ANGLE_BYTES * len(graph.bond_graph)
+        return Sized(structure, graph, n_bytes * self._dtype.itemsize // 4)
+
+    def predict(
+        self, batch: Sequence[Sized[CrystalGraph]], properties: Sequence[str]
     ) -> list[Prediction]:
-        graphs = [self._graph(structure) for structure in structures]
-        batch = BatchedGraph.from_graphs(
+        graphs = [sized.graph for sized in batch]
+        joined = BatchedGraph.from_graphs(
             graphs,
             bond_basis_expansion=self._model.bond_basis_expansion,
             angle_basis_expansion=self._model.angle_basis_expansion,
             compute_stress=True,
         )
         wants_magmoms = "magmoms" in properties
-        out = self._model._compute(batch, compute_magmom=wants_magmoms)
+        out = self._model._compute(joined, compute_magmom=wants_magmoms)
         energies = out["e"] * out["atoms_per_graph"] if self._model.is_intensive else out["e"]
-        gradients = torch.autograd.grad(energies.sum(), [*batch.atom_positions, *batch.strains])
+        gradients = torch.autograd.grad(energies.sum(), [*joined.atom_positions, *joined.strains])
 
         totals = energies.detach().cpu().numpy().astype(float) + self._reference_energies(graphs)
         arrays = [gradient.cpu().numpy().astype(float) for gradient in gradients]
-        n = len(structures)
+        n = len(batch)
         return [
             Prediction(
                 energy=float(totals[k]),
                 forces=-arrays[k],
-                stress=voigt_stress(arrays[n + k], structures[k]),
+                stress=voigt_stress(arrays[n + k], sized.structure),
                 magmoms=out["m"][k].detach().cpu().numpy().astype(float) if wants_magmoms else None,
             )
-            for k in range(n)
+            for k, sized in enumerate(batch)
         ]
 
     def _reference_energies(self, graphs: Sequence[CrystalGraph]) -> np.ndarray[Any, Any]:
@@ -119,20 +119,14 @@ class ChgnetAdapter(Adapter):
         check_elements(structure, self._elements, "this CHGNet")
         converter = self._model.graph_converter
         cutoff = float(converter.atom_graph_cutoff)
-        cell = np.ascontiguousarray(periodic_cell(structure, clearance=2 * cutoff))
-        positions = np.ascontiguousarray(structure.positions, dtype=float)
-        centers, neighbors, images, distances = find_points_in_spheres(
-            positions,
-            positions,
-            r=cutoff,
-            pbc=np.ones(3, dtype=np.int64),
-            lattice=cell,
-            tol=_SAME_POINT_A,
-        )
-        others = (centers != neighbors) | (distances > _SAME_POINT_A)
-        images = images[others]
+        cell = periodic_cell(structure, clearance=2 * cutoff)
+        pairs = find_pairs(structure, cell, cutoff)
         graph = converter.create_graph(
-            len(positions), centers[others], neighbors[others], images, distances[others]
+            len(structure.numbers),
+            pairs.centers,
+            pairs.neighbors,
+            pairs.images,
+            pairs.distances_A,
         )
         atom_graph, directed2undirected = graph.adjacency_list()
         bond_graph, undirected2directed = graph.line_graph_adjacency_list(
@@ -140,10 +134,10 @@ class ChgnetAdapter(Adapter):
         )
         return CrystalGraph(
             atomic_number=self._integers(structure.numbers),
-            atom_frac_coord=self._floats(np.linalg.solve(cell.T, positions.T).T),
+            atom_frac_coord=self._floats(fractional(structure, cell)),
             atom_graph=self._integers(atom_graph),
             atom_graph_cutoff=cutoff,
-            neighbor_image=self._floats(images),
+            neighbor_image=self._floats(pairs.images),
             directed2undirected=self._integers(directed2undirected),
             undirected2directed=self._integers(undirected2directed),
             bond_graph=self._integers(bond_graph),

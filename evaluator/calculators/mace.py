@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
 import torch
 from ase.data import chemical_symbols
 
-from evaluator.calculators.base import Adapter, Info, LoadError, LoadRequest
+from evaluator.calculators.base import Info, LoadError, LoadRequest
+from evaluator.calculators.graphs import GraphAdapter, Sized
 from evaluator.calculators.structures import check_elements, periodic_cell, to_atoms, voigt_stress
 from evaluator.calculators.torch_files import (
     describe,
@@ -29,9 +31,11 @@ from mace import modules as mace_modules  # isort: skip
 from mace.tools import torch_geometric, torch_tools, utils  # isort: skip
 
 _EXPECTED = "a MACE model"
+#: Numbers kept for each channel, harmonic and edge; and for the radial network: measured.
+_COPIES, _RADIAL_NUMBERS = 12, 800
 
 
-class MaceAdapter(Adapter):
+class MaceAdapter(GraphAdapter[mace_data.AtomicData]):
     """Energies, forces and stress of one head of a MACE model."""
 
     def load(self, request: LoadRequest) -> Info:
@@ -49,8 +53,8 @@ class MaceAdapter(Adapter):
         self._z_table = utils.AtomicNumberTable([int(z) for z in model.atomic_numbers])
         self._elements = tuple(chemical_symbols[z] for z in self._z_table.zs)
         self._cutoff = float(model.r_max)
-        if self._device.type != "cpu":
-            self.max_batch_structures, self.max_batch_atoms = 32, 1024
+        self._edge_bytes = _edge_bytes(model) * self._dtype.itemsize // 4
+        self.bound_passes(request.device)
         return Info(
             name=f"{type(model).__name__}, head {self._head}",
             dtype=dtype_name(self._dtype),
@@ -61,23 +65,26 @@ class MaceAdapter(Adapter):
             versions={"mace-torch": version("mace-torch"), "torch": torch.__version__},
         )
 
-    def compute(
-        self, structures: Sequence[Structure], properties: Sequence[str]
+    def build(self, structure: Structure) -> Sized[mace_data.AtomicData]:
+        graph = self._graph(structure)
+        return Sized(structure, graph, self._edge_bytes * int(graph.edge_index.shape[1]))
+
+    def predict(
+        self, batch: Sequence[Sized[mace_data.AtomicData]], properties: Sequence[str]
     ) -> list[Prediction]:
-        loader = [self._graph(structure) for structure in structures]
-        batch = torch_geometric.Batch.from_data_list(loader).to(self._device)
-        out = self._model(batch.to_dict(), compute_stress=True)
+        joined = torch_geometric.Batch.from_data_list([sized.graph for sized in batch])
+        out = self._model(joined.to(self._device).to_dict(), compute_stress=True)
         energies = out["energy"].detach().cpu().numpy().astype(float)
         forces = out["forces"].detach().cpu().numpy().astype(float)
         virials = out["virials"].detach().cpu().numpy().astype(float)
-        starts = batch.ptr.tolist()
+        starts = joined.ptr.tolist()
         return [
             Prediction(
                 energy=float(energies[k]),
                 forces=forces[starts[k] : starts[k + 1]],
-                stress=voigt_stress(-virials[k], structure),
+                stress=voigt_stress(-virials[k], sized.structure),
             )
-            for k, structure in enumerate(structures)
+            for k, sized in enumerate(batch)
         ]
 
     def _graph(self, structure: Structure) -> mace_data.AtomicData:
@@ -92,6 +99,18 @@ class MaceAdapter(Adapter):
             return mace_data.AtomicData.from_config(
                 configuration, z_table=self._z_table, cutoff=self._cutoff, heads=self._heads
             )
+
+
+def _edge_bytes(model: Any) -> int:  # noqa: ANN401  (torch's attributes are dynamic)
+    """About the memory of a pass for each edge, in float32.
+
+    Every interaction keeps the products of an atom's channels with the spherical harmonics of the
+    edge, the layers of the radial network, and what the backward pass needs of both.
+    """
+    n_channels = int(model.node_embedding.linear.irreps_out.dim)
+    n_harmonics = int(model.spherical_harmonics.irreps_out.dim)
+    n_numbers = _COPIES * n_channels * n_harmonics + _RADIAL_NUMBERS
+    return 4 * n_numbers * len(model.interactions)
 
 
 def _choose_head(heads: Sequence[str], wanted: str) -> str:

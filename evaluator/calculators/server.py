@@ -21,6 +21,12 @@ from evaluator.calculators.base import (
     LoadRequest,
     UnsupportedStructure,
 )
+from evaluator.calculators.memory import (
+    empty_cache,
+    is_gpu_out_of_memory,
+    is_host_out_of_memory,
+    is_out_of_memory,
+)
 from evaluator.calculators.registry import make_adapter
 from evaluator.sandbox import wire
 from evaluator.sandbox.wire import (
@@ -132,11 +138,11 @@ def _compute(adapter: Adapter, batch: list[Structure], properties: Sequence[str]
     except UnsupportedStructure as error:
         failure = StructureFailure(status=Status.UNSUPPORTED, message=_text(error))
     except Exception as error:
-        out_of_memory = _is_out_of_memory(error)
+        out_of_memory = is_out_of_memory(error)
         if out_of_memory and len(batch) == 1:
             raise
         if out_of_memory:
-            _empty_cache()
+            empty_cache()
             adapter.max_batch_structures = max(1, len(batch) // 2)
         else:
             traceback.print_exc()
@@ -160,15 +166,6 @@ def _checked(prediction: Prediction, structure: Structure) -> Answer:
     return prediction
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    return _is_host_out_of_memory(error) or _is_gpu_out_of_memory(error)
-
-
-def _is_host_out_of_memory(error: BaseException) -> bool:
-    # torch's allocator on the CPU raises a plain RuntimeError.
-    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)
-
-
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """The error and those that it was raised from: adapters wrap what they catch."""
     cause: BaseException | None = error
@@ -177,22 +174,11 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__
 
 
-def _is_gpu_out_of_memory(error: BaseException) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(error, torch.OutOfMemoryError)
-
-
-def _empty_cache() -> None:
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
 def _category(error: BaseException, *, while_loading: bool) -> ErrorCategory:
     causes = list(_causes(error))
-    if any(_is_gpu_out_of_memory(cause) for cause in causes):
+    if any(is_gpu_out_of_memory(cause) for cause in causes):
         return ErrorCategory.OUT_OF_MEMORY_GPU
-    if any(_is_host_out_of_memory(cause) for cause in causes):
+    if any(is_host_out_of_memory(cause) for cause in causes):
         return ErrorCategory.OUT_OF_MEMORY_HOST
     if isinstance(error, InvalidArtifact):
         return ErrorCategory.INVALID_ARTIFACT
