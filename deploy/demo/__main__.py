@@ -12,13 +12,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from deploy.demo.board import print_boards
-from deploy.demo.client import Client
-from deploy.demo.display import ENDED, Display
 from deploy.demo.potentials import MaceTraining, submit_potentials
 from deploy.demo.stack import ROOT, DemoError, Stack, require_free_port
+from evaluator.cli.display import Display
+from evaluator.client import Client, ClientError, Evaluation
 
 BENCHMARK = "core"
 
@@ -99,15 +98,16 @@ def _set_up(stack: Stack) -> dict[str, dict[str, str]]:
 
 def _follow(
     stack: Stack, administrator: Client, author: Client, training: MaceTraining
-) -> list[dict[str, Any]]:
+) -> list[Evaluation]:
     """Show progress until every evaluation has ended; submit the MACE when it is trained."""
-    display = Display()
+    display = Display(sys.stdout)
     while True:
         stack.check_alive()
         training.submit_when_trained(author)
-        evaluations = administrator.evaluations()
+        # Oldest first, so that a line keeps its place.
+        evaluations = list(administrator.evaluations())[::-1]
         display.update(evaluations)
-        if not training.is_pending and all(e["state"] in ENDED for e in evaluations):
+        if not training.is_pending and all(e.has_ended for e in evaluations):
             return evaluations
         time.sleep(1.0)
 
@@ -135,8 +135,8 @@ def _demo(arguments: argparse.Namespace) -> int:
     try:
         users = _set_up(stack)
         client, administrator = Client(stack.url), Client(stack.url)
-        client.sign_in(**users["alice"])
-        administrator.sign_in(**users["admin"])
+        client.sign_in(**users["alice"], name="demo", expires_in_days=7)
+        administrator.sign_in(**users["admin"], name="demo", expires_in_days=7)
         if not arguments.only_baselines:
             training.start(stack.environment)
             submit_potentials(client, data_dir, is_baseline=False)
@@ -146,9 +146,12 @@ def _demo(arguments: argparse.Namespace) -> int:
         evaluations = _follow(stack, administrator, client, training)
         print_boards(client, BENCHMARK)
 
-        faults = [e for e in evaluations if str(e["verdict"]).startswith("infrastructure")]
+        faults = [e for e in evaluations if e.verdict.startswith("infrastructure")]
         for fault in faults:
-            print(f"Fault of the service: {fault['id']}: {fault['message']}", file=sys.stderr)
+            print(
+                f"Fault of the service: {fault.verdict}: {client.evaluation(fault.id).message}",
+                file=sys.stderr,
+            )
         print(f"\nComplete after {(time.monotonic() - started) / 60:.1f} min.")
         if not arguments.until_done:
             admin = users["admin"]
@@ -172,7 +175,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return _demo(_arguments())
-    except DemoError as error:
+    except (DemoError, ClientError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 2
     except subprocess.TimeoutExpired as error:

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import IO, Any
 
-from deploy.demo.client import Client
 from deploy.demo.stack import ROOT
+from evaluator.client import Client
 from evaluator.potentials import KnownPotential, known_potentials, resolve
 
 #: Seconds of training; enough for a potential that is clearly better than the baselines.
@@ -61,14 +61,12 @@ def submit_potentials(client: Client, data_dir: Path, *, is_baseline: bool) -> N
             resolved = resolve(potential.reference, Path(folder))
             client.ensure_potential(_card(potential))
             client.submit(
-                {
-                    "potential": potential.slug,
-                    "version": potential.version,
-                    "calculator_kind": resolved.spec.calculator_kind,
-                    "settings": resolved.spec.settings,
-                    "supported_elements": potential.supported_elements,
-                },
+                potential.slug,
                 resolved.artifact,
+                version=potential.version,
+                calculator_kind=resolved.spec.calculator_kind,
+                settings=resolved.spec.settings,
+                supported_elements=potential.supported_elements,
             )
             size_MiB = resolved.artifact.stat().st_size / 2**20
             print(f"    uploaded {potential.name} {potential.version} ({size_MiB:.1f} MiB)")
@@ -134,13 +132,11 @@ class MaceTraining:
                 return
         client.ensure_potential(MACE_CARD)
         client.submit(
-            {
-                "potential": MACE_CARD["slug"],
-                "version": "1",
-                "calculator_kind": "mace",
-                "supported_elements": MACE_ELEMENTS,
-            },
+            MACE_CARD["slug"],
             self._model,
+            version="1",
+            calculator_kind="mace",
+            supported_elements=MACE_ELEMENTS,
         )
         self.is_pending = False
 

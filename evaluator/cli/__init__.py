@@ -1,4 +1,4 @@
-"""The command line, ``touchstone``: run public tasks on one's own machine, without a server.
+"""The command line, ``touchstone``: run public tasks on one's own machine, and use a service.
 
 A command is a module beside this one with ``add_command(commands)``, which describes its
 arguments and sets ``run``, a function from the parsed arguments to an exit code. To add a
@@ -11,37 +11,61 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from evaluator.cli import check, data, evaluate, listing
 from evaluator.cli.exit_codes import ExitCode
+from evaluator.cli.service import describe_error, exit_code_of_error
+from evaluator.client import ClientError
 from evaluator.exceptions import InfrastructureError, SubmissionError
 from evaluator.machine import package_version
 
-_COMMANDS = (evaluate, listing, data, check)
+#: Modules by the commands that they add.
+_COMMANDS = {
+    "login": "account",
+    "logout": "account",
+    "whoami": "account",
+    "validate": "validate",
+    "submit": "submit",
+    "status": "following",
+    "logs": "following",
+    "cancel": "following",
+    "leaderboard": "boards",
+    "evaluate": "evaluate",
+    "tasks": "listing",
+    "potentials": "listing",
+    "data": "data",
+    "check": "check",
+    "worker": "worker",
+}
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all commands, or of one: asking a service need not wait for the physics."""
     parser = argparse.ArgumentParser(
         prog="touchstone", description="Judge machine-learning interatomic potentials."
     )
     version = package_version("touchstone-mlip") or "unknown"
     parser.add_argument("--version", action="version", version=f"touchstone {version}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in _COMMANDS:
-        command.add_command(commands)
+    modules = [_COMMANDS[command]] if command in _COMMANDS else dict.fromkeys(_COMMANDS.values())
+    for name in modules:
+        import_module(f"evaluator.cli.{name}").add_command(commands)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. What the user can correct is one line on stderr, without a traceback."""
-    parsed = build_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    parsed = build_parser(given[0] if given else None).parse_args(given)
     try:
         code = int(parsed.run(parsed))
         sys.stdout.flush()
     except SubmissionError as error:
         print(f"touchstone: {error}", file=sys.stderr)
         return ExitCode.USAGE
+    except ClientError as error:
+        print(f"touchstone: {describe_error(error)}", file=sys.stderr)
+        return exit_code_of_error(error)
     except InfrastructureError as error:
         print(f"touchstone: {error}", file=sys.stderr)
         return ExitCode.INFRASTRUCTURE_ERROR

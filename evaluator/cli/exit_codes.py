@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 from evaluator.contract import Verdict
 
 
 class ExitCode(IntEnum):
-    """0 is well, 2 the user's mistake, 10 and up the submission's fault, 30 and up ours."""
+    """0 is well, 2 the user's mistake, 3 to 7 from the service, 10 and up the submission's fault,
+    30 and up ours. docs/cli.md says more of each.
+    """
 
     OK = 0
     BUG = 1  # what Python itself answers for an exception that nobody expected
     USAGE = 2
+    REFUSED = 3  # by the service: bad fields, a name that is taken, a quota that is used up
+    NOT_ALLOWED = 4  # no token, a wrong or expired one, or one without the right
+    NOT_FOUND = 5
+    UNREACHABLE = 6  # the service is away, or answers with a fault of its own
+    UNFINISHED = 7  # asked for its state, an evaluation had not ended
     INVALID_ARTIFACT = 10
     LOAD_ERROR = 11
     UNSUPPORTED = 12
@@ -34,6 +42,16 @@ class ExitCode(IntEnum):
 def exit_code_of(verdict: Verdict) -> ExitCode:
     """The exit code that tells a verdict."""
     return ExitCode[verdict.name]
+
+
+def worst_exit_code(verdicts: Iterable[str]) -> ExitCode:
+    """Of several evaluations that have ended, the highest code, so that no failure is hidden.
+
+    What was cancelled counts only where nothing has failed: it may be the failure's consequence.
+    """
+    codes = {exit_code_of(Verdict(verdict)) for verdict in verdicts}
+    failures = codes - {ExitCode.OK, ExitCode.CANCELLED}
+    return max(failures or codes, default=ExitCode.OK)
 
 
 def describe_exit_codes() -> str:

@@ -18,7 +18,7 @@ def format_report(
     if report.verdict is not Verdict.OK:
         lines += [f"Verdict: {report.verdict}. {report.message}", ""]
     if report.scores:
-        lines += _table([_HEAD, *(_metric_row(score) for score in report.scores)])
+        lines += format_table([_HEAD, *(_metric_row(score) for score in report.scores)])
         lines += ["", *_task_score(report, is_whole)]
     lines += _systems(task, report)
     lines += _consistency(report)
@@ -85,7 +85,7 @@ def format_systems(task: TaskSpec, report: EvaluationReport) -> str:
             for values in (system.values, system.reference):
                 row.append(format_number(values.get(column.name), column.digits))
         rows.append(tuple(row))
-    return "\n".join(_table(rows))
+    return "\n".join(format_table(rows))
 
 
 def _consistency(report: EvaluationReport) -> list[str]:
@@ -101,11 +101,12 @@ def _consistency(report: EvaluationReport) -> list[str]:
     return [forces]
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+def format_table(rows: Sequence[Sequence[str]], *, n_left: int = 1) -> list[str]:
+    """Lines of aligned columns, the first ``n_left`` to the left and the others to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
+            cell.ljust(width) if i < n_left else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows

@@ -84,11 +84,15 @@ def refusal(problem: Problem, retry_after_s: float | None = None) -> Refused:
 
 
 def _words(problem: Problem) -> str:
-    """The service's sentences; fields that the detail does not tell already are added."""
+    """The service's sentences, each field's with its name."""
     text = problem.detail or problem.title
-    for error in problem.errors:
-        if error.detail not in text:
-            text += f" {error.pointer.removeprefix('#/')}: {error.detail}"
+    fields = [
+        (error.pointer.removeprefix("#/").removeprefix("#"), error) for error in problem.errors
+    ]
+    named = [f"{name}: {error.detail}" if name else error.detail for name, error in fields]
+    # Where the detail only repeats what is said of the fields, it would be said twice.
+    is_repeated = all(error.detail in text for error in problem.errors)
+    text = " ".join(named if named and is_repeated else [text, *named])
     if problem.status >= 500 and problem.request_id:
         text += f" (request {problem.request_id})"
     return text

@@ -1,0 +1,144 @@
+"""``touchstone login``, ``logout`` and ``whoami``."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import socket
+import sys
+from typing import Any
+
+from evaluator.cli.exit_codes import ExitCode
+from evaluator.cli.service import (
+    TOKEN_VARIABLE,
+    Login,
+    add_service_arguments,
+    config_path,
+    connect,
+    describe_error,
+    exit_code_of_error,
+    read_login,
+    service_url,
+    write_login,
+)
+from evaluator.client import Client, ClientError
+from evaluator.exceptions import SubmissionError
+
+_DAYS = 90
+
+
+def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)
+    login = commands.add_parser(
+        "login",
+        help="sign in to a service and keep the token",
+        description=f"The token is kept in {config_path()}, readable by you alone.",
+    )
+    add_service_arguments(login)
+    login.add_argument("--username", help="asked for where it is left out")
+    login.add_argument(
+        "--token-stdin",
+        action="store_true",
+        help="read a token that you have made on your account's page from standard input",
+    )
+    login.add_argument(
+        "--name", default=f"touchstone on {socket.gethostname()}"[:100], help="of the new token"
+    )
+    login.add_argument(
+        "--days", type=int, default=_DAYS, help=f"until the new token expires (default {_DAYS})"
+    )
+    login.set_defaults(run=_login)
+
+    logout = commands.add_parser("logout", help="revoke the token and forget it")
+    add_service_arguments(logout)
+    logout.set_defaults(run=_logout)
+
+    whoami = commands.add_parser("whoami", help="say who you are to the service, and your quota")
+    add_service_arguments(whoami)
+    whoami.set_defaults(run=_whoami)
+
+
+def _login(arguments: argparse.Namespace) -> int:
+    url = service_url(arguments)
+    if arguments.token_stdin:
+        token = sys.stdin.readline().strip()
+        if not token:
+            raise SubmissionError("no token came on standard input")
+        client = Client(url, token)
+    else:
+        client = Client(url)
+        username, password = _ask(arguments.username, url)
+        token = client.sign_in(
+            username, password, name=arguments.name, expires_in_days=arguments.days
+        ).token
+    me = client.me()
+    path = write_login(Login(url=url, token=token))
+    if arguments.json:
+        print(json.dumps(me.raw, indent=2))
+    else:
+        print(f"Signed in to {url} as {me.username}; the token is in {path}")
+    if os.environ.get(TOKEN_VARIABLE):
+        print(f"touchstone: {TOKEN_VARIABLE} is set and wins over it", file=sys.stderr)
+    return ExitCode.OK
+
+
+def _ask(username: str | None, url: str) -> tuple[str, str]:
+    """The password is never taken from the command line, where others could see it."""
+    if not sys.stdin.isatty():
+        raise SubmissionError(
+            "there is no terminal to ask for a password at: make a token on your account's page "
+            f"and pass it with --token-stdin, or set {TOKEN_VARIABLE}"
+        )
+    if not username:
+        print(f"Username at {url}: ", end="", file=sys.stderr, flush=True)
+        username = input()
+    return username, getpass.getpass("Password: ")
+
+
+def _logout(arguments: argparse.Namespace) -> int:
+    login = read_login()
+    if not login.token:
+        print("You were not signed in.")
+        return ExitCode.OK
+    client = Client(login.url, login.token)
+    # Forgotten here first: whatever the service answers, this machine has no token any more.
+    write_login(Login(url=login.url))
+    try:
+        token = client.me().token
+        if token is not None:
+            client.revoke_token(token.hint)
+    except ClientError as error:
+        print(
+            "touchstone: the token is forgotten here, but not revoked by the service: "
+            f"{describe_error(error)}",
+            file=sys.stderr,
+        )
+        return exit_code_of_error(error)
+    print(f"Signed out of {login.url}; the token is revoked.")
+    return ExitCode.OK
+
+
+def _whoami(arguments: argparse.Namespace) -> int:
+    client = connect(arguments)
+    me, quota = client.me(), client.quota()
+    if arguments.json:
+        print(json.dumps({**me.raw, "url": client.url, "quota": quota}, indent=2))
+        return ExitCode.OK
+    print(f"{me.username}{' (staff)' if me.is_staff else ''} at {client.url}")
+    if me.token is not None:
+        until = f", until {me.token.expires_at:%Y-%m-%d}" if me.token.expires_at else ""
+        scopes = f", for {', '.join(me.token.scopes)}" if me.token.scopes else ""
+        print(f"token {me.token.hint}... ({me.token.name}){scopes}{until}")
+    for line in _flat(quota or {}):
+        print(f"quota {line}")
+    return ExitCode.OK
+
+
+def _flat(value: Any, name: str = "") -> list[str]:  # noqa: ANN401  (any JSON)
+    """Every number under its dotted name; the service decides what there is."""
+    if isinstance(value, dict):
+        return [line for key, v in value.items() for line in _flat(v, f"{name}.{key}".strip("."))]
+    if isinstance(value, list):
+        return [line for i, v in enumerate(value) for line in _flat(v, f"{name}.{i}")]
+    return [f"{name}: {'none' if value is None else value}"]

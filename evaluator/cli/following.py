@@ -1,0 +1,216 @@
+"""``touchstone status``, ``logs`` and ``cancel``: what becomes of what was submitted."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from evaluator.catalog_verdicts import VERDICTS
+from evaluator.cli.display import Display, describe_state
+from evaluator.cli.exit_codes import ExitCode, describe_exit_codes, worst_exit_code
+from evaluator.cli.service import add_service_arguments, checked_id, connect
+from evaluator.client import Client, Conflict, Evaluation, NotFound, Submission
+
+_N_LISTED = 20
+
+
+def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)
+    status = commands.add_parser(
+        "status",
+        help="say how far your submissions are",
+        epilog=describe_exit_codes(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    status.add_argument(
+        "id", nargs="?", help="of a submission or evaluation; left out, your latest submissions"
+    )
+    status.add_argument("--watch", action="store_true", help="until it has ended")
+    add_service_arguments(status)
+    status.set_defaults(run=_status)
+
+    logs = commands.add_parser("logs", help="print what a submission wrote")
+    logs.add_argument("id", help="of a submission or evaluation")
+    logs.add_argument("-f", "--follow", action="store_true", help="wait until it has ended")
+    add_service_arguments(logs)
+    logs.set_defaults(run=_logs)
+
+    cancel = commands.add_parser("cancel", help="stop evaluations")
+    cancel.add_argument("id", help="of an evaluation, or of a submission for all of its own")
+    add_service_arguments(cancel)
+    cancel.set_defaults(run=_cancel)
+
+
+def find(client: Client, text: str) -> Submission | Evaluation:
+    """What an id names. Raises NotFound where it is neither."""
+    wanted = checked_id(text)
+    try:
+        return client.submission(wanted)
+    except NotFound:
+        return client.evaluation(wanted)
+
+
+def watch_submission(client: Client, submission_id: str) -> Submission:
+    """Show its evaluations on stderr until all have ended; Ctrl-C leaves them running."""
+    display = Display(sys.stderr)
+    try:
+        return client.wait(submission_id, on_change=lambda s: display.update(s.evaluations))
+    except KeyboardInterrupt:
+        _say_how_to_go_on(submission_id)
+        raise
+
+
+def outcome(evaluations: Sequence[Evaluation]) -> ExitCode:
+    """For a script: the worst verdict, or that something has not ended."""
+    if not all(evaluation.has_ended for evaluation in evaluations):
+        return ExitCode.UNFINISHED
+    return worst_exit_code(evaluation.verdict for evaluation in evaluations)
+
+
+def format_submission(submission: Submission, url: str) -> str:
+    """Its evaluations, one line each, and what to do about those that failed."""
+    lines = [f"{submission.name} ({submission.visibility})  {submission.id}"]
+    if submission.withdrawn_at is not None:
+        lines.append("  withdrawn")
+    for evaluation in submission.evaluations:
+        lines.append(f"  {evaluation.task:<22} {describe_state(evaluation)}  {evaluation.id}")
+        lines += [f"    {line}" for line in _what_to_do(evaluation)]
+    if submission.page:
+        lines.append(f"  {url}{submission.page}")
+    return "\n".join(lines)
+
+
+def _what_to_do(evaluation: Evaluation) -> list[str]:
+    if not evaluation.has_ended or evaluation.verdict in ("ok", "cancelled"):
+        return []
+    known = VERDICTS.get(evaluation.verdict)
+    return [known.what_to_do] if known else []
+
+
+def _say_how_to_go_on(name: str) -> None:
+    print(
+        "\nThe service goes on without this terminal.\n"
+        f"  follow it again:  touchstone status {name} --watch\n"
+        f"  stop it:          touchstone cancel {name}",
+        file=sys.stderr,
+    )
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    client = connect(arguments, needs_token=arguments.id is None)
+    if arguments.id is None:
+        return _list(client, as_json=arguments.json)
+    found = find(client, arguments.id)
+    if isinstance(found, Submission):
+        if arguments.watch:
+            found = watch_submission(client, found.id)
+        _print(found.raw if arguments.json else format_submission(found, client.url))
+        return outcome(found.evaluations)
+    if arguments.watch:
+        found = _watch_evaluation(client, found)
+    _print(found.raw if arguments.json else _format_evaluation(found, client.url))
+    return outcome([found])
+
+
+def _watch_evaluation(client: Client, evaluation: Evaluation) -> Evaluation:
+    display = Display(sys.stderr)
+    try:
+        for seen in client.follow(evaluation.id):
+            evaluation = seen
+            display.update([seen])
+    except KeyboardInterrupt:
+        _say_how_to_go_on(evaluation.id)
+        raise
+    return evaluation
+
+
+def _list(client: Client, *, as_json: bool) -> int:
+    submissions = list(islice(client.submissions(mine=True), _N_LISTED))
+    if as_json:
+        _print([submission.raw for submission in submissions])
+        return ExitCode.OK
+    if not submissions:
+        print("You have submitted nothing yet: touchstone submit --help")
+    for submission in submissions:
+        states = Counter(evaluation.state for evaluation in submission.evaluations)
+        counted = ", ".join(f"{n} {state}" for state, n in states.items()) or "no evaluations"
+        when = f"{submission.created_at:%Y-%m-%d}" if submission.created_at else ""
+        print(f"{submission.id}  {when}  {submission.name:<36.36} {counted}")
+    return ExitCode.OK
+
+
+def _format_evaluation(evaluation: Evaluation, url: str) -> str:
+    name = evaluation.submission.name if evaluation.submission else ""
+    lines = [f"{name} on {evaluation.task} (version {evaluation.task_version})  {evaluation.id}"]
+    lines.append(f"  {describe_state(evaluation)}")
+    if evaluation.queue_position is not None:
+        lines.append(f"  place {evaluation.queue_position} in the queue")
+    if evaluation.message:
+        lines.append(f"  {evaluation.message}")
+    lines += [f"  {line}" for line in _what_to_do(evaluation)]
+    for score in evaluation.scores:
+        numbers = [score.value, score.low, score.high]
+        value, low, high = ("–" if number is None else f"{number:.4g}" for number in numbers)
+        lines.append(f"  {score.label:<24} {value} ({low} to {high}) {score.unit}".rstrip())
+    if evaluation.page:
+        lines.append(f"  {url}{evaluation.page}")
+    return "\n".join(lines)
+
+
+def _logs(arguments: argparse.Namespace) -> int:
+    client = connect(arguments)
+    found = find(client, arguments.id)
+    if arguments.follow:
+        found = (
+            watch_submission(client, found.id)
+            if isinstance(found, Submission)
+            else _watch_evaluation(client, found)
+        )
+    evaluations = found.evaluations if isinstance(found, Submission) else (found,)
+    logs = [(evaluation, client.logs(evaluation.id)) for evaluation in evaluations]
+    if arguments.json:
+        _print([{"evaluation": e.id, "task": e.task, **written.raw} for e, written in logs])
+        return ExitCode.OK
+    for evaluation, written in logs:
+        if len(logs) > 1:
+            print(f"== {evaluation.task}: {describe_state(evaluation)}")
+        if not evaluation.has_ended:
+            print("It has not ended; its logs are there once it has (--follow waits).")
+        print(written.stdout, end="")
+        # To the other stream, as the submission wrote it; in order, should both be one terminal.
+        sys.stdout.flush()
+        print(written.stderr, end="", file=sys.stderr, flush=True)
+    return ExitCode.OK
+
+
+def _cancel(arguments: argparse.Namespace) -> int:
+    client = connect(arguments)
+    found = find(client, arguments.id)
+    evaluations = found.evaluations if isinstance(found, Submission) else (found,)
+    asked = []
+    for evaluation in evaluations:
+        if evaluation.has_ended and len(evaluations) > 1:
+            continue
+        try:
+            asked.append(client.cancel(evaluation.id))
+        except Conflict:
+            # It ended in the meantime; when it is the one that was named, its owner is told.
+            if len(evaluations) == 1:
+                raise
+    if arguments.json:
+        _print([evaluation.raw for evaluation in asked])
+        return ExitCode.OK
+    for evaluation in asked:
+        how = "is stopped" if evaluation.has_ended else "will stop within seconds"
+        print(f"{evaluation.task} {how}  {evaluation.id}")
+    if not asked:
+        print("All of its evaluations have ended.")
+    return ExitCode.OK
+
+
+def _print(content: Any) -> None:  # noqa: ANN401  (text, or any JSON)
+    print(content if isinstance(content, str) else json.dumps(content, indent=2))

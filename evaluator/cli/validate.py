@@ -1,0 +1,159 @@
+"""``touchstone validate``: run the service's smoke task here, before anything is submitted."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from evaluator.catalog import CONSISTENCY
+from evaluator.catalog_verdicts import VERDICTS
+from evaluator.cli.artifact import add_artifact_arguments, resolve_artifact
+from evaluator.cli.data import fetch
+from evaluator.cli.exit_codes import ExitCode, describe_exit_codes, exit_code_of
+from evaluator.cli.places import add_mirror_argument
+from evaluator.cli.progress_bar import ProgressBar
+from evaluator.contract import EvaluationReport, SubmissionSpec, SystemRecord, SystemStatus, Verdict
+from evaluator.driver import evaluate
+from evaluator.sandbox.base import SandboxPolicy, find_sandbox
+from evaluator.standard import standard_tasks
+
+SMOKE = "smoke"
+
+#: Of energies and forces of the same structure, turned or renumbered, that should be equal.
+_TOLERABLE = {"meV/atom": 0.1, "eV/Å": 0.001}
+
+
+def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)
+    parser = commands.add_parser(
+        "validate",
+        help="try a file as the service would, before it is submitted",
+        description="Runs the task that the service runs first, in the same sandbox: does the file "
+        "load, and does it answer with finite energies, forces and stress?",
+        epilog=describe_exit_codes(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_artifact_arguments(parser)
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    parser.add_argument("--json", action="store_true", help="print the whole report as JSON")
+    parser.add_argument(
+        "--allow-unsandboxed",
+        action="store_true",
+        help="without bubblewrap, run built-in kinds (ase, dummy) all the same",
+    )
+    add_mirror_argument(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    task = next(task.spec for task in standard_tasks() if task.slug == SMOKE)
+    assert task.reference is not None  # noqa: S101  (the standard tasks have one)
+    sandbox = find_sandbox(SandboxPolicy(allow_unsandboxed_built_in=arguments.allow_unsandboxed))
+    with tempfile.TemporaryDirectory(prefix="touchstone-") as folder:
+        potential = resolve_artifact(arguments, Path(folder))
+        reference = fetch(task.reference.name, arguments).path
+        with ProgressBar() as bar:
+            report = evaluate(
+                task,
+                potential.spec,
+                potential.artifact,
+                reference,
+                sandbox=sandbox,
+                device=arguments.device,
+                progress=bar.show,
+            )
+    if arguments.json:
+        print(json.dumps({"potential": potential.spec.to_json(), **report.to_json()}, indent=2))
+    else:
+        print(format_validation(potential.spec, report))
+    return ExitCode.RUNTIME_ERROR if _has_failures(report) else exit_code_of(report.verdict)
+
+
+def _has_failures(report: EvaluationReport) -> bool:
+    """The service would score it, but structures as simple as these should not fail."""
+    return report.verdict is Verdict.OK and report.n_failed > 0
+
+
+def format_validation(potential: SubmissionSpec, report: EvaluationReport) -> str:
+    """What the service would find, and what to do about each problem."""
+    lines = [f"{potential.name} ({potential.calculator_kind})", ""]
+    if report.verdict is not Verdict.OK:
+        lines += [f"The service would refuse it: {report.verdict}. {report.message}"]
+        lines += [f"  {VERDICTS[report.verdict].what_to_do}"]
+        return "\n".join([*lines, *_written(report)])
+    verb = "answers" if not report.n_failed else "FAILS on some structures"
+    lines.append(f"It loads and {verb}; the service would evaluate it.")
+    lines += [*_elements(report), *_failures(report), *_speed(report), *_figures(report)]
+    return "\n".join(lines + (_written(report) if report.n_failed else []))
+
+
+def _written(report: EvaluationReport) -> list[str]:
+    """The end of what it wrote, where that may tell why."""
+    tail = (report.stderr or report.stdout).rstrip().splitlines()[-15:]
+    return ["", "It wrote:", *(f"  {line}" for line in tail)] if tail else []
+
+
+def _elements(report: EvaluationReport) -> list[str]:
+    n_judged = report.n_systems - report.n_unsupported
+    lines = [f"Structures   {n_judged} of {report.n_systems} hold only elements that it supports"]
+    missing = [s.system_id for s in report.systems if s.status is SystemStatus.UNSUPPORTED]
+    if missing and n_judged:
+        shown = ", ".join(missing[:12]) + (", ..." if len(missing) > 12 else "")
+        lines.append(f"             not: {shown}; tasks with such elements count as not covered")
+    return lines
+
+
+def _failures(report: EvaluationReport) -> list[str]:
+    failed = [s for s in report.systems if s.status is SystemStatus.FAILED]
+    if not failed:
+        return []
+    reasons = Counter(system.message for system in failed)
+    lines = [f"Failures     {len(failed)}; each would be charged as the worst value"]
+    for message, count in reasons.most_common(5):
+        names = [s.system_id for s in failed if s.message == message][:6]
+        lines.append(f"             {', '.join(names)}{' ...' if count > 6 else ''}: {message}")
+    return lines
+
+
+def _speed(report: EvaluationReport) -> list[str]:
+    timed = [s for s in report.systems if s.n_calls and s.values.get("n_atoms")]
+    if not timed:
+        return []
+    largest = max(timed, key=lambda s: int(s.values["n_atoms"]))
+    smallest = min(timed, key=lambda s: int(s.values["n_atoms"]))
+    shown = [smallest] if smallest is largest else [smallest, largest]
+    told = ", ".join(f"{_call_s(s):.3g} s for {s.values['n_atoms']} atoms" for s in shown)
+    return [f"A call       {told}; {report.wall_time_s:.1f} s in all, loading included"]
+
+
+def _call_s(system: SystemRecord) -> float:
+    return system.wall_time_s / system.n_calls
+
+
+def _figures(report: EvaluationReport) -> list[str]:
+    found = report.consistency
+    lines = []
+    for column in CONSISTENCY:
+        value = found.get(column.name)
+        if value is None:
+            continue
+        limit = _TOLERABLE.get(column.unit)
+        is_symmetry = not column.name.startswith(("force_gradient", "stress_gradient"))
+        mark = "  LARGE" if is_symmetry and limit is not None and value > limit else ""
+        lines.append(f"  {column.label:<42} {value:9.2g} {column.unit}{mark}")
+    hints = [
+        "  The same structure, turned, renumbered or asked again, should give the same numbers."
+        for line in lines
+        if line.endswith("LARGE")
+    ][:1]
+    if found.get("is_conservative_measured") is False:
+        hints.append(
+            "  Its forces are not the gradient of its energy: submit it with --non-conservative."
+        )
+    stresses = [s for s in report.systems if "stress_mae_GPa" in s.values]
+    if not stresses and any(s.status is SystemStatus.OK for s in report.systems):
+        hints.append("  It gives no stress: metrics that need one will charge the worst value.")
+    return ["Consistency", *lines, *hints] if lines or hints else []

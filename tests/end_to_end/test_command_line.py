@@ -1,0 +1,197 @@
+"""The command line as its users run it: processes of their own against a server that listens."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evaluator.cli.exit_codes import ExitCode
+from leaderboard import models
+from tests.end_to_end.conftest import Touchstone, token_of
+from tests.leaderboard import factories
+from tests.leaderboard.api.world import make_world
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+EMT = '{"calculator": "emt"}'
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    path = tmp_path / "emt.json"
+    path.write_text(EMT)
+    return path
+
+
+def submit(artifact: Path, *more: str) -> tuple[str, ...]:
+    return ("submit", str(artifact), "--kind", "ase", "--potential", "my-emt", *more)
+
+
+def test_login_keeps_the_token_for_oneself_and_logout_revokes_it(
+    touchstone: Touchstone, tmp_path: Path, live_server: Any
+) -> None:
+    token = token_of("alice")
+
+    done = touchstone("login", "--url", live_server.url, "--token-stdin", stdin=token + "\n")
+
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "as alice" in done.stdout
+    assert token not in done.stdout + done.stderr
+    config = tmp_path / "config" / "config.toml"
+    assert config.stat().st_mode & 0o777 == 0o600
+    assert touchstone("whoami", url="").stdout.startswith(f"alice at {live_server.url}")
+
+    assert touchstone("logout", url="").returncode == ExitCode.OK
+    assert token not in config.read_text()
+    assert models.ApiToken.objects.valid().count() == 0
+    done = touchstone("whoami", url="")
+    assert done.returncode == ExitCode.NOT_ALLOWED
+    assert "touchstone login" in done.stderr
+
+
+def test_a_stored_token_goes_to_no_other_service(touchstone: Touchstone, live_server: Any) -> None:
+    token = token_of("alice")
+    touchstone("login", "--url", live_server.url, "--token-stdin", stdin=token + "\n")
+    other = live_server.url.replace("localhost", "127.0.0.1")
+
+    done = touchstone("whoami", "--url", other)
+
+    assert done.returncode == ExitCode.NOT_ALLOWED
+    assert f"you are not signed in to {other}" in done.stderr
+
+
+def test_a_wrong_or_expired_token_is_told_in_the_services_words(touchstone: Touchstone) -> None:
+    done = touchstone("whoami", token="tst_wrong")
+    assert done.returncode == ExitCode.NOT_ALLOWED
+    assert "Sign in again: touchstone login" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_service_that_is_away_is_one_line(touchstone: Touchstone) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        done = touchstone("leaderboard", "core", url=url)
+    assert done.returncode == ExitCode.UNREACHABLE
+    assert done.stderr.startswith(f"touchstone: {url} cannot be reached: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_submit_registers_the_potential_and_the_same_again_changes_nothing(
+    touchstone: Touchstone, artifact: Path
+) -> None:
+    token = token_of("alice")
+    factories.benchmark_version((factories.task_version(), "Mechanics"))
+    command = submit(artifact, "--version", "1.0", "--name", "My EMT", "--private")
+
+    first = touchstone(*command, "--json", token=token)
+
+    assert first.returncode == ExitCode.OK, first.stderr
+    answer = json.loads(first.stdout)
+    assert (answer["potential"]["slug"], answer["version"]) == ("my-emt", "1.0")
+    assert answer["visibility"] == "private"
+    assert "Registered the potential my-emt." in first.stderr
+
+    again = touchstone(*command, "--json", token=token)
+
+    assert again.returncode == ExitCode.OK, again.stderr
+    assert json.loads(again.stdout)["id"] == answer["id"]
+    assert models.Submission.objects.count() == 1
+    listed = touchstone("status", token=token)
+    assert listed.stdout.startswith(answer["id"])
+    status = touchstone("status", answer["id"], token=token)
+    assert status.returncode == ExitCode.UNFINISHED
+    assert "queued" in status.stdout
+
+
+def test_a_card_says_all_of_a_submission(
+    touchstone: Touchstone, artifact: Path, tmp_path: Path
+) -> None:
+    card = tmp_path / "card.toml"
+    card.write_text(
+        'slug = "carded"\nname = "Carded"\nlevel_of_theory = "PBE"\ntraining_sets = ["MPtrj"]\n'
+        '[submission]\nversion = "2"\ncalculator_kind = "ase"\nsupported_elements = ["Cu"]\n'
+    )
+    done = touchstone(
+        "submit", str(artifact), "--card", str(card), "--json", token=token_of("alice")
+    )
+    assert done.returncode == ExitCode.OK, done.stderr
+    (submission,) = models.Submission.objects.all()
+    assert (submission.potential.slug, submission.version) == ("carded", "2")
+    assert submission.potential.training_sets == ["MPtrj"]
+    assert submission.supported_elements == ["Cu"]
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "complaint"),
+    [
+        ((), ExitCode.USAGE, "which version is it?"),
+        (("--version", "1"), ExitCode.USAGE, "has no potential 'my-emt' yet"),
+        (("--version", "1", "--elements", "Xx"), ExitCode.USAGE, "must be chemical symbols"),
+        (("--version", "1", "--setting", "x=1"), ExitCode.USAGE, "x is unknown"),
+        (("--version", "1", "--card", "no.toml"), ExitCode.USAGE, "card no.toml cannot be read"),
+        (("--version", "no good", "--name", "E"), ExitCode.REFUSED, "ersion"),
+    ],
+)
+def test_a_mistake_is_one_line_and_submits_nothing(
+    more: tuple[str, ...], code: ExitCode, complaint: str, touchstone: Touchstone, artifact: Path
+) -> None:
+    done = touchstone(*submit(artifact, *more), token=token_of("alice"))
+    assert (done.returncode, done.stdout) == (code, "")
+    assert complaint in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert models.Submission.objects.count() == 0
+
+
+def test_a_file_whose_kind_is_not_told_by_its_name_is_asked_about(
+    touchstone: Touchstone, artifact: Path
+) -> None:
+    done = touchstone("submit", str(artifact), "--potential", "p", "--version", "1", token="t")
+    assert done.returncode == ExitCode.USAGE
+    assert "Say --kind with one of ase, dummy" in done.stderr
+
+
+def test_a_stranger_reads_the_board_and_nothing_private(touchstone: Touchstone) -> None:
+    world = make_world()
+    slug = world.benchmark.benchmark.slug
+
+    board = touchstone("leaderboard", slug)
+    task = touchstone("leaderboard", "--task", world.task.task.slug)
+
+    assert (board.returncode, task.returncode) == (ExitCode.OK, ExitCode.OK), board.stderr
+    assert "open potential open-1" in board.stdout
+    assert "open potential open-1" in task.stdout
+    assert "secret" not in board.stdout + task.stdout
+
+    private = touchstone("status", str(world.private.submission.pk), token=token_of("bob"))
+    assert private.returncode == ExitCode.NOT_FOUND
+    assert "secret" not in private.stdout + private.stderr
+    logs = touchstone("logs", str(world.public.ended.pk), token=token_of("bob"))
+    assert logs.returncode == ExitCode.NOT_ALLOWED
+    assert logs.stdout == ""
+
+
+def test_the_owner_reads_status_and_logs_and_cancels(touchstone: Touchstone) -> None:
+    world = make_world()
+    token = token_of("alice")
+    ended, queued = world.private.ended, world.private.queued
+
+    status = touchstone("status", str(ended.pk), token=token)
+    assert status.returncode == ExitCode.OK
+    assert "secret potential secret-1 on" in status.stdout
+
+    logs = touchstone("logs", "-f", str(ended.pk), token=token)
+    assert "secret out" in logs.stdout
+    assert "secret err" in logs.stderr
+
+    assert touchstone("cancel", str(queued.pk), token=token).returncode == ExitCode.OK
+    queued.refresh_from_db()
+    assert queued.state == "cancelled"
+    again = touchstone("cancel", str(queued.pk), token=token)
+    assert again.returncode == ExitCode.REFUSED
+    assert touchstone("status", str(queued.pk), token=token).returncode == ExitCode.CANCELLED
+    assert touchstone("status", "nonsense", token=token).returncode == ExitCode.USAGE
