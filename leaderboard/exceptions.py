@@ -7,6 +7,7 @@ InfrastructureError: ours; retried, then alarmed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 
 class SubmissionError(Exception):
@@ -19,6 +20,21 @@ class SubmissionError(Exception):
 
 class ConflictError(SubmissionError):
     """The request is well formed but contradicts what exists or has ended (HTTP 409)."""
+
+
+class KeyReusedError(SubmissionError):
+    """An Idempotency-Key that has answered another request (HTTP 422)."""
+
+
+class QuotaExceeded(SubmissionError):
+    """More evaluations than the account has left (HTTP 429).
+
+    ``limit`` is per_day, per_month or concurrent; ``resets_at`` None means: as evaluations end.
+    """
+
+    def __init__(self, detail: str, *, limit: str, resets_at: datetime | None) -> None:
+        super().__init__(detail)
+        self.limit, self.resets_at = limit, resets_at
 
 
 class InfrastructureError(Exception):

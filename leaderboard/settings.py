@@ -7,6 +7,7 @@ development mode (``TOUCHSTONE_DEVELOPMENT=1``, which the demo and the tests set
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -28,6 +29,13 @@ def _whole_number(name: str, default: int) -> int:
     if not value.isdigit():
         raise ImproperlyConfigured(f"{name}={value!r} must be a whole number")
     return int(value)
+
+
+def _rate(name: str, default: str) -> str:
+    value = os.environ.get(name, default)
+    if not re.fullmatch(r"[1-9][0-9]{0,6}/([1-9][0-9]{0,3})?(s|sec|min|hour|day)", value):
+        raise ImproperlyConfigured(f"{name}={value!r} must read like 20/min or 100/15min")
+    return value
 
 
 def _required(name: str, hint: str) -> str:
@@ -158,6 +166,27 @@ MAX_UPLOAD_BYTES = _whole_number("TOUCHSTONE_MAX_UPLOAD_MIB", 2048) * 2**20
 MAX_OPEN_UPLOADS = _whole_number("TOUCHSTONE_MAX_OPEN_UPLOADS", 10)
 UPLOAD_EXPIRY_HOURS = _whole_number("TOUCHSTONE_UPLOAD_EXPIRY_HOURS", 24)
 
+#: Requests of one client: of an account, else of an address. See services/throttles.py.
+THROTTLES = {
+    "read": _rate("TOUCHSTONE_READ_RATE", "600/min"),
+    "submit": _rate("TOUCHSTONE_SUBMIT_RATE", "120/min"),
+    "upload": _rate("TOUCHSTONE_UPLOAD_RATE", "600/min"),
+    "login": _rate("TOUCHSTONE_SIGN_IN_RATE", "20/min"),
+    # Tries at one account, whatever the addresses.
+    "login-account": _rate("TOUCHSTONE_SIGN_IN_ACCOUNT_RATE", "40/15min"),
+}
+#: How many proxies stand before the server; with none, X-Forwarded-For is not believed.
+PROXIES = _whole_number("TOUCHSTONE_PROXIES", 0)
+#: Evaluations that a user, or a team, may ask for; administrators set others for some.
+QUOTAS = {
+    "per_day": _whole_number("TOUCHSTONE_QUOTA_PER_DAY", 200),
+    "per_month": _whole_number("TOUCHSTONE_QUOTA_PER_MONTH", 2000),
+    "concurrent": _whole_number("TOUCHSTONE_QUOTA_CONCURRENT", 100),
+}
+
+#: Teams that one person may make: each has a quota of its own.
+MAX_TEAMS = _whole_number("TOUCHSTONE_MAX_TEAMS", 3)
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "leaderboard.api.authentication.TokenAuthentication",
@@ -167,9 +196,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PARSER_CLASSES": ["leaderboard.api.parsers.BoundedJSONParser"],
-    "DEFAULT_THROTTLE_RATES": {"sign-in": os.environ.get("TOUCHSTONE_SIGN_IN_RATE", "20/min")},
-    # How many proxies stand before the server; with none, X-Forwarded-For is not believed.
-    "NUM_PROXIES": _whole_number("TOUCHSTONE_PROXIES", 0),
+    "DEFAULT_THROTTLE_CLASSES": ["leaderboard.api.throttling.ScopedThrottle"],
     "EXCEPTION_HANDLER": "leaderboard.api.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

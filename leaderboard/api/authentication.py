@@ -1,4 +1,9 @@
-"""Authorization by API token: ``Authorization: Bearer tst_...``."""
+"""Authorization by API token: ``Authorization: Bearer tst_...``.
+
+A token's scopes are enforced here, so that no view can forget them: safe methods need "read",
+all others "submit" unless the view's ``token_scope`` names another (None: any valid token will
+do). Without "admin" a member of the staff is an ordinary user to everything behind.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +13,11 @@ from django.contrib.auth.models import User
 from django.db.models import Q
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
+from leaderboard.api.throttling import SAFE
+from leaderboard.enums import TokenScope
 from leaderboard.models import ApiToken
 from leaderboard.models.account import hash_token
 
@@ -31,9 +38,9 @@ class TokenAuthentication(BaseAuthentication):
                 "The Authorization header must read 'Bearer tst_...', with an API token."
             )
         token = _find(words[1].decode("latin-1"))
+        _check_scope(token, request)
         _note_use(token)
-        user: User = token.user
-        return user, token
+        return _user_of(token), token
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="touchstone"'
@@ -50,6 +57,36 @@ def _find(text: str) -> ApiToken:
     if not token.user.is_active:
         raise AuthenticationFailed("This account is inactive. Write to the site's administrators.")
     return token
+
+
+def _check_scope(token: ApiToken, request: Request) -> None:
+    view = (request.parser_context or {}).get("view")
+    if request.method in SAFE:
+        needed: str | None = TokenScope.READ
+    else:
+        needed = getattr(view, "token_scope", TokenScope.SUBMIT)
+    if needed is not None:
+        require_scope(token, needed)
+
+
+def require_scope(token: ApiToken, scope: str) -> None:
+    """Raises PermissionDenied, with the scope in the member ``missing_scope``, if it lacks."""
+    if scope not in token.scopes:
+        error = PermissionDenied(
+            f"The API token {token.hint}... lacks the scope {scope!r}; it has "
+            f"{', '.join(token.scopes)}. Make one with this scope on your account's page, or with "
+            "POST /api/v1/tokens/."
+        )
+        error.members = {"missing_scope": str(scope)}  # type: ignore[attr-defined]
+        raise error
+
+
+def _user_of(token: ApiToken) -> User:
+    user: User = token.user
+    if TokenScope.ADMIN not in token.scopes:
+        # Of this request's copy alone; nothing behind a token saves a user.
+        user.is_staff = user.is_superuser = False
+    return user
 
 
 def _note_use(token: ApiToken) -> None:

@@ -7,6 +7,7 @@ holds one entry for each bad field: ``{"pointer": "#/field", "detail": "..."}``.
 from __future__ import annotations
 
 import logging
+import math
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
@@ -16,10 +17,18 @@ from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from rest_framework import exceptions
 
-from leaderboard.exceptions import ConflictError, InfrastructureError, SubmissionError
+from leaderboard.exceptions import (
+    ConflictError,
+    InfrastructureError,
+    KeyReusedError,
+    QuotaExceeded,
+    SubmissionError,
+)
+from leaderboard.services.throttles import Standing
 
 logger = logging.getLogger(__name__)
 
@@ -74,12 +83,16 @@ def problem(
     *,
     errors: Mapping[str, str] | list[tuple[str, str]] = (),  # type: ignore[assignment]
     headers: Mapping[str, str] | None = None,
+    code: str = "",
     **members: str,
 ) -> JsonResponse:
-    """A problem details answer; ``errors`` pairs dotted field names with sentences."""
+    """A problem details answer; ``errors`` pairs dotted field names with sentences.
+
+    ``code`` is that of the status, unless there is a more telling one.
+    """
     pairs = errors.items() if isinstance(errors, Mapping) else errors
     body = {
-        "type": URN + CODES.get(status, "other"),
+        "type": URN + (code or CODES.get(status, "other")),
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
@@ -106,8 +119,11 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     """Turn what a view raised into a problem; None leaves a bug to Django, which logs it whole."""
     request: HttpRequest = context["request"]._request
     match error:
+        case QuotaExceeded():
+            return _of_quota(request, error)
         case SubmissionError():
             status = 409 if isinstance(error, ConflictError) else 400
+            status = 422 if isinstance(error, KeyReusedError) else status
             members = getattr(error, "members", {})
             return problem(request, status, str(error), errors=error.errors, **members)
         case Http404():
@@ -128,6 +144,15 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     return None
 
 
+def _of_quota(request: HttpRequest, error: QuotaExceeded) -> HttpResponse:
+    headers = {}
+    if error.resets_at is not None:
+        headers["Retry-After"] = str(math.ceil((error.resets_at - timezone.now()).total_seconds()))
+    return problem(
+        request, 429, str(error), headers=headers, code="quota_exceeded", limit=error.limit
+    )
+
+
 def _of_api_exception(request: HttpRequest, error: exceptions.APIException) -> HttpResponse:
     headers = {}
     if challenge := getattr(error, "auth_header", None):
@@ -140,7 +165,8 @@ def _of_api_exception(request: HttpRequest, error: exceptions.APIException) -> H
         return problem(request, 400, detail, errors=errors, headers=headers)
     if isinstance(error, exceptions.NotAuthenticated):
         return problem(request, 401, _SIGN_IN, headers=headers)
-    return problem(request, error.status_code, str(error.detail), headers=headers)
+    members = getattr(error, "members", {})
+    return problem(request, error.status_code, str(error.detail), headers=headers, **members)
 
 
 def _flatten(name: str, detail: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  (nested JSON)
@@ -185,5 +211,9 @@ class ApiProblems:
         if request.path.startswith(_API):
             # What is answered depends on who asks: no cache may hand it to another.
             patch_vary_headers(response, ["Authorization", "Cookie"])
+        standing: Standing | None = getattr(request, "rate_limit", None)
+        if standing is not None:
+            for name, value in standing.headers().items():
+                response.headers.setdefault(name, value)
         response.headers[REQUEST_ID_HEADER] = request.request_id  # type: ignore[attr-defined]
         return response

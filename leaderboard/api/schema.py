@@ -21,6 +21,8 @@ _PROBLEM = {
         "detail": {**_TEXT, "description": "What is wrong and what to do about it."},
         "instance": _TEXT,
         "request_id": {**_TEXT, "description": "Also in the header X-Request-ID."},
+        "limit": {**_TEXT, "description": "With 429 quota_exceeded: which limit."},
+        "missing_scope": {**_TEXT, "description": "With 403: what the token may not do."},
         "existing": {**_TEXT, "description": "With 409: the address of what is there already."},
         "errors": {
             "type": "array",

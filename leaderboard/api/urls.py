@@ -47,6 +47,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
     path("me/", accounts.Me.as_view(), name="me"),
+    path("me/quota/", accounts.MyQuota.as_view(), name="my-quota"),
     path("tokens/", accounts.TokenList.as_view(), name="tokens"),
     path("tokens/<hint:hint>/", accounts.TokenDetail.as_view(), name="token"),
     path("potentials/", submissions.PotentialList.as_view(), name="potentials"),

@@ -15,6 +15,9 @@ from django.db import models
 from evaluator.contract import Verdict
 from leaderboard.enums import EvaluationState
 
+#: The task that tells whether a submission loads at all costs nothing, though it counts as
+#: running while it does.
+FREE_TASK = "smoke"
 #: Ended by our fault: never charged.
 FREE_VERDICTS = (Verdict.INFRASTRUCTURE_ERROR.value, Verdict.INFRASTRUCTURE_LOST.value)
 
@@ -64,11 +67,15 @@ class QuotaOverride(models.Model):
 
 class ChargeQuerySet(models.QuerySet["Charge"]):
     def counted(self) -> ChargeQuerySet:
-        """Without what ended by our fault, and what was stopped before a worker took it up."""
+        """Without smoke tests, what ended by our fault, what was stopped before it began."""
         never_began = models.Q(
             evaluation__state=EvaluationState.CANCELLED, evaluation__fencing_token=0
         )
-        return self.exclude(evaluation__verdict__in=FREE_VERDICTS).exclude(never_began)
+        return self.exclude(
+            never_began
+            | models.Q(evaluation__verdict__in=FREE_VERDICTS)
+            | models.Q(evaluation__task_version__task__slug=FREE_TASK)
+        )
 
     def active(self) -> ChargeQuerySet:
         return self.filter(evaluation__state__in=(EvaluationState.QUEUED, EvaluationState.RUNNING))

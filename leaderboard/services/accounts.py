@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
+from leaderboard.enums import TokenScope
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import ApiToken
+from leaderboard.models.account import default_scopes
 
 _MAX_TOKENS = 50
 
 
+#: How long a token is valid unless its maker says otherwise, and at most.
+DEFAULT_TOKEN_DAYS = 365
+MAX_TOKEN_DAYS = 3650
+
+
 def create_token(
-    user: User, name: str, *, expires_in_days: int | None = None
+    user: User,
+    name: str,
+    *,
+    expires_in_days: int = DEFAULT_TOKEN_DAYS,
+    scopes: Collection[str] | None = None,
 ) -> tuple[ApiToken, str]:
-    """Make an API token; return the row and the token's text, which cannot be had again."""
+    """Make an API token; return the row and the token's text, which cannot be had again.
+
+    ``scopes`` are read and submit unless given. Raises SubmissionError.
+    """
     name = name.strip()
     if not name or len(name) > 100:
         raise SubmissionError({"name": "Say in 1 to 100 characters what the token is for."})
+    if not 1 <= expires_in_days <= MAX_TOKEN_DAYS:
+        raise SubmissionError({"expires_in_days": f"must be 1 to {MAX_TOKEN_DAYS}."})
+    chosen = set(default_scopes() if scopes is None else scopes)
+    if not chosen or chosen - set(TokenScope):
+        raise SubmissionError({"scopes": f"Choose among {', '.join(TokenScope)}."})
     if ApiToken.objects.valid().filter(user=user).count() >= _MAX_TOKENS:
         raise SubmissionError(f"You have {_MAX_TOKENS} valid tokens. Revoke one first.")
-    lifetime = None if expires_in_days is None else timedelta(days=expires_in_days)
-    return ApiToken.create(user, name, lifetime)
+    return ApiToken.create(user, name, timedelta(days=expires_in_days), chosen)
 
 
 def revoke_token(user: User, token: ApiToken) -> None:

@@ -24,7 +24,7 @@ from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import ConflictError, LostLeaseError, SubmissionError
 from leaderboard.models import Evaluation, Event, Submission, TaskVersion, Worker
 from leaderboard.models.permissions import check_may_submit
-from leaderboard.services import failures, reports
+from leaderboard.services import failures, quotas, reports
 
 
 def queue_evaluations(
@@ -203,6 +203,7 @@ def reevaluate(user: User, evaluation: Evaluation, reason: str, priority: int = 
             reason=reason,
             priority=priority,
         )
+        quotas.charge(user, new.submission.potential, [new])
         _note(new, "queued", by=user.username, reason=reason, supersedes=str(old.pk))
         dispatch.announce_on_commit([new.pk])
     return new

@@ -15,7 +15,7 @@ from evaluator.contract import Verdict
 from leaderboard import blobs, dispatch, local_broker
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation
-from leaderboard.services import failures, output_files, uploads
+from leaderboard.services import failures, output_files, throttles, uploads
 from leaderboard.services.evaluations import due
 from leaderboard.services.workers import live_workers
 
@@ -35,6 +35,7 @@ class Reaped:
 def reap() -> Reaped:
     """One round; several at the same time do no harm, since each row is locked by one of them."""
     ends = [_return_expired() for _ in range(_n_expired())]
+    throttles.forget_old_counts()
     return Reaped(
         n_returned=ends.count(EvaluationState.QUEUED),
         n_failed=ends.count(EvaluationState.FAILED),

@@ -24,6 +24,7 @@ from leaderboard.models import (
     TaskVersion,
 )
 from leaderboard.models.permissions import check_may_manage, check_may_submit
+from leaderboard.services import quotas
 from leaderboard.services.artifacts import Upload, check_sha256, clean_filename, store_artifact
 from leaderboard.services.evaluations import cancel_all_of, queue_evaluations
 
@@ -104,6 +105,7 @@ def submit(
     _describe(submission, settings or {}, supported_elements, sha256)
     task_versions = _choose_tasks(benchmark, tasks)
     _refuse_version_twice(submission)
+    quotas.check(user, potential, len(task_versions))  # before the file is read
     artifact = store_artifact(upload, expected_sha256=sha256)
     return _accept(submission, artifact, task_versions)
 
@@ -140,7 +142,8 @@ def _accept(
         _refuse_version_twice(submission)
         _refuse_same_bytes_twice(submission)
         submission.save(force_insert=True)
-        queue_evaluations(submission, task_versions)
+        queued = queue_evaluations(submission, task_versions)
+        quotas.charge(submission.submitted_by, submission.potential, queued)
     return submission
 
 

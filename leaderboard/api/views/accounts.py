@@ -8,31 +8,26 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
+from leaderboard.api.authentication import require_scope
 from leaderboard.api.serializers.accounts import (
     MeRecord,
     NewTokenRecord,
+    QuotaRecord,
     TokenRecord,
     TokenRequest,
 )
+from leaderboard.api.throttling import check_sign_in
 from leaderboard.api.views.base import ByTime, PagedView, described, one, paged, signed_in
+from leaderboard.enums import TokenScope
 from leaderboard.models import ApiToken
 from leaderboard.services.accounts import create_token, revoke_token
-
-
-class SignInThrottle(ScopedRateThrottle):
-    """Bounds guesses of a password, by address; reading one's tokens is not counted."""
-
-    def allow_request(self, request: Request, view: APIView) -> bool:
-        return request.method != "POST" or super().allow_request(request, view)
+from leaderboard.services.quotas import Payer, allowances
 
 
 class TokenList(PagedView):
     pagination_class = ByTime
-    throttle_classes = (SignInThrottle,)
-    throttle_scope = "sign-in"
 
     def get_permissions(self) -> list[BasePermission]:
         return [AllowAny() if self.request.method == "POST" else IsAuthenticated()]
@@ -53,20 +48,24 @@ class TokenList(PagedView):
         form = TokenRequest(data=request.data)
         form.is_valid(raise_exception=True)
         given = form.validated_data
-        user = _who(request, given.get("username"), given.get("password"))
-        row, text = create_token(user, given["name"], expires_in_days=given["expires_in_days"])
+        user = _who(request, given.pop("username", None), given.pop("password", None))
+        row, text = create_token(user, given.pop("name"), **given)
         body = {**TokenRecord(row).data, "token": text}
         return Response(body, status=201, headers={"Cache-Control": "no-store"})
 
 
 class TokenDetail(APIView):
     permission_classes = (IsAuthenticated,)
+    token_scope = None  # a token of any scope may end itself
 
     @described("account", "Revoke one of your tokens", {204: None}, operation_id="tokens_revoke")
     def delete(self, request: Request, hint: str) -> Response:
         user = signed_in(request)
         tokens = ApiToken.objects.valid().filter(user=user)
-        revoke_token(user, one(tokens, f"token {hint}", hint=hint))
+        token = one(tokens, f"token {hint}", hint=hint)
+        if isinstance(request.auth, ApiToken) and token != request.auth:
+            require_scope(request.auth, TokenScope.SUBMIT)
+        revoke_token(user, token)
         return Response(status=204)
 
 
@@ -81,9 +80,25 @@ class Me(APIView):
         return Response(MeRecord(body).data)
 
 
+class MyQuota(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @described("account", "How many evaluations you may still ask for", QuotaRecord)
+    def get(self, request: Request) -> Response:
+        user = signed_in(request)
+        return Response(quota_record(user, user.username, is_unlimited=user.is_staff))
+
+
+def quota_record(payer: Payer, account: str, *, is_unlimited: bool = False) -> dict[str, object]:
+    limits = [] if is_unlimited else allowances(payer)
+    body = {"account": account, "is_unlimited": is_unlimited, "limits": limits}
+    return dict(QuotaRecord(body).data)
+
+
 def _who(request: Request, username: str | None, password: str | None) -> User:
     """Whom a new token is for. A token cannot make tokens: a leaked one would outlive itself."""
     if username is not None or password is not None:
+        check_sign_in(request, username or "")
         user = authenticate(request._request, username=username or "", password=password or "")
         if not isinstance(user, User):
             raise AuthenticationFailed("Wrong username or password.")

@@ -14,13 +14,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from leaderboard import models
+from leaderboard.enums import TokenScope
 from tests.leaderboard import factories
 
 EMT = b'{"calculator": "emt"}'
 
 
 def client_of(user: User) -> APIClient:
-    _, text = models.ApiToken.create(user, "for a test")
+    _, text = models.ApiToken.create(user, "for a test", scopes=list(TokenScope))
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
     return client

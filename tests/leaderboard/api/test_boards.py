@@ -227,7 +227,7 @@ def test_boards_take_a_constant_number_of_queries(
         submission = factories.submission()
         ended_evaluation(submission, first)
         factories.evaluation(submission, second)
-    with django_assert_num_queries(4):  # the task, its versions, evaluations, scores
+    with django_assert_num_queries(5):  # the throttle, the task, its versions, evaluations, scores
         stranger.get(f"/api/v1/tasks/{first.task.slug}/leaderboard/")
-    with django_assert_num_queries(4):  # the version, its entries, these with references, rows
+    with django_assert_num_queries(5):  # throttle, version, entries, these with references, rows
         stranger.get(f"/api/v1/leaderboards/{benchmark.benchmark.slug}/")

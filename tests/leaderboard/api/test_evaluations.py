@@ -151,22 +151,22 @@ def test_a_bad_filter_is_told(query: str, stranger: APIClient) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_a_list_takes_one_query(
+def test_a_list_takes_one_query_beside_the_throttle(
     n: int, stranger: APIClient, django_assert_num_queries: Any
 ) -> None:
     for _ in range(n):
         factories.evaluation()
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):  # the throttle, the rows
         assert len(stranger.get(URL).json()["results"]) == n
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_one_evaluation_takes_three_queries(
+def test_one_evaluation_takes_three_queries_beside_the_throttle(
     n: int, stranger: APIClient, django_assert_num_queries: Any
 ) -> None:
     for _ in range(n):
         row = factories.evaluation()
-    with django_assert_num_queries(3):  # the row, its scores, its place in the queue
+    with django_assert_num_queries(4):  # the throttle, the row, its scores, its place in the queue
         stranger.get(f"{URL}{row.pk}/")
 
 

@@ -26,6 +26,7 @@ ROWS: list[tuple[str, str, str, tuple[int, int, int, int]]] = [
     ("docs", "get", "", OPEN),
     ("nowhere", "get", "", (404, 404, 404, 404)),
     ("me", "get", "", (401, 200, 200, 200)),
+    ("my-quota", "get", "", (401, 200, 200, 200)),
     ("tokens", "get", "", (401, 200, 200, 200)),
     # A token cannot make tokens; test_accounts.py makes them by password and session.
     ("tokens", "post", "", (401, 403, 403, 403)),

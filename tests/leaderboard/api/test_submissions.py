@@ -183,14 +183,14 @@ def test_a_name_that_would_leave_its_folder_is_cleaned(alice: APIClient) -> None
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_a_list_takes_three_queries(
+def test_a_list_takes_four_queries(
     n: int, alice: APIClient, django_assert_num_queries: Any
 ) -> None:
     version = factories.task_version()
     for _ in range(n):
         factories.evaluation(factories.submission(), version)
     alice.get(URL)  # notes the token's use
-    with django_assert_num_queries(3):  # token, submissions, evaluations
+    with django_assert_num_queries(4):  # token, throttle, submissions, evaluations
         assert len(alice.get(URL).json()["results"]) == n
 
 

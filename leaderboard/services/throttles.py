@@ -1,0 +1,128 @@
+"""How often one client may ask, counted in PostgreSQL, so that all web processes share the count.
+
+A client's requests are counted in fixed windows by one atomic statement, with the database's
+clock. Around the border of two windows up to twice the rate can pass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import math
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import connection
+from django.http import HttpRequest
+from django.utils import timezone
+
+from leaderboard.models import RequestCount
+
+_SECONDS = {"s": 1, "sec": 1, "min": 60, "hour": 3600, "day": 86_400}
+# A statement that began in an older window but waited for the lock counts in the newer one.
+_HIT = """
+INSERT INTO leaderboard_requestcount AS old (key, window_start, n)
+VALUES (%(key)s, floor(extract(epoch FROM clock_timestamp()) / %(w)s)::bigint * %(w)s, 1)
+ON CONFLICT (key) DO UPDATE SET
+    n = CASE WHEN old.window_start >= EXCLUDED.window_start THEN old.n + 1 ELSE 1 END,
+    window_start = GREATEST(old.window_start, EXCLUDED.window_start)
+RETURNING n, window_start + %(w)s - extract(epoch FROM clock_timestamp())
+"""
+
+
+@dataclass(frozen=True)
+class Rate:
+    n: int
+    window_s: int
+
+    @classmethod
+    def parse(cls, text: str) -> Rate:
+        """
+        >>> Rate.parse("20/min")
+        Rate(n=20, window_s=60)
+        """
+        found = re.fullmatch(r"(\d+)/(\d*)([a-z]+)", text)  # settings.py has checked it
+        assert found is not None, text  # noqa: S101
+        n, times, unit = found.groups()
+        return cls(int(n), int(times or 1) * _SECONDS[unit])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Where a client stands in a scope, the present request counted."""
+
+    scope: str
+    rate: Rate
+    n: int
+    reset_s: int
+
+    @property
+    def is_allowed(self) -> bool:
+        return self.n <= self.rate.n
+
+    def headers(self) -> dict[str, str]:
+        """RateLimit and RateLimit-Policy, as draft-ietf-httpapi-ratelimit-headers-10 has them."""
+        remaining = max(0, self.rate.n - self.n)
+        headers = {
+            "RateLimit-Policy": f'"{self.scope}";q={self.rate.n};w={self.rate.window_s}',
+            "RateLimit": f'"{self.scope}";r={remaining};t={self.reset_s}',
+        }
+        return headers if self.is_allowed else {**headers, "Retry-After": str(self.reset_s)}
+
+
+def hit(scope: str, client: str) -> Standing:
+    """Count one request of a client in a scope of settings.THROTTLES."""
+    rate = Rate.parse(settings.THROTTLES[scope])
+    with connection.cursor() as cursor:
+        cursor.execute(_HIT, {"key": f"{scope} {client}", "w": rate.window_s})
+        n, left_s = cursor.fetchone()
+    # An hour's window that the clock has just left still has a moment to go.
+    return Standing(scope=scope, rate=rate, n=n, reset_s=max(1, math.ceil(left_s)))
+
+
+def client_of(user: User | AnonymousUser, request: HttpRequest) -> str:
+    """By whom requests are counted: the account, else the address."""
+    return address_of(request) if user.is_anonymous else f"user {user.pk}"
+
+
+def address_of(request: HttpRequest) -> str:
+    """The client's address: what the outermost of our settings.PROXIES proxies saw.
+
+    Whatever stands further left in X-Forwarded-For was written by the client. Addresses of one
+    IPv6 network of 64 bits are one client: a household has as many as it likes.
+    """
+    told = str(request.META.get("REMOTE_ADDR") or "")
+    seen = str(request.META.get("HTTP_X_FORWARDED_FOR") or "").split(",")
+    if settings.PROXIES > 0 and seen != [""]:
+        told = seen[-min(settings.PROXIES, len(seen))].strip()
+    try:
+        address = ipaddress.ip_address(told)
+    except ValueError:
+        return "address unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is None:
+            return f"address {ipaddress.ip_network((address, 64), strict=False)}"
+        address = address.ipv4_mapped
+    return f"address {address}"
+
+
+def hit_sign_in(request: HttpRequest, login: str) -> Standing:
+    """Count a try of a password, by address and by account; the stricter standing.
+
+    The account is counted by a hash of what was typed, whether there is such an account or not.
+    """
+    name = hashlib.sha256(login.strip().casefold().encode()).hexdigest()[:32]
+    by_address = hit("login", address_of(request))
+    if not by_address.is_allowed:
+        return by_address  # and the account is not counted: nobody locks others out for long
+    by_name = hit("login-account", name)
+    return by_address if by_name.is_allowed else by_name
+
+
+def forget_old_counts() -> int:
+    """Remove the counts of windows that ended long ago; returns how many."""
+    long_ago = (timezone.now() - timedelta(days=2)).timestamp()
+    return RequestCount.objects.filter(window_start__lt=long_ago).delete()[0]
