@@ -6,6 +6,7 @@ API, the pages and the CSV. Standard library only; both halves import it.
 
 from __future__ import annotations
 
+from evaluator.catalog_efficiency import EFFICIENCY, EFFICIENCY_METRICS
 from evaluator.catalog_md import MD_METRICS, MD_STABILITY
 from evaluator.catalog_phonons import PHONON_METRICS, PHONONS
 from evaluator.catalog_types import SOFTENING_SOURCE as _SOFTENING_SOURCE
@@ -347,6 +348,7 @@ METRICS: dict[str, Metric] = {
         ),
         *PHONON_METRICS,
         *MD_METRICS,
+        *EFFICIENCY_METRICS,
     )
 }
 
@@ -501,5 +503,6 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         PHONONS,
         MD_STABILITY,
+        EFFICIENCY,
     )
 }

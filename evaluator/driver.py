@@ -17,7 +17,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from evaluator import machine, provenance
+from evaluator import device_state, machine, provenance, timed_bench
 from evaluator.batching import CalculatorPool, PoolPlan, Session, plan_pool, run_side_by_side
 from evaluator.calculators.base import Info
 from evaluator.consistency import check_consistency
@@ -31,6 +31,7 @@ from evaluator.contract import (
     TaskSpec,
     Verdict,
 )
+from evaluator.device_lock import device_lock
 from evaluator.exceptions import InfrastructureError
 from evaluator.finished import FinishedSystem
 from evaluator.output_files import StoreFile, hand_over
@@ -65,6 +66,12 @@ class _Hooks:
     progress: Callable[[Progress], None]
     should_stop: Callable[[], bool]
     store_file: StoreFile
+
+    def wait(self) -> None:
+        """While others have the device. Raises Refused when it is time to stop."""
+        self.progress(Progress(phase=Phase.WAITING))
+        if self.should_stop():
+            raise Refused(Verdict.CANCELLED, "The evaluation was cancelled.")
 
 
 def evaluate(
@@ -111,28 +118,34 @@ def evaluate(
         For what is no fault of the submission; nothing was scored and it may be tried again.
     """
     started = time.monotonic()
+    hooks = _Hooks(progress=progress, should_stop=should_stop, store_file=store_file)
     try:
         prepared = prepare(task, submission, artifact, reference, only)
+        plan = _plan_of(prepared, plan, device)
+        # Others may be at work on this host, but none beside one that times. The wait is not
+        # the submission's: its wall time begins here.
+        with device_lock(
+            is_exclusive=prepared.description.is_timed, while_waiting=hooks.wait
+        ) as waited_s:
+            evaluation = _Evaluation(
+                prepared,
+                sandbox,
+                device,
+                plan,
+                hooks,
+                Resumption(finished or {}, keep_finished, can_resume=prepared.protocol.can_resume),
+                time.monotonic(),
+            )
+            evaluation.timings["waiting_s"] = waited_s
+            # Threads of BLAS that spin on the trusted side take the cores from the calculators.
+            with threadpool_limits(limits=1):
+                return evaluation.run()
     except Refused as refused:
         return EvaluationReport(
             verdict=refused.verdict,
             message=refused.message,
             wall_time_s=time.monotonic() - started,
         )
-    plan = plan or _default_plan(prepared, device)
-    evaluation = _Evaluation(
-        prepared,
-        sandbox,
-        device,
-        plan,
-        _Hooks(progress=progress, should_stop=should_stop, store_file=store_file),
-        Resumption(finished or {}, keep_finished, can_resume=prepared.protocol.can_resume),
-        started,
-    )
-    try:
-        # Threads of BLAS that spin on the trusted side take the cores from the calculators.
-        with threadpool_limits(limits=1):
-            return evaluation.run()
     except InfrastructureError:
         raise
     except Exception as error:
@@ -140,6 +153,14 @@ def evaluate(
         raise InfrastructureError(
             f"Internal error while evaluating {task.slug}: {type(error).__name__}: {error}"
         ) from error
+
+
+def _plan_of(prepared: Prepared, plan: PoolPlan | None, device: str) -> PoolPlan:
+    """The plan that was given, else the default; one process with all threads for what is timed."""
+    if prepared.description.is_timed:
+        n_threads = plan.n_threads if plan is not None else machine.n_cores()
+        return PoolPlan(n_processes=1, n_threads=n_threads, n_systems=1, origin="timed")
+    return plan or _default_plan(prepared, device)
 
 
 def _default_plan(prepared: Prepared, device: str) -> PoolPlan:
@@ -178,6 +199,8 @@ class _Evaluation:
         self.timings: dict[str, float] = {}
         self.calls: dict[str, Any] = {}
         self.consistency: dict[str, Any] = {}
+        #: Of a timed protocol: on what, and under which conditions.
+        self.hardware_key, self.conditions = "", dict[str, Any]()
         self.info: Info | None = None
         self.trials = [Trial(system) for system in prepared.systems]
         self.pool = CalculatorPool(
@@ -191,8 +214,11 @@ class _Evaluation:
         try:
             with self.pool:
                 self._load()
-                self._simulate()
+                if not self.prepared.description.is_timed:
+                    self._simulate()
                 self._check_consistency()
+            if self.prepared.description.is_timed:
+                self._measure()  # after the pool has ended: nothing else may be at work
             self._refuse_what_was_never_answered()
         except Refused as refused:
             return self._report(refused.verdict, refused.message)
@@ -275,6 +301,24 @@ class _Evaluation:
             self.resumption.hand_over(at_once=True)
         self.timings["simulating_s"] = time.monotonic() - started
         self.calls = self.pool.statistics()
+
+    def _measure(self) -> None:
+        """Time all systems by the protocol's own course, in processes of their own."""
+        started = time.monotonic()
+        tried = [trial for trial in self.trials if not trial.is_unsupported]
+        n_steps = timed_bench.n_steps(self.prepared, len(tried))
+        results, self.conditions = timed_bench.measure(
+            self.prepared,
+            [trial.system for trial in tried],
+            sandbox=self.sandbox,
+            device=self.device,
+            n_threads=self.plan.n_threads,
+            watch=partial(self._watch, Phase.SIMULATING, n_steps),
+        )
+        for trial, result in zip(tried, results, strict=True):
+            trial.take(result)
+        self.hardware_key = device_state.hardware_key(self.device, self.plan.n_threads)
+        self.timings["simulating_s"] = time.monotonic() - started
 
     def _check_consistency(self) -> None:
         """Publish what is found; a calculator that ends here has still done the task."""
@@ -385,12 +429,14 @@ class _Evaluation:
             n_systems=len(self.trials),
             n_failed=sum(trial.status is SystemStatus.FAILED for trial in self.trials),
             n_unsupported=n_unsupported,
+            hardware_key=self.hardware_key,
             consistency=plain(self.consistency),
             provenance={
                 **provenance.describe(
                     self.prepared, self.sandbox, self.plan, self.info, self.device
                 ),
                 **self.resumption.describe(),
+                **({"timing": plain(self.conditions)} if self.conditions else {}),
                 "calls": self.calls or self.pool.statistics(),
                 "timings": {name: round(value, 3) for name, value in self.timings.items()},
             },

@@ -25,8 +25,9 @@ from ase.units import GPa
 from evaluator.md_references import aimd_structure
 from evaluator.md_systems import md_systems
 from evaluator.measured_phonons import measured_gamma
-from evaluator.phonon_references import phonondb
+from evaluator.phonon_references import heat_capacities, phonondb
 from evaluator.symmetric_crystals import symmetric_crystals
+from evaluator.timing_systems import timing_systems
 
 #: The frames, and what is to be said of them (counts of what was left out and why).
 Built = tuple[list[Atoms], dict[str, Any]]
@@ -239,10 +240,12 @@ BUILDERS: dict[str, Builder] = {
     "mlearn": mlearn,
     "mattersim": mattersim,
     "phonondb": phonondb,
+    "heat_capacities": heat_capacities,
     "measured_gamma": measured_gamma,
     "jarvis_mlearn": jarvis_mlearn,
     "silicon_rare_events": silicon_rare_events,
     "md_systems": md_systems,
     "aimd_structure": aimd_structure,
+    "timing_systems": timing_systems,
     "symmetric_crystals": symmetric_crystals,
 }

@@ -56,6 +56,16 @@ class Trial:
             self.n_calls = calculator.n_calls
             self.wall_time_s = time.perf_counter() - started
 
+    def take(self, result: Outcome | SystemFailure) -> None:
+        """Take over what a timed protocol found for this system."""
+        if isinstance(result, SystemFailure):
+            self.status, self.message = SystemStatus.FAILED, str(result)
+            self.answer_status = result.status if isinstance(result, NotAnswered) else None
+            return
+        self.status, self.outcome = SystemStatus.OK, result
+        self.n_calls = result.values["n_timed_calls"]
+        self.wall_time_s = result.values["timed_s"]
+
     def finished(self, conditions: str, elapsed_s: float) -> FinishedSystem:
         """What a later attempt needs in order not to repeat this system."""
         assert self.status is not None  # noqa: S101  (it has been tried)

@@ -27,5 +27,7 @@ with warnings.catch_warnings():
 
 # The files that tests and subprocesses of tests write stay out of the checkout.
 os.environ.setdefault("TOUCHSTONE_DATA_DIR", tempfile.mkdtemp(prefix="touchstone-test-data-"))
+# Evaluations of tests wait for each other, not for those of others on this host.
+os.environ.setdefault("TOUCHSTONE_LOCK_DIR", tempfile.mkdtemp(prefix="touchstone-test-locks-"))
 # Where collectstatic would write; whitenoise warns when it is missing.
 (Path(os.environ["TOUCHSTONE_DATA_DIR"]) / "static").mkdir(exist_ok=True)

@@ -52,9 +52,11 @@ class DummyAdapter(Adapter):
 
     def _predict(self, structure: Structure) -> Prediction:
         check_elements(structure, self._energies, "this dummy")
-        symbols = [chemical_symbols[z] for z in structure.numbers]
+        # Counted, not summed atom by atom: it also tells what the sandbox takes of a timed call.
+        numbers, counts = np.unique(structure.numbers, return_counts=True)
+        energies = [self._energies[chemical_symbols[z]] for z in numbers]
         return Prediction(
-            energy=float(sum(self._energies[symbol] for symbol in symbols)),
-            forces=np.zeros((len(symbols), 3)),
+            energy=float(np.dot(counts, energies)),
+            forces=np.zeros((len(structure.numbers), 3)),
             stress=np.zeros(6),
         )

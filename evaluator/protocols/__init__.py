@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evaluator.protocols.base import Protocol
+from evaluator.protocols.efficiency import EfficiencyProtocol
 from evaluator.protocols.energy_forces import EnergyForcesProtocol
 from evaluator.protocols.equation_of_state import EquationOfStateProtocol
 from evaluator.protocols.md_stability import MDStabilityProtocol
@@ -17,5 +18,6 @@ PROTOCOLS: dict[str, Protocol] = {
         RareEventForcesProtocol(),
         PhononsProtocol(),
         MDStabilityProtocol(),
+        EfficiencyProtocol(),
     )
 }

@@ -78,6 +78,14 @@ class ConfinedProcess(ABC):
         """Whether the memory limit killed this process or one of its children."""
 
     @abstractmethod
+    def memory_peak(self) -> tuple[int | None, str]:
+        """Bytes taken at most since ``forget_memory_peak``, None if unknown, and how counted."""
+
+    @abstractmethod
+    def forget_memory_peak(self) -> None:
+        """Begin a new peak, where the kernel can; see evaluator.sandbox.memory."""
+
+    @abstractmethod
     def kill(self) -> None:
         """Kill everything at once. May be called from any thread, more than once."""
 

@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 import evaluator
 from evaluator.exceptions import InfrastructureError
-from evaluator.sandbox import launcher
+from evaluator.sandbox import launcher, memory
 from evaluator.sandbox.base import (
     ConfinedProcess,
     ProcessRequest,
@@ -203,6 +203,19 @@ class _Process(ConfinedProcess):
         if self._cgroup is not None:
             return self._cgroup.n_oom_kills() > 0
         return self._watchdog is not None and self._watchdog.has_killed
+
+    def memory_peak(self) -> tuple[int | None, str]:
+        if self._cgroup is not None:
+            return memory.group_peak(self._cgroup), memory.METHODS[self._cgroup.version]
+        return memory.processes_peak(descendants(self._popen.pid)), memory.METHODS[None]
+
+    def forget_memory_peak(self) -> None:
+        if self._cgroup is not None:
+            memory.forget_group_peak(self._cgroup)
+        else:
+            memory.forget_processes_peak(descendants(self._popen.pid))
+
+
 
     def kill(self) -> None:
         # The kernel kills a process namespace whole with its first process. That one is

@@ -303,6 +303,14 @@ class CalculatorSession:
     ) -> None:
         self.close()
 
+    def memory_peak(self) -> tuple[int | None, str]:
+        """Bytes taken at most since ``forget_memory_peak``, and how they were counted."""
+        return self._process.memory_peak()
+
+    def forget_memory_peak(self) -> None:
+        """Begin a new peak, where the kernel can."""
+        self._process.forget_memory_peak()
+
     @property
     def stdout(self) -> str:
         """What the calculator wrote so far: cleaned and capped, still untrusted."""

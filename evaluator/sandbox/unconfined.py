@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import evaluator
 from evaluator.exceptions import InfrastructureError
-from evaluator.sandbox import launcher
+from evaluator.sandbox import launcher, memory
 from evaluator.sandbox.base import ConfinedProcess, ProcessRequest, Sandbox, SandboxLevel
 from evaluator.sandbox.environment import calculator_environment
 
@@ -69,6 +69,12 @@ class _Process(ConfinedProcess):
 
     def ran_out_of_memory(self) -> bool:
         return False
+
+    def memory_peak(self) -> tuple[int | None, str]:
+        return memory.processes_peak([self._popen.pid]), memory.METHODS[None]
+
+    def forget_memory_peak(self) -> None:
+        memory.forget_processes_peak([self._popen.pid])
 
     def kill(self) -> None:
         if self._popen.poll() is None:

@@ -16,6 +16,8 @@ each_task = pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
 
 def test_the_standard_tasks_are_these() -> None:
     assert sorted(TASKS) == [
+        "efficiency",
+        "efficiency-small",
         "eos-experiment",
         "eos-wien2k",
         "far-from-equilibrium",
@@ -74,6 +76,8 @@ def test_task_survives_json(task: StandardTask) -> None:
 
 #: Standard tasks that stand by themselves.
 OUTSIDE_CORE = {
+    "efficiency",
+    "efficiency-small",
     "md-compression",
     "md-compression-small",
     "md-density",

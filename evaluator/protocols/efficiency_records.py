@@ -1,0 +1,182 @@
+"""What a material's record tells of its timed calls. Names carry units; times are medians.
+
+A value over several processes is the median of the processes' medians; quartiles are over all
+timed calls together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from evaluator.metrics.efficiency import (
+    call_times,
+    nanoseconds_per_day,
+    power_law,
+    process_spread,
+)
+
+#: Under this the batched calls stand among the sizes.
+BATCH = 0
+
+
+@dataclass(kw_only=True)
+class Series:
+    """The timed calls of one size (or of the batch), by process."""
+
+    n_atoms: int
+    n_structures: int = 1
+    seconds: dict[int, list[float]] = field(default_factory=dict)
+    n_warmup: list[int] = field(default_factory=list)
+    is_settled: list[bool] = field(default_factory=list)
+    memory_MiB: list[float] = field(default_factory=list)
+    #: Median of a null call, for each process.
+    null_s: list[float] = field(default_factory=list)
+
+    @property
+    def medians_s(self) -> list[float]:
+        return [float(np.median(seconds)) for seconds in self.seconds.values()]
+
+    @property
+    def median_s(self) -> float:
+        return float(np.median(self.medians_s))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """All that was found for one material."""
+
+    formula: str
+    series: Mapping[int, Series]
+    #: The task's small and large size, as this material's cell repeats to them.
+    small: int
+    large: int
+    stopped_at: int | None
+    stop_reason: str
+    stop_message: str
+    batch_message: str
+    reference_s: Mapping[int, float]
+    reference_message: str
+    n_calls: int
+
+
+def sizes_that_ran(series: Mapping[int, Series], stopped_at: int | None) -> list[int]:
+    """In rising order; a size at which a later process failed did not run."""
+    return sorted(n for n in series if n != BATCH and (stopped_at is None or n < stopped_at))
+
+
+def record(found: Findings) -> dict[str, Any]:
+    """The values of a material's record; None and absent names for what there is not."""
+    ran = sizes_that_ran(found.series, found.stopped_at)
+    best = max(ran, key=lambda n: n / found.series[n].median_s)
+    values: dict[str, Any] = {
+        "formula": found.formula,
+        "largest_n_atoms": ran[-1],
+        "first_failed_n_atoms": found.stopped_at,
+        "first_failed_reason": found.stop_reason,
+        "first_failed_message": found.stop_message,
+        "throughput_atom_steps_s": best / found.series[best].median_s,
+        "throughput_n_atoms": best,
+        "n_timed_calls": found.n_calls,
+        "timed_s": round(sum(sum(map(sum, s.seconds.values())) for s in found.series.values()), 4),
+        "sizes": [size_row(found.series[n]) for n in ran],
+    }
+    if found.small in ran:
+        values |= _small(found)
+    if found.large in ran:
+        values |= _large(found)
+    values |= _scaling(found, ran)
+    if BATCH in found.series:
+        values |= _batch(found.series[BATCH])
+    elif found.batch_message:
+        values["batch_message"] = found.batch_message
+    return values
+
+
+def size_row(series: Series) -> dict[str, Any]:
+    """One size as the log-log chart and a table need it."""
+    times = call_times([s for seconds in series.seconds.values() for s in seconds])
+    median_s, n_atoms = series.median_s, series.n_atoms * series.n_structures
+    row: dict[str, Any] = {
+        "n_atoms": series.n_atoms,
+        "n_structures": series.n_structures,
+        "median_ms": 1e3 * median_s,
+        "q1_ms": 1e3 * times.q1_s,
+        "q3_ms": 1e3 * times.q3_s,
+        "iqr_ms": 1e3 * (times.q3_s - times.q1_s),
+        "process_medians_ms": [1e3 * s for s in series.medians_s],
+        "n_calls": times.n_calls,
+        "n_warmup": sum(series.n_warmup),
+        "is_settled": all(series.is_settled),
+        "atom_time_us": 1e6 * median_s / n_atoms,
+        "atom_steps_s": n_atoms / median_s,
+    }
+    if series.n_structures == 1:
+        row["nanoseconds_per_day"] = nanoseconds_per_day(median_s)
+    if series.null_s:
+        row |= _sandbox(series)
+    if series.memory_MiB:
+        row["memory_peak_MiB"] = max(series.memory_MiB)
+    return row
+
+
+def _sandbox(series: Series) -> dict[str, Any]:
+    null_s = float(np.median(series.null_s))
+    return {"sandbox_ms": 1e3 * null_s, "sandbox_share_percent": 100 * null_s / series.median_s}
+
+
+def _small(found: Findings) -> dict[str, Any]:
+    series = found.series[found.small]
+    values: dict[str, Any] = {"call_time_ms": 1e3 * series.median_s, "small_n_atoms": found.small}
+    if series.null_s:
+        values |= _sandbox(series)
+    ratios = [
+        float(np.median(seconds)) / found.reference_s[process]
+        for process, seconds in series.seconds.items()
+        if process in found.reference_s
+    ]
+    if ratios:
+        values["reference_ratio"] = float(np.median(ratios))
+        values["reference_ms"] = 1e3 * float(np.median(list(found.reference_s.values())))
+    elif found.reference_message:
+        values["reference_message"] = found.reference_message
+    return values
+
+
+def _large(found: Findings) -> dict[str, Any]:
+    series = found.series[found.large]
+    spread = process_spread(series.medians_s)
+    return {
+        "large_n_atoms": found.large,
+        "atom_time_us": 1e6 * series.median_s / found.large,
+        "nanoseconds_per_day": nanoseconds_per_day(series.median_s),
+        "process_spread_percent": None if spread is None else 100 * spread,
+        "memory_peak_MiB": max(series.memory_MiB) if series.memory_MiB else None,
+    }
+
+
+def _scaling(found: Findings, ran: list[int]) -> dict[str, Any]:
+    law = power_law(ran, [found.series[n].median_s for n in ran])
+    if law is None:
+        return {}
+    return {
+        "scaling_exponent": law.exponent,
+        "scaling_exponent_low": law.low,
+        "scaling_exponent_high": law.high,
+        "scaling_prefactor_ms": 1e3 * law.prefactor_s,
+        "scaling_n_sizes": law.n_sizes,
+        "scaling_smallest_n_atoms": law.smallest_n_atoms,
+        "scaling_largest_n_atoms": law.largest_n_atoms,
+    }
+
+
+def _batch(series: Series) -> dict[str, Any]:
+    row = size_row(series)
+    return {
+        "batched_structures_s": series.n_structures / series.median_s,
+        "batched_atom_steps_s": row["atom_steps_s"],
+        "batch": row,
+    }
