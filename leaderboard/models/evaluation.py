@@ -141,6 +141,13 @@ class Evaluation(models.Model):
     n_systems = models.PositiveIntegerField(default=0, help_text="Systems of the reference set.")
     n_failed = models.PositiveIntegerField(default=0, help_text="Failed and charged.")
     n_unsupported = models.PositiveIntegerField(default=0, help_text="Not attempted.")
+    hardware_key = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",  # the previous release writes rows without it
+        help_text="Of a timed task: what it was timed on; only the same are ranked together.",
+    )
     summary = models.JSONField(
         default=dict,
         blank=True,
