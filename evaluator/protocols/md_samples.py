@@ -77,6 +77,8 @@ def summary_of(
         "n_censored": ends["censored"],
         "n_by_reason": dict(sorted(reasons.items())),
         "restricted_mean_survival_ps": _number(mean * duration_ps),
+        "duration_ps": duration_ps,
+        "watched_until_ps": round(curve.last_time * duration_ps, 6),
         "survival": [
             {
                 "time_ps": round(float(t) * duration_ps, 6),

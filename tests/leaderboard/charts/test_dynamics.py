@@ -1,0 +1,132 @@
+"""Charts of molecular dynamics: of what the protocol tells, and left out where it does not."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.calculators.calculator import Calculator
+from ase.calculators.emt import EMT
+
+from evaluator.catalog import PROTOCOLS, check_parameters
+from evaluator.plain import plain
+from evaluator.protocols.base import System
+from evaluator.protocols.md_stability import MDStabilityProtocol
+from leaderboard.charts import dynamics
+from tests.calculators import NanAfter
+
+PROTOCOL = MDStabilityProtocol()
+N_BINS = 25
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, settings: Any) -> None:
+    settings.DATA_DIR = tmp_path
+
+
+@cache
+def found(*n_calls: int) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+    """Summary and systems of one replica for each entry: good for so many calls, or (0) all."""
+    parameters = check_parameters(
+        PROTOCOLS["md_stability"].parameters,
+        {
+            "ensemble": "nvt_hold",
+            "duration_ps": 0.2,
+            "timestep_fs": 2.0,
+            "n_relax_steps": 0,
+            "thermostat_time_fs": 25.0,
+            "uses_reference_temperature": True,
+        },
+    )
+    reference = {
+        "temperature_K": 300.0,
+        "rdf": np.linspace(0, 2, N_BINS),
+        "rdf_max_A": 2.5,
+        "rdf_noise_percent": 1.0,
+    }
+    atoms = bulk("Cu", cubic=True).repeat((2, 2, 2))
+    systems = [
+        System(id=f"Cu-seed{i}", atoms=atoms, reference=reference) for i in range(len(n_calls))
+    ]
+    calculators: list[Calculator] = [NanAfter(n) if n else EMT() for n in n_calls]
+    outcomes = [
+        PROTOCOL.simulate(s, c, parameters) for s, c in zip(systems, calculators, strict=True)
+    ]
+    values = [
+        plain({**o.values, "reference": PROTOCOL.reference_values(s)})
+        for s, o in zip(systems, outcomes, strict=True)
+    ]
+    rows = [(s.id, v) for s, v in zip(systems, values, strict=True)]
+    return plain(PROTOCOL.summary(systems, outcomes, parameters)), rows
+
+
+def data(spec: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """The rows of the layer that has a column of this name."""
+    return next(rows for rows in spec["datasets"].values() if rows and key in rows[0])
+
+
+def test_survival_falls_where_trajectories_fail_and_a_whole_one_is_drawn_to_its_end() -> None:
+    broken, whole = found(0, 50)[0], found(0)[0]
+    chart = dynamics.survival_chart([("broken", broken), ("whole", whole)])
+    drawn = [(r["potential"], r["time"], r["survival"]) for r in data(chart.spec, "survival")]
+    assert drawn == [
+        ("broken", 0.0, 1.0),
+        ("broken", pytest.approx(0.1), 0.5),
+        ("broken", 0.2, 0.5),
+        ("whole", 0.0, 1.0),
+        ("whole", 0.2, 1.0),
+    ]
+    assert "share of trajectories still in physics" in chart.svg
+
+
+def test_ends_are_counted_by_reason_and_none_is_lost() -> None:
+    chart = dynamics.end_chart([("A 1", found(0, 50)[0])])
+    counts = {r["end"]: r["n"] for r in data(chart.spec, "end")}
+    assert counts == {"completed": 1, "non-finite": 1}
+
+
+def test_course_goes_up_to_the_failure_and_failed_ones_come_first() -> None:
+    _, systems = found(0, 50)
+    chart = dynamics.course_chart("A 1", systems)
+    assert chart is not None
+    rows = data(chart.spec, "series_temperature_K")
+    assert rows[0]["system"] == "Cu-seed1"
+    (failure,) = [row for row in rows if row["is_failure"]]
+    assert failure["time"] == pytest.approx(0.1) and failure["reason"] == "non-finite"
+    assert failure["series_temperature_K"] is None
+    for title in ("temperature / K", "pressure / GPa", "least distance"):
+        assert title in chart.svg
+
+
+def test_no_more_courses_are_drawn_than_can_be_seen() -> None:
+    _, ((name, values),) = found(0)
+    chart = dynamics.course_chart("A 1", [(f"{name}-{i}", values) for i in range(40)])
+    assert chart is not None
+    assert len({row["system"] for row in data(chart.spec, "system")}) == 12
+    assert "28 more stand in the records" in chart.description
+
+
+def test_structure_stands_beside_its_reference_once_for_each_state() -> None:
+    _, systems = found(0, 0)
+    chart = dynamics.structure_chart("A 1", systems)
+    assert chart is not None
+    rows = data(chart.spec, "g")
+    assert {(r["state"], r["of"]) for r in rows} == {("Cu", "reference"), ("Cu", "A 1")}
+    assert len(rows) == 2 * N_BINS
+    assert rows[0]["r"] == pytest.approx(0.05)
+
+
+def test_nothing_is_drawn_of_nothing() -> None:
+    assert dynamics.task_charts([("A 1", {})]) == []
+    assert dynamics.evaluation_charts("A 1", {}, [("Cu-seed0", {})]) == []
+    _, systems = found(50)
+    titles = [c.title for c in dynamics.evaluation_charts("A 1", found(50)[0], systems)]
+    assert titles == [
+        "Survival of trajectories",
+        "How trajectories ended",
+        "Course of trajectories",
+    ]
