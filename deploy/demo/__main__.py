@@ -136,7 +136,9 @@ def _demo(arguments: argparse.Namespace) -> int:
         users = _set_up(stack)
         client, administrator = Client(stack.url), Client(stack.url)
         client.sign_in(**users["alice"], name="demo", expires_in_days=7)
-        administrator.sign_in(**users["admin"], name="demo", expires_in_days=7)
+        # Without the scope, a token has no staff rights, whosever it is.
+        scopes = ("read", "submit", "admin")
+        administrator.sign_in(**users["admin"], name="demo", expires_in_days=7, scopes=scopes)
         if not arguments.only_baselines:
             training.start(stack.environment)
             submit_potentials(client, data_dir, is_baseline=False)

@@ -23,7 +23,7 @@ from evaluator.cli.service import (
     service_url,
     write_login,
 )
-from evaluator.client import Client, ClientError
+from evaluator.client import Client, ClientError, Quota
 from evaluator.exceptions import SubmissionError
 
 _DAYS = 90
@@ -48,6 +48,12 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
     login.add_argument(
         "--days", type=int, default=_DAYS, help=f"until the new token expires (default {_DAYS})"
     )
+    login.add_argument(
+        "--scope",
+        action="append",
+        choices=("read", "submit", "admin"),
+        help="what the new token may do (default: read and submit); may be repeated",
+    )
     login.set_defaults(run=_login)
 
     logout = commands.add_parser("logout", help="revoke the token and forget it")
@@ -70,7 +76,11 @@ def _login(arguments: argparse.Namespace) -> int:
         client = Client(url)
         username, password = _ask(arguments.username, url)
         token = client.sign_in(
-            username, password, name=arguments.name, expires_in_days=arguments.days
+            username,
+            password,
+            name=arguments.name,
+            expires_in_days=arguments.days,
+            scopes=arguments.scope,
         ).token
     me = client.me()
     path = write_login(Login(url=url, token=token))
@@ -123,22 +133,25 @@ def _whoami(arguments: argparse.Namespace) -> int:
     client = connect(arguments)
     me, quota = client.me(), client.quota()
     if arguments.json:
-        print(json.dumps({**me.raw, "url": client.url, "quota": quota}, indent=2))
+        print(json.dumps({**me.raw, "url": client.url, "quota": quota.raw}, indent=2))
         return ExitCode.OK
     print(f"{me.username}{' (staff)' if me.is_staff else ''} at {client.url}")
     if me.token is not None:
         until = f", until {me.token.expires_at:%Y-%m-%d}" if me.token.expires_at else ""
         scopes = f", for {', '.join(me.token.scopes)}" if me.token.scopes else ""
         print(f"token {me.token.hint}... ({me.token.name}){scopes}{until}")
-    for line in _flat(quota or {}):
-        print(f"quota {line}")
+    print(_format_quota(quota))
     return ExitCode.OK
 
 
-def _flat(value: Any, name: str = "") -> list[str]:  # noqa: ANN401  (any JSON)
-    """Every number under its dotted name; the service decides what there is."""
-    if isinstance(value, dict):
-        return [line for key, v in value.items() for line in _flat(v, f"{name}.{key}".strip("."))]
-    if isinstance(value, list):
-        return [line for i, v in enumerate(value) for line in _flat(v, f"{name}.{i}")]
-    return [f"{name}: {'none' if value is None else value}"]
+_SPANS = {"per_day": "today", "per_month": "this month", "concurrent": "at the same time"}
+
+
+def _format_quota(quota: Quota) -> str:
+    if quota.is_unlimited:
+        return "quota: none is counted"
+    return "\n".join(
+        f"quota: {allowance.remaining} of {allowance.limit} evaluations left "
+        f"{_SPANS.get(allowance.name, allowance.name)}"
+        for allowance in quota.limits
+    )

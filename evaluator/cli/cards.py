@@ -21,6 +21,7 @@ _OPTIONS = {
     "paper_url": "the paper that describes it",
     "code_url": "where its code is",
     "description": "plain text",
+    "team": "slug of the team that is to own it",
 }
 #: What the table [submission] of a card may hold.
 _SUBMISSION_FIELDS = (

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from evaluator.client.errors import Conflict, NotFound, UnexpectedAnswer
+from evaluator.client.errors import Conflict, UnexpectedAnswer
 from evaluator.client.records import (
     Benchmark,
     Evaluation,
@@ -18,6 +18,7 @@ from evaluator.client.records import (
     Logs,
     Me,
     Potential,
+    Quota,
     Record,
     Submission,
     TaskBoard,
@@ -81,19 +82,24 @@ class Client:
     # The account
 
     def sign_in(
-        self, username: str, password: str, *, name: str, expires_in_days: int | None = None
+        self,
+        username: str,
+        password: str,
+        *,
+        name: str,
+        expires_in_days: int | None = None,
+        scopes: Sequence[str] | None = None,
     ) -> Token:
-        """Make a token, and use it from now on."""
-        answer = self._transport.json(
-            "POST",
-            "/tokens/",
-            json={
-                "username": username,
-                "password": password,
-                "name": name,
-                "expires_in_days": expires_in_days,
-            },
-        )
+        """Make a token, and use it from now on. Left out, the service decides what it may do."""
+        content = {
+            "username": username,
+            "password": password,
+            "name": name,
+            "expires_in_days": expires_in_days,
+            "scopes": None if scopes is None else list(scopes),
+        }
+        given = {key: value for key, value in content.items() if value is not None}
+        answer = self._transport.json("POST", "/tokens/", json=given)
         token = _read(Token, answer)
         self._transport.token = token.token
         return token
@@ -104,13 +110,9 @@ class Client:
     def me(self) -> Me:
         return self._get(Me, "/me/")
 
-    def quota(self) -> dict[str, Any] | None:
-        """What is left to this user, as the service tells it; None where it sets no quotas."""
-        try:
-            answer: dict[str, Any] = self._transport.json("GET", "/me/quota/")
-        except NotFound:
-            return None
-        return answer
+    def quota(self) -> Quota:
+        """How many evaluations are left to this user."""
+        return self._get(Quota, "/me/quota/")
 
     # Potentials and submissions
 

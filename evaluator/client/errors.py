@@ -61,6 +61,10 @@ class Throttled(Refused):
         self.retry_after_s = retry_after_s
 
 
+class QuotaExceeded(Refused):
+    """429 that no short wait mends: the account has no evaluations left for now."""
+
+
 class ServiceFault(Refused):
     """500 and up: a fault of the service, which has logged it under the request id."""
 
@@ -76,6 +80,8 @@ _BY_STATUS: dict[int, type[Refused]] = {
 
 def refusal(problem: Problem, retry_after_s: float | None = None) -> Refused:
     """The exception that tells a problem."""
+    if problem.type.endswith(":quota_exceeded"):
+        return QuotaExceeded(problem)
     if problem.status == 429:
         return Throttled(problem, retry_after_s)
     if problem.status >= 500:

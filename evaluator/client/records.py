@@ -89,6 +89,24 @@ class Me(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Allowance(Record):
+    """Evaluations per_day, per_month or concurrent. Without ``resets_at``, as they end."""
+
+    name: str
+    limit: int
+    used: int
+    remaining: int
+    resets_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota(Record):
+    account: str
+    is_unlimited: bool = False
+    limits: tuple[Allowance, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class PotentialLink(Record):
     slug: str
     name: str

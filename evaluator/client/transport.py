@@ -11,7 +11,13 @@ from urllib.parse import urlsplit
 
 import requests
 
-from evaluator.client.errors import ClientError, UnexpectedAnswer, Unreachable, refusal
+from evaluator.client.errors import (
+    ClientError,
+    QuotaExceeded,
+    UnexpectedAnswer,
+    Unreachable,
+    refusal,
+)
 from evaluator.client.records import Problem
 
 API = "/api/v1"
@@ -152,7 +158,7 @@ class Transport:
     def _failure(self, response: requests.Response) -> Exception:
         retry_after_s = _retry_after_s(response)
         error = refusal(_problem(response), retry_after_s)
-        if response.status_code in _PASSING:
+        if response.status_code in _PASSING and not isinstance(error, QuotaExceeded):
             return _Passing(error, retry_after_s)
         return error
 
