@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import altair as alt
 import vl_convert
@@ -90,8 +90,12 @@ def render_svg(spec: dict[str, Any]) -> str:
 def themed(chart: AnyChart) -> AnyChart:
     """The page's font and colours, on no background."""
     font = "system-ui, sans-serif"
+    # Vega fits single views into a frame, and leaves nothing of views put together.
+    autosize: Literal["fit", "pad"] = (
+        "fit" if isinstance(chart, alt.Chart | alt.LayerChart) else "pad"
+    )
     result: AnyChart = (
-        chart.configure(background="transparent", font=font, autosize="fit")
+        chart.configure(background="transparent", font=font, autosize=autosize)
         .configure_view(stroke="currentColor", strokeOpacity=0.25)
         .configure_axis(
             labelColor="currentColor",
