@@ -280,18 +280,19 @@ class Client:
 
         Asks again when the service says so (Retry-After), and is told shortly when nothing is new.
         """
-        path, etag = f"/evaluations/{evaluation_id}/", ""
+        path, etag, wait_s = f"/evaluations/{evaluation_id}/", "", _POLL_S
         while True:
             headers = {"If-None-Match": etag} if etag else {}
             response = self._transport.call("GET", path, headers=headers)
-            wait_s = response.headers.get("Retry-After", "")
             if response.status_code != 304:
+                told = response.headers.get("Retry-After", "")
+                wait_s = float(told) if told.isdecimal() else _POLL_S
                 etag = response.headers.get("ETag", "")
                 evaluation = _read(Evaluation, response.json())
                 yield evaluation
                 if evaluation.has_ended:
                     return
-            self._sleep(float(wait_s) if wait_s.isdecimal() else _POLL_S)
+            self._sleep(wait_s)
 
     def cancel(self, evaluation_id: str) -> Evaluation:
         """Ask for an evaluation to be stopped; a running one ends within seconds."""
