@@ -38,17 +38,21 @@ class TaskRow:
     theory_mismatch: bool
     #: Cannot be told apart from the row above it.
     tied_with_previous: bool
+    #: Of a timed task: what it was timed on. Ranks count among rows of the same alone.
+    hardware: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskBoard:
     task_version: TaskVersion
-    #: Ranked ones by rank, then the others by score.
+    #: Ranked ones by rank, then the others by score; of a timed task, hardware by hardware.
     rows: list[TaskRow]
     #: Queued and running.
     pending: list[Evaluation]
     #: Ended without a score: failed and cancelled.
     failed: list[Evaluation]
+    #: Of a timed task: what its rows were timed on, the most frequent first.
+    hardware: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +69,8 @@ class Cell:
     coverage: float | None = None
     why_not_ranked: str = ""
     theory_mismatch: bool = False
+    #: Of a timed task: what it was timed on; the rank is among cells of the same alone.
+    hardware: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,3 +104,5 @@ class BenchmarkBoard:
     rows: list[BoardRow]
     #: Share of the overall score by primary key of the task version; they add up to one.
     shares: dict[int, float] = field(default_factory=dict)
+    #: Where timed tasks count in the overall score: the hardware of the rows that are ranked.
+    hardware: str = ""

@@ -25,6 +25,8 @@ from leaderboard.models import (
     TaskVersion,
 )
 from leaderboard.models.permissions import potentials_of
+from leaderboard.services import board_hardware
+from leaderboard.services.board_hardware import by_frequency
 from leaderboard.services.board_types import (
     MISSING,
     BenchmarkBoard,
@@ -68,9 +70,15 @@ def task_board(task_version: TaskVersion, *, user: User | AnonymousUser) -> Task
     pending = [e for e in evaluations if not e.has_ended]
     failed = [e for e in evaluations if e.has_ended and e.state != EvaluationState.SUCCEEDED]
     done = [e for e in evaluations if e.state == EvaluationState.SUCCEEDED]
+    hardware = by_frequency(e.hardware_key for e in done)
     return TaskBoard(
         task_version=task_version,
-        rows=_task_rows(task_version, done),
+        rows=[
+            row
+            for key in hardware
+            for row in _task_rows(task_version, [e for e in done if e.hardware_key == key])
+        ],
+        hardware=[key for key in hardware if key],
         pending=sorted(pending, key=lambda e: (-e.priority, e.queued_at)),
         failed=sorted(failed, key=lambda e: str(e.submission)),
     )
@@ -97,15 +105,25 @@ def benchmark_board(
     by_task: dict[int, list[Evaluation]] = {e.task_version_id: [] for e in entries}
     for evaluation in _on_boards(user).filter(task_version__in=list(by_task)):
         by_task[evaluation.task_version_id].append(evaluation)
-    cells: dict[Submission, dict[int, Cell]] = {}
+    found: dict[Submission, dict[int, Cell]] = {}
     for entry in entries:
         for submission, cell in _cells(entry.task_version, by_task[entry.task_version_id]):
-            cells.setdefault(submission, {})[entry.task_version_id] = cell
+            found.setdefault(submission, {})[entry.task_version_id] = cell
+    cells = {
+        s: {e.task_version_id: row.get(e.task_version_id, Cell()) for e in entries}
+        for s, row in found.items()
+    }
+    reasons = {s: _why_not_ranked_overall(s, row, entries, tasks) for s, row in cells.items()}
+    rankable = [row for s, row in cells.items() if not reasons[s]]
+    hardware = board_hardware.most_frequent(rankable, entries, tasks)
+    for s, row in cells.items():
+        reasons[s] = reasons[s] or board_hardware.why_not_comparable(row, entries, tasks, hardware)
     return BenchmarkBoard(
         benchmark_version=benchmark_version,
         entries=entries,
         categories=categories,
-        rows=_board_rows(cells, entries, tasks),
+        hardware=hardware,
+        rows=_board_rows(cells, tasks, reasons),
         shares=dict(zip(by_task, ranking.shares_of(tasks), strict=True)) if tasks else {},
     )
 
@@ -197,6 +215,7 @@ def _task_rows(task_version: TaskVersion, done: Sequence[Evaluation]) -> list[Ta
                 why_not_ranked=reasons[e.pk],
                 metrics={score.metric: score for score in e.scores.all()},
                 theory_mismatch=has_theory_mismatch(e.submission, task_version),
+                hardware=e.hardware_key,
                 tied_with_previous=(
                     above is not None
                     and not reasons[above.pk]
@@ -211,13 +230,17 @@ def _task_rows(task_version: TaskVersion, done: Sequence[Evaluation]) -> list[Ta
 def _standings(
     done: Iterable[Evaluation], task_version: TaskVersion
 ) -> dict[uuid.UUID, ranking.Standing]:
-    """By primary key of the evaluation; those that are not ranked take no part."""
+    """By primary key of the evaluation; those that are not ranked take no part.
+
+    What was timed on different hardware is ranked apart.
+    """
     done = list(done)
-    ranked = [e for e in done if not why_not_ranked(e, task_version)]
-    found = ranking.standings([e.score for e in ranked], [e.replicates for e in ranked])
-    return {e.pk: ranking.Standing(None) for e in done} | {
-        e.pk: standing for e, standing in zip(ranked, found, strict=True)
-    }
+    standing = {e.pk: ranking.Standing(None) for e in done}
+    for key in {e.hardware_key for e in done}:
+        ranked = [e for e in done if e.hardware_key == key and not why_not_ranked(e, task_version)]
+        found = ranking.standings([e.score for e in ranked], [e.replicates for e in ranked])
+        standing |= {e.pk: place for e, place in zip(ranked, found, strict=True)}
+    return standing
 
 
 def _tied(
@@ -253,6 +276,7 @@ def _cells(
                 state=e.state,
                 coverage=e.coverage,
                 why_not_ranked=why_not_ranked(e, task_version) if is_done else "",
+                hardware=e.hardware_key if is_done else "",
                 theory_mismatch=has_theory_mismatch(e.submission, task_version),
             ),
         )
@@ -289,16 +313,11 @@ def _weighted(
 
 
 def _board_rows(
-    found: Mapping[Submission, dict[int, Cell]],
-    entries: Sequence[BenchmarkTask],
+    cells: Mapping[Submission, dict[int, Cell]],
     tasks: Sequence[ranking.Weighted],
+    reasons: Mapping[Submission, str],
 ) -> list[BoardRow]:
-    submissions = list(found)
-    cells = {
-        s: {e.task_version_id: found[s].get(e.task_version_id, Cell()) for e in entries}
-        for s in submissions
-    }
-    reasons = {s: _why_not_ranked_overall(s, cells[s], entries, tasks) for s in submissions}
+    submissions = list(cells)
     overall = {
         s: ranking.overall_score([c.score for c in cells[s].values()], tasks) for s in submissions
     }

@@ -49,6 +49,9 @@ class TaskBoardRowRecord(StandingRecord):
     theory_mismatch = serializers.BooleanField(
         help_text="Potential and reference have different levels of theory."
     )
+    hardware = serializers.CharField(
+        help_text="Of a timed task: ranks count among rows of the same hardware alone."
+    )
     metrics = serializers.DictField(child=BoardScoreRecord(), help_text="By metric key.")
 
 
@@ -76,6 +79,7 @@ class CellRecord(Record):
     coverage = serializers.FloatField(allow_null=True)
     theory_mismatch = serializers.BooleanField()
     why_not_ranked = serializers.CharField()
+    hardware = serializers.CharField(help_text="Of a timed task; empty else.")
     evaluation = Link("evaluation", source=None, allow_null=True)
 
 
@@ -119,4 +123,7 @@ class BenchmarkBoardRecord(Record):
     benchmark = BenchmarkLink(source="benchmark_version")
     categories = CategoryRecord(many=True)
     tasks = BoardTaskRecord(source="entries", many=True)
+    hardware = serializers.CharField(
+        help_text="Of the ranked rows, where a timed task counts in the overall score; empty else."
+    )
     rows = BoardRowRecord(many=True)

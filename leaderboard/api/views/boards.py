@@ -87,7 +87,7 @@ def task_table(board: TaskBoard) -> Table:
         columns=[
             *_STANDING,
             *("evaluation", "score", "score_low", "score_high", "coverage", "n_failed"),
-            "theory_mismatch",
+            *("theory_mismatch", "hardware"),
             *headings,
         ],
         rows=[[*_standing(row), *_task_cells(row, keys)] for row in board.rows],
@@ -139,7 +139,7 @@ def _standing(row: TaskRow | BoardRow) -> Sequence[Cell]:
 def _task_cells(row: TaskRow, keys: Sequence[str]) -> list[Cell]:
     cells: list[Cell] = [
         *(str(row.evaluation.pk), row.score, row.low, row.high, row.coverage, row.n_failed),
-        row.theory_mismatch,
+        *(row.theory_mismatch, row.hardware),
     ]
     for key in keys:
         score = row.metrics.get(key)

@@ -70,6 +70,7 @@ def test_the_board_of_a_task(world: World, stranger: APIClient) -> None:
             "coverage": 1.0,
             "n_failed": 0,
             "theory_mismatch": False,
+            "hardware": "",
             "metrics": {
                 "eos_delta_mean": {
                     "value": 10.0,
@@ -110,6 +111,7 @@ def test_the_board_of_a_task_as_a_table_with_units(world: World, stranger: APICl
         "coverage": "1.0",
         "n_failed": "0",
         "theory_mismatch": "False",
+        "hardware": "",
         "eos_delta_mean [meV/atom]": "10.0",
         "eos_delta_mean_low [meV/atom]": "9.0",
         "eos_delta_mean_high [meV/atom]": "11.0",
@@ -140,7 +142,7 @@ def test_the_board_of_a_benchmark(world: World, stranger: APIClient) -> None:
     ended_evaluation(factories.submission(), world.task)
     slug = world.benchmark.benchmark.slug
     board = stranger.get(f"/api/v1/leaderboards/{slug}/").json()
-    assert set(board) == {"benchmark", "categories", "tasks", "rows"}
+    assert set(board) == {"benchmark", "categories", "tasks", "hardware", "rows"}
     assert board["benchmark"]["slug"] == slug
     assert board["benchmark"]["version"] == 1
     assert board["categories"] == [
@@ -166,6 +168,7 @@ def test_the_board_of_a_benchmark(world: World, stranger: APIClient) -> None:
             "coverage": 1.0,
             "theory_mismatch": False,
             "why_not_ranked": "",
+            "hardware": "",
             "evaluation": f"{HOST}/api/v1/evaluations/{world.public.ended.pk}/",
         },
         {
@@ -179,6 +182,7 @@ def test_the_board_of_a_benchmark(world: World, stranger: APIClient) -> None:
             "coverage": None,
             "theory_mismatch": False,
             "why_not_ranked": "",
+            "hardware": "",
             "evaluation": f"{HOST}/api/v1/evaluations/{world.public.queued.pk}/",
         },
     ]
