@@ -162,6 +162,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20  # request bodies that are not files
 MAX_ARTIFACT_BYTES = _whole_number("TOUCHSTONE_MAX_ARTIFACT_MIB", 512) * 2**20
 #: The largest file that may be uploaded in parts.
 MAX_UPLOAD_BYTES = _whole_number("TOUCHSTONE_MAX_UPLOAD_MIB", 2048) * 2**20
+#: Webhooks: whether plain HTTP may be used, and networks that may be told though not public.
+WEBHOOK_ALLOW_HTTP = _flag("TOUCHSTONE_WEBHOOK_ALLOW_HTTP")
+WEBHOOK_NETWORKS = [n for n in os.environ.get("TOUCHSTONE_WEBHOOK_NETWORKS", "").split(",") if n]
 #: Uploads in parts that a user may have at the same time, and how long an idle one is kept.
 MAX_OPEN_UPLOADS = _whole_number("TOUCHSTONE_MAX_OPEN_UPLOADS", 10)
 UPLOAD_EXPIRY_HOURS = _whole_number("TOUCHSTONE_UPLOAD_EXPIRY_HOURS", 24)

@@ -1,4 +1,4 @@
-"""Tables as CSV files, safe to open in a spreadsheet."""
+"""Tables as CSV, safe to open in a spreadsheet, as JSON Lines and as Parquet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
 from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 #: A cell that begins so is a formula to a spreadsheet (OWASP, CSV injection).
@@ -24,9 +26,10 @@ class Table:
     columns: list[str]
     rows: Sequence[Sequence[Cell]]
 
-    def response(self) -> Response:
-        """For a view whose client asked for CSV."""
-        disposition = f'attachment; filename="{self.filename}"'
+    def response(self, request: Request) -> Response:
+        """For a view whose client asked for a table."""
+        suffix = request.accepted_renderer.format
+        disposition = f'attachment; filename="{self.filename}.{suffix}"'
         return Response(self, headers={"Content-Disposition": disposition})
 
 
@@ -46,6 +49,78 @@ class CSVRenderer(BaseRenderer):
         writer.writerow([disarm(column) for column in data.columns])
         writer.writerows([[disarm(cell) for cell in row] for row in data.rows])
         return text.getvalue().encode()
+
+
+class JSONLinesRenderer(BaseRenderer):
+    """One object for each row."""
+
+    media_type = "application/x-ndjson"
+    format = "jsonl"
+    charset = "utf-8"
+
+    def render(
+        self,
+        data: Table,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        lines = (
+            json.dumps(dict(zip(data.columns, row, strict=True)), ensure_ascii=False)
+            for row in data.rows
+        )
+        return "".join(f"{line}\n" for line in lines).encode()
+
+
+class ParquetRenderer(BaseRenderer):
+    """A column whose cells are of several kinds is written as text."""
+
+    media_type = "application/vnd.apache.parquet"
+    format = "parquet"
+    charset = None
+    render_style = "binary"
+
+    def render(
+        self,
+        data: Table,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        columns = {
+            name: _of_one_kind([row[i] for row in data.rows]) for i, name in enumerate(data.columns)
+        }
+        sink = io.BytesIO()
+        parquet.write_table(pa.table(columns), sink)
+        return sink.getvalue()
+
+
+TABLE_FORMATS = ("csv", "jsonl", "parquet")
+
+
+def is_table(request: Request) -> bool:
+    """Whether the client asked for a table rather than for JSON."""
+    return request.accepted_renderer.format in TABLE_FORMATS
+
+
+def tables(answer: object) -> dict[tuple[int, str], object]:
+    """For the schema: JSON, and the same rows as tables."""
+    return {
+        (200, "application/json"): answer,
+        (200, "text/csv"): str,
+        (200, "application/x-ndjson"): str,
+        (200, "application/vnd.apache.parquet"): OpenApiTypes.BINARY,
+    }
+
+
+def _of_one_kind(cells: list[Any]) -> list[Any]:
+    kinds = {type(cell) for cell in cells if cell is not None}
+    if len(kinds) <= 1 and kinds <= {str, int, float, bool}:
+        return cells
+    if kinds == {int, float}:
+        return [None if cell is None else float(cell) for cell in cells]
+    return [None if c is None else c if isinstance(c, str) else json.dumps(c) for c in cells]
 
 
 def disarm(value: object) -> Cell:

@@ -63,6 +63,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("submissions/", submissions.SubmissionList.as_view(), name="submissions"),
     path("submissions/<uuid:pk>/", submissions.SubmissionDetail.as_view(), name="submission"),
     path(
+        "submissions/<uuid:pk>/publish/",
+        submissions.SubmissionPublish.as_view(),
+        name="submission-publish",
+    ),
+    path(
         "submissions/<uuid:pk>/withdraw/",
         submissions.SubmissionWithdraw.as_view(),
         name="submission-withdraw",

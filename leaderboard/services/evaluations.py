@@ -24,22 +24,47 @@ from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import ConflictError, LostLeaseError, SubmissionError
 from leaderboard.models import Evaluation, Event, Submission, TaskVersion, Worker
 from leaderboard.models.permissions import check_may_submit
-from leaderboard.services import failures, quotas, reports
+from leaderboard.services import failures, quotas, reports, smoke
+from leaderboard.services.events import record
 
 
 def queue_evaluations(
     submission: Submission, task_versions: Iterable[TaskVersion], priority: int = 0
 ) -> list[Evaluation]:
-    """Queue what is missing; returns the new rows. Where one is current already, it stands."""
-    rows = [
-        Evaluation(submission=submission, task_version=version, priority=priority)
-        for version in task_versions
-    ]
+    """Queue what is missing; returns the new rows. Where one is current already, it stands.
+
+    They are held until the submission's smoke evaluation has succeeded, which is queued before
+    them where it is missing. Where it has failed, nothing is queued.
+    """
+    versions = list(task_versions)
+    smoke_version = smoke.smoke_version() if versions else None
     with transaction.atomic():
-        # ON CONFLICT DO NOTHING: of two that queue the same, the second does nothing.
-        Evaluation.objects.bulk_create(rows, ignore_conflicts=True)
-        created = list(Evaluation.objects.filter(pk__in=[row.pk for row in rows]))
-        Event.objects.bulk_create(Event(evaluation=row, kind="queued") for row in created)
+        if smoke_version is None:
+            return _queue(submission, versions, priority, None)
+        gate, is_new = smoke.gate_of(submission, smoke_version)
+        # Only who asks for the smoke task itself is given, and charged for, its evaluation.
+        created = [gate] if is_new and smoke_version in versions else []
+        others = [version for version in versions if version != smoke_version]
+        if not smoke.has_failed(gate):
+            created += _queue(submission, others, priority, None if gate.has_ended else gate)
+    return created
+
+
+def _queue(
+    submission: Submission,
+    versions: Iterable[TaskVersion],
+    priority: int,
+    held_by: Evaluation | None,
+) -> list[Evaluation]:
+    rows = [
+        Evaluation(submission=submission, task_version=v, priority=priority, held_by=held_by)
+        for v in versions
+    ]
+    # ON CONFLICT DO NOTHING: of two that queue the same, the second does nothing.
+    Evaluation.objects.bulk_create(rows, ignore_conflicts=True)
+    created = list(Evaluation.objects.filter(pk__in=[row.pk for row in rows]))
+    Event.objects.bulk_create(Event(evaluation=row, kind="queued") for row in created)
+    if held_by is None:
         dispatch.announce_on_commit(row.pk for row in created)
     return created
 
@@ -174,10 +199,11 @@ def cancel(user: User, evaluation: Evaluation) -> Evaluation:
 def cancel_all_of(submission: Submission, by: str) -> None:
     """Cancel whatever of a submission waits or runs."""
     with transaction.atomic():
-        active = submission.evaluations.select_for_update().filter(
+        active = submission.evaluations.select_for_update(of=("self",)).filter(
             state__in=[EvaluationState.QUEUED, EvaluationState.RUNNING]
         )
-        for evaluation in active:
+        # The held ones first: the end of the smoke evaluation would end them, too.
+        for evaluation in active.order_by(F("held_by").asc(nulls_last=True)):
             _request_cancel(evaluation, by=by)
 
 
@@ -194,19 +220,28 @@ def reevaluate(user: User, evaluation: Evaluation, reason: str, priority: int = 
     with transaction.atomic():
         old = Evaluation.objects.select_for_update().get(pk=evaluation.pk)
         _check_repeatable(old)
-        # Only one row may be current, so the old one steps back first.
-        Evaluation.objects.filter(pk=old.pk).update(is_current=False)
-        new = Evaluation.objects.create(
-            submission_id=old.submission_id,
-            task_version_id=old.task_version_id,
-            supersedes=old,
-            reason=reason,
-            priority=priority,
-        )
-        quotas.charge(user, new.submission.potential, [new])
-        _note(new, "queued", by=user.username, reason=reason, supersedes=str(old.pk))
+        new = _supersede(old, reason, priority)
+        stopped = [_supersede(row, reason, row.priority, new) for row in smoke.never_begun(old)]
+        quotas.charge(user, new.submission.potential, [new, *stopped])
+        for row in (new, *stopped):
+            _note(row, "queued", by=user.username, reason=reason, supersedes=str(row.supersedes_id))
         dispatch.announce_on_commit([new.pk])
     return new
+
+
+def _supersede(
+    old: Evaluation, reason: str, priority: int, held_by: Evaluation | None = None
+) -> Evaluation:
+    # Only one row may be current, so the old one steps back first.
+    Evaluation.objects.filter(pk=old.pk).update(is_current=False)
+    return Evaluation.objects.create(
+        submission_id=old.submission_id,
+        task_version_id=old.task_version_id,
+        supersedes=old,
+        reason=reason,
+        priority=priority,
+        held_by=held_by,
+    )
 
 
 def own_running(evaluation_id: UUID, token: int) -> Evaluation:
@@ -234,9 +269,11 @@ def _lost(evaluation_id: UUID, token: int) -> LostLeaseError:
 
 
 def due(kinds: Collection[str] | None = None) -> QuerySet[Evaluation]:
-    """Queued evaluations whose pause, if any, is over."""
+    """Queued evaluations that nothing holds and whose pause, if any, is over."""
     waiting = Evaluation.objects.filter(
-        Q(not_before__isnull=True) | Q(not_before__lte=Now()), state=EvaluationState.QUEUED
+        Q(not_before__isnull=True) | Q(not_before__lte=Now()),
+        state=EvaluationState.QUEUED,
+        held_by__isnull=True,
     )
     return waiting if kinds is None else waiting.filter(submission__calculator_kind__in=kinds)
 
@@ -278,7 +315,8 @@ def _check_repeatable(old: Evaluation) -> None:
         raise ConflictError("Its submission was withdrawn.")
     if old.task_version.state != VersionState.PUBLISHED:
         raise ConflictError(f"{old.task_version} is no longer evaluated.")
+    smoke.check_not_held_back(old)
 
 
 def _note(evaluation: Evaluation, kind: str, **data: object) -> None:
-    Event.objects.create(evaluation=evaluation, kind=kind, data=data)
+    record(evaluation, kind, **data)

@@ -13,7 +13,8 @@ from django.utils import timezone
 from evaluator.contract import INFRASTRUCTURE_VERDICTS, Verdict
 from leaderboard import dispatch
 from leaderboard.enums import EvaluationState
-from leaderboard.models import Evaluation, Event
+from leaderboard.models import Evaluation
+from leaderboard.services.events import record
 from leaderboard.services.json_values import clean_text
 
 _STATE_BY_VERDICT = {
@@ -39,9 +40,8 @@ def end(evaluation: Evaluation, verdict: Verdict, message: str) -> None:
     evaluation.finished_at = timezone.now()
     evaluation.save()
     evaluation.kept_systems.all().delete()  # no attempt will need them
-    Event.objects.create(
-        evaluation=evaluation, kind=evaluation.state, data={"verdict": str(verdict)}
-    )
+    record(evaluation, evaluation.state, verdict=str(verdict))
+    _settle_held(evaluation)
 
 
 def retry_or_fail(evaluation: Evaluation, verdict: Verdict, reason: str) -> None:
@@ -76,10 +76,39 @@ def requeue(
     evaluation.message_sent_at = None
     evaluation.not_before = timezone.now() + delay if delay else None
     evaluation.save()
-    Event.objects.create(
-        evaluation=evaluation,
-        kind=kind,
-        data={"reason": evaluation.message, "verdict": verdict, "attempt": evaluation.attempt},
+    record(
+        evaluation,
+        kind,
+        reason=evaluation.message,
+        verdict=verdict,
+        attempt=evaluation.attempt,
     )
     if not delay:
         dispatch.announce_on_commit([evaluation.pk])
+
+
+def _settle_held(gate: Evaluation) -> None:
+    """Let go or cancel what an evaluation that has just ended held."""
+    held = list(
+        Evaluation.objects.select_for_update(of=("self",)).filter(
+            held_by=gate, state=EvaluationState.QUEUED
+        )
+    )
+    if gate.state != EvaluationState.SUCCEEDED:
+        for evaluation in held:
+            end(evaluation, Verdict.CANCELLED, _why_cancelled(gate))
+        return
+    for evaluation in held:
+        evaluation.held_by = None
+        evaluation.save(update_fields=["held_by"])
+        record(evaluation, "released", smoke=str(gate.pk))
+    dispatch.announce_on_commit(evaluation.pk for evaluation in held)
+
+
+def _why_cancelled(gate: Evaluation) -> str:
+    task = gate.task_version.task.slug
+    return (
+        f"Not begun, since the task {task} did not succeed ({gate.get_verdict_display()}): "
+        f"{gate.message} See evaluation {gate.pk} and its logs; repeat that one, or submit a "
+        "mended version."
+    )

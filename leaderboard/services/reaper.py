@@ -15,7 +15,7 @@ from evaluator.contract import Verdict
 from leaderboard import blobs, dispatch, local_broker
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation
-from leaderboard.services import failures, output_files, throttles, uploads
+from leaderboard.services import failures, idempotency, output_files, throttles, uploads, webhooks
 from leaderboard.services.evaluations import due
 from leaderboard.services.workers import live_workers
 
@@ -49,9 +49,15 @@ def reap() -> Reaped:
 def sweep() -> int:
     """Remove what is dear to look for: once an hour will do. Returns how much it was.
 
-    Bytes of output files that no evaluation names, and messages of the local broker that were read.
+    Bytes of output files that no evaluation names, messages of the local broker that were read,
+    answers to idempotent requests and deliveries of webhooks that are old.
     """
-    return output_files.sweep() + local_broker.prune(settings.CELERY_BROKER_URL)
+    return (
+        output_files.sweep()
+        + local_broker.prune(settings.CELERY_BROKER_URL)
+        + idempotency.forget_old()
+        + webhooks.forget_old()
+    )
 
 
 def _expired() -> QuerySet[Evaluation]:

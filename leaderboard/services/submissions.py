@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -70,12 +71,24 @@ def update_potential(user: User, potential: Potential, **fields: Any) -> Potenti
     return potential
 
 
-def submit(
+@dataclass(frozen=True)
+class Submitted:
+    submission: Submission
+    #: False where the same artifact with the same settings was there already.
+    is_new: bool
+
+
+def submit(user: User, potential: Potential, **described: Any) -> Submission:  # noqa: ANN401
+    """As ``submit_or_find``; returns the submission alone."""
+    return submit_or_find(user, potential, **described).submission
+
+
+def submit_or_find(
     user: User,
     potential: Potential,
     *,
     version: str,
-    upload: Upload,
+    upload: Upload | Artifact,
     filename: str,
     sha256: str,
     calculator_kind: str,
@@ -85,12 +98,14 @@ def submit(
     visibility: str = Visibility.PUBLIC,
     benchmark: BenchmarkVersion | None = None,
     tasks: Sequence[TaskVersion] | None = None,
-) -> Submission:
+) -> Submitted:
     """Accept one immutable version of a potential and queue its evaluations.
 
-    They are those of ``tasks``, else of ``benchmark``, else of the default benchmark. What can
-    be refused without the file is refused before the file is read. Raises SubmissionError with
-    every bad field, ConflictError for what exists already, PermissionDenied for a stranger.
+    They are those of ``tasks``, else of ``benchmark``, else of the default benchmark. ``upload``
+    is a file, or what came of an upload in parts. The same artifact with the same settings gives
+    the submission that is there, with whatever tasks it lacks queued. What can be refused without
+    the file is refused before the file is read. Raises SubmissionError with every bad field,
+    ConflictError for what exists already, PermissionDenied for a stranger.
     """
     check_may_submit(user, potential)
     submission = Submission(
@@ -101,13 +116,33 @@ def submit(
         declares_non_conservative=declares_non_conservative,
         visibility=visibility,
         submitted_by=user,
+        published_at=timezone.now() if visibility == Visibility.PUBLIC else None,
     )
     _describe(submission, settings or {}, supported_elements, sha256)
     task_versions = _choose_tasks(benchmark, tasks)
-    _refuse_version_twice(submission)
-    quotas.check(user, potential, len(task_versions))  # before the file is read
-    artifact = store_artifact(upload, expected_sha256=sha256)
+    same = _find_same(submission, check_sha256(sha256))
+    if same is None:
+        _refuse_version_twice(submission)
+    quotas.check(user, potential, _n_missing(same, task_versions))  # before the file is read
+    if isinstance(upload, Artifact):
+        artifact = upload
+    else:
+        artifact = store_artifact(upload, expected_sha256=sha256)
     return _accept(submission, artifact, task_versions)
+
+
+def publish(user: User, submission: Submission) -> Submission:
+    """Show a private submission to everybody, and rank it. It cannot be made private again."""
+    check_may_manage(user, submission.potential)
+    with transaction.atomic():
+        submission = Submission.objects.select_for_update().get(pk=submission.pk)
+        if submission.withdrawn_at is not None:
+            raise ConflictError("It was withdrawn, and cannot be published any more.")
+        if submission.visibility != Visibility.PUBLIC:
+            submission.visibility = Visibility.PUBLIC
+            submission.published_at = timezone.now()
+            submission.save(update_fields=["visibility", "published_at"])
+    return submission
 
 
 def withdraw(user: User, submission: Submission) -> Submission:
@@ -122,6 +157,17 @@ def withdraw(user: User, submission: Submission) -> Submission:
     return submission
 
 
+def tasks_named(slugs: Sequence[str]) -> list[TaskVersion]:
+    """The published versions of tasks. Raises SubmissionError that names those that are none."""
+    published = TaskVersion.objects.filter(state=VersionState.PUBLISHED, task__slug__in=slugs)
+    newest = {v.task.slug: v for v in published.select_related("task").order_by("number")}
+    if unknown := sorted(set(slugs) - set(newest)):
+        raise SubmissionError({"tasks": f"{', '.join(unknown)[:200]}: no such published task."})
+    if not newest:
+        raise SubmissionError({"tasks": "Name at least one task, or leave the field out."})
+    return list(newest.values())
+
+
 def default_benchmark() -> BenchmarkVersion | None:
     """The published version of "core", or of the only benchmark there is."""
     published = Benchmark.objects.filter(versions__state=VersionState.PUBLISHED).distinct()
@@ -133,18 +179,45 @@ def default_benchmark() -> BenchmarkVersion | None:
 
 def _accept(
     submission: Submission, artifact: Artifact, task_versions: Sequence[TaskVersion]
-) -> Submission:
+) -> Submitted:
     """Store the submission with its evaluations, both or neither."""
     submission.artifact = artifact
+    user = submission.submitted_by
     with transaction.atomic():
         # The lock makes two equal requests at the same time wait for each other here.
         Potential.objects.select_for_update().get(pk=submission.potential_id)
-        _refuse_version_twice(submission)
-        _refuse_same_bytes_twice(submission)
-        submission.save(force_insert=True)
-        queued = queue_evaluations(submission, task_versions)
-        quotas.charge(submission.submitted_by, submission.potential, queued)
-    return submission
+        same = _find_same(submission, artifact.sha256)
+        if same is None:
+            _refuse_version_twice(submission)
+            _refuse_same_bytes_twice(submission)
+            # An upload that expires at this moment takes its file along, or finds it in use.
+            if not Artifact.objects.select_for_update().filter(pk=artifact.pk):
+                raise ConflictError({"upload": "It has expired. Upload the file again."})
+            submission.save(force_insert=True)
+        chosen = same or submission
+        queued = queue_evaluations(chosen, task_versions)
+        quotas.charge(user, chosen.potential, queued)
+    return Submitted(chosen, is_new=same is None)
+
+
+def _find_same(submission: Submission, sha256: str) -> Submission | None:
+    """What stands already and would be evaluated alike in every respect."""
+    return Submission.objects.filter(
+        potential=submission.potential,
+        artifact__sha256=sha256,
+        calculator_kind=submission.calculator_kind,
+        settings=submission.settings,
+        supported_elements=submission.supported_elements,
+        declares_non_conservative=submission.declares_non_conservative,
+        withdrawn_at__isnull=True,
+    ).first()
+
+
+def _n_missing(existing: Submission | None, task_versions: Sequence[TaskVersion]) -> int:
+    if existing is None:
+        return len(task_versions)
+    there = existing.evaluations.filter(is_current=True, task_version__in=task_versions)
+    return len(task_versions) - there.count()
 
 
 def _describe(

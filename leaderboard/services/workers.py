@@ -52,6 +52,8 @@ def waiting_reason(evaluation: Evaluation) -> str:
     """Why a queued evaluation is not running, in a sentence; empty when it is not queued."""
     if evaluation.state != EvaluationState.QUEUED:
         return ""
+    if evaluation.held_by_id is not None:
+        return "It waits for the smoke task, which runs first, to succeed."
     if evaluation.not_before is not None and evaluation.not_before > timezone.now():
         return f"It is tried again at {evaluation.not_before:%H:%M:%S} UTC. {evaluation.message}"
     workers = live_workers()

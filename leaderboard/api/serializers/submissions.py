@@ -8,10 +8,11 @@ from rest_framework import serializers
 
 from leaderboard.api.serializers.evaluations import EvaluationBrief
 from leaderboard.api.serializers.fields import (
-    ElementsText,
     JSONObject,
     JSONObjectText,
     Link,
+    ListText,
+    PlainObject,
     PotentialLink,
     Record,
     StrictRequest,
@@ -90,30 +91,18 @@ class SubmissionRecord(serializers.ModelSerializer[Submission]):
             "visibility",
             "submitted_by",
             "created_at",
+            "published_at",
             "withdrawn_at",
             "evaluations",
         )
         read_only_fields = fields
 
 
-class SubmissionRequest(StrictRequest):
-    """A multipart form."""
-
+class _SubmissionFields(StrictRequest):
     potential = serializers.CharField(max_length=64, help_text="Slug of your potential.")
     version = serializers.CharField(max_length=64, help_text="The authors' name of it: 0.3.0.")
     calculator_kind = serializers.CharField(
         max_length=32, help_text="Which adapter loads the file; GET /api/v1/calculators/."
-    )
-    sha256 = serializers.CharField(
-        max_length=128, help_text="Of the file, 64 hexadecimal digits as sha256sum prints them."
-    )
-    settings = JSONObjectText(
-        required=False, default=dict, help_text="Of the adapter, as the text of a JSON object."
-    )
-    supported_elements = ElementsText(
-        required=False,
-        default=None,
-        help_text='Chemical symbols, ["Si", "O"] or Si,O. Left out: the checkpoint tells.',
     )
     declares_non_conservative = serializers.BooleanField(
         required=False,
@@ -124,10 +113,80 @@ class SubmissionRequest(StrictRequest):
         choices=Visibility.choices,
         required=False,
         default=Visibility.PUBLIC,
-        help_text="Private ones are seen by you and the staff alone, and are not ranked.",
+        help_text="Private ones are seen by you and the staff alone, and are not ranked until you "
+        "publish them.",
+    )
+    benchmark = serializers.CharField(
+        max_length=64, required=False, help_text="Slug; its tasks are run. The site's by default."
+    )
+
+
+class SubmissionRequest(_SubmissionFields):
+    """A multipart form."""
+
+    sha256 = serializers.CharField(
+        max_length=128,
+        required=False,
+        help_text="Of the file, 64 hexadecimal digits as sha256sum prints them. May be left out "
+        "with an upload, which has told it.",
+    )
+    settings = JSONObjectText(
+        required=False, default=dict, help_text="Of the adapter, as the text of a JSON object."
+    )
+    supported_elements = ListText(
+        required=False,
+        default=None,
+        help_text='Chemical symbols, ["Si", "O"] or Si,O. Left out: the checkpoint tells.',
+    )
+    tasks = ListText(
+        required=False, default=None, help_text="Slugs of single tasks, instead of a benchmark."
+    )
+    upload = serializers.UUIDField(
+        required=False, help_text="Id of a complete upload in parts, instead of the file."
     )
     artifact = serializers.FileField(
+        required=False,
         allow_empty_file=True,  # the service says what to do about one
-        error_messages={"required": "Send the file itself in the form field 'artifact'."},
         help_text="The file.",
     )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
+        if ("artifact" in attrs) == ("upload" in attrs):
+            sentence = "Send the file itself in the form field 'artifact', or name an 'upload'."
+            raise serializers.ValidationError({"artifact": sentence})
+        if "artifact" in attrs and "sha256" not in attrs:
+            raise serializers.ValidationError({"sha256": "This field is required."})
+        return _refuse_both(attrs)
+
+
+class SubmissionByUpload(_SubmissionFields):
+    """What is submitted was uploaded in parts."""
+
+    upload = serializers.UUIDField(help_text="Id of a complete upload.")
+    settings = PlainObject(required=False, default=dict, help_text="Of the adapter.")
+    supported_elements = serializers.ListField(
+        child=serializers.CharField(max_length=8),
+        max_length=200,
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Chemical symbols. Left out: the checkpoint tells.",
+    )
+    tasks = serializers.ListField(
+        child=serializers.CharField(max_length=64),
+        max_length=200,
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Slugs of single tasks, instead of a benchmark.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return _refuse_both(super().validate(attrs))
+
+
+def _refuse_both(attrs: dict[str, Any]) -> dict[str, Any]:
+    if attrs.get("tasks") is not None and "benchmark" in attrs:
+        raise serializers.ValidationError({"tasks": "Name tasks or a benchmark, not both."})
+    return attrs

@@ -16,11 +16,16 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from leaderboard.api.pagination import Pages
-from leaderboard.api.tables import CSVRenderer
+from leaderboard.api.tables import CSVRenderer, JSONLinesRenderer, ParquetRenderer
 
 _Row = TypeVar("_Row", bound=Model)
 
-CSV_TOO: list[type[BaseRenderer]] = [JSONRenderer, CSVRenderer]
+TABLES_TOO: list[type[BaseRenderer]] = [
+    JSONRenderer,
+    CSVRenderer,
+    JSONLinesRenderer,
+    ParquetRenderer,
+]
 
 #: Of a view's method, for the schema.
 Documented = Callable[[Callable[..., Response]], Callable[..., Response]]

@@ -12,8 +12,8 @@ from rest_framework.views import APIView
 from evaluator.catalog import METRICS
 from leaderboard.api.query import VersionFilter, read_query
 from leaderboard.api.serializers.boards import BenchmarkBoardRecord, TaskBoardRecord
-from leaderboard.api.tables import Cell, Table, with_unit
-from leaderboard.api.views.base import CSV_TOO, described, one, user_of
+from leaderboard.api.tables import Cell, Table, is_table, tables, with_unit
+from leaderboard.api.views.base import TABLES_TOO, described, one, user_of
 from leaderboard.api.views.tasks import find_task_version, shown_benchmark_versions
 from leaderboard.services import leaderboards as service
 from leaderboard.services.leaderboards import BenchmarkBoard, BoardRow, TaskBoard, TaskRow
@@ -25,12 +25,12 @@ _STANDING = (
 
 
 class TaskLeaderboard(APIView):
-    renderer_classes = CSV_TOO
+    renderer_classes = TABLES_TOO
 
     @described(
         "leaderboards",
         "The ranking on one task, with every metric",
-        {(200, "application/json"): TaskBoardRecord, (200, "text/csv"): str},
+        tables(TaskBoardRecord),
         parameters=[VersionFilter],
     )
     def get(self, request: Request, slug: str) -> Response:
@@ -38,18 +38,18 @@ class TaskLeaderboard(APIView):
         board = service.task_board(version, user=user_of(request))
         for evaluation in chain(board.pending, board.failed):
             evaluation.task_version = version
-        if request.accepted_renderer.format == "csv":
-            return task_table(board).response()
+        if is_table(request):
+            return task_table(board).response(request)
         return Response(TaskBoardRecord(board, context={"request": request}).data)
 
 
 class Leaderboard(APIView):
-    renderer_classes = CSV_TOO
+    renderer_classes = TABLES_TOO
 
     @described(
         "leaderboards",
         "The overall ranking of a benchmark; weight.<category>=2 changes a category's weight",
-        {(200, "application/json"): BenchmarkBoardRecord, (200, "text/csv"): str},
+        tables(BenchmarkBoardRecord),
         parameters=[VersionFilter],
     )
     def get(self, request: Request, slug: str) -> Response:
@@ -62,8 +62,8 @@ class Leaderboard(APIView):
             user=user_of(request),
             weights=service.weights_from_query(request.query_params.dict()),
         )
-        if request.accepted_renderer.format == "csv":
-            return benchmark_table(board).response()
+        if is_table(request):
+            return benchmark_table(board).response(request)
         context = {"request": request, "board": board}
         return Response(BenchmarkBoardRecord(board, context=context).data)
 
@@ -83,7 +83,7 @@ def task_table(board: TaskBoard) -> Table:
     ]
     version = board.task_version
     return Table(
-        filename=f"{version.task.slug}-v{version.number}.csv",
+        filename=f"{version.task.slug}-v{version.number}",
         columns=[
             *_STANDING,
             *("evaluation", "score", "score_low", "score_high", "coverage", "n_failed"),
@@ -100,7 +100,7 @@ def benchmark_table(board: BenchmarkBoard) -> Table:
     parts = ("score", "score_low", "score_high", "coverage", "state")
     version = board.benchmark_version
     return Table(
-        filename=f"{version.benchmark.slug}-v{version.number}.csv",
+        filename=f"{version.benchmark.slug}-v{version.number}",
         columns=[
             *_STANDING,
             *("overall", "overall_low", "overall_high"),

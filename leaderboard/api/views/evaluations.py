@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
@@ -25,9 +26,9 @@ from leaderboard.api.serializers.evaluations import (
     ReevaluationRequest,
     SystemRecord,
 )
-from leaderboard.api.tables import Table
+from leaderboard.api.tables import Table, is_table, tables
 from leaderboard.api.views.base import (
-    CSV_TOO,
+    TABLES_TOO,
     ByQueueTime,
     PagedView,
     described,
@@ -39,6 +40,7 @@ from leaderboard.api.views.base import (
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, SystemResult, permissions
 from leaderboard.services import evaluations as service
+from leaderboard.services import queue
 
 #: When it is worth asking again, in seconds.
 _RETRY_AFTER_S = {EvaluationState.QUEUED: "5", EvaluationState.RUNNING: "2"}
@@ -48,17 +50,6 @@ def visible_evaluations(request: Request) -> QuerySet[Evaluation]:
     return Evaluation.objects.visible_to(user_of(request)).select_related(
         "submission__potential", "task_version__task"
     )
-
-
-def queue_position(evaluation: Evaluation) -> int | None:
-    """1 for the one that is claimed next; None unless it is queued."""
-    if evaluation.state != EvaluationState.QUEUED:
-        return None
-    earlier = Q(priority=evaluation.priority, queued_at__lt=evaluation.queued_at)
-    before = Evaluation.objects.filter(state=EvaluationState.QUEUED).filter(
-        Q(priority__gt=evaluation.priority) | earlier
-    )
-    return before.count() + 1
 
 
 class BySystem(SystemPages):
@@ -106,12 +97,12 @@ class EvaluationDetail(APIView):
 
 class EvaluationSystems(PagedView):
     pagination_class = BySystem
-    renderer_classes = CSV_TOO
+    renderer_classes = TABLES_TOO
 
     @described(
         "evaluations",
         "What was found for each system",
-        {(200, "application/json"): SystemRecord(many=True), (200, "text/csv"): str},
+        tables(SystemRecord(many=True)),
         operation_id="evaluations_systems",
     )
     def get(self, request: Request, pk: UUID) -> Response:
@@ -123,8 +114,8 @@ class EvaluationSystems(PagedView):
         shows = reference is None or reference.is_public or user_of(request).is_staff
         if not shows:
             rows = rows.defer("values", "reference")
-        if _wants_csv(request):
-            return systems_table(evaluation, rows, shows_reference=shows).response()
+        if is_table(request):
+            return systems_table(evaluation, rows, shows_reference=shows).response(request)
         return paged(self, rows, SystemRecord, shows_reference=shows)
 
 
@@ -133,8 +124,15 @@ class EvaluationLogs(APIView):
 
     @described("evaluations", "What the submission wrote; for its owner and the staff", LogsRecord)
     def get(self, request: Request, pk: UUID) -> Response:
-        evaluation = one(visible_evaluations(request), f"evaluation {pk}", pk=pk)
+        evaluations = visible_evaluations(request).select_related("task_version__reference_set")
+        evaluation = one(evaluations, f"evaluation {pk}", pk=pk)
         permissions.check_may_read_logs(user_of(request), evaluation.submission.potential)
+        reference = evaluation.task_version.reference_set
+        if reference is not None and not reference.is_public and not user_of(request).is_staff:
+            raise PermissionDenied(
+                "The task has a hidden reference set: of its evaluations the verdict is told, and "
+                "what the submission wrote is not, since it may hold what it was asked."
+            )
         return Response(LogsRecord(evaluation).data)
 
 
@@ -169,12 +167,12 @@ def answer(request: Request, pk: UUID, status: int = 200) -> Response:
     """An evaluation whole; says when to ask again while it has not ended."""
     rows = (
         visible_evaluations(request)
-        .select_related("worker", "supersedes", "superseded_by")
+        .select_related("worker", "supersedes", "superseded_by", "held_by")
         .defer("stdout", "stderr", "replicates")
-        .prefetch_related("scores")
+        .prefetch_related("scores", "events")
     )
     evaluation = one(rows, f"evaluation {pk}", pk=pk)
-    evaluation.queue_position = queue_position(evaluation)  # type: ignore[attr-defined]
+    evaluation.standing = queue.standing(evaluation)  # type: ignore[attr-defined]
     data = EvaluationRecord(evaluation, context={"request": request}).data
     headers = {"Location": data["url"]} if status == 202 else {}
     if evaluation.state in _RETRY_AFTER_S:
@@ -190,7 +188,7 @@ def systems_table(
     values = _names([r.values for r in results], evaluation) if shows_reference else []
     references = _names([r.reference for r in results], evaluation) if shows_reference else []
     return Table(
-        filename=f"systems-{evaluation.pk}.csv",
+        filename=f"systems-{evaluation.pk}",
         columns=[
             *("system_id", "status", "message", "n_calls", "wall_time_s"),
             *values,
@@ -211,7 +209,3 @@ def _names(records: list[dict[str, Any]], evaluation: Evaluation) -> list[str]:
     found = {name for record in records for name in record}
     ordered = [c.name for c in evaluation.task_version.catalog_protocol.columns]
     return [n for n in ordered if n in found] + sorted(found - set(ordered))
-
-
-def _wants_csv(request: Request) -> bool:
-    return bool(request.accepted_renderer.format == "csv")

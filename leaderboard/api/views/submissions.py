@@ -6,20 +6,24 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
+from django.http import QueryDict
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from leaderboard.api.parsers import BoundedMultiPartParser
+from leaderboard.api.idempotency import IDEMPOTENCY_KEY, once
+from leaderboard.api.parsers import BoundedJSONParser, BoundedMultiPartParser
 from leaderboard.api.problems import TooLarge
 from leaderboard.api.query import NoFilter, SubmissionFilter, read_query
 from leaderboard.api.serializers.submissions import (
     PotentialChange,
     PotentialRecord,
     PotentialRequest,
+    SubmissionByUpload,
     SubmissionRecord,
     SubmissionRequest,
 )
@@ -33,8 +37,9 @@ from leaderboard.api.views.base import (
     signed_in,
     user_of,
 )
-from leaderboard.exceptions import ConflictError
-from leaderboard.models import Evaluation, Potential, Submission, permissions
+from leaderboard.api.views.uploads import own_uploads
+from leaderboard.exceptions import ConflictError, SubmissionError
+from leaderboard.models import Benchmark, Evaluation, Potential, Submission, Team, permissions
 from leaderboard.services import submissions as service
 
 
@@ -108,7 +113,7 @@ class PotentialDetail(APIView):
 
 class SubmissionList(PagedView):
     pagination_class = ByTime
-    parser_classes = (BoundedMultiPartParser,)
+    parser_classes = (BoundedMultiPartParser, BoundedJSONParser)
 
     @described(
         "submissions",
@@ -134,30 +139,51 @@ class SubmissionList(PagedView):
     @described(
         "submissions",
         "Submit a version of your potential; its evaluations are queued",
-        {201: SubmissionRecord},
-        request={"multipart/form-data": SubmissionRequest},
+        {201: SubmissionRecord, 200: SubmissionRecord},
+        request={
+            "multipart/form-data": SubmissionRequest,
+            "application/json": SubmissionByUpload,
+        },
+        parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request) -> Response:
-        form = SubmissionRequest(data=request.data)
+        return once(request, lambda: self._submit(request))
+
+    def _submit(self, request: Request) -> Response:
+        is_form = isinstance(request.data, QueryDict)
+        form = (SubmissionRequest if is_form else SubmissionByUpload)(data=request.data)
         form.is_valid(raise_exception=True)
         given: dict[str, Any] = dict(form.validated_data)
-        slug, upload = given.pop("potential"), given.pop("artifact")
-        if upload.size > settings.MAX_ARTIFACT_BYTES:
-            raise TooLarge(f"At most {settings.MAX_ARTIFACT_BYTES / 2**20:g} MiB are accepted.")
+        slug = given.pop("potential")
         potential = one(visible_potentials(request), f"potential {slug!r}", slug=slug)
+        given |= _file(request, given) | _chosen(given)
         try:
-            submission = service.submit(
-                signed_in(request), potential, upload=upload, filename=upload.name, **given
-            )
+            found = service.submit_or_find(signed_in(request), potential, **given)
         except ConflictError as error:
             raise _with_address(error, request, potential, given) from error
-        data = _answer(request, submission.pk)
-        return Response(data, status=201, headers={"Location": data["url"]})
+        data = _answer(request, found.submission.pk)
+        status = 201 if found.is_new else 200
+        return Response(data, status=status, headers={"Location": data["url"]})
 
 
 class SubmissionDetail(APIView):
     @described("submissions", "A submission", SubmissionRecord, operation_id="submissions_read")
     def get(self, request: Request, pk: UUID) -> Response:
+        return Response(_answer(request, pk))
+
+
+class SubmissionPublish(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @described(
+        "submissions",
+        "Show your private submission to everybody, and rank it",
+        SubmissionRecord,
+        request=None,
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        submission = one(visible_submissions(request), f"submission {pk}", pk=pk)
+        service.publish(signed_in(request), submission)
         return Response(_answer(request, pk))
 
 
@@ -174,6 +200,36 @@ class SubmissionWithdraw(APIView):
         submission = one(visible_submissions(request), f"submission {pk}", pk=pk)
         service.withdraw(signed_in(request), submission)
         return Response(_answer(request, pk))
+
+
+def _file(request: Request, given: dict[str, Any]) -> dict[str, Any]:
+    """The file itself, or what came of the upload that is named."""
+    if "artifact" in given:
+        file = given.pop("artifact")
+        if file.size > settings.MAX_ARTIFACT_BYTES:
+            raise TooLarge(f"At most {settings.MAX_ARTIFACT_BYTES / 2**20:g} MiB are accepted.")
+        return {"upload": file, "filename": file.name}
+    upload = own_uploads(request).select_related("artifact").filter(pk=given["upload"]).first()
+    if upload is None:
+        raise SubmissionError({"upload": "You have no such upload; it may have expired."})
+    if upload.artifact is None:
+        raise ConflictError({"upload": "It is not complete: POST to its address complete/."})
+    if check_sha256(given.get("sha256") or upload.sha256) != upload.sha256:
+        raise SubmissionError({"sha256": f"The upload has the SHA-256 {upload.sha256}."})
+    return {"upload": upload.artifact, "filename": upload.filename, "sha256": upload.sha256}
+
+
+def _chosen(given: dict[str, Any]) -> dict[str, Any]:
+    """The benchmark and tasks that are named, as rows."""
+    chosen: dict[str, Any] = {"tasks": None, "benchmark": None}
+    if (slug := given.get("benchmark")) is not None:
+        benchmark = Benchmark.objects.filter(slug=slug).first()
+        chosen["benchmark"] = benchmark.current_version() if benchmark else None
+        if chosen["benchmark"] is None:
+            raise SubmissionError({"benchmark": f"There is no benchmark {slug!r}."})
+    if (slugs := given.get("tasks")) is not None:
+        chosen["tasks"] = service.tasks_named(slugs)
+    return chosen
 
 
 def _answer(request: Request, pk: UUID) -> dict[str, Any]:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 from rest_framework.test import APIClient
 
 from leaderboard import models
@@ -48,11 +50,15 @@ def test_an_ended_evaluation_tells_all(world: World, stranger: APIClient) -> Non
         },
         "state": "succeeded",
         "phase": "",
-        "progress": {"done": 0, "total": 0},
+        "progress": {"done": 0, "total": 0, "calls": 0, "expected_at": None},
         "verdict": "ok",
         "message": "",
         "help_url": f"{HOST}/docs/verdicts/#ok",
+        "held_by": None,
+        "waiting_reason": "",
         "queue_position": None,
+        "estimated_start_at": None,
+        "attempts": [],
         "attempt": 1,
         "is_current": True,
         "cancel_requested_at": None,
@@ -120,10 +126,17 @@ def test_an_unchanged_evaluation_is_not_sent_again(world: World, stranger: APICl
     tag = first.headers["ETag"]
     again = stranger.get(f"{URL}{row.pk}/", HTTP_IF_NONE_MATCH=tag)
     assert (again.status_code, again.content) == (304, b"")
-    models.Evaluation.objects.filter(pk=row.pk).update(progress_done=1, progress_total=2)
+    models.Evaluation.objects.filter(pk=row.pk).update(
+        progress_done=1, progress_total=2, progress_calls=40
+    )
     changed = stranger.get(f"{URL}{row.pk}/", HTTP_IF_NONE_MATCH=tag)
     assert changed.status_code == 200
-    assert changed.json()["progress"] == {"done": 1, "total": 2}
+    assert changed.json()["progress"] == {
+        "done": 1,
+        "total": 2,
+        "calls": 40,
+        "expected_at": None,
+    }
     assert changed.headers["ETag"] != tag
     assert "private" in changed.headers["Cache-Control"]
 
@@ -161,13 +174,41 @@ def test_a_list_takes_one_query_beside_the_throttle(
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_one_evaluation_takes_three_queries_beside_the_throttle(
+def test_one_evaluation_takes_a_few_queries_beside_the_throttle(
     n: int, stranger: APIClient, django_assert_num_queries: Any
 ) -> None:
     for _ in range(n):
         row = factories.evaluation()
-    with django_assert_num_queries(4):  # the throttle, the row, its scores, its place in the queue
+    # The throttle, the row, its scores and events, its place in the queue, the workers (for the
+    # reason why it waits, and for when it may start).
+    with django_assert_num_queries(7):
         stranger.get(f"{URL}{row.pk}/")
+
+
+def test_logs_of_a_task_with_a_hidden_set_are_the_staffs_alone(
+    alice: APIClient, charlie: APIClient
+) -> None:
+    world = make_world(hidden_reference=True)
+    address = f"{URL}{world.public.ended.pk}/logs/"
+    assert charlie.get(address).json()["stdout"] == "open out"
+    refused = alice.get(address)
+    assert refused.status_code == 403
+    assert "hidden reference set" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_systems_are_told_as_other_tables(suffix: str, world: World, stranger: APIClient) -> None:
+    address = f"{URL}{world.public.ended.pk}/systems/"
+    response = stranger.get(f"{address}?format={suffix}")
+    assert f'.{suffix}"' in response.headers["Content-Disposition"]
+    if suffix == "jsonl":
+        rows = [json.loads(line) for line in response.content.splitlines()]
+    else:
+        rows = parquet.read_table(io.BytesIO(response.content)).to_pylist()
+    told = stranger.get(address).json()["results"]
+    assert [row["system_id"] for row in rows] == [row["system_id"] for row in told]
+    assert rows[0]["bulk_modulus_GPa"] == 55.0
+    assert rows[0]["reference_bulk_modulus_GPa"] == 78.125
 
 
 def test_systems_are_told_with_their_reference(world: World, stranger: APIClient) -> None:

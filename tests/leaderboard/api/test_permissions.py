@@ -49,6 +49,8 @@ ROWS: list[tuple[str, str, str, tuple[int, int, int, int]]] = [
     ("submissions", "post", "private", (401, 404, 201, 201)),
     ("submission", "get", "public", OPEN),
     ("submission", "get", "private", (404, 404, 200, 200)),
+    ("submission-publish", "post", "public", (401, 403, 200, 200)),
+    ("submission-publish", "post", "private", (401, 404, 200, 200)),
     ("submission-withdraw", "post", "public", (401, 403, 200, 200)),
     ("submission-withdraw", "post", "private", (401, 404, 200, 200)),
     ("evaluations", "get", "", OPEN),
