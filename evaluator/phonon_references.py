@@ -2,12 +2,14 @@
 
 A frame is the primitive cell, with ``frequencies_THz`` on ``qpoints`` (fractional, of that cell)
 with ``qpoint_weights``, the ``supercell_matrix`` (phonopy's convention, of that cell) and the
-scalar numbers made of the modes, in its info.
+scalar numbers made of the modes, in its info. Where only the heat capacity was published, it
+stands alone.
 """
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,6 +53,64 @@ def phonondb(
         raise ValueError(f"{len(options['compounds'])} compounds named, {len(frames)} found")
     frames.sort(key=lambda atoms: str(atoms.info["system_id"]))
     return frames, {"n_not_taken": len(published) - len(frames)}
+
+
+def heat_capacities(
+    files: Sequence[Path], options: Mapping[str, Any]
+) -> tuple[list[Atoms], dict[str, Any]]:
+    """Binaries with their harmonic heat capacity at 300 K alone, per mole of atoms.
+
+    ``files`` is the list of MatCalc-Benchmark (json.gz). Where ``max_atoms`` is given, larger cells
+    are left out; where ``n_crystals`` is, so many are drawn by the hash of their identifier.
+    """
+    (file,) = files
+    with gzip.open(file, "rt", encoding="utf-8") as table:
+        entries = json.load(table)
+    most = options.get("max_atoms", float("inf"))
+    frames = [_binary(e) for e in entries if len(e["structure"]["sites"]) <= most]
+    n_small = len(frames)
+    if "n_crystals" in options:
+        frames.sort(key=lambda a: hashlib.sha256(a.info["system_id"].encode()).hexdigest())
+        frames = frames[: options["n_crystals"]]
+    frames.sort(key=lambda atoms: str(atoms.info["system_id"]))
+    return frames, {
+        "n_published": len(entries),
+        "n_larger_cells": len(entries) - n_small,
+        "n_not_taken": n_small - len(frames),
+    }
+
+
+def _binary(entry: Mapping[str, Any]) -> Atoms:
+    structure = entry["structure"]
+    sites = structure["sites"]
+    atoms = Atoms(
+        [site["species"][0]["element"] for site in sites],
+        scaled_positions=[site["abc"] for site in sites],
+        cell=structure["lattice"]["matrix"],
+        pbc=True,
+    )
+    atoms.info = {
+        "system_id": f"alexandria-{entry['mp_id']}-{entry['formula']}",
+        "family": _anion_family(set(atoms.get_chemical_symbols())),
+        "heat_capacity_J_K_mol": round(entry["heat_capacity"] / len(atoms), 6),
+    }
+    return atoms
+
+
+#: The first that a compound has an element of names its family.
+_ANIONS = (
+    ("fluoride", {"F"}),
+    ("oxide", {"O"}),
+    ("halide", {"Cl", "Br", "I"}),
+    ("chalcogenide", {"S", "Se", "Te"}),
+    ("pnictide", {"N", "P", "As", "Sb", "Bi"}),
+    ("hydride", {"H"}),
+    ("boride, carbide, silicide", {"B", "C", "Si", "Ge"}),
+)
+
+
+def _anion_family(elements: set[str]) -> str:
+    return next((family for family, anions in _ANIONS if elements & anions), "intermetallic")
 
 
 def _frame(

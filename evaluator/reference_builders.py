@@ -25,7 +25,7 @@ from ase.units import GPa
 from evaluator.md_references import aimd_structure
 from evaluator.md_systems import md_systems
 from evaluator.measured_phonons import measured_gamma
-from evaluator.phonon_references import phonondb
+from evaluator.phonon_references import heat_capacities, phonondb
 from evaluator.symmetric_crystals import symmetric_crystals
 from evaluator.timing_systems import timing_systems
 
@@ -240,6 +240,7 @@ BUILDERS: dict[str, Builder] = {
     "mlearn": mlearn,
     "mattersim": mattersim,
     "phonondb": phonondb,
+    "heat_capacities": heat_capacities,
     "measured_gamma": measured_gamma,
     "jarvis_mlearn": jarvis_mlearn,
     "silicon_rare_events": silicon_rare_events,

@@ -9,7 +9,7 @@ import pytest
 from ase.build import bulk
 
 from evaluator.catalog import PROTOCOLS as DESCRIPTIONS
-from evaluator.phonon_references import phonondb
+from evaluator.phonon_references import heat_capacities, phonondb
 from evaluator.protocols.phonons import PhononsProtocol
 from evaluator.references import build, read
 
@@ -128,3 +128,54 @@ def test_thermodynamics_agree_with_what_the_authors_tabulate(tmp_path: Path) -> 
             published[name, numbers[system.family]], rel=1e-4
         )
         assert system.reference["omega_min_THz"] > -0.01
+
+
+def entry(mp_id: str, elements: list[str], heat_capacity: float) -> dict[str, object]:
+    sites = [
+        {"species": [{"element": e, "occu": 1}], "abc": [i / len(elements), 0.0, 0.0]}
+        for i, e in enumerate(elements)
+    ]
+    lattice = {"matrix": (4.0 * np.eye(3)).tolist()}
+    return {
+        "mp_id": mp_id,
+        "formula": "".join(elements),
+        "structure": {"lattice": lattice, "sites": sites},
+        "heat_capacity": heat_capacity,
+    }
+
+
+def published_heat_capacities(folder: Path) -> list[Path]:
+    entries = [
+        entry("mp-1", ["Na", "Cl"], 48.0),
+        entry("mp-2", ["Zn", "O"], 40.0),
+        entry("mp-3", ["Mg", "Mg", "Mg", "Sn"], 96.0),
+        entry("mp-4", ["O", "F", "F"], 60.0),
+    ]
+    with gzip.open(folder / "list.json.gz", "wt", encoding="utf-8") as file:
+        json.dump(entries, file)
+    return [folder / "list.json.gz"]
+
+
+def test_heat_capacities_are_those_of_a_mole_of_atoms(tmp_path: Path) -> None:
+    frames, metadata = heat_capacities(published_heat_capacities(tmp_path), {})
+    found = {atoms.info["system_id"]: atoms for atoms in frames}
+    assert metadata == {"n_published": 4, "n_larger_cells": 0, "n_not_taken": 0}
+    assert found["alexandria-mp-1-NaCl"].info["heat_capacity_J_K_mol"] == 24.0
+    assert found["alexandria-mp-3-MgMgMgSn"].info["heat_capacity_J_K_mol"] == 24.0
+    assert {name: atoms.info["family"] for name, atoms in found.items()} == {
+        "alexandria-mp-1-NaCl": "halide",
+        "alexandria-mp-2-ZnO": "oxide",
+        "alexandria-mp-3-MgMgMgSn": "intermetallic",
+        "alexandria-mp-4-OFF": "fluoride",
+    }
+    path = tmp_path / "set.extxyz"
+    ase.io.write(path, frames, format="extxyz")
+    PhononsProtocol().check_reference(read(path), ["heat_capacity_mae"])
+
+
+def test_crystals_are_drawn_by_their_names_alone(tmp_path: Path) -> None:
+    files = published_heat_capacities(tmp_path)
+    few, metadata = heat_capacities(files, {"max_atoms": 3, "n_crystals": 2})
+    assert metadata == {"n_published": 4, "n_larger_cells": 1, "n_not_taken": 1}
+    one, _ = heat_capacities(files, {"max_atoms": 3, "n_crystals": 1})
+    assert {a.info["system_id"] for a in one} < {a.info["system_id"] for a in few}

@@ -21,6 +21,8 @@ def test_the_standard_tasks_are_these() -> None:
         "eos-experiment",
         "eos-wien2k",
         "far-from-equilibrium",
+        "heat-capacity",
+        "heat-capacity-small",
         "md-compression",
         "md-compression-small",
         "md-density",
@@ -78,6 +80,8 @@ def test_task_survives_json(task: StandardTask) -> None:
 OUTSIDE_CORE = {
     "efficiency",
     "efficiency-small",
+    "heat-capacity",
+    "heat-capacity-small",
     "md-compression",
     "md-compression-small",
     "md-density",
