@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import QueryDict
 from rest_framework.permissions import IsAuthenticated
@@ -39,8 +38,9 @@ from leaderboard.api.views.base import (
 )
 from leaderboard.api.views.uploads import own_uploads
 from leaderboard.exceptions import ConflictError, SubmissionError
-from leaderboard.models import Benchmark, Evaluation, Potential, Submission, Team, permissions
+from leaderboard.models import Benchmark, Evaluation, Potential, Submission, permissions
 from leaderboard.services import submissions as service
+from leaderboard.services.artifacts import check_sha256
 
 
 def visible_potentials(request: Request) -> QuerySet[Potential]:
