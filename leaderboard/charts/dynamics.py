@@ -24,17 +24,17 @@ Values = Mapping[str, Any]
 Series = Sequence[tuple[str, Values]]
 
 #: Replicas whose course is drawn: those that failed first, then others.
-_N_COURSES = 12
+_N_COURSES = 8
 #: States whose g(r) is drawn.
 _N_STATES = 18
 _COMPLETED, _CENSORED = "completed", "broken off by the clock"
 #: Quantities of a course: name in the record, axis.
 _PANELS = (
     ("series_temperature_K", "temperature / K"),
-    ("series_energy_meV_atom", "potential energy / meV/atom"),
-    ("series_distance_ratio", "least distance / Σr_cov"),
+    ("series_energy_meV_atom", "E_pot / meV/atom"),
+    ("series_distance_ratio", "distance / Σr_cov"),
     ("series_pressure_GPa", "pressure / GPa"),
-    ("series_volume_A3_atom", "volume / Å³/atom"),
+    ("series_volume_A3_atom", "V / Å³/atom"),
 )
 
 
@@ -132,7 +132,7 @@ def end_chart(series: Series) -> Chart:
                 "potential:N",
                 title=None,
                 sort=[label for label, _ in series],
-                axis=alt.Axis(labelLimit=170),
+                axis=alt.Axis(labelLimit=150),
             ),
             color=alt.Color(
                 "end:N",
@@ -148,7 +148,7 @@ def end_chart(series: Series) -> Chart:
             ],
         )
         .transform_calculate(rank=f"indexof({order!r}, datum.end)")
-        .properties(width=320, height=alt.Step(30))
+        .properties(width=430, height=130 + 34 * len(series))
     )
     description = (
         "How the trajectories ended: completed, failed by the first physical reason met, or broken "
@@ -166,7 +166,7 @@ def _ends(summary: Values) -> dict[str, int]:
 
 
 def course_chart(label: str, systems: Series) -> Chart | None:
-    """Temperature, energy, least distance, pressure and volume of some replicas."""
+    """Temperature, potential energy, least distance, pressure and volume of some replicas."""
     known = [(name, values) for name, values in systems if values.get("series_time_ps")]
     if not known:
         return None
@@ -180,8 +180,9 @@ def course_chart(label: str, systems: Series) -> Chart | None:
     more = f"; {n_more} more stand in the records" if n_more else ""
     description = (
         f"The course of {len(chosen)} trajectories of {label}, those that failed earliest first"
-        f"{more}. Orange ones end in a failure, at the cross; what lies beyond the frame is drawn "
-        "on its edge."
+        f"{more}. E_pot is relative to the start, a distance is the least of all over the sum of "
+        "the covalent radii. Orange ones end in a failure, at the cross; what lies beyond the frame "
+        "is drawn on its edge."
     )
     chart = alt.vconcat(*panels, spacing=6)
     return finished(chart, "Course of trajectories", description)

@@ -86,3 +86,30 @@ def test_one_completed_trajectory_among_censored_ones_decides() -> None:
 def test_bad_times_are_refused(times: list[float]) -> None:
     with pytest.raises(ValueError, match="must be"):
         kaplan_meier(np.array(times), np.array([True]))
+
+
+def test_band_of_replicas_that_are_all_alike_is_that_of_one_of_each() -> None:
+    alone = kaplan_meier(TIMES, FAILED)
+    numbers = np.repeat(np.arange(6), 4)
+    together = kaplan_meier(np.repeat(TIMES, 4), np.repeat(FAILED, 4), numbers)
+    np.testing.assert_allclose(together.survival, alone.survival)
+    np.testing.assert_allclose(together.low, alone.low)
+    np.testing.assert_allclose(together.high, alone.high)
+    apart = kaplan_meier(np.repeat(TIMES, 4), np.repeat(FAILED, 4))
+    inside = alone.survival < 1
+    assert (apart.low[inside] > alone.low[inside]).all()
+
+
+def test_band_covers_the_truth_where_replicas_are_alike() -> None:
+    # Structures fail at exponential times, their three replicas together: S(1) = 1/e.
+    covered = {True: 0, False: 0}
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        times = np.repeat(rng.exponential(size=40), 3)
+        for knows in covered:
+            clusters = np.repeat(np.arange(40), 3) if knows else None
+            curve = kaplan_meier(times, np.ones(120, dtype=bool), clusters)
+            k = np.searchsorted(curve.times, 1.0) - 1
+            covered[knows] += bool(curve.low[k] <= np.exp(-1) <= curve.high[k])
+    assert 180 <= covered[True] <= 199
+    assert covered[False] < 165

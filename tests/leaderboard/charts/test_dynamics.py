@@ -98,7 +98,7 @@ def test_course_goes_up_to_the_failure_and_failed_ones_come_first() -> None:
     (failure,) = [row for row in rows if row["is_failure"]]
     assert failure["time"] == pytest.approx(0.1) and failure["reason"] == "non-finite"
     assert failure["series_temperature_K"] is None
-    for title in ("temperature / K", "pressure / GPa", "least distance"):
+    for title in ("temperature / K", "pressure / GPa", "distance / Σr_cov"):
         assert title in chart.svg
 
 
@@ -106,8 +106,8 @@ def test_no_more_courses_are_drawn_than_can_be_seen() -> None:
     _, ((name, values),) = found(0)
     chart = dynamics.course_chart("A 1", [(f"{name}-{i}", values) for i in range(40)])
     assert chart is not None
-    assert len({row["system"] for row in data(chart.spec, "system")}) == 12
-    assert "28 more stand in the records" in chart.description
+    assert len({row["system"] for row in data(chart.spec, "system")}) == 8
+    assert "32 more stand in the records" in chart.description
 
 
 def test_structure_stands_beside_its_reference_once_for_each_state() -> None:
