@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from evaluator.cli import main
+from evaluator.cli.exit_codes import ExitCode
+from tests.evaluator.small_tasks import write_package
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(120)]
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_a_good_potential_is_told_to_be_one_with_its_elements_and_speed(capsys: Capture) -> None:
+    assert main(["validate", "ase:emt"]) == ExitCode.OK
+    printed = capsys.readouterr().out
+    assert "It loads and answers; the service would evaluate it." in printed
+    # EMT knows Al, Cu, Ag, Au, Ni, Pd and Pt; aluminium is there twice.
+    assert "8 of 74 hold only elements that it supports" in printed
+    assert re.search(r"A call +[\d.e-]+ s for 4 atoms, [\d.e-]+ s for 32 atoms", printed)
+    assert "Forces against the energy's gradient, RMS" in printed
+    assert "LARGE" not in printed
+
+
+def test_json_holds_the_whole_report(capsys: Capture) -> None:
+    assert main(["validate", "dummy:zero", "--elements", "Si,O", "--json"]) == ExitCode.OK
+    report = json.loads(capsys.readouterr().out)
+    assert report["potential"]["supported_elements"] == ["Si", "O"]
+    judged = [s["system_id"] for s in report["systems"] if s["status"] == "ok"]
+    assert judged == ["Si", "Si-64-atoms"]
+
+
+def test_what_cannot_be_loaded_is_told_with_what_to_do_and_what_it_wrote(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    artifact = write_package(tmp_path, load="raise RuntimeError('no weights')")
+    code = main(["validate", str(artifact), "--kind", "package"])
+    printed = capsys.readouterr().out
+    assert code == ExitCode.LOAD_ERROR
+    assert "The service would refuse it: load_error." in printed
+    assert "Read the log, which shows the error." in printed
+    assert "no weights" in printed
+
+
+def test_structures_without_a_finite_answer_are_counted_and_named(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    artifact = write_package(
+        tmp_path, after="if len(atoms) > 8: self.results['energy'] = float('nan')"
+    )
+    code = main(["validate", str(artifact), "--kind", "package", "--elements", "Al,Cu"])
+    printed = capsys.readouterr().out
+    assert code == ExitCode.RUNTIME_ERROR
+    assert "It loads and FAILS on some structures" in printed
+    assert re.search(r"Failures +1; .*\n +Al-32-atoms: ", printed)
+
+
+def test_forces_that_are_no_gradient_are_to_be_declared(tmp_path: Path, capsys: Capture) -> None:
+    artifact = write_package(
+        tmp_path,
+        after="self.results['forces'] = self.results['forces'] * 1.5",
+    )
+    main(["validate", str(artifact), "--kind", "package", "--elements", "Al,Cu"])
+    assert "submit it with --non-conservative" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["no.model"], "no.model does not exist"),
+        (["emt.json"], "Say --kind with one of ase, dummy"),
+        (["emt.json", "--kind", "ase", "--setting", "dtype"], "must be KEY=VALUE"),
+        (["emt.json", "--kind", "ase", "--setting", "dtype=float64"], "dtype is unknown"),
+        (["ase:emt", "--kind", "mace"], "ase:emt is of kind ase, not mace"),
+        (["ase:emt", "--elements", ","], "must be chemical symbols"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    arguments: list[str],
+    complaint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+) -> None:
+    (tmp_path / "emt.json").write_text('{"calculator": "emt"}')
+    monkeypatch.chdir(tmp_path)
+    assert main(["validate", *arguments]) == ExitCode.USAGE
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.count("\n") == 1
