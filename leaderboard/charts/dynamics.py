@@ -132,7 +132,7 @@ def end_chart(series: Series) -> Chart:
                 "potential:N",
                 title=None,
                 sort=[label for label, _ in series],
-                axis=alt.Axis(labelLimit=150),
+                axis=alt.Axis(labelLimit=150, minExtent=100),
             ),
             color=alt.Color(
                 "end:N",
@@ -181,8 +181,8 @@ def course_chart(label: str, systems: Series) -> Chart | None:
     description = (
         f"The course of {len(chosen)} trajectories of {label}, those that failed earliest first"
         f"{more}. E_pot is relative to the start, a distance is the least of all over the sum of "
-        "the covalent radii. Orange ones end in a failure, at the cross; what lies beyond the frame "
-        "is drawn on its edge."
+        "the covalent radii. Orange ones end in a failure, at the cross; what lies beyond the "
+        "frame is drawn on its edge."
     )
     chart = alt.vconcat(*panels, spacing=6)
     return finished(chart, "Course of trajectories", description)
