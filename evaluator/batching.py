@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -57,6 +57,16 @@ class Session(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A way of serving the calls that was tried, and how fast it was."""
+
+    n_processes: int
+    n_threads: int
+    max_batch: int
+    structures_per_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class PoolPlan:
     """How many calculator processes, how many threads each, how large a batch."""
 
@@ -67,12 +77,14 @@ class PoolPlan:
     max_batch_atoms: int = 4096
     #: Systems simulated side by side; more than can be served keeps every slot busy.
     n_systems: int = 2
-    #: How the plan was found: "rule", "given".
+    #: How the plan was found: "rule", "given", "timed", or by "calibration" (see there).
     origin: str = "rule"
+    #: What the calibration measured.
+    candidates: tuple[Candidate, ...] = ()
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if name != "origin" and value < 1:
+            if isinstance(value, int) and value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
 
 
@@ -80,8 +92,9 @@ def plan_pool(device: str, n_cores: int, *, max_processes: int | None = None) ->
     """The plan where nothing was measured.
 
     On a CPU one structure at a time in one-thread processes was the fastest for small cells,
-    and the numbers then do not depend on which calls happen to meet in a batch. On a GPU the
-    batch is what pays. ``max_processes`` bounds the pool (by memory, or by the number of systems).
+    and the numbers then do not depend on which calls happen to meet in a batch. Cores that get no
+    process become threads. On a GPU the batch is what pays. ``max_processes`` bounds the pool (by
+    memory, or by the number of systems).
     """
     if device.startswith("cuda"):
         return PoolPlan(
@@ -92,7 +105,11 @@ def plan_pool(device: str, n_cores: int, *, max_processes: int | None = None) ->
             n_systems=64,
         )
     n_processes = max(1, min(n_cores, max_processes or n_cores))
-    return PoolPlan(n_processes=n_processes, n_systems=2 * n_processes)
+    n_threads = max(1, n_cores // n_processes)
+    return PoolPlan(n_processes=n_processes, n_threads=n_threads, n_systems=2 * n_processes)
+
+
+StartSession = Callable[[Callable[[Session], None]], Session]
 
 
 @dataclass(eq=False)
@@ -111,7 +128,7 @@ class CalculatorPool:
 
     def __init__(
         self,
-        start_session: Callable[[Callable[[Session], None]], Session],
+        start_session: StartSession,
         plan: PoolPlan,
         *,
         call_timeout_s: float,
@@ -129,14 +146,13 @@ class CalculatorPool:
         self._is_stopped = False
         self._call_times_s: list[float] = []
         self._n_structures = 0
-        self._threads = [
-            threading.Thread(target=self._run_slot, args=(slot,), name=f"calculator-{slot}")
-            for slot in range(plan.n_processes)
-        ]
+        self._threads: list[threading.Thread] = []
+        #: Slots that may take requests, and those that are asked to close.
+        self._serving: set[int] = set()
+        self._retired: set[int] = set()
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
+        self._serving = set(self.add_slots(self.plan.n_processes, self._start_session))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -146,11 +162,44 @@ class CalculatorPool:
 
     # ------------------------------------------------------------ for the thread that evaluates
 
+    def add_slots(self, n: int, start_session: StartSession) -> range:
+        """Begin to load more sessions, which serve nobody until ``serve_with`` names them."""
+        slots = range(len(self._threads), len(self._threads) + n)
+        for slot in slots:
+            thread = threading.Thread(
+                target=self._run_slot, args=(slot, start_session), name=f"calculator-{slot}"
+            )
+            self._threads.append(thread)
+            thread.start()
+        return slots
+
+    def serve_with(self, slots: Collection[int], plan: PoolPlan) -> None:
+        """From now on these slots alone serve, as this plan says."""
+        with self._changed:
+            self._serving, self.plan = set(slots), plan
+            self._changed.notify_all()
+
+    def retire_idle_slots(self) -> None:
+        """Close all sessions that do not serve, and forget the calls answered so far."""
+        with self._changed:
+            self._retired = set(range(len(self._threads))) - self._serving
+            self._call_times_s, self._n_structures = [], 0
+            self._changed.notify_all()
+
+    @property
+    def n_slots(self) -> int:
+        """Slots that have loaded or are about to."""
+        return len(self._threads)
+
+    @property
+    def serving(self) -> tuple[int, ...]:
+        return tuple(sorted(self._serving))
+
     def wait_until_loaded(self, timeout_s: float) -> int:
         """Wait a while; return how many slots have loaded. Raises what ended the pool."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._is_stopped or len(self._sessions) == self.plan.n_processes, timeout_s
+                lambda: self._is_stopped or len(self._sessions) == len(self._threads), timeout_s
             )
             self.check()
             return len(self._sessions)
@@ -214,20 +263,26 @@ class CalculatorPool:
 
     def compute(self, structure: Structure, properties: Sequence[str]) -> Answer:
         """Ask for one structure; blocks. Raises PoolStopped when nobody will answer."""
-        request = _Request(structure, tuple(properties), Future())
+        return self.submit([structure], properties)[0].result()
+
+    def submit(
+        self, structures: Sequence[Structure], properties: Sequence[str]
+    ) -> list[Future[Answer]]:
+        """Ask for several at once without waiting. A future raises PoolStopped like ``compute``."""
+        requests = [_Request(s, tuple(properties), Future()) for s in structures]
         with self._changed:
             if self._is_stopped:
                 raise PoolStopped
-            self._waiting.append(request)
+            self._waiting.extend(requests)
             self._changed.notify_all()
-        return request.future.result()
+        return [request.future for request in requests]
 
     # -------------------------------------------------------------------- for the slots' threads
 
-    def _run_slot(self, slot: int) -> None:
+    def _run_slot(self, slot: int, start_session: StartSession) -> None:
         batch: list[_Request] = []
         try:
-            session = self._start_session(partial(self._set_at_work, slot))
+            session = start_session(partial(self._set_at_work, slot))
             with self._changed:
                 self._sessions[slot] = session
                 self._changed.notify_all()
@@ -250,11 +305,16 @@ class CalculatorPool:
             session.abort(Verdict.CANCELLED, "The evaluation was stopped.")
 
     def _take_batch(self, slot: int) -> list[_Request]:
-        """Wait for requests; take those that may share a call, oldest first. Empty: stopped."""
+        """Wait for requests; take those that may share a call, oldest first. Empty: the end."""
+
+        def has_news() -> bool:
+            is_asked = slot in self._serving and bool(self._waiting)
+            return self._is_stopped or slot in self._retired or is_asked
+
         with self._changed:
             self._at_work.pop(slot, None)
-            self._changed.wait_for(lambda: self._is_stopped or self._waiting)
-            if self._is_stopped:
+            self._changed.wait_for(has_news)
+            if self._is_stopped or slot in self._retired:
                 return []
             self._at_work[slot] = self._sessions[slot]
             batch = [self._waiting.popleft()]

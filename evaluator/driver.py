@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from evaluator import device_state, machine, provenance, timed_bench
 from evaluator.batching import CalculatorPool, PoolPlan, Session, plan_pool, run_side_by_side
 from evaluator.calculators.base import Info
+from evaluator.calibration import calibrate, known_plan
 from evaluator.consistency import check_consistency
 from evaluator.contract import (
     INFRASTRUCTURE_VERDICTS,
@@ -160,16 +161,19 @@ def _plan_of(prepared: Prepared, plan: PoolPlan | None, device: str) -> PoolPlan
     if prepared.description.is_timed:
         n_threads = plan.n_threads if plan is not None else machine.n_cores()
         return PoolPlan(n_processes=1, n_threads=n_threads, n_systems=1, origin="timed")
-    return plan or _default_plan(prepared, device)
+    if plan is not None:
+        return replace(plan, origin="given")
+    return _default_plan(prepared, device)
 
 
 def _default_plan(prepared: Prepared, device: str) -> PoolPlan:
     """As many processes as there are cores, systems, and room for their memory."""
     per_process = max(1, prepared.task.limits.memory_MiB)
     room = max(1, machine.available_memory() // per_process)
-    return plan_pool(
+    rule = plan_pool(
         device, machine.n_cores(), max_processes=min(room, max(1, len(prepared.systems)))
     )
+    return known_plan(prepared, device, rule) or rule
 
 
 def _remaining(n_done: int, n_all: int, elapsed_s: float) -> float | None:
@@ -215,6 +219,7 @@ class _Evaluation:
             with self.pool:
                 self._load()
                 if not self.prepared.description.is_timed:
+                    self._calibrate()
                     self._simulate()
                 self._check_consistency()
             if self.prepared.description.is_timed:
@@ -230,7 +235,9 @@ class _Evaluation:
 
     # ------------------------------------------------------------------------------------- steps
 
-    def _start_session(self, register: Callable[[Session], None]) -> Session:
+    def _start_session(
+        self, register: Callable[[Session], None], n_threads: int | None = None
+    ) -> Session:
         prepared = self.prepared
         limits = prepared.task.limits
         return CalculatorSession.start(
@@ -241,7 +248,7 @@ class _Evaluation:
                 settings=prepared.settings,
                 dtype=prepared.dtype,
                 device=self.device,
-                n_threads=self.plan.n_threads,
+                n_threads=n_threads or self.plan.n_threads,
                 limits=limits,
                 load_timeout_s=max(limits.call_timeout_s, _LOAD_TIMEOUT_S),
             ),
@@ -265,6 +272,23 @@ class _Evaluation:
                 Verdict.UNSUPPORTED,
                 "The potential supports the elements of none of this task's systems.",
             )
+
+    def _calibrate(self) -> None:
+        """Measure how the calls are served best, where that is worth it and nobody has said."""
+        if self.plan.origin != "rule":
+            return
+        started = time.monotonic()
+        assert self.info is not None  # noqa: S101  (set by _load)
+        self.plan = calibrate(
+            self.pool,
+            self.prepared,
+            [trial.system for trial in self.trials if not trial.is_unsupported],
+            properties=self.info.properties,
+            device=self.device,
+            start=lambda n_threads, register: self._start_session(register, n_threads),
+            watch=partial(self._watch, Phase.LOADING, self.plan.n_processes, self.plan.n_processes),
+        )
+        self.timings["calibrating_s"] = time.monotonic() - started
 
     def _simulate(self) -> None:
         started = time.monotonic()

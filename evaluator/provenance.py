@@ -11,6 +11,7 @@ from typing import Any
 from evaluator import machine
 from evaluator.batching import PoolPlan
 from evaluator.calculators.base import Info
+from evaluator.plain import plain
 from evaluator.preparation import Prepared
 from evaluator.sandbox.base import Sandbox
 
@@ -38,7 +39,7 @@ def describe(
         "calculator": None if info is None else _calculator(info),
         "versions": machine.trusted_versions(),
         "hardware": machine.hardware(device),
-        "pool": asdict(plan),
+        "pool": plain(asdict(plan)),
         "sandbox_level": str(sandbox.level),
         "seeds": {"disguise": f"{task.slug}/{task.version}/{task.seed}/<system>"},
         "evaluated_at": datetime.now(UTC).isoformat(timespec="seconds"),

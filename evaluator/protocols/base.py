@@ -111,6 +111,14 @@ class Protocol(ABC):
         after the composition shift, say), to be merged into its record.
         """
 
+    def expected_calls(self, parameters: Mapping[str, Any]) -> int:
+        """About how many calls one system takes, to judge whether a calibration pays.
+
+        A trajectory says 1, whatever it takes: it amplifies the last digits, which would then
+        depend on what meets in a batch, so that on a CPU its calls are best left alone.
+        """
+        return 1
+
     def clusters(self, systems: Sequence[System]) -> list[str]:
         """Name of each system's cluster: those that are alike are drawn together in intervals."""
         return [system.id for system in systems]

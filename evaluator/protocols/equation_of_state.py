@@ -76,6 +76,10 @@ class EquationOfStateProtocol(Protocol):
                 if name != "bulk_modulus_derivative" and value <= 0:
                     raise UnsuitableReference(f"{system.id} needs a positive {name}, not {value}.")
 
+    def expected_calls(self, parameters: Mapping[str, Any]) -> int:
+        # Two fits, and as many points again on the way to the minimum.
+        return 4 * int(parameters["n_volumes"])
+
     def simulate(
         self, system: System, calculator: Calculator, parameters: Mapping[str, Any]
     ) -> Outcome:

@@ -75,6 +75,9 @@ class PhononsProtocol(Protocol):
                     if system.reference.get(name, 1.0) <= 0:
                         raise UnsuitableReference(f"{system.id} needs a positive {name}.")
 
+    def expected_calls(self, parameters: Mapping[str, Any]) -> int:
+        return 30  # most of them for the relaxation
+
     def simulate(
         self, system: System, calculator: Calculator, parameters: Mapping[str, Any]
     ) -> Outcome:
