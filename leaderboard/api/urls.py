@@ -1,12 +1,22 @@
-"""Addresses of the API. Slugs and UUIDs; every one ends with a slash."""
+"""Addresses of the API. Slugs and UUIDs; every one but that of a file ends with a slash."""
 
 from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path, re_path, register_converter
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from evaluator.contract import FILE_NAME_PATTERN
 from leaderboard.api import schema  # noqa: F401  (registers how the token is described)
-from leaderboard.api.views import accounts, boards, evaluations, root, submissions, tasks, uploads
+from leaderboard.api.views import (
+    accounts,
+    boards,
+    evaluations,
+    output_files,
+    root,
+    submissions,
+    tasks,
+    uploads,
+)
 
 
 class DottedSlug:
@@ -19,6 +29,14 @@ class DottedSlug:
 
     def to_url(self, value: str) -> str:
         return value
+
+
+class SystemName(DottedSlug):
+    regex = r"[^\x00]{1,200}"  # whatever a reference set calls it; PostgreSQL knows no NUL
+
+
+class FileName(DottedSlug):
+    regex = FILE_NAME_PATTERN
 
 
 class Hint(DottedSlug):
@@ -40,6 +58,8 @@ class Number:
 register_converter(DottedSlug, "dotted")
 register_converter(Number, "number")
 register_converter(Hint, "hint")
+register_converter(SystemName, "system")
+register_converter(FileName, "filename")
 
 app_name = "api"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -47,7 +67,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
     path("me/", accounts.Me.as_view(), name="me"),
-    path("me/quota/", accounts.MyQuota.as_view(), name="my-quota"),
     path("tokens/", accounts.TokenList.as_view(), name="tokens"),
     path("tokens/<hint:hint>/", accounts.TokenDetail.as_view(), name="token"),
     path("potentials/", submissions.PotentialList.as_view(), name="potentials"),
@@ -63,11 +82,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("submissions/", submissions.SubmissionList.as_view(), name="submissions"),
     path("submissions/<uuid:pk>/", submissions.SubmissionDetail.as_view(), name="submission"),
     path(
-        "submissions/<uuid:pk>/publish/",
-        submissions.SubmissionPublish.as_view(),
-        name="submission-publish",
-    ),
-    path(
         "submissions/<uuid:pk>/withdraw/",
         submissions.SubmissionWithdraw.as_view(),
         name="submission-withdraw",
@@ -78,6 +92,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "evaluations/<uuid:pk>/systems/",
         evaluations.EvaluationSystems.as_view(),
         name="evaluation-systems",
+    ),
+    path(
+        "evaluations/<uuid:pk>/files/",
+        output_files.EvaluationFiles.as_view(),
+        name="evaluation-files",
+    ),
+    path(
+        "evaluations/<uuid:pk>/files/<system:system_id>/<filename:name>",
+        output_files.EvaluationFileContent.as_view(),
+        name="evaluation-file",
     ),
     path(
         "evaluations/<uuid:pk>/logs/", evaluations.EvaluationLogs.as_view(), name="evaluation-logs"

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import IO, Any
 
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 from django.db.transaction import atomic
 from django.utils import timezone
@@ -60,6 +62,20 @@ def bind(evaluation: Evaluation, records: Sequence[FileRecord]) -> None:
         ),
         batch_size=1000,
     )
+
+
+def may_read(user: User | AnonymousUser, evaluation: Evaluation) -> bool:
+    """Whether someone who may see the evaluation may have its files, too.
+
+    A file shows the structures of the reference set, so those of hidden ones are for the staff.
+    """
+    reference = evaluation.task_version.reference_set
+    return reference is None or reference.is_public or user.is_staff
+
+
+def open_file(file: EvaluationFile) -> IO[Any]:
+    """Its bytes, to be closed by the caller. Raises InfrastructureError where they are lost."""
+    return blobs.open_stored(file.storage_name)
 
 
 def sweep() -> int:

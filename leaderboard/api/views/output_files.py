@@ -1,0 +1,94 @@
+"""Output files of evaluations: the list, and the bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.http import FileResponse, Http404, HttpResponse
+from django.utils.cache import get_conditional_response
+from drf_spectacular.types import OpenApiTypes
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from leaderboard.api.pagination import SystemPages
+from leaderboard.api.query import NoFilter, read_query
+from leaderboard.api.serializers.output_files import OutputFileRecord
+from leaderboard.api.views.base import PagedView, described, one, paged, user_of
+from leaderboard.api.views.evaluations import visible_evaluations
+from leaderboard.models import Evaluation
+from leaderboard.services import output_files
+
+
+class ByPosition(SystemPages):
+    ordering = "position"
+
+
+class WhateverIsAccepted(BaseContentNegotiation):
+    """The bytes have one form; what the client would rather have does not matter."""
+
+    def select_renderer(
+        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class EvaluationFiles(PagedView):
+    pagination_class = ByPosition
+
+    @described(
+        "evaluations",
+        "Output files of an evaluation: trajectories, bands",
+        OutputFileRecord(many=True),
+        operation_id="evaluations_files",
+    )
+    def get(self, request: Request, pk: UUID) -> Response:
+        read_query(request, NoFilter)
+        return paged(self, _readable(request, pk).files.all(), OutputFileRecord)
+
+
+class EvaluationFileContent(APIView):
+    content_negotiation_class = WhateverIsAccepted
+
+    @described(
+        "evaluations",
+        "An output file, as an attachment; its ETag is its SHA-256",
+        {(200, "application/octet-stream"): OpenApiTypes.BINARY},
+        operation_id="evaluations_file",
+    )
+    def get(
+        self, request: Request, pk: UUID, system_id: str, name: str
+    ) -> HttpResponse | FileResponse:
+        files = _readable(request, pk).files.all()
+        file = one(files, f"file {name} of {system_id}", system_id=system_id, name=name)
+        if file.left_out:
+            raise Http404(f"{name} of {system_id} was not kept. {file.left_out}")
+
+        etag = f'"{file.sha256}"'
+        response: HttpResponse | FileResponse | None
+        response = get_conditional_response(request._request, etag=etag)
+        if response is None:
+            response = FileResponse(
+                output_files.open_file(file),
+                as_attachment=True,
+                filename=file.name,
+                content_type=file.media_type,
+            )
+            response["Content-Length"] = str(file.size_bytes)
+        response["ETag"] = etag
+        response["Cache-Control"] = "private, no-cache"
+        response["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+def _readable(request: Request, pk: UUID) -> Evaluation:
+    """An evaluation whose files this user may have: not where they would show a hidden set."""
+    evaluations = visible_evaluations(request).select_related("task_version__reference_set")
+    evaluation = one(evaluations, f"evaluation {pk}", pk=pk)
+    if not output_files.may_read(user_of(request), evaluation):
+        raise PermissionDenied("The reference set is hidden, and so are files made of its systems.")
+    return evaluation
