@@ -67,6 +67,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
     path("me/", accounts.Me.as_view(), name="me"),
+    path("me/quota/", accounts.MyQuota.as_view(), name="my-quota"),
     path("tokens/", accounts.TokenList.as_view(), name="tokens"),
     path("tokens/<hint:hint>/", accounts.TokenDetail.as_view(), name="token"),
     path("potentials/", submissions.PotentialList.as_view(), name="potentials"),
@@ -81,6 +82,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("uploads/<uuid:pk>/complete/", uploads.UploadComplete.as_view(), name="upload-complete"),
     path("submissions/", submissions.SubmissionList.as_view(), name="submissions"),
     path("submissions/<uuid:pk>/", submissions.SubmissionDetail.as_view(), name="submission"),
+    path(
+        "submissions/<uuid:pk>/publish/",
+        submissions.SubmissionPublish.as_view(),
+        name="submission-publish",
+    ),
     path(
         "submissions/<uuid:pk>/withdraw/",
         submissions.SubmissionWithdraw.as_view(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from evaluator.catalog import METRICS
@@ -16,6 +17,8 @@ from leaderboard.api.serializers.fields import (
     SubmissionLink,
 )
 from leaderboard.models import Evaluation, Score
+from leaderboard.services import queue
+from leaderboard.services.workers import waiting_reason
 
 
 class EvaluationBrief(Record):
@@ -72,13 +75,41 @@ class WorkerRecord(Record):
     versions = JSONObject()
 
 
+class AttemptRecord(Record):
+    number = serializers.IntegerField(help_text="1, 2, ...; one that was handed back is repeated.")
+    worker = serializers.CharField()
+    started_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    outcome = serializers.CharField(
+        help_text="succeeded, failed, cancelled, retried or handed_back; empty while it runs."
+    )
+    reason = serializers.CharField(help_text="The verdict, or why it was tried again.")
+
+
 class EvaluationRecord(EvaluationRow):
     page = serializers.CharField(source="get_absolute_url")
     message = serializers.CharField(help_text="What happened and what to do about it.")
     help_url = serializers.SerializerMethodField(help_text="The page about this verdict.")
-    queue_position = serializers.IntegerField(
-        allow_null=True, help_text="1 is next; null unless it is queued."
+    held_by = Link(
+        "evaluation",
+        source=None,
+        allow_null=True,
+        help_text="The smoke evaluation that must succeed before this one is taken up.",
     )
+    waiting_reason = serializers.SerializerMethodField(
+        help_text="Why it is not running yet; empty unless it is queued."
+    )
+    queue_position = serializers.IntegerField(
+        source="standing.position",
+        allow_null=True,
+        help_text="1 is next; null unless it is queued and not held.",
+    )
+    estimated_start_at = serializers.DateTimeField(
+        source="standing.estimated_start_at",
+        allow_null=True,
+        help_text="From recent durations and live workers; null where too little is known.",
+    )
+    attempts = serializers.SerializerMethodField(help_text="Every claim by a worker, in order.")
     attempt = serializers.IntegerField(help_text="Claims by a worker so far.")
     cancel_requested_at = serializers.DateTimeField(allow_null=True)
     reason = serializers.CharField(help_text="Why it was repeated.")
@@ -97,6 +128,13 @@ class EvaluationRecord(EvaluationRow):
     systems = Link("evaluation-systems")
     files = Link("evaluation-files", help_text="Trajectories and bands, to download.")
     logs = Link("evaluation-logs", help_text="For its owner and the staff.")
+
+    def get_waiting_reason(self, row: Evaluation) -> str:
+        return waiting_reason(row)
+
+    @extend_schema_field(AttemptRecord(many=True))
+    def get_attempts(self, row: Evaluation) -> list[dict[str, Any]]:
+        return list(AttemptRecord(queue.attempts(row), many=True).data)
 
     def get_help_url(self, row: Evaluation) -> str | None:
         if not row.verdict:

@@ -103,8 +103,8 @@ class JSONObjectText(serializers.Field[dict[str, Any], str, Any, Any]):
 
 
 @extend_schema_field(OpenApiTypes.STR)
-class ElementsText(serializers.Field[list[str] | None, str, Any, Any]):
-    """Chemical symbols: a JSON list, or separated by commas. Empty: the checkpoint tells."""
+class ListText(serializers.Field[list[str] | None, str, Any, Any]):
+    """Words as the text of a form field: a JSON list, or separated by commas. Empty is None."""
 
     def to_internal_value(self, data: object) -> list[str] | None:
         text = str(data).strip()
@@ -113,11 +113,25 @@ class ElementsText(serializers.Field[list[str] | None, str, Any, Any]):
         if text.startswith(("[", "{", '"')):
             value = read_json(text)
             if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-                raise serializers.ValidationError('must be a list of symbols, ["Si", "O"].')
+                raise serializers.ValidationError('must be a list of texts, ["Si", "O"].')
             return value
         return [
             symbol.strip() for symbol in serializers.CharField().run_validation(text).split(",")
         ]
+
+    def to_representation(self, value: Any) -> Any:  # noqa: ANN401
+        return value
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {}})
+class PlainObject(serializers.Field[dict[str, Any], object, Any, Any]):
+    """A JSON object within a JSON body."""
+
+    def to_internal_value(self, data: object) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError('must be a JSON object, e.g. {"dtype": "float32"}.')
+        _check_text(data)
+        return data
 
     def to_representation(self, value: Any) -> Any:  # noqa: ANN401
         return value

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 from rest_framework.test import APIClient
 
 from leaderboard import models
@@ -52,7 +54,11 @@ def test_an_ended_evaluation_tells_all(world: World, stranger: APIClient) -> Non
         "verdict": "ok",
         "message": "",
         "help_url": f"{HOST}/docs/verdicts/#ok",
+        "held_by": None,
+        "waiting_reason": "",
         "queue_position": None,
+        "estimated_start_at": None,
+        "attempts": [],
         "attempt": 1,
         "is_current": True,
         "cancel_requested_at": None,
@@ -159,23 +165,51 @@ def test_a_bad_filter_is_told(query: str, stranger: APIClient) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_a_list_takes_one_query(
+def test_a_list_takes_one_query_beside_the_throttle(
     n: int, stranger: APIClient, django_assert_num_queries: Any
 ) -> None:
     for _ in range(n):
         factories.evaluation()
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):  # the throttle, the rows
         assert len(stranger.get(URL).json()["results"]) == n
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_one_evaluation_takes_three_queries(
+def test_one_evaluation_takes_a_few_queries_beside_the_throttle(
     n: int, stranger: APIClient, django_assert_num_queries: Any
 ) -> None:
     for _ in range(n):
         row = factories.evaluation()
-    with django_assert_num_queries(3):  # the row, its scores, its place in the queue
+    # The throttle, the row, its scores and events, its place in the queue, the workers (for the
+    # reason why it waits, and for when it may start).
+    with django_assert_num_queries(7):
         stranger.get(f"{URL}{row.pk}/")
+
+
+def test_logs_of_a_task_with_a_hidden_set_are_the_staffs_alone(
+    alice: APIClient, charlie: APIClient
+) -> None:
+    world = make_world(hidden_reference=True)
+    address = f"{URL}{world.public.ended.pk}/logs/"
+    assert charlie.get(address).json()["stdout"] == "open out"
+    refused = alice.get(address)
+    assert refused.status_code == 403
+    assert "hidden reference set" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_systems_are_told_as_other_tables(suffix: str, world: World, stranger: APIClient) -> None:
+    address = f"{URL}{world.public.ended.pk}/systems/"
+    response = stranger.get(f"{address}?format={suffix}")
+    assert f'.{suffix}"' in response.headers["Content-Disposition"]
+    if suffix == "jsonl":
+        rows = [json.loads(line) for line in response.content.splitlines()]
+    else:
+        rows = parquet.read_table(io.BytesIO(response.content)).to_pylist()
+    told = stranger.get(address).json()["results"]
+    assert [row["system_id"] for row in rows] == [row["system_id"] for row in told]
+    assert rows[0]["bulk_modulus_GPa"] == 55.0
+    assert rows[0]["reference_bulk_modulus_GPa"] == 78.125
 
 
 def test_systems_are_told_with_their_reference(world: World, stranger: APIClient) -> None:

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from leaderboard import models
+from leaderboard.services import artifacts
 from tests.leaderboard import factories
 from tests.leaderboard.api.conftest import EMT, form
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/submissions/"
+EMT_SHA256 = hashlib.sha256(EMT).hexdigest()
 
 
 def post(client: APIClient, **fields: Any) -> Any:
@@ -54,6 +59,7 @@ def test_a_submission_is_accepted_and_its_evaluations_are_queued(alice: APIClien
         "visibility": "public",
         "submitted_by": "alice",
         "created_at": row.created_at.isoformat().replace("+00:00", "Z"),
+        "published_at": row.published_at.isoformat().replace("+00:00", "Z"),
         "withdrawn_at": None,
         "evaluations": [
             {
@@ -79,7 +85,7 @@ def test_a_submission_is_accepted_and_its_evaluations_are_queued(alice: APIClien
 
 BAD: list[tuple[dict[str, Any], int, str, str]] = [
     ({"sha256": None}, 400, "#/sha256", "required"),
-    ({"sha256": ""}, 400, "#/sha256", "blank"),
+    ({"sha256": ""}, 400, "#/sha256", "required"),
     ({"sha256": "12"}, 400, "#/sha256", "64 hexadecimal digits"),
     ({"sha256": "0" * 64}, 400, "#/sha256", "damaged on the way"),
     ({"content": b""}, 400, "#/artifact", "empty"),
@@ -90,7 +96,7 @@ BAD: list[tuple[dict[str, Any], int, str, str]] = [
     ({"calculator_kind": "vasp"}, 400, "#/calculator_kind", "known are chgnet, mace"),
     ({"supported_elements": "Si,Xx"}, 400, "#/supported_elements", "Xx: no such"),
     ({"supported_elements": "[]"}, 400, "#/supported_elements", "at least one"),
-    ({"supported_elements": "[1]"}, 400, "#/supported_elements", "list of symbols"),
+    ({"supported_elements": "[1]"}, 400, "#/supported_elements", "list of texts"),
     ({"supported_elements": '["Si"'}, 400, "#/supported_elements", "is no JSON"),
     ({"supported_elements": "\x00"}, 400, "#/supported_elements", "Null"),
     ({"settings": '{"dtype": "float32"}'}, 400, "#/settings/dtype", "is unknown"),
@@ -149,12 +155,23 @@ def test_a_file_beyond_the_limit_is_refused_before_or_after_it_is_read(
     assert not models.Artifact.objects.exists()
 
 
-def test_the_same_version_or_file_again_is_a_conflict_that_names_what_is_there(
+def test_the_same_file_again_is_answered_with_what_is_there(alice: APIClient) -> None:
+    factories.potential(slug="emt")
+    first = post(alice, potential="emt")
+    for fields in ({}, {"version": "2.0"}):
+        again = post(alice, potential="emt", **fields)
+        assert again.status_code == 200
+        assert again.headers["Location"] == first.headers["Location"]
+        assert again.json() == first.json()
+    assert models.Submission.objects.count() == 1
+
+
+def test_the_same_version_of_another_file_is_a_conflict_that_names_what_is_there(
     alice: APIClient,
 ) -> None:
     factories.potential(slug="emt")
     first = post(alice, potential="emt").json()["url"]
-    for fields in ({"content": b'{"calculator": "emt"} '}, {"version": "2.0"}):
+    for fields in ({"content": b'{"calculator": "emt"} '}, {"supported_elements": "Cu"}):
         response = post(alice, potential="emt", **fields)
         assert response.status_code == 409
         assert response.json()["existing"] == first
@@ -168,10 +185,144 @@ def test_the_same_file_may_be_another_potential(alice: APIClient) -> None:
     assert models.Artifact.objects.count() == 1
 
 
-def test_only_multipart_forms_are_taken(alice: APIClient) -> None:
+def test_a_file_needs_a_form_and_json_an_upload(alice: APIClient) -> None:
     response = alice.post(URL, {"potential": "emt"}, format="json")
+    assert response.status_code == 400
+    assert "#/upload" in {e["pointer"] for e in response.json()["errors"]}
+    response = alice.post(URL, b"x", content_type="text/plain")
     assert response.status_code == 415
     assert response.headers["Content-Type"] == "application/problem+json"
+
+
+def complete_upload(**fields: Any) -> models.Upload:
+    """Of alice, with the bytes of EMT."""
+    artifact = artifacts.store_artifact(io.BytesIO(EMT), expected_sha256=EMT_SHA256)
+    return factories.upload(
+        **{
+            "filename": "emt.json",
+            "size_bytes": len(EMT),
+            "sha256": EMT_SHA256,
+            "artifact": artifact,
+            "completed_at": timezone.now(),
+            **fields,
+        }
+    )
+
+
+@pytest.mark.parametrize("kind", ["json", "multipart"])
+def test_an_upload_stands_for_the_file(kind: str, alice: APIClient) -> None:
+    task = factories.task_version()
+    factories.potential(slug="emt")
+    tasks, settings = [task.task.slug], {}
+    response = alice.post(
+        URL,
+        {
+            "potential": "emt",
+            "version": "1.0",
+            "calculator_kind": "ase",
+            "upload": str(complete_upload().pk),
+            "tasks": tasks if kind == "json" else json.dumps(tasks),
+            "settings": settings if kind == "json" else json.dumps(settings),
+        },
+        format=kind,
+    )
+    assert response.status_code == 201, response.content
+    assert response.json()["artifact"]["sha256"] == EMT_SHA256
+    assert [e["task"] for e in response.json()["evaluations"]] == tasks
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "pointer"),
+    [
+        ({"upload": "0" * 32}, 400, "#/upload"),
+        ({"upload": 7}, 400, "#/upload"),
+        ({"upload": "bob's"}, 400, "#/upload"),
+        ({"upload": "incomplete"}, 409, "#/upload"),
+        ({"upload": "expired"}, 400, "#/upload"),
+        ({"tasks": ["nowhere"]}, 400, "#/tasks"),
+        ({"tasks": []}, 400, "#/tasks"),
+        ({"tasks": "eos"}, 400, "#/tasks"),
+        ({"tasks": ["a\x00"]}, 400, "#/tasks/0"),
+        ({"benchmark": "nowhere"}, 400, "#/benchmark"),
+        ({"benchmark": "a", "tasks": ["b"]}, 400, "#/tasks"),
+        ({"settings": "{}"}, 400, "#/settings"),
+        ({"settings": {"a": "\ud800"}}, 400, "#/settings"),
+        ({"settings": {"a": 1}}, 400, "#/settings/a"),
+        ({"supported_elements": ["Xx"]}, 400, "#/supported_elements"),
+    ],
+)
+def test_bad_json_is_told(
+    changed: dict[str, Any], status: int, pointer: str, alice: APIClient, bob: APIClient
+) -> None:
+    factories.potential(slug="emt")
+    uploads = {
+        "bob's": complete_upload(owner=factories.user("bob")),
+        "incomplete": factories.upload(),
+        "expired": complete_upload(expires_at=timezone.now()),
+        "good": complete_upload(),
+    }
+    body = {"potential": "emt", "version": "1.0", "calculator_kind": "ase", "upload": "good"}
+    body |= changed
+    if body["upload"] in uploads:
+        body["upload"] = str(uploads[body["upload"]].pk)
+    response = alice.post(URL, json.dumps(body), content_type="application/json")
+    assert response.status_code == status, response.content
+    assert pointer in {e["pointer"] for e in response.json()["errors"]}
+    assert not models.Submission.objects.exists()
+
+
+def test_json_nested_a_thousand_deep_is_refused(alice: APIClient) -> None:
+    for depth in (1000, 100_000):
+        body = '{"settings": ' + "[" * depth + "]" * depth + "}"
+        response = alice.post(URL, body, content_type="application/json")
+        assert response.status_code == 400
+        assert response.headers["Content-Type"] == "application/problem+json"
+
+
+def post_once(client: APIClient, key: str, **fields: Any) -> Any:
+    return client.post(URL, form(**fields), format="multipart", headers={"Idempotency-Key": key})
+
+
+def test_a_repeated_request_is_answered_the_same_and_done_once(
+    alice: APIClient, bob: APIClient
+) -> None:
+    factories.potential(slug="emt")
+    first = post_once(alice, "k", potential="emt", content=EMT)
+    again = post_once(alice, "k", potential="emt", content=EMT)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json() == again.json()
+    assert again.headers["Location"] == first.headers["Location"]
+    assert "Idempotency-Replayed" not in first.headers
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert post_once(bob, "k", potential="emt").status_code == 403, "a key is its user's own"
+
+
+def test_a_key_does_not_serve_another_request(alice: APIClient) -> None:
+    factories.potential(slug="emt")
+    post_once(alice, "k", potential="emt")
+    refused = post_once(alice, "k", potential="emt", version="2.0")
+    assert refused.status_code == 422
+    assert refused.json()["type"] == "urn:touchstone:problem:unprocessable"
+    assert post_once(alice, "é", potential="emt").status_code == 400
+    assert post_once(alice, "x" * 256, potential="emt").status_code == 400
+
+
+def test_a_request_that_was_refused_leaves_its_key_free(alice: APIClient) -> None:
+    factories.potential(slug="emt")
+    assert post_once(alice, "k", potential="emt", version="?").status_code == 400
+    assert post_once(alice, "k", potential="emt").status_code == 201
+
+
+def test_a_private_submission_is_published_by_its_owner(
+    alice: APIClient, stranger: APIClient
+) -> None:
+    factories.potential(slug="emt")
+    url = post(alice, potential="emt", visibility="private").json()["url"]
+    assert stranger.get(url).status_code == 404
+    published = alice.post(url + "publish/")
+    assert published.status_code == 200
+    assert published.json()["visibility"] == "public"
+    assert stranger.get(url).status_code == 200
 
 
 def test_a_name_that_would_leave_its_folder_is_cleaned(alice: APIClient) -> None:
@@ -183,14 +334,14 @@ def test_a_name_that_would_leave_its_folder_is_cleaned(alice: APIClient) -> None
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_a_list_takes_three_queries(
+def test_a_list_takes_four_queries(
     n: int, alice: APIClient, django_assert_num_queries: Any
 ) -> None:
     version = factories.task_version()
     for _ in range(n):
         factories.evaluation(factories.submission(), version)
     alice.get(URL)  # notes the token's use
-    with django_assert_num_queries(3):  # token, submissions, evaluations
+    with django_assert_num_queries(4):  # token, throttle, submissions, evaluations
         assert len(alice.get(URL).json()["results"]) == n
 
 
