@@ -93,7 +93,10 @@ def _folder() -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
     except OSError as error:
-        raise InfrastructureError(f"The folder {folder} cannot be made ({error}).") from error
+        raise InfrastructureError(
+            f"The folder of the device's lock, {folder}, cannot be made ({error}); name another in "
+            f"{LOCK_DIR_VARIABLE}."
+        ) from error
     # Somebody else's folder below /tmp could be a trap; one that was named is the host's own care.
     if not given and (status.st_uid != os.getuid() or folder.is_symlink()):
         raise InfrastructureError(f"{folder} must be a folder of this user alone; remove it.")

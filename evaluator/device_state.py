@@ -24,6 +24,13 @@ _GPU_FIELDS = (
     *("utilization.gpu", "clocks.sm", "clocks.mem", "clocks.max.sm", "temperature.gpu"),
     *("power.draw", "power.limit", "clocks_throttle_reasons.active"),
 )
+_GPU_UNITS = {
+    "memory": "MiB",
+    "clocks": "MHz",
+    "temperature": "C",
+    "power": "W",
+    "utilization": "percent",
+}
 
 
 def hardware_key(device: str, n_threads: int) -> str:
@@ -112,13 +119,11 @@ def gpu_state(device: str) -> dict[str, Any]:
 
 def read_gpu_state(line: str) -> dict[str, Any]:
     """A line of nvidia-smi's CSV as fields with units; numbers where they are numbers."""
-    units = {"memory": "MiB", "clocks": "MHz", "temperature": "C", "power": "W"}
     found: dict[str, Any] = {}
     for name, text in zip(_GPU_FIELDS, line.strip().split(","), strict=False):
-        unit = units.get(name.partition(".")[0], "")
-        is_share = name.startswith("utilization")
-        key = name.replace(".", "_") + (f"_{unit}" if unit else "_percent" if is_share else "")
-        found[key] = _number(text.strip())
+        unit = _GPU_UNITS.get(name.partition(".")[0])
+        key = name.replace(".", "_")
+        found[f"{key}_{unit}" if unit else key] = _number(text.strip())
     return found
 
 
