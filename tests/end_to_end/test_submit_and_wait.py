@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -32,6 +33,7 @@ pytestmark = [
 ]
 
 PART = 8 * 2**20
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -114,6 +116,51 @@ def test_submit_waits_for_the_smoke_task_and_the_scores(
     verdicts = {e["task"]: e["verdict"] for e in json.loads(bad.stdout)["evaluations"]}
     assert verdicts["eos-wien2k"] == "cancelled"
     assert bad.returncode == ExitCode[verdicts["smoke"].upper()] != ExitCode.CANCELLED
+
+
+def test_a_submission_with_nothing_but_curl_as_the_readme_says_is_scored(
+    live_server: Any, site: Site, tmp_path: Path
+) -> None:
+    load_equation_of_state()
+    alice = factories.user("alice")
+    alice.set_password("a password of hers")
+    alice.save()
+    (tmp_path / "my.model").write_text('{"calculator": "emt"}')
+    (script,) = (
+        block
+        for block in re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+        if "/submissions/" in block
+    )
+    for written, here in (
+        ("https://touchstone.example.org", live_server.url),
+        ('"password": "..."', '"password": "a password of hers"'),
+        ("artifact=@my.model", "'artifact=@my.model;filename=emt.json'"),
+        ("calculator_kind=mace", "calculator_kind=ase"),
+    ):
+        assert written in script
+        script = script.replace(written, here)
+    site.start_worker("worker")
+
+    done = run_bash(script, tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    evaluation = models.Evaluation.objects.get()
+    wait_for(lambda: models.Evaluation.objects.filter(state="succeeded").exists(), 60)
+    *_, last = script.strip().splitlines()
+    again = run_bash(script.split("# A version of it")[0] + last, tmp_path)
+    evaluation.refresh_from_db()
+    assert f'"score":{evaluation.score}' in again.stdout
+
+
+def run_bash(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_interrupted_watching_leaves_the_evaluation_and_says_how_to_go_on(
