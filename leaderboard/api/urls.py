@@ -15,6 +15,7 @@ from leaderboard.api.views import (
     root,
     submissions,
     tasks,
+    teams,
     uploads,
 )
 
@@ -55,7 +56,12 @@ class Number:
         return str(value)
 
 
+class UserName(DottedSlug):
+    regex = r"[\w.@+-]{1,150}"
+
+
 register_converter(DottedSlug, "dotted")
+register_converter(UserName, "username")
 register_converter(Number, "number")
 register_converter(Hint, "hint")
 register_converter(SystemName, "system")
@@ -70,6 +76,30 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("me/quota/", accounts.MyQuota.as_view(), name="my-quota"),
     path("tokens/", accounts.TokenList.as_view(), name="tokens"),
     path("tokens/<hint:hint>/", accounts.TokenDetail.as_view(), name="token"),
+    path("teams/", teams.TeamList.as_view(), name="teams"),
+    path("teams/<dotted:slug>/", teams.TeamDetail.as_view(), name="team"),
+    path("teams/<dotted:slug>/quota/", teams.TeamQuota.as_view(), name="team-quota"),
+    path("teams/<dotted:slug>/members/", teams.MemberList.as_view(), name="team-members"),
+    path(
+        "teams/<dotted:slug>/members/<username:username>/",
+        teams.MemberDetail.as_view(),
+        name="team-member",
+    ),
+    path(
+        "teams/<dotted:slug>/invitations/",
+        teams.TeamInvitationList.as_view(),
+        name="team-invitations",
+    ),
+    path(
+        "teams/<dotted:slug>/invitations/<uuid:pk>/",
+        teams.TeamInvitationDetail.as_view(),
+        name="team-invitation",
+    ),
+    path("invitations/", teams.InvitationList.as_view(), name="invitations"),
+    path("invitations/<uuid:pk>/", teams.InvitationDetail.as_view(), name="invitation"),
+    path(
+        "invitations/<uuid:pk>/accept/", teams.InvitationAccept.as_view(), name="invitation-accept"
+    ),
     path("potentials/", submissions.PotentialList.as_view(), name="potentials"),
     path("potentials/<dotted:slug>/", submissions.PotentialDetail.as_view(), name="potential"),
     path("uploads/", uploads.UploadList.as_view(), name="uploads"),

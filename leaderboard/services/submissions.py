@@ -23,8 +23,13 @@ from leaderboard.models import (
     Potential,
     Submission,
     TaskVersion,
+    Team,
 )
-from leaderboard.models.permissions import check_may_manage, check_may_submit
+from leaderboard.models.permissions import (
+    check_may_manage,
+    check_may_submit,
+    check_may_submit_for_team,
+)
 from leaderboard.services import quotas
 from leaderboard.services.artifacts import Upload, check_sha256, clean_filename, store_artifact
 from leaderboard.services.evaluations import cancel_all_of, queue_evaluations
@@ -47,10 +52,20 @@ POTENTIAL_FIELDS = (
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
 
 
-def create_potential(user: User, **fields: Any) -> Potential:  # noqa: ANN401  (model fields)
-    """Register a potential under ``slug``; its creator owns it. Raises SubmissionError."""
+def create_potential(
+    user: User,
+    *,
+    team: Team | None = None,
+    **fields: Any,  # noqa: ANN401  (model fields)
+) -> Potential:
+    """Register a potential under ``slug``; its creator, or the team, owns it.
+
+    Raises SubmissionError, and PermissionDenied for who may not submit for the team.
+    """
+    if team is not None:
+        check_may_submit_for_team(user, team)
     _refuse_unknown(user, fields, allowed=(*POTENTIAL_FIELDS, "slug"))
-    potential = Potential(owner=user, **fields)
+    potential = Potential(owner=user, team=team, **fields)
     _check_fields(potential)
     try:
         with transaction.atomic():
@@ -61,9 +76,14 @@ def create_potential(user: User, **fields: Any) -> Potential:  # noqa: ANN401  (
 
 
 def update_potential(user: User, potential: Potential, **fields: Any) -> Potential:  # noqa: ANN401
-    """Change what is said of a potential. Its slug stands in addresses and never changes."""
+    """Change what is said of a potential. Its slug stands in addresses and never changes.
+
+    ``team`` hands it to a team in which one may submit, or (None) to oneself.
+    """
     check_may_manage(user, potential)
-    _refuse_unknown(user, fields, allowed=POTENTIAL_FIELDS)
+    _refuse_unknown(user, fields, allowed=(*POTENTIAL_FIELDS, "team"))
+    if "team" in fields:
+        fields |= _handed_over(user, potential, fields["team"])
     for name, value in fields.items():
         setattr(potential, name, value)
     _check_fields(potential)
@@ -326,6 +346,14 @@ def _refuse_same_bytes_twice(submission: Submission) -> None:
                 f"{existing.version}, submission {existing.pk}. Its scores would be the same."
             }
         )
+
+
+def _handed_over(user: User, potential: Potential, team: Team | None) -> dict[str, object]:
+    if team is not None:
+        check_may_submit_for_team(user, team)
+    elif potential.team is not None and not user.is_staff:
+        return {"team": None, "owner": user}
+    return {"team": team}
 
 
 def _refuse_unknown(user: User, fields: Mapping[str, object], *, allowed: tuple[str, ...]) -> None:

@@ -27,20 +27,37 @@ _DESCRIBED = (*POTENTIAL_FIELDS, "is_baseline")
 class PotentialRecord(serializers.ModelSerializer[Potential]):
     url = Link("potential", "slug")
     page = serializers.URLField(source="get_absolute_url", read_only=True)
-    owner = serializers.CharField(source="owner.username", read_only=True)
+    owner = serializers.CharField(
+        source="owner.username", read_only=True, help_text="Who registered it."
+    )
+    team = serializers.CharField(
+        source="team.slug",
+        read_only=True,
+        default=None,
+        allow_null=True,
+        help_text="Slug of the team that owns it; null where the owner does alone.",
+    )
 
     class Meta:
         model = Potential
-        fields = ("slug", "url", "page", "owner", *_DESCRIBED, "created_at")
+        fields = ("slug", "url", "page", "owner", "team", *_DESCRIBED, "created_at")
         read_only_fields = fields
 
 
 class PotentialRequest(StrictRequest, serializers.ModelSerializer[Potential]):
     """A new potential. Only the staff may mark a baseline."""
 
+    team = serializers.RegexField(
+        r"^[a-z0-9]+(?:[.-][a-z0-9]+)*\Z",
+        required=False,
+        allow_null=True,
+        max_length=64,
+        help_text="Slug of the team that is to own it; null for yourself.",
+    )
+
     class Meta:
         model = Potential
-        fields = ("slug", *_DESCRIBED)
+        fields = ("slug", "team", *_DESCRIBED)
         # The service answers 409 to a slug that is taken.
         extra_kwargs: ClassVar[dict[str, Any]] = {"slug": {"validators": []}}
 
@@ -56,7 +73,7 @@ class PotentialChange(PotentialRequest):
     """What may change of a potential; its slug stands in addresses and cannot."""
 
     class Meta(PotentialRequest.Meta):
-        fields = _DESCRIBED  # type: ignore[assignment]
+        fields = ("team", *_DESCRIBED)  # type: ignore[assignment]
         extra_kwargs: ClassVar[dict[str, Any]] = {}
 
 

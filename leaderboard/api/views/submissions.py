@@ -41,6 +41,7 @@ from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.models import Benchmark, Evaluation, Potential, Submission, permissions
 from leaderboard.services import submissions as service
 from leaderboard.services.artifacts import check_sha256
+from leaderboard.services.teams import named_team
 
 
 def visible_potentials(request: Request) -> QuerySet[Potential]:
@@ -81,7 +82,9 @@ class PotentialList(PagedView):
     def post(self, request: Request) -> Response:
         form = PotentialRequest(data=request.data)
         form.is_valid(raise_exception=True)
-        potential = service.create_potential(signed_in(request), **form.validated_data)
+        fields: dict[str, Any] = dict(form.validated_data)
+        team = named_team(user_of(request), fields.pop("team", None))
+        potential = service.create_potential(signed_in(request), team=team, **fields)
         data = PotentialRecord(potential, context={"request": request}).data
         return Response(data, status=201, headers={"Location": data["url"]})
 
@@ -101,7 +104,10 @@ class PotentialDetail(APIView):
         potential = self._find(request, slug)
         form = PotentialChange(data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        changed = service.update_potential(signed_in(request), potential, **form.validated_data)
+        fields: dict[str, Any] = dict(form.validated_data)
+        if "team" in fields:
+            fields["team"] = named_team(user_of(request), fields["team"])
+        changed = service.update_potential(signed_in(request), potential, **fields)
         return self._answer(request, changed)
 
     def _find(self, request: Request, slug: str) -> Potential:

@@ -1,78 +1,18 @@
-"""Who may do what: one row for each address and method, and no address without a row."""
+"""What is private or withdrawn leaks nowhere. Who may do what: permission_rows.py above."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import transaction
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from leaderboard.api.urls import urlpatterns
 from tests.leaderboard import factories
-from tests.leaderboard.api.conftest import client_of, form
+from tests.leaderboard.api.conftest import client_of
 from tests.leaderboard.api.world import SECRET, World, make_world
 
 pytestmark = pytest.mark.django_db
-
-OPEN = (200, 200, 200, 200)
-#: Expected status for nobody, bob (has an account), alice (the owner), charlie (staff).
-#: "public" and "private" name alice's potentials; "" needs none.
-ROWS: list[tuple[str, str, str, tuple[int, int, int, int]]] = [
-    ("index", "get", "", OPEN),
-    ("schema", "get", "", OPEN),
-    ("docs", "get", "", OPEN),
-    ("nowhere", "get", "", (404, 404, 404, 404)),
-    ("me", "get", "", (401, 200, 200, 200)),
-    ("my-quota", "get", "", (401, 200, 200, 200)),
-    ("tokens", "get", "", (401, 200, 200, 200)),
-    # A token cannot make tokens; test_accounts.py makes them by password and session.
-    ("tokens", "post", "", (401, 403, 403, 403)),
-    ("token", "delete", "public", (401, 404, 204, 404)),
-    ("potentials", "get", "", OPEN),
-    ("potentials", "post", "", (401, 201, 201, 201)),
-    ("potential", "get", "public", OPEN),
-    ("potential", "get", "private", (404, 404, 200, 200)),
-    ("potential", "patch", "public", (401, 403, 200, 200)),
-    ("potential", "patch", "private", (401, 404, 200, 200)),
-    ("uploads", "get", "", (401, 200, 200, 200)),
-    ("uploads", "post", "", (401, 201, 201, 201)),
-    # An upload is its maker's alone. Alice's has no part yet, and a part needs its hash.
-    ("upload", "get", "public", (401, 404, 200, 404)),
-    ("upload", "delete", "public", (401, 404, 204, 404)),
-    ("upload-part", "put", "public", (401, 404, 400, 404)),
-    ("upload-complete", "post", "public", (401, 404, 409, 404)),
-    ("submissions", "get", "", OPEN),
-    ("submissions", "post", "public", (401, 403, 201, 201)),
-    ("submissions", "post", "private", (401, 404, 201, 201)),
-    ("submission", "get", "public", OPEN),
-    ("submission", "get", "private", (404, 404, 200, 200)),
-    ("submission-publish", "post", "public", (401, 403, 200, 200)),
-    ("submission-publish", "post", "private", (401, 404, 200, 200)),
-    ("submission-withdraw", "post", "public", (401, 403, 200, 200)),
-    ("submission-withdraw", "post", "private", (401, 404, 200, 200)),
-    ("evaluations", "get", "", OPEN),
-    ("evaluation", "get", "public", OPEN),
-    ("evaluation", "get", "private", (404, 404, 200, 200)),
-    ("evaluation-systems", "get", "public", OPEN),
-    ("evaluation-systems", "get", "private", (404, 404, 200, 200)),
-    ("evaluation-logs", "get", "public", (401, 403, 200, 200)),
-    ("evaluation-logs", "get", "private", (401, 404, 200, 200)),
-    ("evaluation-cancel", "post", "public", (401, 403, 202, 202)),
-    ("evaluation-cancel", "post", "private", (401, 404, 202, 202)),
-    ("evaluation-reevaluate", "post", "public", (401, 403, 202, 202)),
-    ("evaluation-reevaluate", "post", "private", (401, 404, 202, 202)),
-    ("tasks", "get", "", OPEN),
-    ("task", "get", "", OPEN),
-    ("task-leaderboard", "get", "", OPEN),
-    ("protocols", "get", "", OPEN),
-    ("calculators", "get", "", OPEN),
-    ("reference-sets", "get", "", OPEN),
-    ("benchmarks", "get", "", OPEN),
-    ("leaderboard", "get", "", OPEN),
-]
 
 
 @pytest.fixture
@@ -104,51 +44,6 @@ def address(name: str, which: str, world: World) -> str:
         if name == "upload-part":
             keys["upload"] |= {"number": 1}
     return reverse(f"api:{name}", kwargs=keys.get(name.split("-")[0]))
-
-
-def body(name: str, which: str, world: World) -> dict[str, Any]:
-    side = world.private if which == "private" else world.public
-    bodies: dict[str, dict[str, Any]] = {
-        "tokens": {"name": "for work"},
-        "potentials": {"slug": "new", "name": "New"},
-        "potential": {"name": "Other"},
-        "uploads": {"filename": "a.model", "size_bytes": 5, "sha256": "0" * 64},
-        "evaluation-reevaluate": {"reason": "better hardware"},
-    }
-    return form(side.potential.slug) if name == "submissions" else bodies.get(name, {})
-
-
-@pytest.mark.parametrize(("name", "method", "which", "expected"), ROWS)
-def test_each_of_the_cast_may_do_what_the_table_says(
-    name: str,
-    method: str,
-    which: str,
-    expected: tuple[int, ...],
-    world: World,
-    clients: list[APIClient],
-) -> None:
-    found = []
-    for client in clients:
-        kind = "multipart" if name == "submissions" and method == "post" else "json"
-        data = None if method in {"get", "delete"} else body(name, which, world)
-        with transaction.atomic():  # each finds the same world
-            response = getattr(client, method)(address(name, which, world), data, format=kind)
-            transaction.set_rollback(True)
-        found.append(response.status_code)
-    assert tuple(found) == expected
-
-
-def test_every_address_and_method_has_a_row() -> None:
-    rows = {(name, method) for name, method, _, _ in ROWS}
-    assert set(operations()) - {("nowhere", "get")} <= rows
-    assert {name for name, _ in rows} == {pattern.name for pattern in urlpatterns}
-
-
-def operations() -> Iterator[tuple[str, str]]:
-    for pattern in urlpatterns:
-        for method in ("get", "post", "put", "patch", "delete"):
-            if hasattr(pattern.callback.cls, method):
-                yield pattern.name, method
 
 
 def test_what_is_private_is_in_no_list_of_a_stranger(

@@ -33,6 +33,7 @@ def test_a_potential_is_registered_and_read(alice: APIClient) -> None:
         "url": "http://testserver/api/v1/potentials/mace-mp-0/",
         "page": "/potentials/mace-mp-0/",
         "owner": "alice",
+        "team": None,
         "description": "",
         "code_url": "",
         "is_baseline": False,

@@ -1,0 +1,116 @@
+"""Who gets which answer where: one line for each address, method and case.
+
+To add an endpoint, add its lines here: the name of its address (``api:...`` for the API, else
+a page), the method, the case, and six statuses. Where the address has parameters, or the request
+needs a body, say so in ``PARAMETERS`` and ``BODIES`` of test_permission_matrix.py.
+
+Cases: ``public`` and ``private`` are a submission (with its potential and evaluations) of a team in
+which vera is a viewer, sam a submitter and alice an owner; ``-`` where it does not matter.
+"""
+
+#                                             anonymous stranger viewer submitter owner staff
+ROWS = """
+api:index                 get    -        200 200 200 200 200 200
+api:schema                get    -        200 200 200 200 200 200
+api:docs                  get    -        200 200 200 200 200 200
+api:nowhere               get    -        404 404 404 404 404 404
+api:me                    get    -        401 200 200 200 200 200
+api:my-quota              get    -        401 200 200 200 200 200
+api:tokens                get    -        401 200 200 200 200 200
+# A token cannot make tokens; test_accounts.py makes them by password and session.
+api:tokens                post   -        401 403 403 403 403 403
+api:token                 delete -        401 404 404 404 204 404
+api:teams                 get    -        401 200 200 200 200 200
+api:teams                 post   -        401 201 201 201 201 201
+api:team                  get    -        401 404 200 200 200 200
+api:team                  patch  -        401 404 403 403 200 200
+# Its potentials stand in the way.
+api:team                  delete -        401 404 403 403 409 409
+api:team-quota            get    -        401 404 200 200 200 200
+api:team-members          get    -        401 404 200 200 200 200
+api:team-member           patch  -        401 404 403 403 200 200
+# Of the viewer, who may leave.
+api:team-member           delete -        401 404 204 403 204 204
+api:team-invitations      get    -        401 404 403 403 200 200
+api:team-invitations      post   -        401 404 403 403 201 201
+api:team-invitation       delete -        401 404 403 403 204 204
+# The stranger is invited by name.
+api:invitations           get    -        401 200 200 200 200 200
+api:invitation            get    -        401 200 404 404 404 404
+api:invitation            delete -        401 204 404 404 404 404
+api:invitation-accept     post   -        401 200 404 404 404 404
+api:potentials            get    -        200 200 200 200 200 200
+api:potentials            post   -        401 201 201 201 201 201
+api:potentials            post   team     401 400 403 201 201 201
+api:potential             get    public   200 200 200 200 200 200
+api:potential             get    private  404 404 200 200 200 200
+api:potential             patch  public   401 403 403 403 200 200
+api:potential             patch  private  401 404 403 403 200 200
+api:uploads               get    -        401 200 200 200 200 200
+api:uploads               post   -        401 201 201 201 201 201
+# An upload is its maker's alone.
+api:upload                get    -        401 404 404 404 200 404
+api:upload                delete -        401 404 404 404 204 404
+api:upload-part           put    -        401 404 404 404 200 404
+api:upload-complete       post   -        401 404 404 404 409 404
+api:submissions           get    -        200 200 200 200 200 200
+api:submissions           post   public   401 403 403 201 201 201
+api:submissions           post   private  401 404 403 201 201 201
+api:submission            get    public   200 200 200 200 200 200
+api:submission            get    private  404 404 200 200 200 200
+api:submission-withdraw   post   public   401 403 403 403 200 200
+api:submission-withdraw   post   private  401 404 403 403 200 200
+api:submission-publish    post   public   401 403 403 403 200 200
+api:submission-publish    post   private  401 404 403 403 200 200
+api:evaluations           get    -        200 200 200 200 200 200
+api:evaluation            get    public   200 200 200 200 200 200
+api:evaluation            get    private  404 404 200 200 200 200
+api:evaluation-systems    get    public   200 200 200 200 200 200
+api:evaluation-systems    get    private  404 404 200 200 200 200
+api:evaluation-files      get    public   200 200 200 200 200 200
+api:evaluation-files      get    private  404 404 200 200 200 200
+# There is none; test_output_files.py reads some.
+api:evaluation-file       get    private  404 404 404 404 404 404
+api:evaluation-logs       get    public   401 403 200 200 200 200
+api:evaluation-logs       get    private  401 404 200 200 200 200
+api:evaluation-cancel     post   public   401 403 403 202 202 202
+api:evaluation-cancel     post   private  401 404 403 202 202 202
+api:evaluation-reevaluate post   public   401 403 403 202 202 202
+api:evaluation-reevaluate post   private  401 404 403 202 202 202
+api:tasks                 get    -        200 200 200 200 200 200
+api:task                  get    -        200 200 200 200 200 200
+api:task-leaderboard      get    -        200 200 200 200 200 200
+api:protocols             get    -        200 200 200 200 200 200
+api:calculators           get    -        200 200 200 200 200 200
+api:reference-sets        get    -        200 200 200 200 200 200
+api:benchmarks            get    -        200 200 200 200 200 200
+api:leaderboard           get    -        200 200 200 200 200 200
+
+home                      get    -        200 200 200 200 200 200
+benchmark-latest          get    -        302 302 302 302 302 302
+benchmark                 get    -        200 200 200 200 200 200
+tasks                     get    -        200 200 200 200 200 200
+task                      get    -        200 200 200 200 200 200
+task-version              get    -        200 200 200 200 200 200
+potentials                get    -        200 200 200 200 200 200
+potential                 get    public   200 200 200 200 200 200
+potential                 get    private  404 404 200 200 200 200
+submission                get    public   200 200 200 200 200 200
+submission                get    private  404 404 200 200 200 200
+submission-progress       get    public   200 200 200 200 200 200
+submission-progress       get    private  404 404 200 200 200 200
+# To somebody without an account: sign in first (302); done also leads on (302).
+withdraw                  post   public   302 404 404 404 302 302
+withdraw                  post   private  302 404 404 404 302 302
+evaluation                get    public   200 200 200 200 200 200
+evaluation                get    private  404 404 200 200 200 200
+queue                     get    -        200 200 200 200 200 200
+docs                      get    -        200 200 200 200 200 200
+verdicts                  get    -        200 200 200 200 200 200
+robots                    get    -        200 200 200 200 200 200
+login                     get    -        200 302 302 302 302 302
+logout                    post   -        302 302 302 302 302 302
+account                   get    -        302 200 200 200 200 200
+token-create              post   -        302 201 201 201 201 201
+token-revoke              post   -        302 404 404 404 302 404
+"""
