@@ -29,6 +29,7 @@ _COMMANDS = {
     "status": "following",
     "logs": "following",
     "cancel": "following",
+    "publish": "following",
     "leaderboard": "boards",
     "evaluate": "evaluate",
     "tasks": "listing",

@@ -1,4 +1,4 @@
-"""``touchstone status``, ``logs`` and ``cancel``: what becomes of what was submitted."""
+"""``touchstone status``, ``logs``, ``cancel``, ``publish``: what becomes of a submission."""
 
 from __future__ import annotations
 
@@ -43,6 +43,13 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
     cancel.add_argument("id", help="of an evaluation, or of a submission for all of its own")
     add_service_arguments(cancel)
     cancel.set_defaults(run=_cancel)
+
+    publish = commands.add_parser(
+        "publish", help="show a private submission to everybody; cannot be taken back"
+    )
+    publish.add_argument("id", help="of the submission")
+    add_service_arguments(publish)
+    publish.set_defaults(run=_publish)
 
 
 def find(client: Client, text: str) -> Submission | Evaluation:
@@ -147,8 +154,7 @@ def _format_evaluation(evaluation: Evaluation, url: str) -> str:
     name = evaluation.submission.name if evaluation.submission else ""
     lines = [f"{name} on {evaluation.task} (version {evaluation.task_version})  {evaluation.id}"]
     lines.append(f"  {describe_state(evaluation)}")
-    if evaluation.queue_position is not None:
-        lines.append(f"  place {evaluation.queue_position} in the queue")
+    lines += [f"  {line}" for line in _waiting(evaluation)]
     if evaluation.message:
         lines.append(f"  {evaluation.message}")
     lines += [f"  {line}" for line in _what_to_do(evaluation)]
@@ -159,6 +165,28 @@ def _format_evaluation(evaluation: Evaluation, url: str) -> str:
     if evaluation.page:
         lines.append(f"  {url}{evaluation.page}")
     return "\n".join(lines)
+
+
+def _waiting(evaluation: Evaluation) -> list[str]:
+    """Why it has not begun, and when it may."""
+    if evaluation.state != "queued":
+        return []
+    lines = ["waits for the smoke evaluation to succeed"] if evaluation.held_by else []
+    if evaluation.queue_position is not None:
+        lines.append(f"place {evaluation.queue_position} in the queue")
+    if evaluation.estimated_start_at is not None:
+        lines.append(f"may start at about {evaluation.estimated_start_at:%Y-%m-%d %H:%M} UTC")
+    return lines
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    client = connect(arguments)
+    submission = client.publish(checked_id(arguments.id))
+    if arguments.json:
+        _print(submission.raw)
+    else:
+        print(f"{submission.name} is public: {client.url}{submission.page}")
+    return ExitCode.OK
 
 
 def _logs(arguments: argparse.Namespace) -> int:

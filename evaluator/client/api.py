@@ -237,6 +237,11 @@ class Client:
         params = {"potential": potential, "mine": "true" if mine else None}
         return self._list(Submission, "/submissions/", params)
 
+    def publish(self, submission_id: str) -> Submission:
+        """Show a private submission to everybody, and rank it; this cannot be taken back."""
+        answer = self._transport.json("POST", f"/submissions/{submission_id}/publish/")
+        return _read(Submission, answer)
+
     def withdraw(self, submission_id: str) -> Submission:
         """Take it off the boards."""
         answer = self._transport.json("POST", f"/submissions/{submission_id}/withdraw/")

@@ -187,6 +187,10 @@ class Evaluation(Record):
     message: str = ""
     help_url: str | None = None
     queue_position: int | None = None
+    #: A guess of the service; None where it has nothing to guess from.
+    estimated_start_at: datetime | None = None
+    #: Address of the smoke evaluation that this one waits for.
+    held_by: str | None = None
     attempt: int = 0
     wall_time_s: float | None = None
     n_systems: int = 0

@@ -106,6 +106,11 @@ def test_submit_registers_the_potential_and_the_same_again_changes_nothing(
     status = touchstone("status", answer["id"], token=token)
     assert status.returncode == ExitCode.UNFINISHED
     assert "queued" in status.stdout
+    queued = touchstone("status", answer["evaluations"][0]["id"], token=token)
+    assert "place 1 in the queue" in queued.stdout
+
+    assert touchstone("publish", answer["id"], token=token).returncode == ExitCode.OK
+    assert models.Submission.objects.get().visibility == "public"
 
 
 def test_a_card_says_all_of_a_submission(
