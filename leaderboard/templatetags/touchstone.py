@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timesince import timeuntil
 
 from evaluator.catalog import CONSISTENCY, METRICS, Column, Direction, Metric
 from evaluator.catalog_verdicts import VERDICTS, VerdictHelp
@@ -88,6 +91,14 @@ def count(value: int | None) -> str:
         if value >= limit:
             return f"{value / limit:.4g} {unit}"
     return str(value)
+
+
+@register.filter
+def time_left(expected_at: datetime) -> str:
+    """An estimate, said no more precisely than it is known."""
+    if expected_at < timezone.now() + timedelta(minutes=1):
+        return "less than a minute left"
+    return f"about {timeuntil(expected_at, depth=1)} left"
 
 
 @register.filter

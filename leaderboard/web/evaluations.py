@@ -20,8 +20,9 @@ from evaluator.contract import Phase
 from leaderboard.charts import Chart
 from leaderboard.charts.families import Judged, evaluation_charts
 from leaderboard.enums import EvaluationState
-from leaderboard.models import Evaluation, Submission, SystemResult, permissions
+from leaderboard.models import Evaluation, EvaluationFile, Submission, SystemResult, permissions
 from leaderboard.services.leaderboards import has_theory_mismatch, why_not_ranked
+from leaderboard.services.output_files import may_read
 from leaderboard.services.submissions import withdraw
 from leaderboard.services.workers import waiting_reason
 from leaderboard.web.summaries import summary_parts
@@ -92,6 +93,7 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
     page = Paginator(systems, SYSTEMS_PER_PAGE).get_page(request.GET.get("page"))
     # A value beside its error would tell a hidden reference.
     columns = [] if is_hidden else list(version.catalog_protocol.columns)
+    files = _files(found) if may_read(request.user, found) else {}
     done = found.state == EvaluationState.SUCCEEDED
     scored = {metric.key: metric for metric in version.scored_metrics()}
     return render(
@@ -104,7 +106,11 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
             "scores": [(score, scored.get(score.metric)) for score in found.scores.all()],
             "columns": columns,
             "names": [] if is_hidden else _names(list(page.object_list), columns),
-            "lines": [_line(system, columns) for system in page.object_list],
+            "lines": [
+                _line(system, columns, files.get(system.system_id, []))
+                for system in page.object_list
+            ],
+            "n_files": sum(not file.left_out for some in files.values() for file in some),
             "page": page,
             "sort": sort,
             "is_hidden": is_hidden,
@@ -129,6 +135,7 @@ class SystemLine:
     system: SystemResult
     #: (predicted, reference or None) in the order of the columns.
     pairs: list[tuple[Any, Any, Column]]
+    files: list[EvaluationFile]
 
 
 def _submission(request: HttpRequest, pk: UUID) -> Submission:
@@ -183,9 +190,20 @@ def _names(systems: Sequence[SystemResult], columns: Sequence[Column]) -> list[s
     return list(found)[:3]
 
 
-def _line(system: SystemResult, columns: Sequence[Column]) -> SystemLine:
+def _files(found: Evaluation) -> dict[str, list[EvaluationFile]]:
+    """Output files by the system's name."""
+    by_system: dict[str, list[EvaluationFile]] = {}
+    for file in found.files.all():
+        by_system.setdefault(file.system_id, []).append(file)
+    return by_system
+
+
+def _line(
+    system: SystemResult, columns: Sequence[Column], files: list[EvaluationFile]
+) -> SystemLine:
     return SystemLine(
         system=system,
+        files=files,
         pairs=[(system.values.get(c.name), system.reference.get(c.name), c) for c in columns],
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,11 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from evaluator import driver
+from evaluator.contract import EvaluationReport
+from evaluator.sandbox.base import find_sandbox
 from leaderboard import models
+from leaderboard.services.tasks import reference_path
 from tests.end_to_end.site import (
     LEASE_S,
     Site,
@@ -123,6 +128,58 @@ def test_a_worker_killed_in_the_middle_leaves_one_complete_set_of_scores(site: S
     assert len(scores(evaluation)) == models.Score.objects.count()
     assert evaluation.systems.count() == 71
     assert evaluation.systems.filter(status="ok").count() == 7
+
+
+def test_what_a_killed_worker_had_finished_is_not_repeated(site: Site, tmp_path: Path) -> None:
+    load_equation_of_state()
+    content = slow_emt(0.05)
+    evaluation = submit(content, "slow.zip", "package")
+    site.start_reaper()
+    first = site.start_worker("first")
+    wait_until(evaluation, lambda e: e.kept_systems.count() >= 2, 60)
+
+    first.kill()
+    first.wait()
+    kept = set(evaluation.kept_systems.values_list("system_id", flat=True))
+    site.start_worker("second")
+
+    wait_until(evaluation, lambda e: e.has_ended, 90)
+    assert (evaluation.state, evaluation.attempt) == ("succeeded", 2)
+    calls = dict(evaluation.systems.values_list("system_id", "n_calls"))
+    resumed = evaluation.provenance["resumed"]
+    assert 2 <= resumed["n_systems"] == len(kept) < 7
+    assert (resumed["n_calls"], resumed["n_repeated"]) == (sum(calls[k] for k in kept), 0)
+    assert [origin.partition(" (")[0] for origin in resumed["from"]] == [
+        f"claim 1 by first@{socket.gethostname()}"
+    ]
+    assert evaluation.provenance["calls"]["n_calls"] == sum(calls.values()) - resumed["n_calls"]
+    assert evaluation.kept_systems.count() == 0
+
+    whole = uninterrupted(evaluation, content, tmp_path)
+    assert scores(evaluation) == {
+        s.metric: [s.value, s.low, s.high, s.score, s.n] for s in whole.scores
+    }
+    assert whole.task_score is not None
+    assert evaluation.replicates == list(whole.task_score.replicates)
+    assert evaluation.consistency == whole.consistency
+    assert {s.system_id: (s.status, s.values, s.n_calls) for s in evaluation.systems.all()} == {
+        s.system_id: (s.status, s.values, s.n_calls) for s in whole.systems
+    }
+
+
+def uninterrupted(evaluation: models.Evaluation, content: bytes, folder: Path) -> EvaluationReport:
+    """The same submission on the same task, in one go."""
+    artifact = folder / "slow.zip"
+    artifact.write_bytes(content)
+    version = evaluation.task_version
+    assert version.reference_set is not None
+    return driver.evaluate(
+        version.spec(),
+        evaluation.submission.spec(),
+        artifact,
+        reference_path(version.reference_set),
+        sandbox=find_sandbox(),
+    )
 
 
 def test_a_worker_that_is_shut_down_hands_its_evaluation_back(site: Site) -> None:

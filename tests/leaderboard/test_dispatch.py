@@ -4,14 +4,15 @@ import uuid
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from kombu.exceptions import OperationalError
 from sqlalchemy.exc import OperationalError as DatabaseIsAway
 
 from leaderboard import dispatch, models
-from leaderboard.local_broker import local_broker_url
+from leaderboard.local_broker import local_broker_url, prune
 from leaderboard.services import evaluations
 from leaderboard.services.reaper import reap
+from tests.end_to_end.site import broker_url
 from tests.leaderboard import factories
 from tests.leaderboard.services.test_submissions import submit_emt
 
@@ -134,3 +135,24 @@ def test_the_address_of_the_local_broker_is_made_from_the_database() -> None:
     assert url == "sqla+postgresql+psycopg://postgres:@/postgres?host=/var/db"
     with pytest.raises(ValueError, match="mysql: must be a postgresql"):
         local_broker_url("mysql://x")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_messages_of_the_local_broker_that_were_read_are_pruned() -> None:
+    url = broker_url()
+    assert prune(url) == 0, "nobody has used it yet"
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE kombu_message (id int, visible boolean)")
+        try:
+            cursor.execute("INSERT INTO kombu_message VALUES (1, true), (2, false), (3, false)")
+
+            assert prune(url) == 2
+
+            cursor.execute("SELECT id FROM kombu_message")
+            assert cursor.fetchall() == [(1,)]
+        finally:
+            cursor.execute("DROP TABLE kombu_message")
+
+
+def test_another_broker_prunes_its_own_messages() -> None:
+    assert prune("amqp://somewhere") == 0

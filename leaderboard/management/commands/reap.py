@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
+import psycopg
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connection
@@ -38,7 +39,7 @@ class Command(BaseCommand):
                 if time.monotonic() - swept_at > _SWEEP_EVERY_S:
                     sweep()
                     swept_at = time.monotonic()
-            except DatabaseError:
+            except (DatabaseError, psycopg.Error):
                 logger.exception("The reaper could not reach the database; it tries again.")
                 connection.close()
             time.sleep(settings.REAPER_INTERVAL_S)

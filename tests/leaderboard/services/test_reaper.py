@@ -146,3 +146,14 @@ def test_the_command_does_one_round_and_tells_it(capsys: pytest.CaptureFixture[s
     lost()
     call_command("reap")
     assert "n_returned=1" in capsys.readouterr().out
+
+
+def test_the_loop_sweeps_what_is_left_over(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("leaderboard.services.output_files.sweep", lambda: 3)
+    monkeypatch.setattr("leaderboard.local_broker.prune", lambda url: 4)
+
+    call_command("reap")
+
+    assert "7 left over removed" in capsys.readouterr().out
