@@ -115,7 +115,7 @@ def _resolve(host: str, port: int, allowed_networks: Sequence[str]) -> str:
     for text in addresses:
         address = ipaddress.ip_address(text)
         if not is_public(address) and not any(address in network for network in networks):
-            raise Refused(f"{host} is at {text}, which is not an address of the public internet.")
+            raise Refused(f"{host} is not on the public internet.")
     return addresses[0]
 
 

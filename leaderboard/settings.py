@@ -162,6 +162,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20  # request bodies that are not files
 MAX_ARTIFACT_BYTES = _whole_number("TOUCHSTONE_MAX_ARTIFACT_MIB", 512) * 2**20
 #: The largest file that may be uploaded in parts.
 MAX_UPLOAD_BYTES = _whole_number("TOUCHSTONE_MAX_UPLOAD_MIB", 2048) * 2**20
+#: Streams of events: how long each lasts, and how many threads of a web process they may keep.
+STREAM_S = _whole_number("TOUCHSTONE_STREAM_S", 55)
+STREAMS_PER_PROCESS = _whole_number("TOUCHSTONE_STREAMS_PER_PROCESS", 2)
 #: Webhooks: whether plain HTTP may be used, and networks that may be told though not public.
 WEBHOOK_ALLOW_HTTP = _flag("TOUCHSTONE_WEBHOOK_ALLOW_HTTP")
 WEBHOOK_NETWORKS = [n for n in os.environ.get("TOUCHSTONE_WEBHOOK_NETWORKS", "").split(",") if n]

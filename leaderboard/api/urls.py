@@ -11,12 +11,14 @@ from leaderboard.api.views import (
     accounts,
     boards,
     evaluations,
+    events,
     output_files,
     root,
     submissions,
     tasks,
     teams,
     uploads,
+    webhooks,
 )
 
 
@@ -102,6 +104,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("potentials/", submissions.PotentialList.as_view(), name="potentials"),
     path("potentials/<dotted:slug>/", submissions.PotentialDetail.as_view(), name="potential"),
+    path("webhooks/", webhooks.WebhookList.as_view(), name="webhooks"),
+    path("webhooks/<uuid:pk>/", webhooks.WebhookDetail.as_view(), name="webhook"),
+    path("webhooks/<uuid:pk>/ping/", webhooks.WebhookPing.as_view(), name="webhook-ping"),
+    path(
+        "webhooks/<uuid:pk>/deliveries/",
+        webhooks.WebhookDeliveries.as_view(),
+        name="webhook-deliveries",
+    ),
     path("uploads/", uploads.UploadList.as_view(), name="uploads"),
     path("uploads/<uuid:pk>/", uploads.UploadDetail.as_view(), name="upload"),
     path(
@@ -141,6 +151,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path(
         "evaluations/<uuid:pk>/logs/", evaluations.EvaluationLogs.as_view(), name="evaluation-logs"
+    ),
+    path(
+        "evaluations/<uuid:pk>/events/", events.EvaluationEvents.as_view(), name="evaluation-events"
     ),
     path(
         "evaluations/<uuid:pk>/cancel/",

@@ -54,6 +54,12 @@ def upload(owner: User | None = None, **fields: Any) -> models.Upload:
     return models.Upload.objects.create(**{**defaults, **fields})
 
 
+def webhook(owner: User | None = None, **fields: Any) -> models.Webhook:
+    """At an address that no name server knows."""
+    defaults = {"user": owner or user(), "url": "https://receiver.invalid/"}
+    return models.Webhook.objects.create(**{**defaults, **fields})
+
+
 def submission(of: models.Potential | None = None, **fields: Any) -> models.Submission:
     of = of or potential()
     defaults = {

@@ -46,6 +46,14 @@ api:potential             get    public   200 200 200 200 200 200
 api:potential             get    private  404 404 200 200 200 200
 api:potential             patch  public   401 403 403 403 200 200
 api:potential             patch  private  401 404 403 403 200 200
+api:webhooks              get    -        401 200 200 200 200 200
+api:webhooks              post   -        401 201 201 201 201 201
+# A webhook is its maker's: whoever has its secret can sign as the service.
+api:webhook               get    -        401 404 404 404 200 404
+api:webhook               patch  -        401 404 404 404 200 404
+api:webhook               delete -        401 404 404 404 204 404
+api:webhook-ping          post   -        401 404 404 404 200 404
+api:webhook-deliveries    get    -        401 404 404 404 200 404
 api:uploads               get    -        401 200 200 200 200 200
 api:uploads               post   -        401 201 201 201 201 201
 # An upload is its maker's alone.
@@ -71,6 +79,8 @@ api:evaluation-files      get    public   200 200 200 200 200 200
 api:evaluation-files      get    private  404 404 200 200 200 200
 # There is none; test_output_files.py reads some.
 api:evaluation-file       get    private  404 404 404 404 404 404
+api:evaluation-events     get    public   200 200 200 200 200 200
+api:evaluation-events     get    private  404 404 200 200 200 200
 api:evaluation-logs       get    public   401 403 200 200 200 200
 api:evaluation-logs       get    private  401 404 200 200 200 200
 api:evaluation-cancel     post   public   401 403 403 202 202 202

@@ -53,6 +53,7 @@ class Stage:
     team: models.Team
     invitation: models.Invitation
     upload: models.Upload
+    webhook: models.Webhook
     token: models.ApiToken
 
     def side(self, case: str) -> Side:
@@ -87,6 +88,7 @@ def stage(settings: Any, tmp_path: Any, clients: list[APIClient]) -> Stage:
         upload=uploads.announce_upload(
             alice, filename="a.json", size_bytes=len(EMT), sha256=hashlib.sha256(EMT).hexdigest()
         ),
+        webhook=factories.webhook(alice),
         token=alice.api_tokens.get(),
     )
 
@@ -103,6 +105,7 @@ def parameters(row: Row, stage: Stage) -> dict[str, Any]:
         "api:team-invitations": {"slug": stage.team.slug},
         "api:invitation": {"pk": stage.invitation.pk},
         "api:potential": {"slug": side.potential.slug},
+        "api:webhook": {"pk": stage.webhook.pk},
         "api:upload": {"pk": stage.upload.pk},
         "api:upload-part": {"number": 1},
         "api:submission": {"pk": side.submission.pk},
@@ -139,6 +142,8 @@ def body(row: Row, stage: Stage) -> Any:
         ("api:potentials", "post"): {"slug": "new", "name": "New"}
         | ({"team": stage.team.slug} if row.case == "team" else {}),
         ("api:potential", "patch"): {"name": "Other"},
+        ("api:webhooks", "post"): {"url": "https://receiver.invalid/"},
+        ("api:webhook", "patch"): {"events": ["failed"]},
         ("api:uploads", "post"): whole,
         ("api:upload-part", "put"): EMT,
         ("api:submissions", "post"): form(stage.side(row.case).potential.slug),

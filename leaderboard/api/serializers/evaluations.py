@@ -127,6 +127,7 @@ class EvaluationRecord(EvaluationRow):
     provenance = JSONObject(help_text="Versions, hardware, dtype, seeds, hashes.")
     systems = Link("evaluation-systems")
     files = Link("evaluation-files", help_text="Trajectories and bands, to download.")
+    events = Link("evaluation-events", help_text="What happened; also as text/event-stream.")
     logs = Link("evaluation-logs", help_text="For its owner and the staff.")
 
     def get_waiting_reason(self, row: Evaluation) -> str:
@@ -164,6 +165,13 @@ class SystemRecord(Record):
     def get_reference(self, row: Any) -> dict[str, Any] | None:  # noqa: ANN401
         reference: dict[str, Any] = row.reference
         return reference if self.context["shows_reference"] else None
+
+
+class EventRecord(Record):
+    id = serializers.IntegerField(source="pk", help_text="Grows with time.")
+    kind = serializers.CharField(help_text="queued, claimed, phase, retried, succeeded, ...")
+    at = serializers.DateTimeField()
+    data = JSONObject(help_text="Details.")
 
 
 class LogsRecord(Record):

@@ -24,6 +24,7 @@ _RESOURCES = {
     "invitations": "invitations",
     "potentials": "potentials",
     "uploads": "uploads",
+    "webhooks": "webhooks",
     "submissions": "submissions",
     "evaluations": "evaluations",
     "tasks": "tasks",

@@ -101,6 +101,7 @@ def test_an_ended_evaluation_tells_all(world: World, stranger: APIClient) -> Non
         "provenance": {"dtype": "float64"},
         "systems": f"{HOST}{URL}{row.pk}/systems/",
         "files": f"{HOST}{URL}{row.pk}/files/",
+        "events": f"{HOST}{URL}{row.pk}/events/",
         "logs": f"{HOST}{URL}{row.pk}/logs/",
     }
 
