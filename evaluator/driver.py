@@ -68,9 +68,11 @@ class _Hooks:
     should_stop: Callable[[], bool]
     store_file: StoreFile
 
-    def wait(self) -> None:
-        """While others have the device. Raises Refused when it is time to stop."""
-        self.progress(Progress(phase=Phase.WAITING))
+    def wait(self, told: list[Phase]) -> None:
+        """While others have the device; told once. Raises Refused when it is time to stop."""
+        if not told:
+            self.progress(Progress(phase=Phase.WAITING))
+            told.append(Phase.WAITING)
         if self.should_stop():
             raise Refused(Verdict.CANCELLED, "The evaluation was cancelled.")
 
@@ -126,7 +128,7 @@ def evaluate(
         # Others may be at work on this host, but none beside one that times. The wait is not
         # the submission's: its wall time begins here.
         with device_lock(
-            is_exclusive=prepared.description.is_timed, while_waiting=hooks.wait
+            is_exclusive=prepared.description.is_timed, while_waiting=partial(hooks.wait, [])
         ) as waited_s:
             evaluation = _Evaluation(
                 prepared,

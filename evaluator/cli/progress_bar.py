@@ -13,6 +13,9 @@ from evaluator.contract import Phase, Progress
 _FORMAT = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
 
 
+_WAITING = "Waiting for this machine: what is timed needs it alone, and other work is going on."
+
+
 class ProgressBar:
     """Progress on stderr; silent where that is no terminal."""
 
@@ -28,6 +31,9 @@ class ProgressBar:
         self._bar.close()
 
     def show(self, progress: Progress) -> None:
+        if progress.phase is Phase.WAITING:
+            # Said also where there is no bar: nothing else moves meanwhile.
+            self._bar.write(_WAITING, file=sys.stderr)
         self._bar.set_description(progress.phase.value.capitalize(), refresh=False)
         self._bar.total, self._bar.n = progress.n_total, progress.n_done
         self._bar.set_postfix_str(details_of(progress), refresh=False)

@@ -291,3 +291,48 @@ def test_replicas_of_one_structure_alone_have_no_interval() -> None:
     assert (total.low, total.high) == (None, None)
     with pytest.raises(ValueError, match="2 names of clusters for 3 systems"):
         score(task(MAE), [OK] * 3, judged, clusters=["a", "b"])
+
+
+TIME = ScoredMetric(key="call_time_median", good=1.0, bad=1000.0, worst=10000.0, scale="log")
+RATE = ScoredMetric(key="throughput_max", good=1e6, bad=1e2, worst=1e1, scale="log")
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "expected"),
+    [
+        (TIME, 1.0, 1.0),
+        (TIME, 10.0, 2 / 3),  # a third of the way from 10^0 to 10^3
+        (TIME, 1000.0, 0.0),
+        (TIME, 1e-3, 1.0),
+        (TIME, 1e9, 0.0),
+        (TIME, 0.0, 1.0),
+        (RATE, 1e4, 0.5),  # half the way from 10^2 to 10^6
+        (RATE, 1e7, 1.0),
+        (RATE, 1.0, 0.0),
+    ],
+)
+def test_a_logarithmic_scale_counts_powers_of_ten(
+    metric: ScoredMetric, value: float, expected: float
+) -> None:
+    assert metric_score(metric, np.array([value]))[0] == pytest.approx(expected)
+
+
+def test_a_value_that_is_not_known_has_no_score_on_a_logarithmic_scale() -> None:
+    assert np.isnan(metric_score(TIME, np.array([np.nan]))).all()
+
+
+def test_the_geometric_mean_is_that_of_the_logarithms() -> None:
+    record, _ = score_one(TIME, sample([1.0, 100.0], statistic=Statistic.GEOMETRIC_MEAN))
+    assert record.value == pytest.approx(10.0)
+    assert record.score == pytest.approx(2 / 3)
+    weighted = sample([1.0, 10000.0], weights=[3, 1], statistic=Statistic.GEOMETRIC_MEAN)
+    assert score_one(TIME, weighted)[0].value == pytest.approx(10.0)
+
+
+def test_failing_never_pays_where_more_is_better_on_a_logarithmic_scale() -> None:
+    slow = sample([1.0, 1e4], statistic=Statistic.GEOMETRIC_MEAN)
+    failed = sample([np.nan, 1e4], statistic=Statistic.GEOMETRIC_MEAN)
+    # One atom-step a second is worse than the charge of ten, and counts as ten.
+    assert score_one(RATE, slow)[0].value == pytest.approx(np.sqrt(1e5))
+    charged, _ = score_one(RATE, failed, [FAILED, OK])
+    assert charged.value == pytest.approx(np.sqrt(1e5))

@@ -102,6 +102,25 @@ def test_anchors_must_be_finite() -> None:
     assert "worst must be a finite number" in tasks.check_task_version(version)["metrics"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"scale": "logarithmic"}, "scale must be linear or log, not 'logarithmic'"),
+        ({"scale": "log", "good": 0.0}, "must be above zero on the scale log"),
+        (
+            {"key": "bulk_modulus_ratio_median", "good": 1.0, "bad": 0.5, "scale": "log"},
+            "best at one has the scale linear",
+        ),
+    ],
+)
+def test_a_logarithmic_scale_takes_positive_anchors(
+    changes: dict[str, Any], complaint: str
+) -> None:
+    version = draft(metrics=metric(**changes))
+    assert complaint in tasks.check_task_version(version)["metrics"]
+    assert tasks.check_task_version(draft(metrics=metric(scale="log"))) == {}
+
+
 def test_a_metric_for_which_higher_is_better_has_good_above_bad() -> None:
     row = {"key": "force_cosine_mean", "good": 0.0, "bad": 1.0, "worst": 1.0}
     single = factories.reference_set(properties=["energy", "forces"])
