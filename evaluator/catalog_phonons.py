@@ -259,6 +259,6 @@ PHONONS = Protocol(
         Column(name="free_energy_kJ_mol", label="F", unit="kJ/mol", digits=3),
         Column(name="volume_change_percent", label="Volume change", unit="%", digits=2),
     ),
-    parity=("omega_max_THz", "omega_mean_THz", "heat_capacity_J_K_mol"),
+    parity=("omega_max_THz", "gamma_max_THz", "omega_mean_THz", "heat_capacity_J_K_mol"),
     precision="double",
 )

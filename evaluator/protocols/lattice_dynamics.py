@@ -31,7 +31,7 @@ IntArray = NDArray[np.int64]
 #: small strains exactly, and a potential far from its minimum is not thrown out of its domain.
 _MAX_STEP_A = 0.05
 #: Longest interval between two q-points of a plotted path, in 1/Å without the 2π.
-_PATH_STEP = 0.025
+_PATH_STEP = 0.015
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,9 @@ _SVG_CACHE = "charts"
 #: What vl-convert puts before every link that names no host.
 _FOREIGN_BASE = "https://vega.github.io/vega-datasets/"
 
-AnyChart = TypeVar("AnyChart", alt.Chart, alt.LayerChart, alt.VConcatChart, alt.FacetChart)
+AnyChart = TypeVar(
+    "AnyChart", alt.Chart, alt.LayerChart, alt.VConcatChart, alt.HConcatChart, alt.FacetChart
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from leaderboard.charts import dynamics, forces
+from leaderboard.charts import dynamics, forces, phonons
 from leaderboard.charts.base import Chart
 from leaderboard.models import SystemResult
 
@@ -41,11 +41,17 @@ EVALUATION_CHARTS: dict[str, Callable[[Judged], list[Chart]]] = {
         judged.summary,
         [(s.system_id, {**s.values, "reference": s.reference}) for s in judged.systems],
     ),
+    "phonons": lambda judged: phonons.evaluation_charts(
+        judged.label,
+        judged.summary,
+        [(s.system_id, {**s.values, "reference": s.reference}) for s in judged.systems],
+    ),
 }
 #: Charts of a task, by protocol: at most MAX_SERIES evaluations, in the order of colours.
 TASK_CHARTS: dict[str, Callable[[Sequence[Judged]], list[Chart]]] = {
     "energy_forces": lambda rows: forces.task_charts([(r.label, r.summary) for r in rows]),
     "md_stability": lambda rows: dynamics.task_charts([(r.label, r.summary) for r in rows]),
+    "phonons": lambda rows: phonons.task_charts([(r.label, r.summary) for r in rows]),
 }
 #: Keys of a summary that are drawn and would only fill a table.
 DRAWN_ONLY = {"energy_forces": frozenset({"force_parity", "force_error_shares"})}

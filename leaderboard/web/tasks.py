@@ -83,11 +83,16 @@ def _unscored_metrics(version: TaskVersion, board: TaskBoard) -> list[str]:
 
 
 def _parity_columns(version: TaskVersion) -> list[Column]:
-    """The columns that can be plotted; none where the reference is hidden."""
+    """The columns that can be plotted; none where the reference is hidden.
+
+    Where the set holds some of them by their names, those that it lacks are left out.
+    """
     if version.reference_set is None or not version.reference_set.is_public:
         return []
     by_name = {column.name: column for column in version.catalog_protocol.columns}
-    return [by_name[name] for name in version.catalog_protocol.parity]
+    names = version.catalog_protocol.parity
+    held = [name for name in names if name in version.reference_set.properties]
+    return [by_name[name] for name in held or names]
 
 
 def _chosen_column(version: TaskVersion, name: str) -> Column | None:
