@@ -170,15 +170,17 @@ def _rounded(value: float, digits: int) -> float | None:
     return round(float(value), digits) if math.isfinite(value) else None
 
 
-def trajectory_file(atoms: Atoms, snapshots: Sequence[Snapshot]) -> bytes:
-    """A gzipped extxyz file below 1 MiB, the same bytes for the same snapshots.
+def trajectory_file(
+    atoms: Atoms, snapshots: Sequence[Snapshot], max_bytes: int = _MAX_FILE_BYTES
+) -> bytes:
+    """A gzipped extxyz file of fewer bytes than that, the same for the same snapshots.
 
     Where it would be larger, every other snapshot is left out, but never the last.
     """
     kept = list(snapshots)
     while True:
         content = gzip.compress(_extxyz(atoms, kept), compresslevel=6, mtime=0)
-        if len(content) < _MAX_FILE_BYTES or len(kept) == 1:
+        if len(content) < max_bytes or len(kept) == 1:
             return content
         kept = kept[::-2][::-1]
 

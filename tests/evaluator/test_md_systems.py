@@ -67,3 +67,14 @@ def test_registered_set_is_what_the_builder_makes(name: str, tmp_path: Path) -> 
     assert families >= {"element", "rocksalt", "zincblende", "perovskite", "molecular liquid"}
     crystal = next(s for s in systems if "melting_point_K" in s.reference)
     assert crystal.reference["melting_point_K"] > 300
+
+
+def test_densities_are_those_of_the_cells_and_only_of_what_was_measured_so(tmp_path: Path) -> None:
+    systems = read(build("md-densities", cache=tmp_path).path)
+    MDStabilityProtocol().check_reference(systems, ["density_relative_error"])
+    for system in systems:
+        mass, volume = system.atoms.get_masses().sum(), system.atoms.get_volume()
+        assert system.reference["density_g_cm3"] == pytest.approx(1.66053907 * mass / volume, 1e-4)
+    options = {"structures": ["Cl2"], "n_atoms": 8, "n_seeds": 1, "with_density": True}
+    with pytest.raises(ValueError, match="Cl2 is not known"):
+        md_systems([], options)
