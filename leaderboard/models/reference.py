@@ -28,7 +28,9 @@ class ReferenceSet(models.Model):
     properties = ArrayField(
         models.CharField(max_length=64),
         default=list,
-        help_text="What every structure carries, e.g. energy, forces, stress.",
+        blank=True,
+        help_text="What every structure carries, e.g. energy, forces, stress; empty for a set of "
+        "structures alone.",
     )
     level_of_theory = models.CharField(max_length=100, help_text="E.g. PBE, r2SCAN, experiment.")
     licence = models.CharField(max_length=200, help_text="SPDX name or a sentence.")
