@@ -434,8 +434,16 @@ class _Evaluation:
             rows=rows,
             scores=scores,
             task_score=task_score,
-            summary=plain(protocol.summary(systems, outcomes, parameters)),
+            summary=plain(
+                {**protocol.summary(systems, outcomes, parameters), **self._timing_summary()}
+            ),
         )
+
+    def _timing_summary(self) -> dict[str, Any]:
+        """Of a timed protocol: what readers of its numbers must know at once."""
+        if not self.conditions:
+            return {}
+        return {"hardware": self.hardware_key, "is_idle": self.conditions["is_idle"]}
 
     def _report(
         self,

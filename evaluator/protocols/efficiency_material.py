@@ -121,7 +121,7 @@ class Material:
 
     def _findings(self) -> Findings:
         return Findings(
-            formula=self.system.atoms.get_chemical_formula(empirical=True),
+            formula=self.system.atoms.get_chemical_formula(mode="metal", empirical=True),
             series=self.series,
             small=self.small,
             large=self.large,

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from leaderboard.charts import dynamics, forces, phonons
+from leaderboard.charts import dynamics, efficiency, forces, phonons
 from leaderboard.charts.base import Chart
 from leaderboard.models import SystemResult
 
@@ -46,12 +46,18 @@ EVALUATION_CHARTS: dict[str, Callable[[Judged], list[Chart]]] = {
         judged.summary,
         [(s.system_id, {**s.values, "reference": s.reference}) for s in judged.systems],
     ),
+    "efficiency": lambda judged: efficiency.evaluation_charts(
+        [(s.system_id, s.values) for s in judged.systems]
+    ),
 }
 #: Charts of a task, by protocol: at most MAX_SERIES evaluations, in the order of colours.
 TASK_CHARTS: dict[str, Callable[[Sequence[Judged]], list[Chart]]] = {
     "energy_forces": lambda rows: forces.task_charts([(r.label, r.summary) for r in rows]),
     "md_stability": lambda rows: dynamics.task_charts([(r.label, r.summary) for r in rows]),
     "phonons": lambda rows: phonons.task_charts([(r.label, r.summary) for r in rows]),
+    "efficiency": lambda rows: efficiency.task_charts(
+        [(r.label, r.summary, [(s.system_id, s.values) for s in r.systems]) for r in rows]
+    ),
 }
 #: Keys of a summary that are drawn and would only fill a table.
 DRAWN_ONLY = {"energy_forces": frozenset({"force_parity", "force_error_shares"})}
