@@ -124,7 +124,10 @@ def evaluate(
     hooks = _Hooks(progress=progress, should_stop=should_stop, store_file=store_file)
     try:
         prepared = prepare(task, submission, artifact, reference, only)
-        plan = _plan_of(prepared, plan, device)
+        resumption = Resumption(
+            finished or {}, keep_finished, can_resume=prepared.protocol.can_resume
+        )
+        plan = resumption.plan(_plan_of(prepared, plan, device), machine.n_cores())
         # Others may be at work on this host, but none beside one that times. The wait is not
         # the submission's: its wall time begins here.
         with device_lock(
@@ -136,7 +139,7 @@ def evaluate(
                 device,
                 plan,
                 hooks,
-                Resumption(finished or {}, keep_finished, can_resume=prepared.protocol.can_resume),
+                resumption,
                 time.monotonic(),
             )
             evaluation.timings["waiting_s"] = waited_s
@@ -298,10 +301,15 @@ class _Evaluation:
         self.resumption.restore(
             self.trials,
             provenance.conditions(self.prepared, self.plan, self.info, self.device),
+            self.plan,
         )
         self.deadline -= self.resumption.elapsed_s
         tried = [trial for trial in self.trials if not trial.is_unsupported]
-        untried = [trial for trial in tried if trial.status is None]
+        # The largest first, so that no slot is left alone with one of them in the end.
+        untried = sorted(
+            (trial for trial in tried if trial.status is None),
+            key=lambda trial: -len(trial.system.atoms),
+        )
         properties = self.info.properties
 
         def try_one(trial: Trial) -> None:

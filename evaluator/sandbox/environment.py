@@ -17,7 +17,7 @@ _THREAD_VARIABLES = (
 #: glibc hands freed memory back to the kernel and fetches it again, page by page, for every large
 #: array of every call. With CHGNet on small cells that was a tenth to a fifth of the time. The
 #: process keeps what it has freed instead, within the limit of its sandbox, until it ends.
-_ALLOCATOR = {
+ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(256 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
     "MALLOC_TOP_PAD_": str(64 << 20),
@@ -40,7 +40,7 @@ def calculator_environment(request: ProcessRequest, *, code: str, scratch: str) 
         "PYTHONNOUSERSITE": "1",
         "PYTHONUNBUFFERED": "1",
         **dict.fromkeys(_THREAD_VARIABLES, str(request.n_threads)),
-        **_ALLOCATOR,
+        **ALLOCATOR,
     }
     if request.device.startswith("cuda") and "CUDA_VISIBLE_DEVICES" in os.environ:
         variables["CUDA_VISIBLE_DEVICES"] = os.environ["CUDA_VISIBLE_DEVICES"]

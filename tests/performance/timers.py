@@ -7,8 +7,10 @@ clock starts. Loading is never counted.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 from evaluator.batching import PoolPlan
 from evaluator.driver import evaluate
 from evaluator.sandbox.base import Sandbox
+from evaluator.sandbox.environment import ALLOCATOR
 from tests.performance.workloads import Call, Workload, atoms_of
 
 _SPAWN = multiprocessing.get_context("spawn")
@@ -42,8 +45,13 @@ def time_task(workload: Workload, sandbox: Sandbox, n_processes: int) -> dict[st
 
 
 def time_bare_calls(workload: Workload, calls: list[Call], n_processes: int) -> float:
-    """Seconds of the model calls alone: as many processes of one thread, no sandbox, no wire."""
-    return _timed(_bare_worker, workload, calls, n_processes)
+    """Seconds of the model calls alone: as many processes of one thread, no sandbox, no wire.
+
+    With the allocator's settings of a sandboxed calculator, so that these are not counted as the
+    service's gain or loss.
+    """
+    with _environment(ALLOCATOR):
+        return _timed(_bare_worker, workload, calls, n_processes)
 
 
 def time_plain_ase(
@@ -55,6 +63,17 @@ def time_plain_ase(
     where ``n_threads`` is None.
     """
     return _timed(_ase_worker, workload, calls, 1, version, n_threads)
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Variables for the processes that are started meanwhile; glibc reads them at the start."""
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            del os.environ[name]
 
 
 def _timed(
