@@ -44,6 +44,8 @@ class FinishedSystem:
     conditions: str
     #: Time spent simulating, in all attempts, when this system had finished.
     elapsed_s: float
+    #: How calls were served (SERVING of the pool's plan), so that the next attempt does the same.
+    serving: dict[str, int]
     #: Which attempt found it, in words; given by whoever kept it, told in the provenance.
     origin: str = ""
 
@@ -61,6 +63,7 @@ class FinishedSystem:
             "wall_time_s": self.wall_time_s,
             "conditions": self.conditions,
             "elapsed_s": self.elapsed_s,
+            "serving": self.serving,
             "values": self.outcome.values if self.outcome else None,
             "arrays": list(arrays),
             "files": list(files),

@@ -5,14 +5,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from evaluator.batching import PoolPlan
 from evaluator.finished import FinishedSystem
 from evaluator.trials import Trial
 
 #: Takes what has finished since the last call.
 Keep = Callable[[Sequence[FinishedSystem]], None]
+
+#: What of a pool's plan decides the last digits.
+SERVING = ("n_threads", "max_batch", "max_batch_atoms")
 
 _HAND_OVER_EVERY_S = 1.0
 
@@ -31,6 +36,7 @@ class Resumption:
         self._new: SimpleQueue[tuple[Trial, float]] = SimpleQueue()
         self._handed_over_at = time.monotonic()
         self._conditions = ""
+        self._serving: dict[str, int] = {}
         self._origins: Counter[str] = Counter()
         self._n_other_conditions = 0
         #: Of the systems that were put back.
@@ -38,9 +44,28 @@ class Resumption:
         #: Simulating time of the earlier attempts; it counts towards the task's wall time.
         self.elapsed_s = 0.0
 
-    def restore(self, trials: Sequence[Trial], conditions: str) -> None:
+    def plan(self, plan: PoolPlan, n_cores: int) -> PoolPlan:
+        """The plan, with threads and batches as the last attempt had them, unless they were given.
+
+        Numbers depend on them in their last digits, and measuring anew might find others.
+        """
+        if plan.origin != "rule" or not self._finished:
+            return plan
+        serving = max(self._finished.values(), key=lambda found: found.elapsed_s).serving
+        n_processes = min(plan.n_processes, max(1, n_cores // serving["n_threads"]))
+        return replace(
+            plan,
+            n_processes=n_processes,
+            n_threads=serving["n_threads"],
+            max_batch=serving["max_batch"],
+            max_batch_atoms=serving["max_batch_atoms"],
+            origin="resumed",
+        )
+
+    def restore(self, trials: Sequence[Trial], conditions: str, plan: PoolPlan) -> None:
         """Set those trials that an earlier attempt finished under the very same conditions."""
         self._conditions = conditions
+        self._serving = {name: getattr(plan, name) for name in SERVING}
         for trial in trials:
             found = self._finished.get(trial.system.id)
             if found is None or trial.status is not None:
@@ -70,7 +95,9 @@ class Resumption:
                 trial, elapsed_s = self._new.get_nowait()
             except Empty:
                 break
-            batch.append(trial.finished(self._conditions, self.elapsed_s + elapsed_s))
+            batch.append(
+                trial.finished(self._conditions, self.elapsed_s + elapsed_s, self._serving)
+            )
         if batch:
             self._keep(batch)
 

@@ -66,7 +66,9 @@ class Trial:
         self.n_calls = result.values["n_timed_calls"]
         self.wall_time_s = result.values["timed_s"]
 
-    def finished(self, conditions: str, elapsed_s: float) -> FinishedSystem:
+    def finished(
+        self, conditions: str, elapsed_s: float, serving: dict[str, int]
+    ) -> FinishedSystem:
         """What a later attempt needs in order not to repeat this system."""
         assert self.status is not None  # noqa: S101  (it has been tried)
         return FinishedSystem(
@@ -79,6 +81,7 @@ class Trial:
             wall_time_s=self.wall_time_s,
             conditions=conditions,
             elapsed_s=elapsed_s,
+            serving=serving,
         )
 
     def restore(self, found: FinishedSystem) -> None:

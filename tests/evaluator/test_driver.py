@@ -575,6 +575,20 @@ def test_a_resumed_evaluation_does_not_repeat_what_has_finished_and_finds_the_sa
     assert simulating[-1].n_calls == sum(n_calls.values())
 
 
+def test_a_resumed_evaluation_serves_calls_as_the_attempt_before(
+    sandbox: Sandbox, metals: Path, tmp_path: Path
+) -> None:
+    artifact = write_emt(tmp_path)
+    two_threads = PoolPlan(n_processes=1, n_threads=2, n_systems=1)
+    kept = kept_by_an_interrupted_attempt(sandbox, artifact, "ase", metals, 1, plan=two_threads)
+
+    report = run(sandbox, artifact, "ase", metals, finished=kept, plan=None)
+
+    assert report.provenance["resumed"]["n_repeated"] == 0
+    assert report.provenance["pool"]["n_threads"] == 2
+    assert report.provenance["pool"]["origin"] == "resumed"
+
+
 def test_systems_found_under_other_conditions_are_repeated_and_said_so(
     sandbox: Sandbox, metals: Path, tmp_path: Path
 ) -> None:

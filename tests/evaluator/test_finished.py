@@ -27,6 +27,7 @@ def finished(**more: Any) -> FinishedSystem:
         "wall_time_s": 1.5,
         "conditions": "0" * 64,
         "elapsed_s": 3.25,
+        "serving": {"n_threads": 1},
     }
     return FinishedSystem(**{**content, **more})
 

@@ -323,6 +323,7 @@ def finished(system_id: str, size: int = 1) -> FinishedSystem:
         wall_time_s=1.0,
         conditions="same",
         elapsed_s=1.0,
+        serving={"n_threads": 1, "max_batch": 1, "max_batch_atoms": 4096},
     )
 
 
