@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -14,7 +15,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "img-src 'self' data:",
         "object-src 'none'",
         "base-uri 'none'",
-        "form-action 'self'",
+        # A sign-in at GitHub or ORCID begins with a form that leads there.
+        " ".join(("form-action 'self'", *settings.SIGN_IN_ORIGINS)),
         "frame-ancestors 'none'",
     )
 )

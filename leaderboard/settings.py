@@ -80,6 +80,11 @@ if "postgresql" not in str(DATABASES["default"].get("ENGINE")):
 
 INSTALLED_APPS = [
     "leaderboard",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.orcid",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -102,6 +107,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "leaderboard.urls"
@@ -133,6 +139,52 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
+
+# Sign-up, sign-in and passwords: see web/sign_in.py.
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+ACCOUNT_ADAPTER = "leaderboard.web.sign_in.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_USERNAME_BLACKLIST = ["admin", "root", "staff", "touchstone", "me"]
+ACCOUNT_RATE_LIMITS = False  # ours are shared by all processes
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEVELOPMENT else "https"
+
+
+def _provider(name: str) -> dict[str, object] | None:
+    """The application registered at GitHub or ORCID, if there is one."""
+    client_id = os.environ.get(f"TOUCHSTONE_{name}_ID", "")
+    if not client_id:
+        return None
+    secret = _required(f"TOUCHSTONE_{name}_SECRET", f"beside TOUCHSTONE_{name}_ID")
+    return {"APPS": [{"client_id": client_id, "secret": secret, "key": ""}]}
+
+
+SOCIALACCOUNT_PROVIDERS = {
+    name.lower(): found for name in ("GITHUB", "ORCID") if (found := _provider(name))
+}
+#: Where a form that begins a sign-in elsewhere leads the browser; see middleware.py.
+SIGN_IN_ORIGINS = [
+    {"github": "https://github.com", "orcid": "https://orcid.org"}[name]
+    for name in SOCIALACCOUNT_PROVIDERS
+]
+
+# E-mail: by SMTP where a server is named; in development it is printed.
+EMAIL_HOST = os.environ.get("TOUCHSTONE_EMAIL_HOST", "")
+EMAIL_PORT = _whole_number("TOUCHSTONE_EMAIL_PORT", 587)
+EMAIL_HOST_USER = os.environ.get("TOUCHSTONE_EMAIL_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("TOUCHSTONE_EMAIL_PASSWORD", "")
+EMAIL_USE_TLS = _flag("TOUCHSTONE_EMAIL_TLS", "1")
+EMAIL_TIMEOUT = 10
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+DEFAULT_FROM_EMAIL = os.environ.get("TOUCHSTONE_EMAIL_FROM", "touchstone@localhost")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+#: Nobody can sign up where no letter can be sent.
+SIGN_UP_IS_OPEN = _flag("TOUCHSTONE_SIGN_UP", "1") and (DEVELOPMENT or bool(EMAIL_HOST))
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

@@ -3,7 +3,10 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from leaderboard.web.sign_in import admin_login
+
 urlpatterns = [
+    path("admin/login/", admin_login, name="admin-login"),
     path("admin/", admin.site.urls),
     path("api/v1/", include("leaderboard.api.urls")),
     path("", include("leaderboard.web.urls")),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import timedelta
 
+from allauth.account.models import EmailAddress
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
@@ -51,3 +53,12 @@ def revoke_token(user: User, token: ApiToken) -> None:
     if token.user_id != user.pk and not user.is_staff:
         raise PermissionDenied("Only its owner may revoke a token.")
     ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=timezone.now())
+
+
+def is_confirmed(user: AbstractBaseUser) -> bool:
+    """Whether one may sign in: an address is confirmed, or an administrator made the account.
+
+    The latter has no row of allauth's until its owner enters an address.
+    """
+    addresses = EmailAddress.objects.filter(user_id=user.pk)
+    return not addresses.exists() or addresses.filter(verified=True).exists()

@@ -1,7 +1,6 @@
 """Addresses of the pages."""
 
-from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import URLPattern, URLResolver, path, register_converter
+from django.urls import URLPattern, URLResolver, include, path, register_converter
 from django.urls.converters import StringConverter
 
 from leaderboard.web import accounts, boards, docs, evaluations, potentials, status, tasks
@@ -35,12 +34,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("queue/", status.queue, name="queue"),
     path("docs/", docs.quick_start, name="docs"),
     path("docs/verdicts/", docs.verdicts, name="verdicts"),
-    path(
-        "login/",
-        LoginView.as_view(template_name="login.html", redirect_authenticated_user=True),
-        name="login",
-    ),
-    path("logout/", LogoutView.as_view(), name="logout"),
+    path("", include("leaderboard.web.sign_in_urls")),
     path("account/", accounts.account, name="account"),
     path("account/tokens/", accounts.token_create, name="token-create"),
     path("account/tokens/<int:pk>/revoke/", accounts.token_revoke, name="token-revoke"),

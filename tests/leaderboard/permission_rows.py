@@ -119,7 +119,26 @@ docs                      get    -        200 200 200 200 200 200
 verdicts                  get    -        200 200 200 200 200 200
 robots                    get    -        200 200 200 200 200 200
 login                     get    -        200 302 302 302 302 302
+admin-login               get    -        302 403 403 403 403 302
+account_login             post   -        200 302 302 302 302 302
 logout                    post   -        302 302 302 302 302 302
+account_logout            post   -        302 302 302 302 302 302
+account_signup            get    -        200 302 302 302 302 302
+account_inactive          get    -        200 200 200 200 200 200
+account_email             get    -        302 200 200 200 200 200
+account_email_verification_sent      get - 200 200 200 200 200 200
+account_confirm_email     get    -        200 200 200 200 200 200
+account_change_password   get    -        302 200 200 200 200 200
+account_set_password      get    -        302 302 302 302 302 302
+account_reset_password    get    -        200 200 200 200 200 200
+account_reset_password_done          get - 200 200 200 200 200 200
+account_reset_password_from_key      get - 200 200 200 200 200 200
+account_reset_password_from_key_done get - 200 200 200 200 200 200
+socialaccount_connections get    -        302 200 200 200 200 200
+# Nothing has been begun elsewhere.
+socialaccount_signup      get    -        302 302 302 302 302 302
+socialaccount_login_error get    -        401 401 401 401 401 401
+socialaccount_login_cancelled        get - 200 200 200 200 200 200
 account                   get    -        302 200 200 200 200 200
 token-create              post   -        302 201 201 201 201 201
 token-revoke              post   -        302 404 404 404 302 404

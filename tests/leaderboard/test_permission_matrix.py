@@ -120,6 +120,8 @@ def parameters(row: Row, stage: Stage) -> dict[str, Any]:
         "withdraw": {"pk": side.submission.pk},
         "evaluation": {"pk": evaluation.pk},
         "token-revoke": {"pk": stage.token.pk},
+        "account_confirm_email": {"key": "wrong"},
+        "account_reset_password_from_key": {"uidb36": "1", "key": "wrong-key"},
         "team": {"slug": stage.team.slug, "username": "vera", "pk": stage.invitation.pk},
         "invitation": {"pk": stage.invitation.pk},
     }
@@ -127,7 +129,9 @@ def parameters(row: Row, stage: Stage) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for n in range(1, len(words) + 1):  # the longer the name, the more it says
         found |= PARAMETERS.get("-".join(words[:n]), {})
-    return {name: found[name] for name in patterns()[row.name].pattern.converters}
+    pattern = patterns()[row.name].pattern
+    named = getattr(pattern, "converters", {}) or pattern.regex.groupindex
+    return {name: found[name] for name in named}
 
 
 def body(row: Row, stage: Stage) -> Any:

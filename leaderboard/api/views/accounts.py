@@ -22,7 +22,7 @@ from leaderboard.api.throttling import check_sign_in
 from leaderboard.api.views.base import ByTime, PagedView, described, one, paged, signed_in
 from leaderboard.enums import TokenScope
 from leaderboard.models import ApiToken
-from leaderboard.services.accounts import create_token, revoke_token
+from leaderboard.services.accounts import create_token, is_confirmed, revoke_token
 from leaderboard.services.quotas import Payer, allowances
 
 
@@ -102,6 +102,11 @@ def _who(request: Request, username: str | None, password: str | None) -> User:
         user = authenticate(request._request, username=username or "", password=password or "")
         if not isinstance(user, User):
             raise AuthenticationFailed("Wrong username or password.")
+        if not is_confirmed(user):
+            raise AuthenticationFailed(
+                "Your e-mail address is not confirmed. Follow the link in the letter; signing in "
+                "on the site sends another."
+            )
         return user
     if isinstance(request.auth, ApiToken):
         raise PermissionDenied("A token cannot make tokens. Send username and password.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -26,5 +27,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{username} exists already")
             return
         create = User.objects.create_superuser if staff else User.objects.create_user
-        create(username, email, password)
+        user = create(username, email, password)
+        if email:  # an administrator vouches for it
+            EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
         self.stdout.write(f"created {username}")

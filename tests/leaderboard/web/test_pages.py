@@ -298,9 +298,9 @@ def test_tokens_are_shown_once_and_revoked(client: Client) -> None:
 def test_signing_in_and_out(client: Client) -> None:
     factories.user("alice")
     assert "Sign in" in text_of(client.get("/login/"))
-    wrong = client.post("/login/", {"username": "alice", "password": "wrong"})
-    assert "Please enter a correct username and password" in text_of(wrong)
-    right = {"username": "alice", "password": "a good password", "next": "/account/"}
+    wrong = client.post("/login/", {"login": "alice", "password": "wrong"})
+    assert "password you specified are not correct" in text_of(wrong)
+    right = {"login": "alice", "password": "a good password", "next": "/account/"}
     assert client.post("/login/", right)["Location"] == "/account/"
     assert client.post("/logout/").status_code == 302
     elsewhere = {**right, "next": "https://evil.example/"}
