@@ -120,6 +120,9 @@ class EvaluationRecord(EvaluationRow):
     n_unsupported = serializers.IntegerField()
     scores = ScoreRecord(many=True)
     worker = WorkerRecord(allow_null=True)
+    hardware_key = serializers.CharField(
+        help_text="Of a timed task: what it was timed on; only the same are ranked together."
+    )
     summary = JSONObject(
         help_text="Of the whole set, beyond the metrics: fitted energy shifts, errors by element."
     )
