@@ -195,12 +195,13 @@ class PhononsProtocol(Protocol):
             for s, o in zip(systems, outcomes, strict=True)
             if o is not None and "omega_min_THz" in s.reference
         ]
-        own = parameters["imaginary_tolerance_THz"]
+        # A reference that knows of no lowest mode tells nothing of stability.
+        tolerances = {parameters["imaginary_tolerance_THz"], *_TOLERANCES_THZ} if pairs else set()
         ratios = _ratio(_predicted(outcomes, "omega_max_THz"), _reference(systems, "omega_max_THz"))
         ratios = ratios[np.isfinite(ratios)]
         changed = [o for o in outcomes if o is not None and "remark" in o.values]
         return {
-            "stability": [_stability(pairs, t) for t in sorted({own, *_TOLERANCES_THZ})],
+            "stability": [_stability(pairs, t) for t in sorted(tolerances)],
             "omega_max_below_reference_percent": (
                 100 * float(np.mean(ratios < 1)) if len(ratios) else None
             ),

@@ -355,6 +355,13 @@ def test_metric_does_not_apply_where_the_reference_lacks_its_number() -> None:
         PROTOCOL.check_reference([system], ["dos_distance"])
 
 
+def test_nothing_is_said_of_stability_where_the_reference_does_not_know_it() -> None:
+    found = Outcome(values={"omega_min_THz": -1.0, "omega_max_THz": 7.0})
+    summary = PROTOCOL.summary([copper(gamma_max_THz=5.0)], [found], PARAMETERS)
+    assert summary["stability"] == []
+    assert summary["omega_max_below_reference_percent"] is None
+
+
 def test_summary_counts_unstable_crystals_at_several_tolerances() -> None:
     def known(name: str, low: float) -> System:
         return copper(omega_min_THz=low, omega_max_THz=5.0)
