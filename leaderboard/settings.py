@@ -99,6 +99,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "leaderboard.api.problems.ApiProblems",  # outermost: sees what the others refuse
+    "leaderboard.api.caching.ConditionalGet",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "leaderboard.middleware.SecurityHeaders",
@@ -273,6 +274,7 @@ SPECTACULAR_SETTINGS = {
     # The page's scripts come from this host: the content security policy allows no other.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
 }
 
 #: A message is a hint that work exists; PostgreSQL is the truth. See dispatch.py.

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+from datetime import UTC, date, datetime, time
 from typing import Any
 
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from leaderboard.enums import EvaluationState
+from leaderboard.services.board_filters import BoardFilter
 
 _ALWAYS_KNOWN = frozenset({"cursor", "page_size", "format"})
 
@@ -16,6 +22,31 @@ _ALWAYS_KNOWN = frozenset({"cursor", "page_size", "format"})
 class SlugField(serializers.RegexField):
     def __init__(self, **options: Any) -> None:  # noqa: ANN401  (of the field)
         super().__init__(r"^[a-z0-9]+(?:[.-][a-z0-9]+)*\Z", max_length=64, **options)
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class MomentField(serializers.Field[datetime, str, Any, Any]):
+    """A moment that has passed; a date stands for its end, in UTC."""
+
+    def to_internal_value(self, data: object) -> datetime:
+        text = str(data).strip()
+        try:
+            day = date.fromisoformat(text) if len(text) == len("2026-11-20") else None
+            moment = (
+                datetime.fromisoformat(text) if day is None else datetime.combine(day, time.max)
+            )
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            moment = moment.astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise serializers.ValidationError(
+                "must be a date or a time, as in ISO 8601."
+            ) from error
+        if moment > timezone.now():
+            raise serializers.ValidationError("has not passed yet, so it would still change.")
+        return moment
+
+    def to_representation(self, value: datetime) -> str:
+        return value.isoformat()
 
 
 class NoFilter(serializers.Serializer[Any]):
@@ -46,6 +77,49 @@ class VersionFilter(serializers.Serializer[Any]):
         max_value=2**31 - 1,
         help_text="Number of a version; the current one by default.",
     )
+
+
+class BoardQuery(VersionFilter):
+    """Which board, of when, and which of its rows. Ranks stay those of the whole board."""
+
+    as_of = MomentField(
+        required=False,
+        help_text="The board as it stood then: 2026-11-20 (the end of the day, UTC) or "
+        "2026-11-20T12:00:00Z. With a version, this address never changes its content.",
+    )
+    elements = serializers.CharField(
+        required=False, max_length=500, help_text="Declared to be supported: Si,O."
+    )
+    level_of_theory = serializers.CharField(required=False, max_length=100)
+    training_set = serializers.CharField(required=False, max_length=100)
+    licence = serializers.CharField(required=False, max_length=100)
+    architecture = serializers.CharField(required=False, max_length=100)
+    team = SlugField(required=False, help_text="Slug of the team that owns it.")
+    hardware = serializers.CharField(
+        required=False, max_length=100, help_text="Part of the worker's description: H200, cuda."
+    )
+    min_parameters = serializers.IntegerField(required=False, min_value=0, max_value=2**62)
+    max_parameters = serializers.IntegerField(required=False, min_value=0, max_value=2**62)
+
+
+class BenchmarkBoardQuery(BoardQuery):
+    category = serializers.CharField(
+        required=False, max_length=64, help_text="Only the tasks of this category."
+    )
+
+
+class DiffQuery(VersionFilter):
+    since = MomentField(help_text="The earlier moment, as for as_of.")
+    until = MomentField(required=False, help_text="The later one; now if left out.")
+
+
+def board_filter(query: dict[str, Any]) -> BoardFilter:
+    """The conditions of a query on rows."""
+    names = {f.name for f in dataclasses.fields(BoardFilter)}
+    given = {name: value for name, value in query.items() if name in names}
+    if "elements" in given:
+        given["elements"] = tuple(s.strip() for s in given["elements"].split(",") if s.strip())
+    return BoardFilter(**given)
 
 
 def read_query(

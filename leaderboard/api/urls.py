@@ -12,6 +12,7 @@ from leaderboard.api.views import (
     boards,
     evaluations,
     events,
+    feeds,
     output_files,
     root,
     submissions,
@@ -46,6 +47,10 @@ class Hint(DottedSlug):
     regex = r"[A-Za-z0-9_-]{1,12}"
 
 
+class Kind(DottedSlug):
+    regex = "potentials|tasks|leaderboards"
+
+
 class Number:
     """A small whole number: what is longer cannot be one of ours."""
 
@@ -65,6 +70,7 @@ class UserName(DottedSlug):
 register_converter(DottedSlug, "dotted")
 register_converter(UserName, "username")
 register_converter(Number, "number")
+register_converter(Kind, "kind")
 register_converter(Hint, "hint")
 register_converter(SystemName, "system")
 register_converter(FileName, "filename")
@@ -73,6 +79,7 @@ app_name = "api"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", root.Index.as_view(), name="index"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("redoc/", root.Redoc.as_view(url_name="api:schema"), name="redoc"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
     path("me/", accounts.Me.as_view(), name="me"),
     path("me/quota/", accounts.MyQuota.as_view(), name="my-quota"),
@@ -176,6 +183,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("calculators/", tasks.CalculatorList.as_view(), name="calculators"),
     path("reference-sets/", tasks.ReferenceSetList.as_view(), name="reference-sets"),
     path("benchmarks/", tasks.BenchmarkList.as_view(), name="benchmarks"),
+    path(
+        "leaderboards/<dotted:slug>/diff/",
+        boards.LeaderboardDiff.as_view(),
+        name="leaderboard-diff",
+    ),
+    path("<kind:kind>/<dotted:slug>/badge.svg", feeds.Badge.as_view(), name="badge"),
+    path("<kind:kind>/<dotted:slug>/feed.atom", feeds.Feed.as_view(), name="feed"),
+    path("tasks/<dotted:slug>/leaderboard/diff/", boards.TaskDiff.as_view(), name="task-diff"),
     path("leaderboards/<dotted:slug>/", boards.Leaderboard.as_view(), name="leaderboard"),
     re_path(r"^.*\Z", root.Nowhere.as_view(), name="nowhere"),
 ]

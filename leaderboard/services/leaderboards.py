@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
@@ -62,10 +63,12 @@ WEIGHT_PREFIX = "weight."
 _BULKY = ("stdout", "stderr", "consistency", "provenance")
 
 
-def task_board(task_version: TaskVersion, *, user: User | AnonymousUser) -> TaskBoard:
-    """Rank all standing submissions on one task version."""
+def task_board(
+    task_version: TaskVersion, *, user: User | AnonymousUser, as_of: datetime | None = None
+) -> TaskBoard:
+    """Rank all standing submissions on one task version; with ``as_of``, as it stood then."""
     evaluations = list(
-        _on_boards(user).filter(task_version=task_version).prefetch_related("scores")
+        _on_boards(user, as_of).filter(task_version=task_version).prefetch_related("scores")
     )
     pending = [e for e in evaluations if not e.has_ended]
     failed = [e for e in evaluations if e.has_ended and e.state != EvaluationState.SUCCEEDED]
@@ -89,21 +92,26 @@ def benchmark_board(
     *,
     user: User | AnonymousUser,
     weights: Mapping[str, float] | None = None,
+    category: str | None = None,
+    as_of: datetime | None = None,
 ) -> BenchmarkBoard:
-    """Rank all standing submissions over all tasks of a benchmark version.
+    """Rank all standing submissions over all tasks of a benchmark version, or of a category.
 
-    ``weights`` replaces the weights of the categories that it names. Raises SubmissionError
-    when it names an unknown category or leaves nothing that counts.
+    ``weights`` replaces the weights of the categories that it names. With ``as_of`` the board is
+    as it stood then: scores never change, so it is found again from what there was. Raises
+    SubmissionError for an unknown category, or when nothing is left that counts.
     """
     entries = list(
         benchmark_version.entries.select_related(
             "task_version__task", "task_version__reference_set"
         )
     )
+    if category is not None:
+        entries = _of_category(entries, category)
     categories = _categories(entries, weights or {})
     tasks = _weighted(entries, categories)
     by_task: dict[int, list[Evaluation]] = {e.task_version_id: [] for e in entries}
-    for evaluation in _on_boards(user).filter(task_version__in=list(by_task)):
+    for evaluation in _on_boards(user, as_of).filter(task_version__in=list(by_task)):
         by_task[evaluation.task_version_id].append(evaluation)
     found: dict[Submission, dict[int, Cell]] = {}
     for entry in entries:
@@ -180,14 +188,46 @@ def _levels(text: str) -> set[str]:
     return {level.strip().casefold() for level in text.split(",")} - {"", "none"}
 
 
-def _on_boards(user: User | AnonymousUser) -> QuerySet[Evaluation]:
+def _of_category(entries: list[BenchmarkTask], category: str) -> list[BenchmarkTask]:
+    chosen = [entry for entry in entries if entry.category == category]
+    if not chosen:
+        known = ", ".join(sorted({entry.category for entry in entries}))
+        raise SubmissionError({"category": f"There is no category {category[:64]!r}: {known}."})
+    return chosen
+
+
+def _stood(as_of: datetime) -> QuerySet[Evaluation]:
+    """What had succeeded by then, of public submissions, and was neither repeated nor withdrawn.
+
+    What was withdrawn later still stands in it: a snapshot that is cited does not change.
+    """
+    # Submissions from before there was a date of publication have none.
+    came = Q(submission__published_at__isnull=True, submission__created_at__lte=as_of)
+    return Evaluation.objects.filter(
+        came | Q(submission__published_at__lte=as_of),
+        Q(submission__withdrawn_at__isnull=True) | Q(submission__withdrawn_at__gt=as_of),
+        Q(superseded_by__isnull=True) | Q(superseded_by__queued_at__gt=as_of),
+        submission__visibility=Visibility.PUBLIC,
+        state=EvaluationState.SUCCEEDED,
+        finished_at__lte=as_of,
+    )
+
+
+def _on_boards(user: User | AnonymousUser, as_of: datetime | None = None) -> QuerySet[Evaluation]:
     """Current evaluations of standing submissions, and of the reader's own private ones."""
+    if as_of is not None:
+        return _for_rows(_stood(as_of))
     shown = Q(submission__visibility=Visibility.PUBLIC)
     if not user.is_anonymous:
         shown |= potentials_of(user, "submission__potential__")
-    return (
+    return _for_rows(
         Evaluation.objects.filter(shown, is_current=True, submission__withdrawn_at__isnull=True)
-        .select_related("submission__potential")
+    )
+
+
+def _for_rows(evaluations: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
+    return (
+        evaluations.select_related("submission__potential__team", "worker")
         .defer(*_BULKY, *(f"submission__potential__{name}" for name in ("description",)))
         .order_by("queued_at", "pk")
     )

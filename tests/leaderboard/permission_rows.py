@@ -46,6 +46,13 @@ api:potential             get    public   200 200 200 200 200 200
 api:potential             get    private  404 404 200 200 200 200
 api:potential             patch  public   401 403 403 403 200 200
 api:potential             patch  private  401 404 403 403 200 200
+api:leaderboard-diff      get    -        200 200 200 200 200 200
+api:task-diff             get    -        200 200 200 200 200 200
+api:redoc                 get    -        200 200 200 200 200 200
+api:badge                 get    public   200 200 200 200 200 200
+api:badge                 get    private  404 404 404 404 404 404
+api:feed                  get    public   200 200 200 200 200 200
+api:feed                  get    private  404 404 404 404 404 404
 api:webhooks              get    -        401 200 200 200 200 200
 api:webhooks              post   -        401 201 201 201 201 201
 # A webhook is its maker's: whoever has its secret can sign as the service.

@@ -105,6 +105,8 @@ def parameters(row: Row, stage: Stage) -> dict[str, Any]:
         "api:team-invitations": {"slug": stage.team.slug},
         "api:invitation": {"pk": stage.invitation.pk},
         "api:potential": {"slug": side.potential.slug},
+        "api:badge": {"kind": "potentials", "slug": side.potential.slug},
+        "api:feed": {"kind": "potentials", "slug": side.potential.slug},
         "api:webhook": {"pk": stage.webhook.pk},
         "api:upload": {"pk": stage.upload.pk},
         "api:upload-part": {"number": 1},

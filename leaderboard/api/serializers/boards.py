@@ -55,7 +55,32 @@ class TaskBoardRowRecord(StandingRecord):
     metrics = serializers.DictField(child=BoardScoreRecord(), help_text="By metric key.")
 
 
-class TaskBoardRecord(Record):
+class ChangeRecord(Record):
+    kind = serializers.CharField(help_text="entered, left or moved.")
+    submission = SubmissionLink()
+    rank_before = serializers.IntegerField(allow_null=True)
+    rank_after = serializers.IntegerField(allow_null=True)
+    score_before = serializers.FloatField(allow_null=True)
+    score_after = serializers.FloatField(allow_null=True)
+
+
+class DiffRecord(Record):
+    version = serializers.IntegerField(help_text="Of the benchmark or task.")
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+    changes = ChangeRecord(many=True)
+
+
+class SnapshotRecord(Record):
+    """A board, and of when it is."""
+
+    as_of = serializers.DateTimeField(allow_null=True, help_text="Null: as it stands now.")
+    permanent_url = serializers.CharField(
+        allow_null=True, help_text="Of a snapshot: this address never changes its content."
+    )
+
+
+class TaskBoardRecord(SnapshotRecord):
     task = TaskVersionLink(source="task_version")
     reference_set = ReferenceSetLink(source="task_version.reference_set", allow_null=True)
     metrics = serializers.SerializerMethodField()
@@ -119,7 +144,7 @@ class BoardTaskRecord(Record):
         return board.shares.get(entry.task_version_id, 0.0)
 
 
-class BenchmarkBoardRecord(Record):
+class BenchmarkBoardRecord(SnapshotRecord):
     benchmark = BenchmarkLink(source="benchmark_version")
     categories = CategoryRecord(many=True)
     tasks = BoardTaskRecord(source="entries", many=True)

@@ -174,7 +174,7 @@ class EventRecord(Record):
     id = serializers.IntegerField(source="pk", help_text="Grows with time.")
     kind = serializers.CharField(help_text="queued, claimed, phase, retried, succeeded, ...")
     at = serializers.DateTimeField()
-    data = JSONObject(help_text="Details.")
+    data = JSONObject(help_text="Details.")  # type: ignore[assignment]
 
 
 class LogsRecord(Record):

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from itertools import chain
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlencode
 
+from django.db.models import QuerySet
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from evaluator.catalog import METRICS
-from leaderboard.api.query import VersionFilter, read_query
-from leaderboard.api.serializers.boards import BenchmarkBoardRecord, TaskBoardRecord
+from leaderboard.api.query import (
+    BenchmarkBoardQuery,
+    BoardQuery,
+    DiffQuery,
+    board_filter,
+    read_query,
+)
+from leaderboard.api.serializers.boards import BenchmarkBoardRecord, DiffRecord, TaskBoardRecord
+from leaderboard.api.serializers.fields import Record
 from leaderboard.api.tables import Cell, Table, is_table, tables, with_unit
 from leaderboard.api.views.base import TABLES_TOO, described, one, user_of
-from leaderboard.api.views.tasks import find_task_version, shown_benchmark_versions
+from leaderboard.api.views.tasks import shown_benchmark_versions, shown_task_versions
+from leaderboard.models import BenchmarkVersion, Evaluation, TaskVersion
 from leaderboard.services import leaderboards as service
+from leaderboard.services.board_changes import changes
 from leaderboard.services.leaderboards import BenchmarkBoard, BoardRow, TaskBoard, TaskRow
 
 _STANDING = (
@@ -31,16 +48,34 @@ class TaskLeaderboard(APIView):
         "leaderboards",
         "The ranking on one task, with every metric",
         tables(TaskBoardRecord),
-        parameters=[VersionFilter],
+        parameters=[BoardQuery],
     )
     def get(self, request: Request, slug: str) -> Response:
-        version = find_task_version(request, slug)
-        board = service.task_board(version, user=user_of(request))
+        query = read_query(request, BoardQuery)
+        version = _task_version(slug, query)
+        wanted = board_filter(query)
+        board = service.task_board(version, user=user_of(request), as_of=query.get("as_of"))
+        rows = [r for r in board.rows if wanted.accepts(r.submission, [r.evaluation])]
+        board = replace(board, rows=rows)
         for evaluation in chain(board.pending, board.failed):
             evaluation.task_version = version
         if is_table(request):
             return task_table(board).response(request)
-        return Response(TaskBoardRecord(board, context={"request": request}).data)
+        return _snapshot(request, TaskBoardRecord, board, version.number, query)
+
+
+class TaskDiff(APIView):
+    @described(
+        "leaderboards",
+        "What changed on a task's board between two moments",
+        DiffRecord,
+        parameters=[DiffQuery],
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        query, moments = _moments(request)
+        version = _task_version(slug, {**query, "as_of": moments[1]})
+        boards = [service.task_board(version, user=user_of(request), as_of=m) for m in moments]
+        return _diff(request, version.number, moments, [board.rows for board in boards])
 
 
 class Leaderboard(APIView):
@@ -50,22 +85,104 @@ class Leaderboard(APIView):
         "leaderboards",
         "The overall ranking of a benchmark; weight.<category>=2 changes a category's weight",
         tables(BenchmarkBoardRecord),
-        parameters=[VersionFilter],
+        parameters=[BenchmarkBoardQuery],
     )
     def get(self, request: Request, slug: str) -> Response:
-        number = read_query(request, VersionFilter, service.WEIGHT_PREFIX).get("version")
-        versions = shown_benchmark_versions().filter(benchmark__slug=slug)
-        versions = versions.order_by("state", "-number")  # "published" comes before "retired"
-        versions = versions.filter(number=number) if number else versions
+        query = read_query(request, BenchmarkBoardQuery, service.WEIGHT_PREFIX)
+        version = _benchmark_version(slug, query)
+        wanted = board_filter(query)
         board = service.benchmark_board(
-            one(versions, f"benchmark {slug!r}"),
+            version,
             user=user_of(request),
             weights=service.weights_from_query(request.query_params.dict()),
+            category=query.get("category"),
+            as_of=query.get("as_of"),
         )
+        rows = [r for r in board.rows if wanted.accepts(r.submission, _evaluations(r))]
+        board = replace(board, rows=rows)
         if is_table(request):
             return benchmark_table(board).response(request)
-        context = {"request": request, "board": board}
-        return Response(BenchmarkBoardRecord(board, context=context).data)
+        return _snapshot(request, BenchmarkBoardRecord, board, version.number, query)
+
+
+class LeaderboardDiff(APIView):
+    @described(
+        "leaderboards",
+        "What changed on a benchmark's board between two moments",
+        DiffRecord,
+        parameters=[DiffQuery],
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        query, moments = _moments(request)
+        version = _benchmark_version(slug, {**query, "as_of": moments[1]})
+        boards = [service.benchmark_board(version, user=user_of(request), as_of=m) for m in moments]
+        return _diff(request, version.number, moments, [board.rows for board in boards])
+
+
+def _task_version(slug: str, query: dict[str, Any]) -> TaskVersion:
+    rows = _published_by(shown_task_versions(slug), query)
+    found: TaskVersion = one(
+        rows.select_related("task", "reference_set"), f"board of task {slug!r}"
+    )
+    return found
+
+
+def _benchmark_version(slug: str, query: dict[str, Any]) -> BenchmarkVersion:
+    rows = _published_by(shown_benchmark_versions().filter(benchmark__slug=slug), query)
+    found: BenchmarkVersion = one(rows, f"board of benchmark {slug!r}")
+    return found
+
+
+def _published_by(rows: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
+    """The version that is asked for, else the current one, else the newest of that time."""
+    if "version" in query:
+        return rows.filter(number=query["version"])
+    if query.get("as_of") is not None:
+        return rows.filter(published_at__lte=query["as_of"]).order_by("-number")
+    return rows.order_by("state", "-number")  # "published" comes before "retired"
+
+
+def _evaluations(row: BoardRow) -> list[Evaluation]:
+    return [cell.evaluation for cell in row.cells.values() if cell.evaluation is not None]
+
+
+def _snapshot(
+    request: Request,
+    record: type[Record],
+    board: TaskBoard | BenchmarkBoard,
+    number: int,
+    query: dict[str, Any],
+) -> Response:
+    as_of = query.get("as_of")
+    context = {"request": request, "board": board}
+    told = SimpleNamespace(**vars(board), as_of=as_of, permanent_url=None)
+    if as_of is not None:
+        kept = {**request.query_params.dict(), "version": number, "as_of": as_of.isoformat()}
+        told.permanent_url = request.build_absolute_uri(f"{request.path}?{urlencode(kept)}")
+    return Response(record(told, context=context).data)
+
+
+def _moments(request: Request) -> tuple[dict[str, Any], list[datetime]]:
+    query = read_query(request, DiffQuery)
+    moments = [query["since"], query.get("until") or timezone.now()]
+    if moments[0] > moments[1]:
+        raise ValidationError({"since": "must not be later than until."})
+    return query, moments
+
+
+def _diff(
+    request: Request,
+    number: int,
+    moments: Sequence[datetime],
+    rows: Sequence[Sequence[TaskRow | BoardRow]],
+) -> Response:
+    found = {
+        "version": number,
+        "since": moments[0],
+        "until": moments[1],
+        "changes": changes(rows[0], rows[1]),
+    }
+    return Response(DiffRecord(found, context={"request": request}).data)
 
 
 def task_table(board: TaskBoard) -> Table:

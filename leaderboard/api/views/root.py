@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularRedocView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +18,7 @@ from leaderboard.api.views.base import described
 _RESOURCES = {
     "schema": "schema",
     "docs": "docs",
+    "redoc": "redoc",
     "me": "me",
     "tokens": "tokens",
     "quota": "my-quota",
@@ -40,6 +42,12 @@ class Index(APIView):
     def get(self, request: Request) -> Response:
         names = _RESOURCES.items()
         return Response({key: reverse(f"api:{name}", request=request) for key, name in names})
+
+
+class Redoc(SpectacularRedocView):
+    """With a page of ours: drf-spectacular's takes fonts from elsewhere."""
+
+    template_name = "redoc.html"
 
 
 @extend_schema(exclude=True)
