@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from evaluator.cli.exit_codes import ExitCode
 from evaluator.exceptions import InfrastructureError
-from evaluator.sandbox.base import find_sandbox
+from evaluator.sandbox.base import SandboxPolicy, find_sandbox
 
 _MODULES = {"celery": "celery", "django": "Django", "leaderboard": "the web service"}
 _VARIABLES = ("DATABASE_URL", "CELERY_BROKER_URL", "TOUCHSTONE_SECRET_KEY")
@@ -67,4 +67,5 @@ def _check() -> None:
     ]
     if missing:
         raise InfrastructureError(f"a worker needs {'; '.join(missing)}")
-    find_sandbox()  # raises SandboxUnavailable, which says what to install
+    # Raises SandboxUnavailable, which says what to install.
+    find_sandbox(SandboxPolicy(require_cgroup=os.environ.get("TOUCHSTONE_REQUIRE_CGROUP") == "1"))
