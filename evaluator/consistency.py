@@ -123,9 +123,10 @@ class _System:
         # Every atom takes the place of its neighbour in the list.
         permuted = Disguise(rotation=np.eye(3), order=lambda n: np.roll(np.arange(n), 1))
         figures = {
-            **self._difference("repeat", None),
             **self._difference("rotation", turned),
             **self._difference("permutation", permuted),
+            # After others: a calculator that is asked twice in a row may answer from memory.
+            **self._difference("repeat", None),
             "force_gradient_error_eV_A": self._force_gradient_errors(),
         }
         if self.answer.stress is not None and self.structure.pbc.all():

@@ -118,3 +118,29 @@ def wrapped(error: Exception, cause: Exception) -> Exception:
 )
 def test_an_error_while_loading_has_its_category(error: Exception, category: ErrorCategory) -> None:
     assert server._category(error, while_loading=True) is category
+
+
+class Careless(CountingAdapter):
+    """Forgets the last answer of a batch, and gives structures of 13 atoms one force too many."""
+
+    def compute(
+        self, structures: Sequence[Structure], properties: Sequence[str]
+    ) -> list[Prediction]:
+        counts = [len(s.numbers) for s in structures]
+        self.batches.append(counts)
+        answers = [Prediction(energy=float(n), forces=np.zeros((n + (n == 13), 3))) for n in counts]
+        return answers if len(answers) == 1 else answers[:-1]
+
+
+def test_answers_that_are_too_few_are_never_given_to_the_wrong_structures() -> None:
+    adapter = Careless(max_structures=8, max_atoms=1000)
+    assert energies(answer(adapter, [1, 2, 3, 4])) == [1, 2, 3, 4]
+    assert adapter.batches == [[1, 2, 3, 4], [1, 2], [1], [2], [3, 4], [3], [4]]
+
+
+def test_forces_of_another_number_of_atoms_fail_that_structure_alone() -> None:
+    answers = answer(Careless(max_structures=1, max_atoms=1000), [1, 13, 4])
+    assert energies(answers) == [1, None, 4]
+    assert isinstance(answers[1], StructureFailure)
+    assert answers[1].status is Status.ERROR
+    assert "(14, 3), not (13, 3)" in answers[1].message
