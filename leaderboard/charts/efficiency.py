@@ -76,31 +76,28 @@ def _chart(curves: Sequence[tuple[str, Values]], title: str, description: str) -
         [{"curve": name, **_point(row)} for name, values in curves for row in values["sizes"]]
     )
     base = alt.Chart(points)
-    layers: list[alt.Chart] = [
-        base.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour),
-        base.mark_rule(strokeWidth=4, opacity=0.3).encode(
-            x=x, y="q1_ms:Q", y2="q3_ms", color=colour
-        ),
-        base.mark_point(filled=True, size=50, opacity=1).encode(
-            x=x,
-            y=y,
-            color=colour,
-            tooltip=[
-                alt.Tooltip("curve:N", title="curve"),
-                alt.Tooltip("n_atoms:Q", title="atoms"),
-                alt.Tooltip("median_ms:Q", title="median / ms", format=".4~g"),
-                alt.Tooltip("q1_ms:Q", title="first quartile / ms", format=".4~g"),
-                alt.Tooltip("q3_ms:Q", title="third quartile / ms", format=".4~g"),
-                alt.Tooltip("n_calls:Q", title="timed calls"),
-                alt.Tooltip("sandbox_ms:Q", title="of these, the sandbox / ms", format=".3~g"),
-            ],
-        ),
-    ]
+    line = base.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour)
+    quartiles = base.mark_rule(strokeWidth=4, opacity=0.3)
+    marks = base.mark_point(filled=True, size=50, opacity=1).encode(
+        x=x,
+        y=y,
+        color=colour,
+        tooltip=[
+            alt.Tooltip("curve:N", title="curve"),
+            alt.Tooltip("n_atoms:Q", title="atoms"),
+            alt.Tooltip("median_ms:Q", title="median / ms", format=".4~g"),
+            alt.Tooltip("q1_ms:Q", title="first quartile / ms", format=".4~g"),
+            alt.Tooltip("q3_ms:Q", title="third quartile / ms", format=".4~g"),
+            alt.Tooltip("n_calls:Q", title="timed calls"),
+            alt.Tooltip("sandbox_ms:Q", title="of these, the sandbox / ms", format=".3~g"),
+        ],
+    )
+    chart = line + quartiles.encode(x=x, y="q1_ms:Q", y2="q3_ms", color=colour) + marks
     fits = [{"curve": name, **end} for name, values in curves for end in _fit(values)]
     if fits:
         dashed = alt.Chart(pd.DataFrame(fits)).mark_line(strokeDash=[5, 4], opacity=0.8)
-        layers.append(dashed.encode(x=x, y=y, color=colour))
-    return finished(alt.layer(*layers).properties(width=430, height=360), title, description)
+        chart = chart + dashed.encode(x=x, y=y, color=colour)
+    return finished(chart.properties(width=430, height=360), title, description)
 
 
 def _point(row: Values) -> dict[str, Any]:
