@@ -142,7 +142,7 @@ class Stack:
             try:
                 if requests.get(f"{self.url}/api/v1/", timeout=5).ok:
                     return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 time.sleep(0.2)
         raise DemoError(f"The web server did not answer within 60 s; see {self.log_path('web')}")
 
