@@ -2,8 +2,8 @@
 
 matcalc (github.com/materialsvirtuallab/matcalc) is what many use for such properties. It is no
 dependency: without it the section says so. It is handed the very calculator that the evaluation
-uses, in the same precision, in one process in which torch has a thread for each core (BLAS one,
-as here); its parameters are set to the task's wherever it has them.
+uses, in the same precision, in one process with several threads of torch (BLAS has one, as here);
+its parameters are set to the task's wherever it has them.
 """
 
 from __future__ import annotations
@@ -121,8 +121,11 @@ def why_not() -> str:
     return f"not measured: {', '.join(missing)} is not installed" if missing else ""
 
 
-def compare(slug: str, rounds: int, sandbox: Sandbox) -> Comparison:
-    """Both ways in turns, ``rounds`` times. Raises RuntimeError when an evaluation fails."""
+def compare(slug: str, rounds: int, sandbox: Sandbox, n_threads: int) -> Comparison:
+    """Both ways in turns, ``rounds`` times; matcalc with so many threads of torch.
+
+    Raises RuntimeError when an evaluation fails.
+    """
     names, _ = TASKS[slug]
     with tempfile.TemporaryDirectory(prefix="touchstone-bench-") as folder:
         workload = _workload(slug, names, Path(folder))
@@ -130,7 +133,12 @@ def compare(slug: str, rounds: int, sandbox: Sandbox) -> Comparison:
         for _ in range(rounds):
             for name, seconds, numbers, run in (
                 ("ours", found.ours_s, found.ours, lambda: _ours(workload, sandbox)),
-                ("matcalc", found.matcalc_s, found.matcalc, lambda: _elsewhere(workload)),
+                (
+                    "matcalc",
+                    found.matcalc_s,
+                    found.matcalc,
+                    lambda: _elsewhere(workload, n_threads),
+                ),
             ):
                 spent, got, found.n_calls[name] = run()
                 seconds.append(spent)
@@ -138,14 +146,15 @@ def compare(slug: str, rounds: int, sandbox: Sandbox) -> Comparison:
     return found
 
 
-def section(rounds: int, sandbox: Sandbox) -> str:
-    """A section of the results page, in Markdown."""
+def section(rounds: int, sandbox: Sandbox, n_threads: int | None = None) -> str:
+    """A section of the results page, in Markdown; matcalc has a thread for each core by default."""
     head = f"## Beside matcalc\n\n{' '.join(str(__doc__).split())}\n\n"
     if reason := why_not():
         return f"{head}({reason}.)\n"
-    found = [compare(slug, rounds, sandbox) for slug in TASKS]
-    version = machine.package_version("matcalc")
-    return f"{head}{_table(found)}\n\nmatcalc {version}. {_NOTES}\n"
+    threads = n_threads or machine.n_cores()
+    found = [compare(slug, rounds, sandbox, threads) for slug in TASKS]
+    version = f"matcalc {machine.package_version('matcalc')}, threads of torch: {threads}"
+    return f"{head}{_table(found)}\n\n{version}. {_NOTES}\n"
 
 
 _NOTES = (
@@ -239,20 +248,20 @@ def _ours(workload: Workload, sandbox: Sandbox) -> Run:
     return timings["simulating_s"] + timings["scoring_s"], numbers, n_calls
 
 
-def _elsewhere(workload: Workload) -> Run:
+def _elsewhere(workload: Workload, n_threads: int) -> Run:
     """matcalc in a fresh process, so that neither way finds the other's threads or caches."""
     with _SPAWN.Pool(1) as pool:
-        return pool.apply_async(_matcalc, (workload,)).get(timeout=_TIMEOUT_S)
+        return pool.apply_async(_matcalc, (workload, n_threads)).get(timeout=_TIMEOUT_S)
 
 
-def _matcalc(workload: Workload) -> Run:
+def _matcalc(workload: Workload, n_threads: int) -> Run:
     os.environ["HF_HUB_OFFLINE"] = "1"  # it asks there for a list of potentials
     with threadpool_limits(1, user_api="blas"):
-        return _timed_matcalc(workload)
+        return _timed_matcalc(workload, n_threads)
 
 
-def _timed_matcalc(workload: Workload) -> Run:
-    calculator = AdapterCalculator(workload.load(n_threads=machine.n_cores()))
+def _timed_matcalc(workload: Workload, n_threads: int) -> Run:
+    calculator = AdapterCalculator(workload.load(n_threads=n_threads))
     systems = [s for s in references.read(workload.reference) if s.id in workload.only]
     warm = systems[0].atoms.copy()
     warm.calc = calculator
@@ -314,8 +323,9 @@ def _matcalc_phonons(
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.performance.matcalc_comparison")
     parser.add_argument("--rounds", type=int, default=3, help="repetitions (default: 3)")
+    parser.add_argument("--threads", type=int, help="of torch in matcalc (default: one per core)")
     chosen = parser.parse_args(arguments)
-    print(section(chosen.rounds, find_sandbox(SandboxPolicy())))
+    print(section(chosen.rounds, find_sandbox(SandboxPolicy()), chosen.threads))
     return 0
 
 
