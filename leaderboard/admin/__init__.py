@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from leaderboard.admin import accounts, benchmarks, evaluations, potentials, tasks, workers
+from leaderboard.admin import accounts, benchmarks, evaluations, potentials, tasks, teams, workers
 
-__all__ = ["accounts", "benchmarks", "evaluations", "potentials", "tasks", "workers"]
+__all__ = ["accounts", "benchmarks", "evaluations", "potentials", "tasks", "teams", "workers"]
 
 admin.site.site_header = "Touchstone administration"
 admin.site.site_title = "Touchstone"

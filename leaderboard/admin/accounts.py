@@ -13,7 +13,7 @@ from leaderboard.services.accounts import revoke_token
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ReadOnlyAdmin):
-    list_display = ("hint", "user", "name", "created_at", "last_used_at", "revoked_at")
+    list_display = ("hint", "user", "name", "scopes", "expires_at", "last_used_at", "revoked_at")
     list_select_related = ("user",)
     search_fields = ("hint", "name", "user__username")
     exclude = ("token_hash",)

@@ -20,7 +20,7 @@ class PotentialAdmin(ModelAdmin):
     list_filter = ("is_baseline", "architecture", "level_of_theory")
     list_select_related = ("owner",)
     search_fields = ("name", "slug", "authors", "owner__username")
-    autocomplete_fields = ("owner",)
+    autocomplete_fields = ("owner", "team")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ANN401
         return ("slug", "created_at") if obj else ("created_at",)

@@ -73,7 +73,7 @@ def require_scope(token: ApiToken, scope: str) -> None:
     """Raises PermissionDenied, with the scope in the member ``missing_scope``, if it lacks."""
     if scope not in token.scopes:
         error = PermissionDenied(
-            f"The API token {token.hint}... lacks the scope {scope!r}; it has "
+            f"The API token {token.hint}... lacks the scope {str(scope)!r}; it has "
             f"{', '.join(token.scopes)}. Make one with this scope on your account's page, or with "
             "POST /api/v1/tokens/."
         )

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 from django.urls.converters import StringConverter
 
-from leaderboard.web import accounts, boards, docs, evaluations, potentials, status, tasks
+from leaderboard.web import accounts, boards, docs, evaluations, potentials, status, tasks, teams
 
 
 class DottedSlug(StringConverter):
@@ -38,5 +38,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/", accounts.account, name="account"),
     path("account/tokens/", accounts.token_create, name="token-create"),
     path("account/tokens/<int:pk>/revoke/", accounts.token_revoke, name="token-revoke"),
+    path("teams/", teams.team_create, name="team-create"),
+    path("teams/<dotted-slug:slug>/", teams.team, name="team"),
+    path("teams/<dotted-slug:slug>/invite/", teams.team_invite, name="team-invite"),
+    path(
+        "teams/<dotted-slug:slug>/invitations/<uuid:pk>/revoke/",
+        teams.team_uninvite,
+        name="team-uninvite",
+    ),
+    path("teams/<dotted-slug:slug>/members/<str:username>/", teams.team_member, name="team-member"),
+    path("invitations/<uuid:pk>/", teams.invitation, name="invitation"),
     path("robots.txt", status.robots, name="robots"),
 ]

@@ -149,4 +149,13 @@ socialaccount_login_cancelled        get - 200 200 200 200 200 200
 account                   get    -        302 200 200 200 200 200
 token-create              post   -        302 201 201 201 201 201
 token-revoke              post   -        302 404 404 404 302 404
+team                      get    -        302 404 200 200 200 200
+team-create               post   -        302 302 302 302 302 302
+# With nothing typed: refused for what it says (400) or for who asks (403).
+team-invite               post   -        302 404 403 403 400 400
+team-uninvite             post   -        302 404 403 403 302 302
+team-member               post   -        302 404 302 403 302 302
+# The stranger is invited.
+invitation                get    -        302 200 404 404 404 404
+invitation                post   -        302 302 404 404 404 404
 """

@@ -11,6 +11,7 @@ from django.test import Client
 
 from leaderboard import models
 from leaderboard.enums import EvaluationState
+from leaderboard.services import teams
 from tests.leaderboard import factories
 from tests.leaderboard.gallery import build_site
 
@@ -32,6 +33,10 @@ def act(admin: Client, model: str, action: str, *rows: Any) -> list[str]:
 def test_every_list_opens_can_be_searched_and_so_can_its_rows(admin: Client) -> None:
     build_site()
     models.ApiToken.create(factories.user(), "laptop")
+    team = teams.create_team(factories.user(), "the-team", "The team")
+    teams.invite(factories.user(), team, "viewer", email="eve@example.org")
+    models.QuotaOverride.objects.create(team=team, per_day=5, reason="a trial")
+    models.Charge.objects.create(evaluation=models.Evaluation.objects.all()[0], team=team)
     listed = [m for m in django_admin.site._registry if m._meta.app_label == "leaderboard"]
     assert {m.__name__ for m in listed} >= {"TaskVersion", "Evaluation", "Worker", "Submission"}
     for model in listed:
