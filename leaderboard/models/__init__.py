@@ -1,12 +1,14 @@
 """The data model; one file per word of the domain."""
 
 from leaderboard.models.account import ApiToken
+from leaderboard.models.audit import AuditEntry
 from leaderboard.models.benchmark import Benchmark, BenchmarkTask, BenchmarkVersion
 from leaderboard.models.evaluation import Evaluation, Event, Score, SystemResult
 from leaderboard.models.idempotency import IdempotencyKey
 from leaderboard.models.output import EvaluationFile, KeptSystem
 from leaderboard.models.potential import Potential
 from leaderboard.models.reference import ReferenceSet
+from leaderboard.models.reference_upload import ReferenceUpload
 from leaderboard.models.submission import Artifact, Submission
 from leaderboard.models.task import Task, TaskVersion
 from leaderboard.models.team import Invitation, Membership, Team
@@ -18,6 +20,7 @@ from leaderboard.models.worker import Worker
 __all__ = [
     "ApiToken",
     "Artifact",
+    "AuditEntry",
     "Benchmark",
     "BenchmarkTask",
     "BenchmarkVersion",
@@ -32,6 +35,7 @@ __all__ = [
     "Potential",
     "QuotaOverride",
     "ReferenceSet",
+    "ReferenceUpload",
     "RequestCount",
     "Score",
     "Submission",

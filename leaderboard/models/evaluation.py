@@ -28,8 +28,9 @@ class EvaluationQuerySet(models.QuerySet["Evaluation"]):
             submission__visibility=Visibility.PUBLIC, submission__withdrawn_at__isnull=True
         )
         if user.is_anonymous:
-            return self.filter(public)
-        return self.filter(public | potentials_of(user, "submission__potential__"))
+            return self.filter(public, is_dry_run=False)
+        own = potentials_of(user, "submission__potential__")
+        return self.filter(public | own, is_dry_run=False)
 
     def current(self) -> EvaluationQuerySet:
         """Leaves out those that a re-evaluation has superseded."""
@@ -52,6 +53,11 @@ class Evaluation(models.Model):
     )
     is_current = models.BooleanField(
         default=True, help_text="False once a re-evaluation has superseded it."
+    )
+    is_dry_run = models.BooleanField(
+        default=False,
+        db_default=False,  # the previous release writes rows without it
+        help_text="An administrator's trial of a task version: on no board, seen by the staff.",
     )
     supersedes = models.OneToOneField(
         "self",
@@ -172,6 +178,10 @@ class Evaluation(models.Model):
                 fields=("submission", "task_version"),
                 condition=models.Q(is_current=True),
                 name="one_current_evaluation",
+            ),
+            models.CheckConstraint(
+                name="dry_run_is_never_current",
+                condition=models.Q(is_dry_run=False) | models.Q(is_current=False),
             ),
             models.CheckConstraint(
                 name="ended_evaluation_has_verdict_and_time",

@@ -39,6 +39,12 @@ class ReferenceSet(models.Model):
     is_public = models.BooleanField(
         default=True, help_text="Reference values of a hidden set are never shown."
     )
+    summary = models.JSONField(
+        default=dict,
+        db_default={},  # the previous release writes rows without it
+        blank=True,
+        help_text="What was found in it when it was checked: counts, ranges, a dummy's errors.",
+    )
     created_at = models.DateTimeField(auto_now_add=True, help_text="When it was loaded.")
 
     class Meta:

@@ -307,6 +307,8 @@ def _request_cancel(evaluation: Evaluation, by: str) -> None:
 
 
 def _check_repeatable(old: Evaluation) -> None:
+    if old.is_dry_run:
+        raise ConflictError("It was a dry run. Ask for another one at its task version.")
     if not old.is_current:
         raise ConflictError("It was repeated already; repeat the newer one.")
     if not old.has_ended:

@@ -9,5 +9,6 @@ from leaderboard.services import webhooks
 def record(evaluation: Evaluation, kind: str, **data: object) -> Event:
     """Store an event, with a delivery for each webhook that asked for its kind."""
     event = Event.objects.create(evaluation=evaluation, kind=kind, data=data)
-    webhooks.enqueue(event)
+    if not evaluation.is_dry_run:  # the administrators' own business
+        webhooks.enqueue(event)
     return event

@@ -208,6 +208,7 @@ def _stood(as_of: datetime) -> QuerySet[Evaluation]:
         Q(submission__withdrawn_at__isnull=True) | Q(submission__withdrawn_at__gt=as_of),
         Q(superseded_by__isnull=True) | Q(superseded_by__queued_at__gt=as_of),
         submission__visibility=Visibility.PUBLIC,
+        is_dry_run=False,
         state=EvaluationState.SUCCEEDED,
         finished_at__lte=as_of,
     )
