@@ -119,8 +119,18 @@ def test_batches_are_chosen_where_each_call_has_a_price(prepared: Prepared) -> N
     assert max(n for session in sessions for n, _ in session.calls) == 16
 
 
+class WorseTogether(CountingSession):
+    """Takes longer for each structure the more of them there are, as where caches overflow."""
+
+    def compute(
+        self, structures: Sequence[Structure], properties: Sequence[str], timeout_s: float
+    ) -> list[Answer]:
+        time.sleep(0.01 * len(structures) * (1 + len(structures) / 8))
+        return super().compute(structures, properties, timeout_s)
+
+
 def test_one_structure_at_a_time_stays_where_batches_bring_nothing(prepared: Prepared) -> None:
-    plan, _, _ = run(prepared, lambda n_threads: Timed(0.0, 0.02))
+    plan, _, _ = run(prepared, lambda n_threads: WorseTogether())
     assert replace(plan, origin="rule", candidates=()) == RULE
     assert plan.origin == "calibration"
     assert len(plan.candidates) >= 2
