@@ -58,7 +58,9 @@ def revoke_token(user: User, token: ApiToken) -> None:
 def is_confirmed(user: AbstractBaseUser) -> bool:
     """Whether one may sign in: an address is confirmed, or an administrator made the account.
 
-    The latter has no row of allauth's until its owner enters an address.
+    The latter has no row of allauth's until its owner enters an address, and whoever has been in
+    before is not shut out for it. Who signed up cannot have been in without confirming.
     """
     addresses = EmailAddress.objects.filter(user_id=user.pk)
-    return not addresses.exists() or addresses.filter(verified=True).exists()
+    is_known = user.last_login is not None or not addresses.exists()
+    return is_known or addresses.filter(verified=True).exists()

@@ -98,6 +98,7 @@ class UploadDetail(APIView):
 
 
 class UploadPart(APIView):
+    throttle_scope = "upload"
     permission_classes = (IsAuthenticated,)
     parser_classes = (OctetStreamParser,)
 

@@ -143,3 +143,11 @@ def test_an_address_is_changed_once_the_new_one_is_confirmed(client: Client) -> 
     confirmation = next(n for n, m in enumerate(mail.outbox) if m.to == ["new@example.org"])
     client.post(link_of(confirmation))
     assert User.objects.get().email == "new@example.org"
+
+
+def test_who_was_let_in_before_is_not_shut_out_by_an_address_that_waits(client: Client) -> None:
+    factories.user("alice")
+    assert sign_in(client, "alice", "a good password")
+    assert "not confirmed" in client.get("/account/email/").content.decode()
+    assert not EmailAddress.objects.filter(verified=True).exists()
+    assert sign_in(Client(), "alice", "a good password")
