@@ -14,6 +14,7 @@ from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from leaderboard import models
@@ -137,7 +138,8 @@ def parameters(row: Row, stage: Stage) -> dict[str, Any]:
 
 
 def body(row: Row, stage: Stage) -> Any:
-    """What is sent. An endpoint that needs something gets its entry here."""
+    """What is sent, or asked in the query. An endpoint that needs something gets its entry here."""
+    since = {"since": timezone.now().isoformat()}
     whole = {"filename": "b.json", "size_bytes": 3, "sha256": "0" * 64}
     BODIES: dict[tuple[str, str], Any] = {
         ("api:tokens", "post"): {"name": "for work"},
@@ -154,6 +156,8 @@ def body(row: Row, stage: Stage) -> Any:
         ("api:upload-part", "put"): EMT,
         ("api:submissions", "post"): form(stage.side(row.case).potential.slug),
         ("api:evaluation-reevaluate", "post"): {"reason": "better hardware"},
+        ("api:leaderboard-diff", "get"): since,
+        ("api:task-diff", "get"): since,
         ("token-create", "post"): {"name": "for work"},
     }
     return BODIES.get((row.name, row.method), {})
@@ -197,7 +201,9 @@ def ask(row: Row, address: str, client: APIClient, name: str, data: Any) -> Any:
         headers = {"X-Part-SHA256": sha256}
         return client.generic(row.method.upper(), address, data, kind, headers=headers)
     kind = "multipart" if (row.name, row.method) == ("api:submissions", "post") else "json"
-    sent = None if row.method in {"get", "delete"} else data
+    sent = None if row.method == "delete" else data  # of a GET: the query
+    if row.method == "get":
+        return client.get(address, sent)
     return getattr(client, row.method)(address, sent, format=kind)
 
 

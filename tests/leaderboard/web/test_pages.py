@@ -353,7 +353,7 @@ def test_pages_take_a_constant_number_of_queries(client: Client, n: int) -> None
         "potential": 10,
         "submission": 2,
         "progress": 2,
-        "evaluation": 4,
+        "evaluation": 5,
         "queue": 5,
     }
 
