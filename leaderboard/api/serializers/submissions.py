@@ -25,8 +25,11 @@ _DESCRIBED = (*POTENTIAL_FIELDS, "is_baseline")
 
 
 class PotentialRecord(serializers.ModelSerializer[Potential]):
+    # Addresses in requests; in answers also empty texts.
+    paper_url = serializers.CharField(read_only=True, help_text="The paper that describes it.")
+    code_url = serializers.CharField(read_only=True, help_text="Where its code is.")
     url = Link("potential", "slug")
-    page = serializers.URLField(source="get_absolute_url", read_only=True)
+    page = serializers.CharField(source="get_absolute_url", read_only=True)
     owner = serializers.CharField(
         source="owner.username", read_only=True, help_text="Who registered it."
     )
@@ -85,7 +88,7 @@ class ArtifactRecord(Record):
 
 class SubmissionRecord(serializers.ModelSerializer[Submission]):
     url = Link("submission")
-    page = serializers.URLField(source="get_absolute_url", read_only=True)
+    page = serializers.CharField(source="get_absolute_url", read_only=True)
     potential = PotentialLink(read_only=True)
     artifact = ArtifactRecord(source="*", read_only=True)
     settings = JSONObject(read_only=True)

@@ -29,7 +29,7 @@ class TeamChange(StrictRequest):
 class TeamRecord(Record):
     slug = serializers.CharField()
     url = Link("team", "slug")
-    page = serializers.URLField(source="get_absolute_url", help_text="Path of its page.")
+    page = serializers.CharField(source="get_absolute_url", help_text="Path of its page.")
     name = serializers.CharField()
     role = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
@@ -67,7 +67,7 @@ class InvitationRequest(StrictRequest):
 class InvitationRecord(Record):
     id = serializers.UUIDField()
     url = Link("invitation", "pk")
-    page = serializers.URLField(source="get_absolute_url", help_text="Path of its page.")
+    page = serializers.CharField(source="get_absolute_url", help_text="Path of its page.")
     team = serializers.CharField(source="team.slug")
     team_name = serializers.CharField(source="team.name")
     role = serializers.ChoiceField(choices=TeamRole.choices)

@@ -101,6 +101,7 @@ class UploadPart(APIView):
     throttle_scope = "upload"
     permission_classes = (IsAuthenticated,)
     parser_classes = (OctetStreamParser,)
+    throttle_scope = "upload"
 
     @described(
         "uploads",
