@@ -122,7 +122,7 @@ def build(
         raw.append(_fetch(file, mirror, cache))
     report(len(known.files), len(known.files) + 1)
     frames, metadata = BUILDERS[known.builder](raw, known.options)
-    path = _store(known, _canonical_bytes(frames), cache)
+    path = _store(known, canonical_bytes(frames), cache)
     report(len(known.files) + 1, len(known.files) + 1)
     systems = [_system(atoms, i) for i, atoms in enumerate(frames)]
     return BuiltReference(
@@ -165,7 +165,8 @@ def _fetch(file: RawFile, mirror: Path | None, cache: Path) -> Path:
     return target
 
 
-def _canonical_bytes(frames: Sequence[Atoms]) -> bytes:
+def canonical_bytes(frames: Sequence[Atoms]) -> bytes:
+    """The canonical file of these structures."""
     text = io.StringIO()
     ase.io.write(text, frames, format="extxyz")
     return text.getvalue().encode()

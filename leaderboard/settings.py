@@ -226,6 +226,10 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20  # request bodies that are not files
 MAX_ARTIFACT_BYTES = _whole_number("TOUCHSTONE_MAX_ARTIFACT_MIB", 512) * 2**20
 #: The largest file that may be uploaded in parts.
 MAX_UPLOAD_BYTES = _whole_number("TOUCHSTONE_MAX_UPLOAD_MIB", 2048) * 2**20
+#: Reference sets that administrators upload: size of the file; time and memory to read it.
+MAX_REFERENCE_BYTES = _whole_number("TOUCHSTONE_MAX_REFERENCE_MIB", 64) * 2**20
+REFERENCE_CHECK_S = _whole_number("TOUCHSTONE_REFERENCE_CHECK_S", 90)
+REFERENCE_CHECK_MIB = _whole_number("TOUCHSTONE_REFERENCE_CHECK_MIB", 4096)
 #: Streams of events: how long each lasts, and how many threads of a web process they may keep.
 STREAM_S = _whole_number("TOUCHSTONE_STREAM_S", 55)
 STREAMS_PER_PROCESS = _whole_number("TOUCHSTONE_STREAMS_PER_PROCESS", 2)

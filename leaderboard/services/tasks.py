@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -21,11 +22,13 @@ from leaderboard.services.task_checks import check_task_version
 
 __all__ = [
     "ReferenceDescription",
+    "check_reference_description",
     "check_task_version",
     "evaluate_everyone",
     "publish_benchmark_version",
     "publish_task_version",
     "reference_path",
+    "retire_version",
     "store_reference_set",
 ]
 
@@ -50,12 +53,16 @@ class ReferenceDescription:
 
 
 def store_reference_set(
-    source: Path | Upload, description: ReferenceDescription, expected_sha256: str | None = None
+    source: Path | Upload,
+    description: ReferenceDescription,
+    expected_sha256: str | None = None,
+    summary: Mapping[str, Any] | None = None,
 ) -> ReferenceSet:
     """Store the canonical extended XYZ file and its description; the same again changes nothing.
 
-    Raises SubmissionError for wrong bytes or a bad description, ConflictError when other bytes
-    stand under this slug and version already: new data is a new version.
+    ``summary`` is what its check found. Raises SubmissionError for wrong bytes or a bad
+    description, ConflictError when other bytes stand under this slug and version already: new data
+    is a new version.
     """
     # Hidden reference values are nobody else's to read on this machine.
     blob = blobs.write(_chunks(source), mode=0o440)
@@ -65,12 +72,32 @@ def store_reference_set(
         if expected_sha256 not in (None, blob.sha256):
             sentence = f"The file has the SHA-256 {blob.sha256}, not {expected_sha256}."
             raise SubmissionError({"sha256": sentence})
-        row = ReferenceSet(sha256=blob.sha256, size_bytes=blob.size_bytes, **_fields(description))
+        row = ReferenceSet(
+            sha256=blob.sha256,
+            size_bytes=blob.size_bytes,
+            summary=dict(summary or {}),
+            **_fields(description),
+        )
         _check_description(row)
         blob.keep(row.storage_name)
     finally:
         blob.discard()
     return _get_or_create(row)
+
+
+def check_reference_description(
+    description: ReferenceDescription, found: Mapping[str, Any]
+) -> None:
+    """Say now what ``store_reference_set`` would complain of: bad fields, a version with other
+    bytes. ``found`` tells the canonical file's sha256 and size_bytes. Stores nothing.
+    """
+    row = ReferenceSet(
+        sha256=found["sha256"], size_bytes=found["size_bytes"], **_fields(description)
+    )
+    _check_description(row)
+    stored = ReferenceSet.objects.filter(slug=row.slug, version=row.version).first()
+    if stored is not None:
+        _check_same_bytes(stored, row)
 
 
 def reference_path(reference: ReferenceSet) -> Path:
@@ -98,6 +125,17 @@ def publish_task_version(version: TaskVersion) -> TaskVersion:
     return version
 
 
+def retire_version(version: TaskVersion | BenchmarkVersion) -> None:
+    """Shown as before, but no longer current. Raises ConflictError unless it is published."""
+    model = type(version)
+    retired = model._default_manager.filter(pk=version.pk, state=VersionState.PUBLISHED).update(
+        state=VersionState.RETIRED
+    )
+    if not retired:
+        raise ConflictError("Only a published version can be retired.")
+    version.refresh_from_db(fields=["state"])
+
+
 def publish_benchmark_version(version: BenchmarkVersion) -> BenchmarkVersion:
     """Freeze a draft collection of published task versions. Raises SubmissionError."""
     with transaction.atomic():
@@ -110,14 +148,14 @@ def publish_benchmark_version(version: BenchmarkVersion) -> BenchmarkVersion:
     return version
 
 
-def evaluate_everyone(version: TaskVersion) -> list[Evaluation]:
+def evaluate_everyone(version: TaskVersion, priority: int = 0) -> list[Evaluation]:
     """Queue every submission that was not withdrawn and lacks an evaluation; returns the new."""
     if version.state != VersionState.PUBLISHED:
         raise ConflictError(f"{version} is not published, so nothing is evaluated on it.")
     return [
         evaluation
         for submission in Submission.objects.filter(withdrawn_at__isnull=True)
-        for evaluation in queue_evaluations(submission, [version])
+        for evaluation in queue_evaluations(submission, [version], priority)
     ]
 
 
@@ -148,6 +186,11 @@ def _get_or_create(row: ReferenceSet) -> ReferenceSet:
     stored, _ = ReferenceSet.objects.get_or_create(
         slug=row.slug, version=row.version, defaults=fields
     )
+    _check_same_bytes(stored, row)
+    return stored
+
+
+def _check_same_bytes(stored: ReferenceSet, row: ReferenceSet) -> None:
     if stored.sha256 != row.sha256:
         raise ConflictError(
             {
@@ -155,7 +198,6 @@ def _get_or_create(row: ReferenceSet) -> ReferenceSet:
                 "Give the new data a new version."
             }
         )
-    return stored
 
 
 def _check_is_draft(state: str, name: str) -> None:

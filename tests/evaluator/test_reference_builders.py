@@ -32,7 +32,7 @@ def write_rare_events(folder: Path) -> list[Path]:
 def test_snapshots_carry_their_own_forces_and_marks(tmp_path: Path) -> None:
     frames, metadata = silicon_rare_events(write_rare_events(tmp_path), {"families": ["vacancy"]})
     path = tmp_path / "set.extxyz"
-    path.write_bytes(references._canonical_bytes(frames))
+    path.write_bytes(references.canonical_bytes(frames))
     first, second = references.read(path)
 
     assert metadata == {"n_migrating_atoms": 1}

@@ -225,7 +225,7 @@ def registered(
         KNOWN["mlearn-test"],
         name="tiny",
         sha256=hashlib.sha256(
-            references._canonical_bytes(mlearn([folder / "test.json"], {})[0])
+            references.canonical_bytes(mlearn([folder / "test.json"], {})[0])
         ).hexdigest(),
         files=(
             RawFile(

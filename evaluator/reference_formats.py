@@ -1,0 +1,236 @@
+"""Reads structures with reference values from a file that somebody uploaded.
+
+Extended XYZ and JSON, both text: nothing is unpickled and nothing is run. Everything is turned into
+the units of the canonical form: energy of the whole structure in eV, forces in eV/Å, stress in
+eV/Å³ with ASE's sign (positive under tension).
+
+JSON is a list of objects, or ``{"structures": [...]}``, each with ``symbols`` (or ``numbers``),
+``positions`` in Å, and, where there are, ``cell`` in Å, ``pbc``, ``system_id``, ``family``,
+``energy``, ``forces``, ``stress`` and ``values`` (other numbers by name).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.stress import full_3x3_to_voigt_6_stress
+from ase.units import Bohr, GPa, Hartree, kcal, kJ, mol
+from numpy.typing import NDArray
+
+from evaluator.exceptions import SubmissionError
+
+ENERGY_UNITS: Mapping[str, float] = {
+    "eV": 1.0,
+    "eV/atom": 1.0,
+    "meV/atom": 1e-3,
+    "Ha": Hartree,
+    "kcal/mol": kcal / mol,
+    "kJ/mol": kJ / mol,
+}
+FORCE_UNITS: Mapping[str, float] = {
+    "eV/Å": 1.0,
+    "meV/Å": 1e-3,
+    "Ha/Bohr": Hartree / Bohr,
+    "kcal/mol/Å": kcal / mol,
+}
+#: VASP writes kbar, positive under compression.
+STRESS_UNITS: Mapping[str, float] = {"eV/Å³": 1.0, "GPa": GPa, "kbar (VASP)": -0.1 * GPa}
+
+_JSON_KEYS = frozenset(
+    {"symbols", "numbers", "positions", "cell", "pbc", "system_id", "family", "values"}
+    | {"energy", "forces", "stress"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convention:
+    """Under which names, and in which units, the file has its reference values."""
+
+    energy_name: str = "energy"
+    forces_name: str = "forces"
+    stress_name: str = "stress"
+    energy_unit: str = "eV"
+    force_unit: str = "eV/Å"
+    stress_unit: str = "eV/Å³"
+
+
+def read_structures(path: Path, convention: Convention) -> list[Atoms]:
+    """Read a file by its suffix, ``.json`` or anything else for extended XYZ.
+
+    Each structure has its own calculator with the values found, in canonical units, and text as
+    ``system_id`` and ``family``. Raises SubmissionError, naming the structure.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SubmissionError(
+            "The file is no text: extended XYZ or JSON in UTF-8 is needed."
+        ) from error
+    is_json = path.suffix == ".json"
+    frames = _from_json(text) if is_json else _from_extxyz(path)
+    if not frames:
+        raise SubmissionError("The file holds no structure.")
+    names = Convention() if is_json else convention
+    return [_canonical(atoms, i, names, convention) for i, atoms in enumerate(frames)]
+
+
+def _from_extxyz(path: Path) -> list[Atoms]:
+    try:
+        return list(ase.io.iread(path, ":", format="extxyz"))
+    except MemoryError:
+        raise
+    except Exception as error:  # given nonsense, this parser raises anything
+        raise SubmissionError(
+            f"It cannot be read as extended XYZ: {type(error).__name__}: {str(error)[:300]}"
+        ) from error
+
+
+def _from_json(text: str) -> list[Atoms]:
+    try:
+        content = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise SubmissionError("It cannot be read as JSON: it is nested too deep.") from error
+    except ValueError as error:
+        raise SubmissionError(f"It cannot be read as JSON: {error}") from error
+    rows = content.get("structures") if isinstance(content, dict) else content
+    if not isinstance(rows, list):
+        raise SubmissionError('JSON must be a list of structures, or {"structures": [...]}.')
+    return [_structure(row, i) for i, row in enumerate(rows)]
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON, and no reference value")
+
+
+def _structure(row: Any, index: int) -> Atoms:  # noqa: ANN401  (any JSON value)
+    if not isinstance(row, dict):
+        raise SubmissionError(f"Structure {index} must be a JSON object.")
+    unknown = sorted(set(row) - _JSON_KEYS)
+    if unknown:
+        raise SubmissionError(
+            f"Structure {index} has {', '.join(unknown)}; known are {', '.join(sorted(_JSON_KEYS))}"
+            ". Other numbers belong into values."
+        )
+    values = row.get("values", {})
+    try:
+        if not isinstance(values, dict):
+            raise TypeError("values must be an object")
+        atoms = Atoms(
+            symbols=row.get("symbols"),
+            numbers=row.get("numbers"),
+            positions=np.asarray(row["positions"], dtype=float),
+            cell=row.get("cell"),
+            pbc=row.get("pbc", "cell" in row),
+        )
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise SubmissionError(f"Structure {index}: {type(error).__name__}: {error}") from error
+    atoms.info = {
+        **values,
+        **{k: row[k] for k in ("system_id", "family", "energy", "stress") if k in row},
+    }
+    if "forces" in row:
+        atoms.info["forces"] = row["forces"]
+    return atoms
+
+
+def _canonical(atoms: Atoms, index: int, names: Convention, units: Convention) -> Atoms:
+    info, arrays = dict(atoms.info), atoms.arrays
+    found = dict(atoms.calc.results) if atoms.calc is not None else {}
+
+    def take(name: str, usual: str) -> Any:  # noqa: ANN401  (whatever the file holds)
+        if name in found and name == usual:
+            return found[name]
+        return info.pop(name, None) if name in info else arrays.get(name)
+
+    results = {
+        "energy": _scaled(
+            take(names.energy_name, "energy"), index, "energy", (), ENERGY_UNITS[units.energy_unit]
+        ),
+        "forces": _scaled(
+            take(names.forces_name, "forces"),
+            *(index, "forces", (len(atoms), 3), FORCE_UNITS[units.force_unit]),
+        ),
+        "stress": _scaled(
+            take(names.stress_name, "stress"),
+            *(index, "stress", None, STRESS_UNITS[units.stress_unit]),
+        ),
+    }
+    if results["energy"] is not None and units.energy_unit.endswith("/atom"):
+        results["energy"] = results["energy"] * len(atoms)
+    bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    if "migrating" in arrays:
+        bare.set_array("migrating", arrays["migrating"])
+    bare.info = _kept(info, index)
+    given = {k: v if v.ndim else float(v) for k, v in results.items() if v is not None}
+    bare.calc = SinglePointCalculator(bare, **given)
+    return bare
+
+
+def _scaled(
+    value: Any,  # noqa: ANN401  (whatever the file holds)
+    index: int,
+    name: str,
+    shape: tuple[int, ...] | None,
+    factor: float,
+) -> NDArray[np.float64] | None:
+    """The numbers in canonical units; a stress comes as 6 numbers or as a matrix."""
+    if value is None:
+        return None
+    try:
+        numbers = np.asarray(value, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise SubmissionError(f"Structure {index}: {name} is not made of numbers.") from error
+    if shape is None:
+        if numbers.size == 9:
+            numbers = full_3x3_to_voigt_6_stress(numbers.reshape(3, 3))
+        shape = (6,)
+    if numbers.shape != shape:
+        raise SubmissionError(
+            f"Structure {index}: {name} must have the shape {shape}, not {numbers.shape}."
+        )
+    if not np.isfinite(numbers).all():
+        raise SubmissionError(f"Structure {index}: {name} is not a finite number everywhere.")
+    return numbers * factor
+
+
+def _kept(info: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """Names and other numbers; texts and the like tell nothing that could be compared."""
+    kept: dict[str, Any] = {}
+    for name, value in info.items():
+        numbers = np.asarray(value) if isinstance(value, list) and value else value
+        if isinstance(numbers, np.ndarray):
+            if numbers.dtype.kind in "iuf":
+                kept[_plain(name)] = numbers.astype(float)
+        elif isinstance(numbers, int | float | np.number) and not isinstance(numbers, bool):
+            kept[_plain(name)] = numbers
+    name = _plain(info.get("system_id", ""))
+    # Words in front: extended XYZ would read digits back as a number.
+    kept["system_id"] = f"structure-{name or index + 1}" if _is_numeric(name or "0") else name
+    family = _plain(info.get("family", info.get("config_type", "")))
+    kept["family"] = f"family-{family}" if _is_numeric(family) else family
+    return {key: value for key, value in kept.items() if value != "" or key == "system_id"}
+
+
+def _plain(name: object) -> str:
+    """As a name in extended XYZ: no blanks, quotes or brackets, which have a meaning there."""
+    return re.sub(r"[^\w.+/-]+", "_", str(name).strip())[:200]
+
+
+def _is_numeric(text: str) -> bool:
+    """Whether extended XYZ would read it as a number or a truth value."""
+    if text in {"T", "F", "True", "False", "true", "false"}:
+        return True
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
