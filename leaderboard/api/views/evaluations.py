@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from leaderboard.api.idempotency import IDEMPOTENCY_KEY, once
 from leaderboard.api.pagination import SystemPages
 from leaderboard.api.query import EvaluationFilter, NoFilter, read_query
 from leaderboard.api.serializers.evaluations import (
@@ -154,8 +155,12 @@ class EvaluationRepeat(APIView):
         "Repeat an evaluation that has ended; the new one supersedes it",
         {202: EvaluationRecord},
         request=ReevaluationRequest,
+        parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, pk: UUID) -> Response:
+        return once(request, lambda: self._repeat(request, pk))
+
+    def _repeat(self, request: Request, pk: UUID) -> Response:
         evaluation = one(visible_evaluations(request), f"evaluation {pk}", pk=pk)
         form = ReevaluationRequest(data=request.data)
         form.is_valid(raise_exception=True)

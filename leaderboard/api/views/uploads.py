@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from leaderboard import blobs
+from leaderboard.api.idempotency import IDEMPOTENCY_KEY, once
 from leaderboard.api.parsers import OctetStreamParser, declared_length
 from leaderboard.api.problems import TooLarge
 from leaderboard.api.query import NoFilter, read_query
@@ -68,8 +69,12 @@ class UploadList(PagedView):
         "Announce a file that comes in parts of 8 MiB",
         {201: UploadRecord},
         request=UploadRequest,
+        parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request) -> Response:
+        return once(request, lambda: self._announce(request))
+
+    def _announce(self, request: Request) -> Response:
         form = UploadRequest(data=request.data)
         form.is_valid(raise_exception=True)
         if form.validated_data["size_bytes"] > settings.MAX_UPLOAD_BYTES:
@@ -101,7 +106,6 @@ class UploadPart(APIView):
     throttle_scope = "upload"
     permission_classes = (IsAuthenticated,)
     parser_classes = (OctetStreamParser,)
-    throttle_scope = "upload"
 
     @described(
         "uploads",

@@ -188,6 +188,17 @@ def test_one_evaluation_takes_a_few_queries_beside_the_throttle(
         stranger.get(f"{URL}{row.pk}/")
 
 
+def test_a_repetition_that_is_asked_for_twice_with_its_key_is_one(
+    world: World, alice: APIClient
+) -> None:
+    address = f"{URL}{world.public.ended.pk}/reevaluate/"
+    headers = {"Idempotency-Key": "k"}
+    answers = [alice.post(address, {"reason": "again"}, headers=headers) for _ in range(2)]
+    assert [a.status_code for a in answers] == [202, 202]
+    assert answers[0].json() == answers[1].json()
+    assert models.Evaluation.objects.filter(supersedes=world.public.ended).count() == 1
+
+
 def test_logs_of_a_task_with_a_hidden_set_are_the_staffs_alone(
     alice: APIClient, charlie: APIClient
 ) -> None:

@@ -241,6 +241,13 @@ def test_what_expires_is_swept_with_its_bytes_unless_something_was_made_of_it(
     assert files_below(tmp_path) == [artifact_path(artifact)]
 
 
+def test_an_announcement_that_is_repeated_with_its_key_is_one_upload(alice: APIClient) -> None:
+    body = {"filename": "a.pt", "size_bytes": 4, "sha256": "0" * 64}
+    answers = [alice.post(URL, body, headers={"Idempotency-Key": "k"}).json() for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert models.Upload.objects.count() == 1
+
+
 def test_a_complete_upload_takes_no_more_parts(alice: APIClient) -> None:
     url = upload_whole(alice, EMT)["url"]
     assert put(alice, url, 1, EMT).status_code == 409
