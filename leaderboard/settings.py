@@ -67,6 +67,8 @@ CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("TOUCHSTONE_ORIGINS", "").spli
 DATA_DIR = Path(os.environ.get("TOUCHSTONE_DATA_DIR", BASE_DIR / "var")).resolve()
 #: A folder with copies of public reference data, laid out as in the registry; may be empty.
 DATA_MIRROR = os.environ.get("TOUCHSTONE_DATA_MIRROR", "")
+#: Shown on the first page, and run for submissions that name neither benchmark nor tasks.
+DEFAULT_BENCHMARK = os.environ.get("TOUCHSTONE_DEFAULT_BENCHMARK", "core-small")
 
 DATABASES = {
     "default": dj_database_url.parse(

@@ -19,7 +19,7 @@ from deploy.demo.stack import ROOT, DemoError, Stack, require_free_port
 from evaluator.cli.display import Display
 from evaluator.client import Client, ClientError, Evaluation
 
-BENCHMARK = "core"
+BENCHMARK = "core-small"
 
 
 def _arguments() -> argparse.Namespace:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from evaluator import references
 from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.places import add_mirror_argument, cache_folder, mirror_folder
-from evaluator.exceptions import SubmissionError
+from evaluator.exceptions import InfrastructureError, SubmissionError
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)
@@ -28,8 +28,10 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
         ("build", "the same as fetch"),
     ):
         action = actions.add_parser(name, help=help_text)
-        action.add_argument("name", metavar="NAME")
-        action.add_argument("--json", action="store_true", help="print JSON")
+        action.add_argument("names", metavar="NAME", nargs="+")
+        action.add_argument(
+            "--json", action="store_true", help="print JSON, a line for each set when it is there"
+        )
         add_mirror_argument(action)
         action.set_defaults(run=_fetch)
 
@@ -63,8 +65,21 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
-    built = fetch(arguments.name, arguments)
-    if arguments.json:
+    """One set that cannot be had does not keep back the others; the exit code tells of it."""
+    code = ExitCode.OK
+    for name in arguments.names:
+        try:
+            _show(fetch(name, arguments), as_json=arguments.json)
+        except InfrastructureError as error:
+            code = ExitCode.INFRASTRUCTURE_ERROR
+            print(f"touchstone: {error}", file=sys.stderr)
+            if arguments.json:
+                print(json.dumps({"name": name, "error": str(error)}), flush=True)
+    return code
+
+
+def _show(built: references.BuiltReference, *, as_json: bool) -> None:
+    if as_json:
         found = {
             "name": built.known.name,
             "version": built.known.version,
@@ -81,11 +96,10 @@ def _fetch(arguments: argparse.Namespace) -> int:
             "citation": built.known.citation,
             **built.metadata,
         }
-        print(json.dumps(found, indent=2))
-        return ExitCode.OK
+        print(json.dumps(found), flush=True)
+        return
     print(built.path)
     print(f"sha256     {built.sha256}")
     print(f"systems    {built.n_systems} ({', '.join(built.properties)})")
     print(f"licence    {built.known.licence}")
     print(f"cite       {built.known.citation}")
-    return ExitCode.OK

@@ -2,7 +2,7 @@
 
 >>> from evaluator.client import Client
 >>> client = Client("https://touchstone.example.org", token="tst_...")
->>> for row in client.leaderboard("core").rows:
+>>> for row in client.leaderboard("core-small").rows:
 ...     print(row.rank, row.submission.potential.name, row.overall)
 
 Needs requests alone: importing it brings in neither torch nor ASE. What the service refuses is

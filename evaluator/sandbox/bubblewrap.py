@@ -215,8 +215,6 @@ class _Process(ConfinedProcess):
         else:
             memory.forget_processes_peak(descendants(self._popen.pid))
 
-
-
     def kill(self) -> None:
         # The kernel kills a process namespace whole with its first process. That one is
         # bubblewrap's child, and bubblewrap is left alive to reap it: an orphan's zombie would

@@ -1,6 +1,6 @@
 """Loads the tasks and benchmarks that ship with the project. Safe to run again.
 
-Reference sets are built by the evaluator's command line in a process of its own, since the web
+Reference sets are built by the evaluator's command line in one process of its own, since the web
 service does not import the physics. A set whose data cannot be had is skipped, and a later run
 with more data publishes a new version of the benchmark.
 """
@@ -13,7 +13,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ logger = logging.getLogger(__name__)
 #: What the command line answers when data cannot be had; see evaluator/cli/exit_codes.py.
 _UNAVAILABLE = 30
 
+#: What the command line tells of a reference set; "error" for one that cannot be had.
+_Built = dict[str, Any]
 Report = Callable[[str], None]
 _Key = tuple[str, int]
 
@@ -68,10 +71,16 @@ class Loaded:
 def load_standard(report: Report = logger.info) -> Loaded:
     """Create what is missing. Raises InfrastructureError for a fault other than missing data."""
     loaded = Loaded()
-    for task in standard_tasks():
+    shipped = standard_tasks()
+    lacking = dict.fromkeys(t.reference_name for t in shipped if _lacks_reference(t))
+    built: dict[str, _Built] = {}
+    for found in _build(list(lacking)):
+        built[found["name"]] = found
+        report(f"Reference set {found['name']}: {found.get('error', 'built')}")
+    for task in shipped:
         report(f"{task.slug}: {task.title}")
         try:
-            loaded.task_versions[task.slug, task.version] = ensure_task(task)
+            loaded.task_versions[task.slug, task.version] = ensure_task(task, built)
         except UnavailableData as error:
             loaded.skipped[task.slug] = str(error)
             report(f"{task.slug} is skipped: {error}")
@@ -83,16 +92,20 @@ def load_standard(report: Report = logger.info) -> Loaded:
     return loaded
 
 
-def ensure_task(standard: StandardTask) -> TaskVersion:
-    """The published version of a standard task, made if missing. Raises UnavailableData."""
-    existing = TaskVersion.objects.filter(task__slug=standard.slug, number=standard.version).first()
-    if existing is not None and existing.state != VersionState.DRAFT:
+def ensure_task(standard: StandardTask, built: Mapping[str, _Built] | None = None) -> TaskVersion:
+    """The published version of a standard task, made if missing. Raises UnavailableData.
+
+    ``built`` holds, by name, what was told of the reference sets that the service lacks; without
+    it the task's own set is built now.
+    """
+    existing = _published(standard)
+    if existing is not None:
         if existing.spec() != standard.spec:
             logger.warning(
                 "%s is published otherwise than this release ships it; it stays as it is.", existing
             )
         return existing
-    reference = _ensure_reference(standard)
+    reference = _ensure_reference(standard, built)
     with transaction.atomic():
         task, _ = Task.objects.update_or_create(
             slug=standard.slug,
@@ -119,46 +132,71 @@ def _definition(standard: StandardTask, reference: ReferenceSet) -> dict[str, An
     }
 
 
-def _ensure_reference(standard: StandardTask) -> ReferenceSet:
+def _published(standard: StandardTask) -> TaskVersion | None:
+    found = TaskVersion.objects.filter(task__slug=standard.slug, number=standard.version)
+    return found.exclude(state=VersionState.DRAFT).first()
+
+
+def _lacks_reference(standard: StandardTask) -> bool:
+    return _published(standard) is None and _stored_reference(standard) is None
+
+
+def _stored_reference(standard: StandardTask) -> ReferenceSet | None:
     spec = standard.spec.reference
-    if spec is not None:
-        stored = ReferenceSet.objects.filter(slug=spec.name, version=spec.version).first()
-        if stored is not None and blobs.exists(stored.storage_name):
-            return stored
-    built = _build(standard.reference_name)
+    if spec is None:
+        return None
+    stored = ReferenceSet.objects.filter(slug=spec.name, version=spec.version).first()
+    return stored if stored is not None and blobs.exists(stored.storage_name) else None
+
+
+def _ensure_reference(standard: StandardTask, built: Mapping[str, _Built] | None) -> ReferenceSet:
+    stored = _stored_reference(standard)
+    if stored is not None:
+        return stored
+    if built is None:
+        built = {found["name"]: found for found in _build([standard.reference_name])}
+    found = built[standard.reference_name]
+    if "error" in found:
+        raise UnavailableData(
+            f"{found['error']} Copy the files into a folder and name it in TOUCHSTONE_DATA_MIRROR."
+        )
     description = ReferenceDescription(
-        slug=built["name"],
+        slug=found["name"],
         **{
-            name: built[name]
+            name: found[name]
             for name in ("version", "title", "n_systems", "elements", "properties", "is_public")
         },
-        **{name: built[name] for name in ("level_of_theory", "licence", "citation", "url")},
+        **{name: found[name] for name in ("level_of_theory", "licence", "citation", "url")},
     )
-    return store_reference_set(Path(built["path"]), description, expected_sha256=built["sha256"])
+    return store_reference_set(Path(found["path"]), description, expected_sha256=found["sha256"])
 
 
-def _build(name: str) -> dict[str, Any]:
-    """The answer of ``touchstone data fetch NAME --json``; with its last word for an error."""
+def _build(names: Sequence[str]) -> Iterator[_Built]:
+    """What ``touchstone data fetch NAMES --json`` tells of each set, as it comes."""
+    if not names:
+        return
     places = {"TOUCHSTONE_CACHE": str(settings.DATA_DIR / "cache")}
     if settings.DATA_MIRROR:
         places["TOUCHSTONE_DATA_MIRROR"] = settings.DATA_MIRROR
-    answer = subprocess.run(
-        [sys.executable, "-m", "evaluator.cli", "data", "fetch", name, "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=settings.BASE_DIR,
-        env={**places, **os.environ},
-    )
-    if answer.returncode == 0:
-        built: dict[str, Any] = json.loads(answer.stdout)
-        return built
-    reason = answer.stderr.strip().rsplit("\n", 1)[-1].removeprefix("touchstone: ")
-    if answer.returncode == _UNAVAILABLE:
-        raise UnavailableData(
-            f"{reason} Copy the files into a folder and name it in TOUCHSTONE_DATA_MIRROR."
-        )
-    raise InfrastructureError(f"Reference set {name} cannot be built: {answer.stderr.strip()}")
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            [sys.executable, "-m", "evaluator.cli", "data", "fetch", *names, "--json"],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=settings.BASE_DIR,
+            env={**places, **os.environ},
+        ) as process,
+    ):
+        assert process.stdout is not None  # noqa: S101  (it is a pipe)
+        for line in process.stdout:
+            yield json.loads(line)
+        if process.wait() not in (0, _UNAVAILABLE):
+            errors.seek(0)
+            raise InfrastructureError(
+                f"Reference sets {', '.join(names)} cannot be built: {errors.read().strip()}"
+            )
 
 
 def ensure_benchmark(
@@ -194,9 +232,11 @@ def _publish(benchmark: Benchmark, entries: list[BenchmarkTask]) -> BenchmarkVer
         entry.benchmark_version = version
         entry.save()
     version = publish_benchmark_version(version)
-    for entry in entries:
-        # Who is here already is ranked on the new tasks, too.
-        evaluate_everyone(entry.task_version)
+    if benchmark.slug == settings.DEFAULT_BENCHMARK:
+        for entry in entries:
+            # Who is here already is ranked on the new tasks, too. Others are the administrator's
+            # decision: some take days.
+            evaluate_everyone(entry.task_version)
     return version
 
 

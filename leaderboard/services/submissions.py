@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -33,8 +34,6 @@ from leaderboard.models.permissions import (
 from leaderboard.services import quotas
 from leaderboard.services.artifacts import Upload, check_sha256, clean_filename, store_artifact
 from leaderboard.services.evaluations import cancel_all_of, queue_evaluations
-
-DEFAULT_BENCHMARK = "core"
 
 #: What the owner of a potential may say of it; ``is_baseline`` is the staff's to set.
 POTENTIAL_FIELDS = (
@@ -189,9 +188,9 @@ def tasks_named(slugs: Sequence[str]) -> list[TaskVersion]:
 
 
 def default_benchmark() -> BenchmarkVersion | None:
-    """The published version of "core", or of the only benchmark there is."""
+    """The published version of the one that the settings name, or of the only one there is."""
     published = Benchmark.objects.filter(versions__state=VersionState.PUBLISHED).distinct()
-    benchmark = published.filter(slug=DEFAULT_BENCHMARK).first()
+    benchmark = published.filter(slug=settings.DEFAULT_BENCHMARK).first()
     if benchmark is None and published.count() == 1:
         benchmark = published.get()
     return benchmark.current_version() if benchmark else None

@@ -234,6 +234,19 @@ def test_data_is_built_into_the_cache_and_its_hash_printed(tmp_path: Path, capsy
     assert "eos-wien2k (version 1, PBE)" in capsys.readouterr().out
 
 
+def test_of_several_sets_the_one_that_cannot_be_had_keeps_no_other_back(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TOUCHSTONE_DATA_MIRROR", raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    names = ["mlearn-test", "eos-wien2k"]
+    assert main(["data", "fetch", *names, "--json"]) == ExitCode.INFRASTRUCTURE_ERROR
+    lacking, found = map(json.loads, capsys.readouterr().out.splitlines())
+    assert lacking.keys() == {"name", "error"}
+    assert (lacking["name"], found["name"], found["n_systems"]) == (*names, 71)
+
+
 def test_an_unknown_reference_set_is_named_with_the_known_ones(capsys: Capture) -> None:
     assert main(["data", "fetch", "nonsense"]) == ExitCode.USAGE
     error = capsys.readouterr().err

@@ -76,35 +76,24 @@ def test_task_survives_json(task: StandardTask) -> None:
     assert TaskSpec.from_json(task.spec.to_json()) == task.spec
 
 
-#: Standard tasks that stand by themselves.
-OUTSIDE_CORE = {
-    "efficiency",
-    "efficiency-small",
-    "heat-capacity",
-    "heat-capacity-small",
-    "md-compression",
-    "md-compression-small",
-    "md-density",
-    "md-heating",
-    "md-heating-small",
-    "md-structure-mlearn",
-    "nve",
-    "nve-300",
-    "nve-small",
-    "phonons",
-    "phonons-measured-small",
-    "phonons-small",
-    "rare-event-forces-si",
-    "smoke",
-}
+def test_core_has_three_profiles_with_the_same_categories() -> None:
+    profiles = {benchmark.slug: benchmark for benchmark in standard_benchmarks()}
+    assert list(profiles) == ["core-full", "core-medium", "core-small"]
+    for benchmark in profiles.values():
+        assert all(entry.category == TASKS[entry.slug].category for entry in benchmark.tasks)
+        assert benchmark.categories == {
+            "Equation of state": 1,
+            "Energies and forces": 1,
+            "Molecular dynamics": 1,
+            "Phonons": 1,
+            "Efficiency": 0,
+        }
+        assert {entry.category for entry in benchmark.tasks} == set(benchmark.categories)
 
 
-def test_core_holds_the_standard_tasks_in_their_categories() -> None:
-    (core,) = standard_benchmarks()
-    assert core.slug == "core"
-    assert {entry.slug for entry in core.tasks} == set(TASKS) - OUTSIDE_CORE
-    assert all(entry.category == TASKS[entry.slug].category for entry in core.tasks)
-    assert {entry.category for entry in core.tasks} == set(core.categories)
+def test_every_standard_task_but_the_smoke_test_stands_in_a_profile() -> None:
+    used = {entry.slug for benchmark in standard_benchmarks() for entry in benchmark.tasks}
+    assert used == set(TASKS) - {"smoke"}
 
 
 def test_the_web_service_may_import_it() -> None:
