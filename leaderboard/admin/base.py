@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Field, Model, URLField
 from django.http import HttpRequest
 
 from leaderboard.exceptions import SubmissionError
+from leaderboard.services import audit
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -62,11 +64,18 @@ class ReadOnlyInline(TabularInline):
 def for_each(
     request: HttpRequest, rows: Iterable[Any], act: Callable[[Any], str], done: str
 ) -> None:
-    """Apply a service to each chosen row; tell what was done, and why each refusal."""
+    """Apply a service to each chosen row; tell what was done, and why each refusal.
+
+    What it changed in the row is noted in the audit log, in the same transaction.
+    """
     n_done, details = 0, []
     for row in rows:
         try:
-            detail = act(row)
+            with transaction.atomic():
+                before = audit.stored(row)
+                detail = act(row)
+                changes = audit.differences(before, audit.stored(row))
+                audit.record(request.user, done, row, changes=changes, detail=detail)
         except (SubmissionError, PermissionDenied) as error:
             messages.error(request, f"{row}: {error}")
             continue
@@ -74,3 +83,18 @@ def for_each(
         details += [detail] if detail else []
     if n_done:
         messages.success(request, f"{done}: {n_done}. {' '.join(details)}".strip())
+
+
+def told(request: HttpRequest, act: Callable[[], str]) -> bool:
+    """Do something and say what came of it; False where it was refused, with its reasons."""
+    try:
+        done = act()
+    except SubmissionError as error:
+        for field, sentence in error.errors.items():
+            messages.error(request, f"{field}: {sentence}" if field else sentence)
+        return False
+    except PermissionDenied as error:
+        messages.error(request, str(error) or "You may not do this.")
+        return False
+    messages.success(request, done)
+    return True

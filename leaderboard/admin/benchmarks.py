@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.db.models import ForeignKey, Max, QuerySet
+from django.forms import ModelChoiceField
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
+from leaderboard.admin import benchmark_desk
 from leaderboard.admin.base import ModelAdmin, TabularInline, for_each
 from leaderboard.enums import VersionState
-from leaderboard.models import Benchmark, BenchmarkTask, BenchmarkVersion
+from leaderboard.models import Benchmark, BenchmarkTask, BenchmarkVersion, TaskVersion
 from leaderboard.services.tasks import publish_benchmark_version
 
 
@@ -29,7 +35,17 @@ class BenchmarkAdmin(ModelAdmin):
 class BenchmarkTaskInline(TabularInline):
     model = BenchmarkTask
     extra = 3
-    autocomplete_fields = ("task_version",)
+
+    def formfield_for_foreignkey(
+        self,
+        db_field: ForeignKey[Any, Any],
+        request: HttpRequest,
+        **kwargs: Any,  # noqa: ANN401  (Django's signature)
+    ) -> ModelChoiceField[Any] | None:
+        if db_field.name == "task_version":
+            published = TaskVersion.objects.filter(state=VersionState.PUBLISHED)
+            kwargs["queryset"] = published.select_related("task")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def _may_edit(self, obj: BenchmarkVersion | None) -> bool:
         return obj is None or obj.state == VersionState.DRAFT
@@ -46,10 +62,10 @@ class BenchmarkTaskInline(TabularInline):
 
 @admin.register(BenchmarkVersion)
 class BenchmarkVersionAdmin(ModelAdmin):
-    list_display = ("benchmark", "number", "state", "published_at")
+    list_display = ("__str__", "desk", "state", "published_at")
     list_filter = ("state", "benchmark")
     list_select_related = ("benchmark",)
-    readonly_fields = ("state", "published_at")
+    readonly_fields = ("number", "state", "published_at")
     inlines = (BenchmarkTaskInline,)
     actions = ("publish",)
 
@@ -60,6 +76,35 @@ class BenchmarkVersionAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
         is_draft = obj is not None and obj.state == VersionState.DRAFT
         return is_draft and super().has_delete_permission(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: ANN401
+        if not change:
+            newest = obj.benchmark.versions.aggregate(newest=Max("number"))["newest"]
+            obj.number = (newest or 0) + 1
+        super().save_model(request, obj, form, change)
+
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:  # noqa: ANN401
+        return redirect("admin:benchmark-version-desk", pk=obj.pk)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:  # noqa: ANN401
+        return redirect("admin:benchmark-version-desk", pk=obj.pk)
+
+    def get_urls(self) -> list[URLPattern]:
+        desk = path(
+            "<int:pk>/desk/",
+            self.admin_site.admin_view(self.desk_view),
+            name="benchmark-version-desk",
+        )
+        return [desk, *super().get_urls()]
+
+    def desk_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The board as it would be, what is missing and what that costs; publish, back-fill."""
+        rows = BenchmarkVersion.objects.select_related("benchmark")
+        return benchmark_desk.show(self, request, get_object_or_404(rows, pk=pk))
+
+    @admin.display(description="desk")
+    def desk(self, version: BenchmarkVersion) -> SafeString:
+        return format_html('<a href="{}/desk/">preview, publish</a>', version.pk)
 
     @admin.action(description="Publish: frozen from then on", permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[BenchmarkVersion]) -> None:

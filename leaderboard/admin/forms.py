@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
-from evaluator.catalog import METRICS, Parameter, Protocol
-from leaderboard.models import TaskVersion
+from evaluator.catalog import Parameter, Protocol
+from leaderboard.admin.metric_fields import LimitsField, MetricsField, suggested_metrics
+from leaderboard.models import ReferenceSet, TaskVersion
+from leaderboard.services import dry_runs
 from leaderboard.services.tasks import check_task_version
 
 if TYPE_CHECKING:
@@ -47,11 +49,8 @@ class TaskVersionForm(ModelForm):
             if parameter.name in stored:
                 self.initial[PREFIX + parameter.name] = stored[parameter.name]
         if not self.initial.get("metrics"):
-            self.initial["metrics"] = _blank_metrics(protocol)
-        if "metrics" in self.fields:
-            self.fields["metrics"].help_text = _metrics_help(protocol)
-        if "limits" in self.fields:
-            self.fields["limits"].required = False
+            dummy = _dummy_of(self.initial.get("reference_set"))
+            self.initial["metrics"] = suggested_metrics(protocol, dummy)
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -64,7 +63,8 @@ class TaskVersionForm(ModelForm):
                 parameters[parameter.name] = parameter.check(cleaned[name])
             except ValueError as error:
                 self.add_error(name, f"{error}".capitalize() + ".")
-        cleaned["limits"] = cleaned.get("limits") or {}
+        if self.instance.pk and dry_runs.under_way(self.instance).exists():
+            self.add_error(None, "A dry run of it is under way: wait for it, or cancel it.")
         self.instance.protocol = self.protocol_description.name
         self.instance.protocol_version = self.protocol_description.version
         self.instance.parameters = parameters
@@ -78,10 +78,21 @@ class TaskVersionForm(ModelForm):
             self.add_error(field if field in self.fields else None, sentence)
 
 
+def _dummy_of(reference: object) -> dict[str, float]:
+    """What a dummy gets on the reference set that the address of the form names, if it is known."""
+    if not str(reference or "").isdigit():
+        return {}
+    row = ReferenceSet.objects.filter(pk=int(str(reference))).first()
+    found: dict[str, float] = row.summary.get("dummy", {}) if row is not None else {}
+    return found
+
+
 def form_for(protocol: Protocol) -> type[TaskVersionForm]:
     """The form's class for one protocol."""
     fields: dict[str, Any] = {PREFIX + p.name: _field(p) for p in protocol.parameters}
     fields["protocol_description"] = protocol
+    fields["metrics"] = MetricsField(protocol, help_text=_METRICS_HELP)
+    fields["limits"] = LimitsField(help_text="Left empty, what stands there in grey applies.")
     return type(f"TaskVersionFormOf{protocol.name}", (TaskVersionForm,), fields)
 
 
@@ -112,16 +123,9 @@ def _help(parameter: Parameter) -> str:
     return f"{parameter.help} {', '.join(limits).capitalize()}".strip()
 
 
-def _blank_metrics(protocol: Protocol) -> list[dict[str, Any]]:
-    """What a new draft begins with: every metric, its anchors still to be given."""
-    anchors = {"good": None, "bad": None, "worst": None, "weight": 1.0}
-    return [{"key": key, **anchors} for key in protocol.metrics]
-
-
-def _metrics_help(protocol: Protocol) -> str:
-    known = ", ".join(f"{key} ({METRICS[key].unit or 'no unit'})" for key in protocol.metrics)
-    return (
-        'A list of {"key", "good", "bad", "worst", "weight", "scale"}: good scores 1, bad scores 0, '
-        'a failed system is charged worst; scale is "linear" (or left out) or "log". '
-        f"This protocol measures {known}."
-    )
+_METRICS_HELP = (
+    "Good scores 1 and bad scores 0; in between by the scale. A system that failed is charged "
+    "worst. A weight of 0 shows a metric without scoring it. What stands there in a new draft is "
+    "a suggestion: perfect for good and, where the reference set was checked here, what a "
+    "potential of mean energies and zero forces gets for bad."
+)

@@ -1,4 +1,4 @@
-"""Tasks, their versions, and reference sets."""
+"""Tasks and their versions."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Max, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from evaluator.catalog import PROTOCOLS, Protocol
-from leaderboard.admin.base import ModelAdmin, ReadOnlyAdmin, for_each
+from leaderboard.admin import task_desk
+from leaderboard.admin.base import ModelAdmin, for_each
 from leaderboard.admin.forms import PREFIX, form_for
 from leaderboard.enums import VersionState
-from leaderboard.exceptions import ConflictError
 from leaderboard.models import ReferenceSet, Task, TaskVersion
-from leaderboard.services.tasks import evaluate_everyone, publish_task_version
+from leaderboard.services import backfill
+from leaderboard.services.tasks import publish_task_version, retire_version
 
 
 @admin.register(Task)
@@ -35,12 +39,15 @@ class TaskAdmin(ModelAdmin):
 class TaskVersionAdmin(ModelAdmin):
     """A draft is edited by a form made from its protocol; a published version is only read."""
 
-    list_display = ("task", "number", "state", "protocol", "reference_set", "published_at")
+    list_display = ("__str__", "desk", "state", "protocol", "reference_set", "published_at")
     list_filter = ("state", "protocol", "task")
     list_select_related = ("task", "reference_set")
     search_fields = ("task__name", "task__slug")
-    autocomplete_fields = ("task", "reference_set")
     actions = ("publish", "evaluate_every_submission", "retire")
+
+    @admin.display(description="desk")
+    def desk(self, version: TaskVersion) -> SafeString:
+        return format_html('<a href="{}/desk/">try, compare, publish</a>', version.pk)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
         is_open = obj is None or obj.state == VersionState.DRAFT
@@ -53,16 +60,31 @@ class TaskVersionAdmin(ModelAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Ask for the protocol first: the form is made from it."""
+        """Ask for the protocol and the reference set first: the form is made from them."""
         if _protocol_of(request, None) is None:
             context = {
                 **self.admin_site.each_context(request),
-                "title": "Choose how it is measured",
+                "title": "Choose how it is measured, and against what",
                 "protocols": PROTOCOLS.values(),
+                "references": ReferenceSet.objects.all(),
+                "tasks": Task.objects.all(),
                 "opts": self.opts,
             }
             return render(request, "admin/leaderboard/taskversion/choose_protocol.html", context)
         return super().add_view(request, form_url, extra_context)
+
+    def get_urls(self) -> list[URLPattern]:
+        desk = path(
+            "<int:pk>/desk/", self.admin_site.admin_view(self.desk_view), name="task-version-desk"
+        )
+        return [desk, *super().get_urls()]
+
+    def desk_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Try it, compare it with the version before, publish it, evaluate everybody on it."""
+        version = get_object_or_404(
+            TaskVersion.objects.select_related("task", "reference_set"), pk=pk
+        )
+        return task_desk.show(self, request, version)
 
     def get_form(
         self,
@@ -98,6 +120,12 @@ class TaskVersionAdmin(ModelAdmin):
             obj.number = (newest or 0) + 1
         super().save_model(request, obj, form, change)
 
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:  # noqa: ANN401
+        return redirect("admin:task-version-desk", pk=obj.pk)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:  # noqa: ANN401
+        return redirect("admin:task-version-desk", pk=obj.pk)
+
     @admin.action(description="Publish: frozen from then on", permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[TaskVersion]) -> None:
         def act(version: TaskVersion) -> str:
@@ -111,49 +139,21 @@ class TaskVersionAdmin(ModelAdmin):
         self, request: HttpRequest, queryset: QuerySet[TaskVersion]
     ) -> None:
         def act(version: TaskVersion) -> str:
-            return f"{version}: {len(evaluate_everyone(version))} evaluations queued."
+            created = backfill.start(request.user, [version])  # type: ignore[arg-type]
+            return f"{version}: {len(created)} evaluations queued."
 
         for_each(request, queryset.select_related("task"), act, "Sent to the queue")
 
     @admin.action(description="Retire: shown, but no longer current", permissions=["change"])
     def retire(self, request: HttpRequest, queryset: QuerySet[TaskVersion]) -> None:
         def act(version: TaskVersion) -> str:
-            if version.state != VersionState.PUBLISHED:
-                raise ConflictError("Only a published version can be retired.")
-            version.state = VersionState.RETIRED
-            version.save(update_fields=["state"])
+            retire_version(version)
             return ""
 
         for_each(request, queryset.select_related("task"), act, "Retired")
 
     def _is_editable(self, obj: TaskVersion | None) -> bool:
         return obj is None or obj.state == VersionState.DRAFT
-
-
-@admin.register(ReferenceSet)
-class ReferenceSetAdmin(ReadOnlyAdmin):
-    """Loaded by command, with their bytes; here they are read, and hidden or shown."""
-
-    list_display = (
-        "slug",
-        "version",
-        "title",
-        "n_systems",
-        "level_of_theory",
-        "licence",
-        "is_public",
-    )
-    list_filter = ("is_public", "level_of_theory")
-    search_fields = ("slug", "title", "citation", "sha256")
-    actions = ("show", "hide")
-
-    @admin.action(description="Show its values on pages", permissions=["operate"])
-    def show(self, request: HttpRequest, queryset: QuerySet[ReferenceSet]) -> None:
-        queryset.update(is_public=True)
-
-    @admin.action(description="Hide its values", permissions=["operate"])
-    def hide(self, request: HttpRequest, queryset: QuerySet[ReferenceSet]) -> None:
-        queryset.update(is_public=False)
 
 
 def _protocol_of(request: HttpRequest, obj: TaskVersion | None) -> Protocol | None:

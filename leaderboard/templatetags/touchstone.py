@@ -102,6 +102,18 @@ def time_left(expected_at: datetime) -> str:
 
 
 @register.filter
+def span(value: timedelta | None) -> str:
+    """A length of time in the unit that fits: 3 s, 12 min, 4.5 h, 2.1 d."""
+    if value is None:
+        return "unknown"
+    seconds = value.total_seconds()
+    for unit, size in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f}".removesuffix(".0") + f" {unit}"
+    return f"{seconds:.1f}".removesuffix(".0") + " s"
+
+
+@register.filter
 def heat(score: float | None) -> str:
     """The class that colours a score from 0 to 1."""
     if score is None or not math.isfinite(score):

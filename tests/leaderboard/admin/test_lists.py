@@ -11,7 +11,7 @@ from django.test import Client
 
 from leaderboard import models
 from leaderboard.enums import EvaluationState
-from leaderboard.services import teams
+from leaderboard.services import audit, teams
 from tests.leaderboard import factories
 from tests.leaderboard.gallery import build_site
 
@@ -37,6 +37,7 @@ def test_every_list_opens_can_be_searched_and_so_can_its_rows(admin: Client) -> 
     teams.invite(factories.user(), team, "viewer", email="eve@example.org")
     models.QuotaOverride.objects.create(team=team, per_day=5, reason="a trial")
     models.Charge.objects.create(evaluation=models.Evaluation.objects.all()[0], team=team)
+    audit.record(factories.user(), "tried", team, changes={"name": ("a", "b")})
     listed = [m for m in django_admin.site._registry if m._meta.app_label == "leaderboard"]
     assert {m.__name__ for m in listed} >= {"TaskVersion", "Evaluation", "Worker", "Submission"}
     for model in listed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -24,6 +23,19 @@ def admin(client: Client) -> Client:
     return client
 
 
+def metric_boxes(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """What a browser sends of the table of metrics."""
+    sent = {}
+    for row in rows:
+        name = f"metrics-{row['key']}"
+        sent[f"{name}-use"] = "on"
+        for part in ("good", "bad", "worst"):
+            sent[f"{name}-{part}"] = str(row[part])
+        sent[f"{name}-weight"] = str(row.get("weight", 1.0))
+        sent[f"{name}-scale"] = "linear"
+    return sent
+
+
 def form(**changes: Any) -> dict[str, Any]:
     task = models.Task.objects.create(slug="eos", name="EOS", summary="EOS")
     return {
@@ -34,9 +46,8 @@ def form(**changes: Any) -> dict[str, Any]:
         "parameter_volume_range_percent": "6",
         "parameter_n_volumes": "9",
         "parameter_search_range_percent": "30",
-        "metrics": json.dumps(factories.METRICS),
+        **metric_boxes(factories.METRICS),
         "min_coverage": "0.5",
-        "limits": "{}",
         "seed": "0",
     } | changes
 
@@ -54,8 +65,8 @@ def act(admin: Client, action: str, *versions: models.TaskVersion) -> list[str]:
 
 def test_the_protocol_is_chosen_first(admin: Client) -> None:
     response = admin.get("/admin/leaderboard/taskversion/add/")
-    assert b"?protocol=equation_of_state" in response.content
-    assert b"?protocol=energy_forces" in response.content
+    assert b'name="protocol" value="equation_of_state"' in response.content
+    assert b'name="protocol" value="energy_forces"' in response.content
     shown = admin.get(ADD).content.decode()
     assert 'name="parameter_n_volumes" value="7"' in shown
     assert "Number of equally spaced volumes in the fit. At least 5, at most 41" in shown
@@ -95,16 +106,12 @@ def test_a_task_is_made_from_a_protocol_published_and_evaluated_for_everybody(
         ("parameter_n_volumes", "3", "Must be at least 5, not 3."),
         ("parameter_n_volumes", "many", "Enter a whole number."),
         ("parameter_volume_range_percent", "90", "Must be at most 20, not 90.0."),
-        ("metrics", "[{]", "Enter a valid JSON."),
-        ("metrics", "[]", "This field is required."),
-        (
-            "metrics",
-            '[{"key": "eos_delta_mean", "good": null, "bad": 5, "worst": 9}]',
-            "good must be a finite number",
-        ),
-        ("metrics", '{"key": 1}', "must be a list with at least one metric."),
+        ("metrics-eos_delta_mean-good", "", "eos_delta_mean: good must be a finite number."),
+        ("metrics-eos_delta_mean-bad", "nan", "eos_delta_mean: bad must be a finite number."),
+        ("metrics-eos_delta_mean-good", "70", "lower is better, so good must be below bad"),
+        ("metrics-eos_delta_mean-scale", "cubic", "scale must be linear or log, not 'cubic'"),
         ("limitations", "", "This field is required."),
-        ("limits", '{"memory_GB": 4}', "memory_GB is unknown"),
+        ("limits-memory_MiB", "-4", "memory_MiB must be a positive number."),
     ],
 )
 def test_bad_parameters_are_refused_at_their_field(
@@ -113,8 +120,9 @@ def test_bad_parameters_are_refused_at_their_field(
     response = admin.post(ADD, form(**{field: value}))
     assert response.status_code == 200
     found = errors_of(response)
-    assert set(found) == {field}
-    assert complaint in found[field][0]
+    name = field.split("-")[0]
+    assert set(found) == {name}
+    assert complaint in found[name][0]
     assert not models.TaskVersion.objects.exists()
 
 

@@ -1,0 +1,203 @@
+"""Reference sets: uploaded, looked at, confirmed; later hidden or shown."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+
+from leaderboard.admin.base import ReadOnlyAdmin, for_each, told
+from leaderboard.exceptions import SubmissionError
+from leaderboard.models import ReferenceSet, ReferenceUpload
+from leaderboard.models.potential import slug_validator
+from leaderboard.services import reference_uploads
+from leaderboard.services.reference_uploads import (
+    ENERGY_UNITS,
+    FORCE_UNITS,
+    STRESS_UNITS,
+    Convention,
+)
+
+_DESCRIPTIVE = ("slug", "version", "title", "level_of_theory", "licence", "citation", "url")
+_CONVENTION = tuple(Convention.__dataclass_fields__)
+_RANGES = {"energy_eV_per_atom": "eV/atom", "force_eV_A": "eV/Å", "stress_GPa": "GPa"}
+
+
+class UploadForm(forms.Form):
+    """What the file cannot tell of itself, and the file."""
+
+    file = forms.FileField(help_text="Extended XYZ (.extxyz, .xyz) or JSON; see the help below.")
+    slug = forms.CharField(
+        max_length=64, validators=[slug_validator], help_text="Name in addresses."
+    )
+    version = forms.CharField(max_length=32, initial="1", help_text="E.g. 1 or 2025.1.")
+    title = forms.CharField(max_length=200, help_text="What it is, in a line.")
+    level_of_theory = forms.CharField(max_length=100, help_text="E.g. PBE, r2SCAN, experiment.")
+    licence = forms.CharField(max_length=200, help_text="SPDX name or a sentence.")
+    citation = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 2}), help_text="Paper with DOI."
+    )
+    url = forms.URLField(
+        required=False, assume_scheme="https", max_length=500, help_text="Where it was published."
+    )
+    is_public = forms.BooleanField(
+        required=False, initial=True, help_text="Reference values of a hidden set are never shown."
+    )
+    energy_unit = forms.ChoiceField(choices=[(u, u) for u in ENERGY_UNITS])
+    force_unit = forms.ChoiceField(choices=[(u, u) for u in FORCE_UNITS])
+    stress_unit = forms.ChoiceField(
+        choices=[(u, u) for u in STRESS_UNITS],
+        help_text="eV/Å³ and GPa are positive under tension, VASP's kbar under compression.",
+    )
+    energy_name = forms.RegexField(r"^\w+$", initial="energy", max_length=64)
+    forces_name = forms.RegexField(r"^\w+$", initial="forces", max_length=64)
+    stress_name = forms.RegexField(
+        r"^\w+$", initial="stress", max_length=64, help_text="How the file calls them."
+    )
+
+
+@admin.register(ReferenceSet)
+class ReferenceSetAdmin(ReadOnlyAdmin):
+    list_display = (
+        *("slug", "version", "title", "n_systems", "level_of_theory", "licence", "is_public"),
+    )
+    list_filter = ("is_public", "level_of_theory")
+    search_fields = ("slug", "title", "citation", "sha256")
+    actions = ("show", "hide")
+    exclude = ("summary",)
+    readonly_fields = ("what_it_holds",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("leaderboard.add_referenceset"))
+
+    def get_urls(self) -> list[URLPattern]:
+        preview = path(
+            "upload/<uuid:pk>/",
+            self.admin_site.admin_view(self.preview_view),
+            name="reference-upload",
+        )
+        return [preview, *super().get_urls()]
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Upload and check; what was found is shown before anything is stored."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = UploadForm(
+            request.POST or None, request.FILES or None, initial=_initial(request.GET.get("from"))
+        )
+        if request.method == "POST" and form.is_valid():
+            upload = _stage(request, form)
+            if upload is not None:
+                return redirect("admin:reference-upload", pk=upload.pk)
+        context = {"form": form, "title": "Upload a reference set"}
+        return self._page(request, "upload.html", context)
+
+    def preview_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        upload = get_object_or_404(ReferenceUpload, pk=pk)
+        if request.method == "POST":
+            answer = self._decide(request, upload)
+            if answer is not None:
+                return answer
+        context = {"upload": upload, "title": f"What {upload.filename} holds", **_shown(upload)}
+        return self._page(request, "preview.html", context)
+
+    @admin.display(description="what it holds")
+    def what_it_holds(self, reference: ReferenceSet) -> SafeString | str:
+        if not reference.summary:
+            return "It was not checked here."
+        return render_to_string(
+            "admin/leaderboard/referenceset/summary.html", _summary(reference.summary)
+        )
+
+    @admin.action(description="Show its values on pages", permissions=["operate"])
+    def show(self, request: HttpRequest, queryset: QuerySet[ReferenceSet]) -> None:
+        for_each(request, queryset, lambda row: _set_public(row, value=True), "Shown")
+
+    @admin.action(description="Hide its values", permissions=["operate"])
+    def hide(self, request: HttpRequest, queryset: QuerySet[ReferenceSet]) -> None:
+        for_each(request, queryset, lambda row: _set_public(row, value=False), "Hidden")
+
+    def _decide(self, request: HttpRequest, upload: ReferenceUpload) -> HttpResponse | None:
+        if "discard" in request.POST:
+            reference_uploads.discard(upload)
+            self.message_user(request, "Discarded; nothing was stored.")
+            return redirect("admin:leaderboard_referenceset_add")
+        if upload.summary["problems"] and "seen" not in request.POST:
+            self.message_user(request, "Say that you have seen what looks wrong.", "error")
+            return None
+        stored: list[ReferenceSet] = []
+
+        def store() -> str:
+            stored.append(reference_uploads.confirm(request.user, upload))  # type: ignore[arg-type]
+            return f"{stored[0]} is stored."
+
+        if not told(request, store):
+            return None
+        address = reverse("admin:leaderboard_referenceset_change", args=[stored[0].pk])
+        return HttpResponseRedirect(address)
+
+    def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
+        common = {**self.admin_site.each_context(request), "opts": self.opts}
+        return render(request, f"admin/leaderboard/referenceset/{name}", {**common, **context})
+
+
+def _initial(pk: str | None) -> dict[str, Any]:
+    """Of a new version of a set: all but the version."""
+    old = ReferenceSet.objects.filter(pk=pk).first() if pk and pk.isdigit() else None
+    if old is None:
+        return {}
+    return {name: getattr(old, name) for name in (*_DESCRIPTIVE, "is_public") if name != "version"}
+
+
+def _stage(request: HttpRequest, form: UploadForm) -> ReferenceUpload | None:
+    cleaned = form.cleaned_data
+    try:
+        return reference_uploads.stage(
+            request.user,  # type: ignore[arg-type]
+            cleaned["file"],
+            cleaned["file"].name,
+            Convention(**{name: cleaned[name] for name in _CONVENTION}),
+            {name: cleaned[name] for name in (*_DESCRIPTIVE, "is_public")},
+        )
+    except SubmissionError as error:
+        for field, sentence in error.errors.items():
+            form.add_error(field if field in form.fields else None, sentence)
+        return None
+
+
+def _shown(upload: ReferenceUpload) -> dict[str, Any]:
+    words = [(name.replace("_", " "), value) for name, value in upload.description.items()]
+    return {"description": words, **_summary(upload.summary)}
+
+
+def _summary(summary: dict[str, Any]) -> dict[str, Any]:
+    """For the template: the histogram with the width of its bars."""
+    elements = summary["elements"]
+    most = max(elements.values(), default=1)
+    return {
+        "summary": summary,
+        "histogram": [(e, n, round(100 * n / most)) for e, n in elements.items()],
+        "ranges": [
+            (name.split("_")[0], low, high, _RANGES[name])
+            for name, (low, high) in summary["ranges"].items()
+        ],
+    }
+
+
+def _set_public(row: ReferenceSet, *, value: bool) -> str:
+    row.is_public = value
+    row.save(update_fields=["is_public"])
+    return ""
