@@ -10,6 +10,7 @@ from leaderboard.admin import (
     potentials,
     references,
     tasks,
+    teams,
     workers,
 )
 
@@ -21,6 +22,7 @@ __all__ = [
     "potentials",
     "references",
     "tasks",
+    "teams",
     "workers",
 ]
 

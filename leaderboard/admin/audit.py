@@ -36,5 +36,5 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             )
             for field, (old, new) in entry.changes.items()
         ]
-        head = format_html("<thead><tr><th>field</th><th>old</th><th>new</th></tr></thead>")
+        head = SafeString("<thead><tr><th>field</th><th>old</th><th>new</th></tr></thead>")
         return format_html("<table>{}<tbody>{}</tbody></table>", head, SafeString("".join(rows)))

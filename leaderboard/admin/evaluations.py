@@ -6,8 +6,10 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 
+from leaderboard.admin import queue_desk
 from leaderboard.admin.base import ReadOnlyAdmin, ReadOnlyInline, for_each
 from leaderboard.models import Evaluation, Event, Score
 from leaderboard.services.evaluations import cancel, reevaluate
@@ -36,13 +38,21 @@ class EvaluationAdmin(ReadOnlyAdmin):
         "queued_at",
         "is_current",
     )
-    list_filter = ("state", "verdict", "is_current", "task_version__task", "worker")
+    list_filter = ("state", "verdict", "is_current", "is_dry_run", "task_version__task", "worker")
     list_select_related = ("submission__potential", "task_version__task", "worker")
     search_fields = ("id", "submission__potential__slug", "submission__version", "message")
     date_hierarchy = "queued_at"
     exclude = ("replicates",)
     inlines = (ScoreInline, EventInline)
     actions = ("repeat", "cancel_them")
+
+    def get_urls(self) -> list[URLPattern]:
+        desk = path("desk/", self.admin_site.admin_view(self.desk_view), name="queue-desk")
+        return [desk, *super().get_urls()]
+
+    def desk_view(self, request: HttpRequest) -> HttpResponse:
+        """The live queue, what is wrong with it, and its workers."""
+        return queue_desk.show(self, request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("replicates")

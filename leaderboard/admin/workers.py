@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from leaderboard.admin.base import ReadOnlyAdmin
+from leaderboard.admin.base import ReadOnlyAdmin, for_each
 from leaderboard.models import Worker
 
 
@@ -19,8 +19,16 @@ class WorkerAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Enable", permissions=["operate"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Worker]) -> None:
-        self.message_user(request, f"Enabled: {queryset.update(is_enabled=True)}.")
+        for_each(request, queryset, lambda row: _set_enabled(row, value=True), "Enabled")
 
-    @admin.action(description="Disable: what it runs may end", permissions=["operate"])
+    @admin.action(
+        description="Drain: it claims nothing; what it runs may end", permissions=["operate"]
+    )
     def disable(self, request: HttpRequest, queryset: QuerySet[Worker]) -> None:
-        self.message_user(request, f"Disabled: {queryset.update(is_enabled=False)}.")
+        for_each(request, queryset, lambda row: _set_enabled(row, value=False), "Disabled")
+
+
+def _set_enabled(row: Worker, *, value: bool) -> str:
+    row.is_enabled = value
+    row.save(update_fields=["is_enabled"])
+    return ""
