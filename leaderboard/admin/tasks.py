@@ -139,7 +139,7 @@ class TaskVersionAdmin(ModelAdmin):
         self, request: HttpRequest, queryset: QuerySet[TaskVersion]
     ) -> None:
         def act(version: TaskVersion) -> str:
-            created = backfill.start(request.user, [version])  # type: ignore[arg-type]
+            created = backfill.start(request.user, [version])
             return f"{version}: {len(created)} evaluations queued."
 
         for_each(request, queryset.select_related("task"), act, "Sent to the queue")

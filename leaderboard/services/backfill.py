@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, QuerySet
 
 from leaderboard.enums import EvaluationState, VersionState
@@ -93,12 +92,12 @@ def lacking(version: TaskVersion) -> QuerySet[Submission]:
     return Submission.objects.filter(~Exists(there), withdrawn_at__isnull=True)
 
 
-def start(user: User, task_versions: Sequence[TaskVersion]) -> list[Evaluation]:
+def start(actor: audit.Actor, task_versions: Sequence[TaskVersion]) -> list[Evaluation]:
     """Queue what is missing, behind everything else. Raises ConflictError for a draft."""
     created = []
     for version in task_versions:
         new = evaluate_everyone(version, priority=PRIORITY)
-        audit.record(user, "back-fill", version, detail=f"{len(new)} evaluations queued.")
+        audit.record(actor, "back-fill", version, detail=f"{len(new)} evaluations queued.")
         created += new
     return created
 
