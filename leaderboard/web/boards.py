@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from leaderboard.enums import VersionState
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import Benchmark, BenchmarkTask, BenchmarkVersion
+from leaderboard.services import backfill
 from leaderboard.services.leaderboards import (
     WEIGHT_PREFIX,
     BenchmarkBoard,
@@ -83,6 +84,7 @@ def _board(request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:
         "weight_prefix": WEIGHT_PREFIX,
         "weight_query": urlencode({WEIGHT_PREFIX + name: f"{w:g}" for name, w in weights.items()}),
         "complaint": complaint,
+        "filling": backfill.filling(version) if version.state == VersionState.PUBLISHED else None,
         "versions": list(
             BenchmarkVersion.objects.exclude(state=VersionState.DRAFT).select_related("benchmark")
         ),
