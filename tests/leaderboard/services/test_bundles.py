@@ -198,15 +198,18 @@ def test_a_draft_is_brought_up_to_the_bundle_and_a_published_version_never(
     ],
 )
 def test_each_complaint_names_its_place_and_nothing_is_imported(
-    own_blobs: None, tmp_path: Path, place: str, value: Any, complaint: str
+    tmp_path: Path, place: str, value: Any, complaint: str
 ) -> None:
-    content = bundle(copper(tmp_path / "copper.extxyz"), **{place: value})
-    path = write(tmp_path, content)
+    stored = factories.reference_set(
+        slug="copper", properties=["energy", "forces"], title="Not what the bundle says"
+    )
+    path = write(tmp_path, bundle(stored.sha256, **{place: value}))
     pattern = complaint.replace("[", r"\[").replace("]", r"\]")
     with pytest.raises(CommandError, match=pattern):
         call_command("import_bundle", path, verbosity=0)
-    for model in (models.ReferenceSet, models.Task, models.Benchmark, models.AuditEntry):
+    for model in (models.Task, models.Benchmark, models.AuditEntry):
         assert not model.objects.exists()
+    assert models.ReferenceSet.objects.get().title == "Not what the bundle says"
 
 
 @pytest.mark.parametrize(
