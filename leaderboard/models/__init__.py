@@ -3,6 +3,7 @@
 from leaderboard.models.account import ApiToken
 from leaderboard.models.audit import AuditEntry
 from leaderboard.models.benchmark import Benchmark, BenchmarkTask, BenchmarkVersion
+from leaderboard.models.board import BoardChange, BoardSnapshot
 from leaderboard.models.evaluation import Evaluation, Event, Score, SystemResult
 from leaderboard.models.idempotency import IdempotencyKey
 from leaderboard.models.output import EvaluationFile, KeptSystem
@@ -24,6 +25,8 @@ __all__ = [
     "Benchmark",
     "BenchmarkTask",
     "BenchmarkVersion",
+    "BoardChange",
+    "BoardSnapshot",
     "Charge",
     "Evaluation",
     "EvaluationFile",

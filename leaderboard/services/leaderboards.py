@@ -26,8 +26,9 @@ from leaderboard.models import (
     TaskVersion,
 )
 from leaderboard.models.permissions import potentials_of
-from leaderboard.services import board_hardware
+from leaderboard.services import board_replicates
 from leaderboard.services.board_hardware import by_frequency
+from leaderboard.services.board_matrix import Ranking, matrix_of, ranked
 from leaderboard.services.board_types import (
     MISSING,
     BenchmarkBoard,
@@ -37,6 +38,7 @@ from leaderboard.services.board_types import (
     TaskBoard,
     TaskRow,
 )
+from leaderboard.services.json_values import finite
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -109,31 +111,41 @@ def benchmark_board(
     if category is not None:
         entries = _of_category(entries, category)
     categories = _categories(entries, weights or {})
-    tasks = _weighted(entries, categories)
-    by_task: dict[int, list[Evaluation]] = {e.task_version_id: [] for e in entries}
-    for evaluation in _on_boards(user, as_of).filter(task_version__in=list(by_task)):
-        by_task[evaluation.task_version_id].append(evaluation)
-    found: dict[Submission, dict[int, Cell]] = {}
-    for entry in entries:
-        for submission, cell in _cells(entry.task_version, by_task[entry.task_version_id]):
-            found.setdefault(submission, {})[entry.task_version_id] = cell
-    cells = {
-        s: {e.task_version_id: row.get(e.task_version_id, Cell()) for e in entries}
-        for s, row in found.items()
-    }
-    reasons = {s: _why_not_ranked_overall(s, row, entries, tasks) for s, row in cells.items()}
-    rankable = [row for s, row in cells.items() if not reasons[s]]
-    hardware = board_hardware.most_frequent(rankable, entries, tasks)
-    for s, row in cells.items():
-        reasons[s] = reasons[s] or board_hardware.why_not_comparable(row, entries, tasks, hardware)
+    if not entries:
+        return BenchmarkBoard(
+            benchmark_version=benchmark_version, entries=[], categories=[], rows=[]
+        )
+    chosen = _on_boards(user, as_of).filter(task_version__in=[e.task_version_id for e in entries])
+    evaluations = list(chosen.defer(*_BULKY, "replicates"))
+    submissions, matrix = matrix_of(entries, evaluations, why_not_ranked)
+    replicates = board_replicates.of_categories(entries, [s.pk for s in submissions], chosen)
+    found = ranked(matrix, entries, {c.name: c.weight for c in categories}, replicates)
+    cells: list[dict[int, Cell]] = [
+        dict.fromkeys((e.task_version_id for e in entries), Cell()) for _ in submissions
+    ]
+    row = {s: i for i, s in enumerate(submissions)}
+    column = {e.task_version_id: j for j, e in enumerate(entries)}
+    for e in evaluations:
+        i, j = row[e.submission], column[e.task_version_id]
+        rank = int(matrix.rank[i, j]) or None
+        cells[i][e.task_version_id] = _cell(e, entries[j].task_version, rank)
     return BenchmarkBoard(
         benchmark_version=benchmark_version,
         entries=entries,
         categories=categories,
-        hardware=hardware,
-        rows=_board_rows(cells, tasks, reasons),
-        shares=dict(zip(by_task, ranking.shares_of(tasks), strict=True)) if tasks else {},
+        hardware=found.hardware,
+        rows=[_board_row(submissions[i], cells[i], found, i) for i in found.order.tolist()],
+        shares=shares_of(entries, categories),
     )
+
+
+def shares_of(entries: Sequence[BenchmarkTask], categories: Sequence[Category]) -> dict[int, float]:
+    """Each task's share of the overall score, by primary key of the task version."""
+    if not entries:
+        return {}
+    weight = {category.name: category.weight for category in categories}
+    tasks = [ranking.Weighted(e.category, e.weight, weight[e.category]) for e in entries]
+    return dict(zip((e.task_version_id for e in entries), ranking.shares_of(tasks), strict=True))
 
 
 def weights_from_query(query: Mapping[str, str]) -> dict[str, float]:
@@ -299,28 +311,36 @@ def _order(
     return (rank is None, rank or 0, score is None, -(score or 0.0), str(submission))
 
 
-def _cells(
-    task_version: TaskVersion, evaluations: Sequence[Evaluation]
-) -> Iterable[tuple[Submission, Cell]]:
-    done = [e for e in evaluations if e.state == EvaluationState.SUCCEEDED]
-    standing = _standings(done, task_version)
-    for e in evaluations:
-        is_done = e.state == EvaluationState.SUCCEEDED
-        yield (
-            e.submission,
-            Cell(
-                score=e.score,
-                low=e.score_low,
-                high=e.score_high,
-                rank=standing[e.pk].rank if is_done else None,
-                evaluation=e,
-                state=e.state,
-                coverage=e.coverage,
-                why_not_ranked=why_not_ranked(e, task_version) if is_done else "",
-                hardware=e.hardware_key if is_done else "",
-                theory_mismatch=has_theory_mismatch(e.submission, task_version),
-            ),
-        )
+def _cell(e: Evaluation, task_version: TaskVersion, rank: int | None) -> Cell:
+    is_done = e.state == EvaluationState.SUCCEEDED
+    return Cell(
+        score=e.score,
+        low=e.score_low,
+        high=e.score_high,
+        rank=rank,
+        evaluation=e,
+        state=e.state,
+        coverage=e.coverage,
+        why_not_ranked=why_not_ranked(e, task_version) if is_done else "",
+        hardware=e.hardware_key if is_done else "",
+        theory_mismatch=has_theory_mismatch(e.submission, task_version),
+    )
+
+
+def _board_row(submission: Submission, cells: dict[int, Cell], found: Ranking, i: int) -> BoardRow:
+    return BoardRow(
+        submission=submission,
+        rank=int(found.rank[i]) or None,
+        rank_low=int(found.rank_low[i]) or None,
+        rank_high=int(found.rank_high[i]) or None,
+        overall=finite(found.overall[i]),
+        low=finite(found.low[i]),
+        high=finite(found.high[i]),
+        cells=cells,
+        is_ranked=not found.reasons[i],
+        why_not_ranked=found.reasons[i],
+        tied_with_previous=bool(found.is_tied[i]),
+    )
 
 
 def _categories(entries: Sequence[BenchmarkTask], weights: Mapping[str, float]) -> list[Category]:
@@ -344,90 +364,3 @@ def _categories(entries: Sequence[BenchmarkTask], weights: Mapping[str, float]) 
     ):
         raise SubmissionError("At least one category must have a weight above zero.")
     return categories
-
-
-def _weighted(
-    entries: Sequence[BenchmarkTask], categories: Sequence[Category]
-) -> list[ranking.Weighted]:
-    weight = {category.name: category.weight for category in categories}
-    return [ranking.Weighted(e.category, e.weight, weight[e.category]) for e in entries]
-
-
-def _board_rows(
-    cells: Mapping[Submission, dict[int, Cell]],
-    tasks: Sequence[ranking.Weighted],
-    reasons: Mapping[Submission, str],
-) -> list[BoardRow]:
-    submissions = list(cells)
-    overall = {
-        s: ranking.overall_score([c.score for c in cells[s].values()], tasks) for s in submissions
-    }
-    replicates = {s: _overall_replicates(cells[s].values(), overall[s], tasks) for s in submissions}
-    ranked = [s for s in submissions if not reasons[s]]
-    standings = ranking.standings([overall[s] for s in ranked], [replicates[s] for s in ranked])
-    standing = dict.fromkeys(submissions, ranking.Standing(None)) | dict(
-        zip(ranked, standings, strict=True)
-    )
-    ordered = sorted(submissions, key=lambda s: _order(standing[s].rank, overall[s], s))
-    rows: list[BoardRow] = []
-    for above, s in zip([None, *ordered], ordered, strict=False):
-        low, high = _overall_interval(cells[s].values(), replicates[s])
-        rows.append(
-            BoardRow(
-                submission=s,
-                rank=standing[s].rank,
-                rank_low=standing[s].rank_low,
-                rank_high=standing[s].rank_high,
-                overall=overall[s],
-                low=low,
-                high=high,
-                cells=cells[s],
-                is_ranked=not reasons[s],
-                why_not_ranked=reasons[s],
-                tied_with_previous=(
-                    above is not None
-                    and not reasons[above]
-                    and not reasons[s]
-                    and _tied(overall[above], overall[s], replicates[above], replicates[s])
-                ),
-            )
-        )
-    return rows
-
-
-def _overall_interval(
-    cells: Iterable[Cell], replicates: Sequence[float]
-) -> tuple[float | None, float | None]:
-    """None where a score rests on a single system: replicates that repeat it show no certainty."""
-    if any(cell.score is not None and cell.low is None for cell in cells):
-        return None, None
-    return ranking.interval(replicates)
-
-
-def _overall_replicates(
-    cells: Iterable[Cell], overall: float | None, tasks: Sequence[ranking.Weighted]
-) -> Sequence[float]:
-    if overall is None:
-        return ()
-    rows = [c.evaluation.replicates if c.evaluation else () for c in cells]
-    found: list[float] = ranking.overall_replicates(rows, tasks).tolist()
-    return found
-
-
-def _why_not_ranked_overall(
-    submission: Submission,
-    cells: Mapping[int, Cell],
-    entries: Sequence[BenchmarkTask],
-    tasks: Sequence[ranking.Weighted],
-) -> str:
-    """The first reason, one sentence; a task that does not count is not asked for."""
-    if submission.visibility != Visibility.PUBLIC:
-        return "Private: seen by its owner alone, and not ranked."
-    missing: list[str] = []
-    for entry, share in zip(entries, ranking.shares_of(tasks), strict=True):
-        cell = cells[entry.task_version_id]
-        if share and cell.state == EvaluationState.SUCCEEDED and cell.why_not_ranked:
-            return cell.why_not_ranked
-        if share and cell.state != EvaluationState.SUCCEEDED:
-            missing.append(entry.task_version.task.name)
-    return f"Not ranked overall without a score on {', '.join(missing)}." if missing else ""

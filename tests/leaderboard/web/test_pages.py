@@ -346,11 +346,11 @@ def test_pages_take_a_constant_number_of_queries(client: Client, n: int) -> None
         "evaluation": queries(evaluation.get_absolute_url()),
         "queue": queries("/queue/"),
     } == {
-        "board": 7,
+        "board": 9,
         "tasks": 1,
         "task": 6,
         "potentials": 1,
-        "potential": 10,
+        "potential": 11,
         "submission": 2,
         "progress": 2,
         "evaluation": 5,
