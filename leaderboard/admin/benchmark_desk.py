@@ -24,6 +24,7 @@ def show(admin: ModelAdmin, request: HttpRequest, version: BenchmarkVersion) -> 
         raise PermissionDenied
     if request.method == "POST":
         return _act(request, version)
+    is_draft = version.state == VersionState.DRAFT
     board, complaint = _board(request, version)
     entries = list(version.entries.select_related("task_version__task"))
     earlier = (
@@ -37,7 +38,7 @@ def show(admin: ModelAdmin, request: HttpRequest, version: BenchmarkVersion) -> 
         "title": f"{version}: {version.get_state_display().lower()}",
         "opts": admin.opts,
         "version": version,
-        "is_draft": version.state == VersionState.DRAFT,
+        "is_draft": is_draft,
         "entries": entries,
         "board": board,
         "lines": [(row, [row.cells[e.task_version_id] for e in entries]) for row in board.rows]
@@ -47,7 +48,7 @@ def show(admin: ModelAdmin, request: HttpRequest, version: BenchmarkVersion) -> 
         "earlier": earlier,
         "changes": version_changes.benchmark_changes(earlier, version) if earlier else [],
         "cost": backfill.estimate([entry.task_version for entry in entries]),
-        "filling": backfill.filling(version),
+        "filling": None if is_draft else backfill.filling(version),
     }
     return render(request, "admin/leaderboard/benchmarkversion/desk.html", context)
 

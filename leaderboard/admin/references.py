@@ -179,7 +179,8 @@ def _stage(request: HttpRequest, form: UploadForm) -> ReferenceUpload | None:
 
 
 def _shown(upload: ReferenceUpload) -> dict[str, Any]:
-    words = [(name.replace("_", " "), value) for name, value in upload.description.items()]
+    given = upload.description
+    words = [(name.replace("_", " "), given[name]) for name in (*_DESCRIPTIVE, "is_public")]
     return {"description": words, **_summary(upload.summary)}
 
 
@@ -191,8 +192,9 @@ def _summary(summary: dict[str, Any]) -> dict[str, Any]:
         "summary": summary,
         "histogram": [(e, n, round(100 * n / most)) for e, n in elements.items()],
         "ranges": [
-            (name.split("_")[0], low, high, _RANGES[name])
-            for name, (low, high) in summary["ranges"].items()
+            (name.split("_")[0], *summary["ranges"][name], unit)
+            for name, unit in _RANGES.items()
+            if name in summary["ranges"]
         ],
     }
 
