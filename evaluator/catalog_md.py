@@ -307,19 +307,38 @@ MD_STABILITY = Protocol(
         Column(name="min_distance_ratio", label="Least distance / Σr_cov", digits=3),
         Column(name="max_temperature_K", label="Highest temperature", unit="K", digits=0),
         Column(name="density_g_cm3", label="Density", unit="g/cm³", digits=3),
-        Column(name="density_error_g_cm3", label="± (blocks)", unit="g/cm³", digits=3),
+        Column(
+            name="density_error_g_cm3", label="± (blocks)", unit="g/cm³", digits=3, is_primary=False
+        ),
         Column(name="pressure_mean_GPa", label="Pressure", unit="GPa", digits=2),
-        Column(name="pressure_error_GPa", label="± (blocks)", unit="GPa", digits=2),
-        Column(name="pressure_sd_GPa", label="Pressure, fluctuation", unit="GPa", digits=2),
+        Column(
+            name="pressure_error_GPa", label="± (blocks)", unit="GPa", digits=2, is_primary=False
+        ),
+        Column(
+            name="pressure_sd_GPa",
+            label="Pressure, fluctuation",
+            unit="GPa",
+            digits=2,
+            is_primary=False,
+        ),
         Column(name="rdf_error_percent", label="g(r) error", unit="%", digits=1),
-        Column(name="rdf_noise_percent", label="Noise of g_ref", unit="%", digits=1),
+        Column(
+            name="rdf_noise_percent", label="Noise of g_ref", unit="%", digits=1, is_primary=False
+        ),
         Column(name="nve_drift_meV_atom_ps", label="Drift", unit="meV/(atom ps)", digits=4),
         Column(
             name="nve_drift_half_timestep_meV_atom_ps",
             label="Drift at dt/2",
             unit="meV/(atom ps)",
             digits=4,
+            is_primary=False,
         ),
-        Column(name="nve_fluctuation_meV_atom", label="Fluctuation", unit="meV/atom", digits=4),
+        Column(
+            name="nve_fluctuation_meV_atom",
+            label="Fluctuation",
+            unit="meV/atom",
+            digits=4,
+            is_primary=False,
+        ),
     ),
 )

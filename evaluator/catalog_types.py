@@ -116,6 +116,8 @@ class Column:
     label: str
     unit: str = ""
     digits: int = 4
+    #: Among the first that a table shows; the others stand in the complete one.
+    is_primary: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

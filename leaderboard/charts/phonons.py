@@ -51,8 +51,11 @@ def task_charts(series: Series) -> list[Chart]:
     return [stability_chart(found)] if found else []
 
 
-def band_chart(label: str, name: str, values: Values) -> Chart:
-    """Bands along the standard path, and beside them the density of states and the reference's."""
+def band_chart(label: str, name: str, values: Values, *, with_label: bool = False) -> Chart:
+    """Bands along the standard path, and beside them the density of states and the reference's.
+
+    ``with_label`` names the potential in the title, where a page has several.
+    """
     reference = values.get("reference", {})
     curves = {label: values["dos"]}
     if "dos" in reference:
@@ -64,16 +67,16 @@ def band_chart(label: str, name: str, values: Values) -> Chart:
     chart = alt.hconcat(
         _bands(values["bands"], y), _density(curves, y, scale), spacing=12
     ).resolve_scale(y="shared")
-    title = f"Phonons of {name}"
+    title = f"Phonons of {name}, {label}" if with_label else f"Phonons of {name}"
     beside = (
         "the reference's is grey"
         if "dos" in reference
         else "of the reference no density of states is known"
     )
     description = (
-        f"{title} with {label}: bands along the standard path of the Brillouin zone, and the "
-        f"density of states beside them; {beside}. Below zero frequencies are imaginary. Without "
-        "the non-analytical correction."
+        f"Phonons of {name} with {label}: bands along the standard path of the Brillouin zone, "
+        f"and the density of states beside them; {beside}. Below zero frequencies are imaginary. "
+        "Without the non-analytical correction."
     )
     return finished(chart, title, description)
 

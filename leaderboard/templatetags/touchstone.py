@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -153,6 +153,12 @@ def metric(key: str) -> Metric:
 def get(mapping: object, key: object) -> Any:  # noqa: ANN401  (whatever it holds)
     """A mapping's item; None where there is no item, or no mapping."""
     return mapping.get(key) if isinstance(mapping, Mapping) else None
+
+
+@register.filter
+def item(rows: Sequence[Any], at: int) -> Any:  # noqa: ANN401  (whatever it holds)
+    """An item of a list by its place, from 0."""
+    return rows[at]
 
 
 @register.filter

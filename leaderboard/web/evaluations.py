@@ -20,21 +20,22 @@ from evaluator.contract import Phase
 from leaderboard.charts import Chart
 from leaderboard.charts.families import Judged, evaluation_charts
 from leaderboard.enums import EvaluationState
-from leaderboard.models import Evaluation, EvaluationFile, Submission, SystemResult, permissions
+from leaderboard.models import (
+    Evaluation,
+    EvaluationFile,
+    Submission,
+    SystemResult,
+    TaskVersion,
+    permissions,
+)
 from leaderboard.services.leaderboards import has_theory_mismatch, why_not_ranked
 from leaderboard.services.output_files import may_read
 from leaderboard.services.submissions import withdraw
 from leaderboard.services.workers import waiting_reason
 from leaderboard.web.summaries import summary_parts
+from leaderboard.web.systems import address_of_system
 
 SYSTEMS_PER_PAGE = 500
-
-
-def address_of_system(evaluation_pk: UUID, position: int) -> str:
-    """Where a system stands in its evaluation's table, in the order of the reference set."""
-    page = position // SYSTEMS_PER_PAGE + 1
-    query = f"?page={page}" if page > 1 else ""
-    return f"/evaluations/{evaluation_pk}/{query}#system-{position}"
 
 
 @require_safe
@@ -92,7 +93,9 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
     systems = _sorted_systems(list(found.systems.all()), sort)
     page = Paginator(systems, SYSTEMS_PER_PAGE).get_page(request.GET.get("page"))
     # A value beside its error would tell a hidden reference.
-    columns = [] if is_hidden else list(version.catalog_protocol.columns)
+    known = [] if is_hidden else _measured(systems, version.catalog_protocol.columns)
+    shows_all = request.GET.get("columns") == "all"
+    columns = [c for c in known if shows_all or c.is_primary]
     files = _files(found) if may_read(request.user, found) else {}
     done = found.state == EvaluationState.SUCCEEDED
     scored = {metric.key: metric for metric in version.scored_metrics()}
@@ -107,12 +110,14 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
             "columns": columns,
             "names": [] if is_hidden else _names(list(page.object_list), columns),
             "lines": [
-                _line(system, columns, files.get(system.system_id, []))
+                _line(version, system, columns, files.get(system.system_id, []))
                 for system in page.object_list
             ],
             "n_files": sum(not file.left_out for some in files.values() for file in some),
             "page": page,
             "sort": sort,
+            "shows_all": shows_all,
+            "n_more_columns": len(known) - len(columns),
             "is_hidden": is_hidden,
             "why_not_ranked": why_not_ranked(found, version) if done else "",
             "theory_mismatch": has_theory_mismatch(found.submission, version),
@@ -133,6 +138,8 @@ def _charts(found: Evaluation) -> list[Chart]:
 @dataclass(frozen=True, kw_only=True)
 class SystemLine:
     system: SystemResult
+    #: The page of the system with all potentials.
+    address: str
     #: (predicted, reference or None) in the order of the columns.
     pairs: list[tuple[Any, Any, Column]]
     files: list[EvaluationFile]
@@ -198,11 +205,23 @@ def _files(found: Evaluation) -> dict[str, list[EvaluationFile]]:
     return by_system
 
 
+def _measured(systems: Sequence[SystemResult], columns: Sequence[Column]) -> list[Column]:
+    """Columns in which some system has a number: a task measures only part of its protocol's."""
+    found = {
+        name for system in systems for name, value in system.values.items() if value is not None
+    }
+    return [column for column in columns if column.name in found]
+
+
 def _line(
-    system: SystemResult, columns: Sequence[Column], files: list[EvaluationFile]
+    version: TaskVersion,
+    system: SystemResult,
+    columns: Sequence[Column],
+    files: list[EvaluationFile],
 ) -> SystemLine:
     return SystemLine(
         system=system,
+        address=address_of_system(version, system.system_id),
         files=files,
         pairs=[(system.values.get(c.name), system.reference.get(c.name), c) for c in columns],
     )

@@ -17,10 +17,7 @@ from leaderboard.charts.families import Judged, task_charts
 from leaderboard.enums import VersionState
 from leaderboard.models import Evaluation, SystemResult, TaskVersion
 from leaderboard.services.leaderboards import TaskBoard, TaskRow, task_board
-from leaderboard.web.evaluations import address_of_system
-
-#: Potentials drawn when the reader has chosen none.
-_DRAWN_AT_FIRST = 3
+from leaderboard.web.systems import address_of_system, chosen_rows, label_of
 
 
 @require_safe
@@ -48,7 +45,7 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
         )
     board = task_board(version, user=request.user)
     column = _chosen_column(version, request.GET.get("plot", ""))
-    drawn = _chosen_rows(board, request.GET.getlist("show"))
+    drawn = chosen_rows(board, request.GET.getlist("show"))
     return render(
         request,
         "task.html",
@@ -100,22 +97,8 @@ def _chosen_column(version: TaskVersion, name: str) -> Column | None:
     return next((column for column in columns if column.name == name), next(iter(columns), None))
 
 
-def _chosen_rows(board: TaskBoard, keys: Sequence[str]) -> list[TaskRow]:
-    """Those that the query names; else the best few and the best baseline."""
-    chosen = [
-        row
-        for row in board.rows
-        if f"{row.submission.potential.slug}:{row.submission.version}" in keys
-    ]
-    if chosen:
-        return chosen[:MAX_SERIES]
-    trained = [row for row in board.rows if not row.submission.potential.is_baseline]
-    baselines = [row for row in board.rows if row.submission.potential.is_baseline]
-    return [*trained[:_DRAWN_AT_FIRST], *baselines[:1]]
-
-
 def _chart(version: TaskVersion, column: Column, rows: Sequence[TaskRow]) -> Chart | None:
-    names = {row.evaluation.pk: _label(row) for row in rows}
+    names = {row.evaluation.pk: label_of(row) for row in rows}
     systems = (
         SystemResult.objects.filter(evaluation__in=list(names), status=SystemStatus.OK)
         .order_by("evaluation_id", "position")
@@ -128,7 +111,7 @@ def _chart(version: TaskVersion, column: Column, rows: Sequence[TaskRow]) -> Cha
                 "system": system_id,
                 "predicted": values[column.name],
                 "reference": reference[column.name],
-                "url": address_of_system(pk, position),
+                "url": address_of_system(version, system_id),
             }
             for pk, position, system_id, values, reference in systems
             if _is_finite(values.get(column.name)) and _is_finite(reference.get(column.name))
@@ -152,17 +135,12 @@ def _family_charts(version: TaskVersion, rows: Sequence[TaskRow]) -> list[Chart]
         [
             Judged(
                 evaluation_pk=row.evaluation.pk,
-                label=_label(row),
+                label=label_of(row),
                 summary=summaries[row.evaluation.pk],
             )
             for row in rows
         ],
     )
-
-
-def _label(row: TaskRow) -> str:
-    name = str(row.submission)
-    return name if len(name) <= 60 else f"{name[:59]}…"
 
 
 def _is_finite(value: object) -> bool:

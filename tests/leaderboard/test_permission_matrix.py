@@ -118,6 +118,8 @@ def parameters(row: Row, stage: Stage) -> dict[str, Any]:
         "api:leaderboard": {"slug": stage.world.benchmark.benchmark.slug},
         "benchmark": {"slug": stage.world.benchmark.benchmark.slug, "number": 1},
         "task": {"slug": stage.world.task.task.slug, "number": 1},
+        "system": {"slug": stage.world.task.task.slug, "number": 1, "system_id": "Al"},
+        "structure": {"slug": stage.world.task.task.slug, "number": 1, "system_id": "Al"},
         "potential": {"slug": side.potential.slug},
         "submission": {"pk": side.submission.pk},
         "withdraw": {"pk": side.submission.pk},
