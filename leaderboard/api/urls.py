@@ -14,6 +14,7 @@ from leaderboard.api.views import (
     events,
     feeds,
     output_files,
+    recommendation,
     root,
     submissions,
     tasks,
@@ -183,6 +184,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("calculators/", tasks.CalculatorList.as_view(), name="calculators"),
     path("reference-sets/", tasks.ReferenceSetList.as_view(), name="reference-sets"),
     path("benchmarks/", tasks.BenchmarkList.as_view(), name="benchmarks"),
+    path("recommend/", recommendation.Recommend.as_view(), name="recommend"),
     path(
         "leaderboards/<dotted:slug>/diff/",
         boards.LeaderboardDiff.as_view(),

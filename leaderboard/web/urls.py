@@ -3,17 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 from django.urls.converters import StringConverter
 
-from leaderboard.web import (
-    accounts,
-    boards,
-    docs,
-    evaluations,
-    potentials,
-    status,
-    systems,
-    tasks,
-    teams,
-)
+from leaderboard.web import accounts, boards, docs, evaluations, potentials, status, tasks, teams
 
 
 class DottedSlug(StringConverter):
@@ -22,14 +12,7 @@ class DottedSlug(StringConverter):
     regex = r"[a-z0-9]+(?:[.-][a-z0-9]+)*"
 
 
-class SystemName(StringConverter):
-    """Whatever a reference set calls a system; PostgreSQL knows no NUL."""
-
-    regex = r"[^\x00]{1,200}"
-
-
 register_converter(DottedSlug, "dotted-slug")
-register_converter(SystemName, "system-name")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", boards.home, name="home"),
@@ -38,16 +21,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tasks/", tasks.task_list, name="tasks"),
     path("tasks/<dotted-slug:slug>/", tasks.task, name="task"),
     path("tasks/<dotted-slug:slug>/<int:number>/", tasks.task, name="task-version"),
-    path(
-        "tasks/<dotted-slug:slug>/<int:number>/systems/<system-name:system_id>/",
-        systems.system,
-        name="system",
-    ),
-    path(
-        "tasks/<dotted-slug:slug>/<int:number>/structures/<system-name:system_id>.xyz",
-        systems.structure,
-        name="structure",
-    ),
     path("potentials/", potentials.potential_list, name="potentials"),
     path("potentials/<dotted-slug:slug>/", potentials.potential, name="potential"),
     path("submissions/<uuid:pk>/", evaluations.submission, name="submission"),
@@ -58,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("submissions/<uuid:pk>/withdraw/", evaluations.submission_withdraw, name="withdraw"),
     path("evaluations/<uuid:pk>/", evaluations.evaluation, name="evaluation"),
+    path("", include("leaderboard.web.advice_urls")),
     path("queue/", status.queue, name="queue"),
     path("docs/", docs.quick_start, name="docs"),
     path("docs/verdicts/", docs.verdicts, name="verdicts"),

@@ -110,9 +110,6 @@ benchmark                 get    -        200 200 200 200 200 200
 tasks                     get    -        200 200 200 200 200 200
 task                      get    -        200 200 200 200 200 200
 task-version              get    -        200 200 200 200 200 200
-system                    get    -        200 200 200 200 200 200
-# The set's file is not there; test_systems.py reads one.
-structure                 get    -        503 503 503 503 503 503
 potentials                get    -        200 200 200 200 200 200
 potential                 get    public   200 200 200 200 200 200
 potential                 get    private  404 404 200 200 200 200

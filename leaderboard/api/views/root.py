@@ -34,6 +34,7 @@ _RESOURCES = {
     "calculators": "calculators",
     "reference_sets": "reference-sets",
     "benchmarks": "benchmarks",
+    "recommend": "recommend",
 }
 
 

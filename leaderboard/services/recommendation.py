@@ -1,0 +1,323 @@
+"""Which potential for this simulation: who can do it, how well, how long it takes, who is out.
+
+Nobody disappears: what cannot be recommended is listed with the reason. Ranks are those of the
+whole board, under the asker's weights.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from leaderboard.enums import EvaluationState, VersionState
+from leaderboard.models import BenchmarkVersion, Evaluation, Submission
+from leaderboard.services import licences, pareto, speed
+from leaderboard.services.element_errors import ElementError, element_errors
+from leaderboard.services.leaderboards import BenchmarkBoard, BoardRow, benchmark_board
+from leaderboard.services.paired import combined, difference, replicates_of
+from leaderboard.services.scaling import Estimate, estimate, ran_out_of_memory
+from leaderboard.services.submissions import default_benchmark
+from leaderboard.services.wishes import OPEN, Wishes
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+#: So many of the best are compared with the best one, replicate by replicate.
+_COMPARED = 30
+_HYDROGEN_STEP_FS, _LONG_STEP_FS = 1.0, 5.0
+
+
+class Group(StrEnum):
+    """Where a candidate stands in the answer."""
+
+    RECOMMENDED = "recommended"  # can do it, is ranked and was timed on the hardware
+    UNTIMED = "untimed"  # can do it as far as is known, but was not timed there
+    UNJUDGED = "unjudged"  # can do it, but has no rank on the board
+    UNKNOWN = "unknown"  # nobody told which elements it supports
+    OUT = "out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    row: BoardRow
+    group: Group
+    #: Why it is not recommended, a sentence; empty for those that are.
+    reason: str = ""
+    estimate: Estimate | None = None
+    #: The evaluation that the estimate rests on.
+    timed_by: uuid.UUID | None = None
+    #: On the asked elements, as far as records tell.
+    errors: list[ElementError] = field(default_factory=list)
+    #: Asked elements that no record of an error covers.
+    elements_without_error: tuple[str, ...] = ()
+    #: Nothing recommended is both faster and more accurate.
+    is_on_front: bool = False
+    #: Cannot be told apart from the best one. None where that was not tried.
+    is_tied_with_best: bool | None = None
+
+    @property
+    def submission(self) -> Submission:
+        return self.row.submission
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommendation:
+    wishes: Wishes
+    board: BenchmarkBoard
+    hardware: list[speed.Hardware]
+    #: The one that the estimates are for; empty where nothing was timed on what was asked for.
+    chosen_hardware: str
+    #: The recommended ones first by rank, then the other groups.
+    candidates: list[Candidate]
+    #: What to know beside, sentences.
+    notes: list[str]
+
+    def of(self, group: Group) -> list[Candidate]:
+        return [c for c in self.candidates if c.group == group]
+
+
+def board_version() -> BenchmarkVersion | None:
+    """The benchmark whose scores recommend: that of the first page."""
+    return default_benchmark() or (
+        BenchmarkVersion.objects.filter(state=VersionState.PUBLISHED)
+        .order_by("benchmark__created_at", "-number")
+        .first()
+    )
+
+
+def recommend(
+    wishes: Wishes, version: BenchmarkVersion, *, user: User | AnonymousUser
+) -> Recommendation:
+    """Answer from what stands on the board and what was timed; a constant number of queries.
+
+    Raises SubmissionError for weights of categories that there are not.
+    """
+    board = benchmark_board(version, user=user, weights=wishes.weights)
+    measured = speed.measured_hardware()
+    hardware = speed.chosen_hardware(wishes.hardware, measured)
+    told = _elements_told(board.rows)
+    out: dict[Submission, str] = {}
+    for row in board.rows:
+        if reason := _why_out(row.submission, told.get(row.submission), wishes):
+            out[row.submission] = reason
+    able = [row for row in board.rows if row.submission not in out]
+    timings = speed.timings([row.submission.pk for row in able], hardware)
+    errors = _errors_of(able, wishes)
+    candidates = [
+        _candidate(
+            row,
+            wishes,
+            known=told.get(row.submission),
+            timing=timings.get(row.submission.pk),
+            errors=errors.get(row.submission, []),
+            hardware=hardware or wishes.hardware or "any hardware",
+        )
+        for row in able
+    ]
+    candidates += [Candidate(row=r, group=Group.OUT, reason=out[r.submission])
+                   for r in board.rows if r.submission in out]  # fmt: skip
+    return Recommendation(
+        wishes=wishes,
+        board=board,
+        hardware=measured,
+        chosen_hardware=hardware,
+        candidates=_finished(candidates, board),
+        notes=_notes(wishes, board),
+    )
+
+
+def _elements_told(rows: Sequence[BoardRow]) -> dict[Submission, frozenset[str]]:
+    """What each declares, or its checkpoint told when it was evaluated. One query."""
+    told = {
+        row.submission: frozenset(row.submission.supported_elements)
+        for row in rows
+        if row.submission.supported_elements is not None
+    }
+    silent = {row.submission.pk: row.submission for row in rows if row.submission not in told}
+    for pk, elements in (
+        Evaluation.objects.filter(
+            submission__in=list(silent),
+            is_current=True,
+            state=EvaluationState.SUCCEEDED,
+            provenance__calculator__elements__isnull=False,
+        )
+        .order_by("submission_id", "-finished_at")
+        .distinct("submission_id")
+        .values_list("submission_id", "provenance__calculator__elements")
+    ):
+        if isinstance(elements, list):
+            told[silent[pk]] = frozenset(elements)
+    return told
+
+
+def _why_out(submission: Submission, known: frozenset[str] | None, wishes: Wishes) -> str:
+    """What is known without estimating anything; empty for what remains."""
+    potential = submission.potential
+    if submission.calculator_kind == "dummy":
+        return "A dummy for comparison: its forces are zero."
+    if known is not None and (missing := [e for e in wishes.elements if e not in known]):
+        return f"Does not support {', '.join(missing)}."
+    if wishes.licence == OPEN and not licences.is_open(potential.licence):
+        return (
+            f"Its licence, {potential.licence}, is not known to be open."
+            if potential.licence
+            else "Names no licence."
+        )
+    levels = {level.strip().casefold() for level in potential.level_of_theory.split(",")}
+    if wishes.level_of_theory and wishes.level_of_theory.casefold() not in levels:
+        return f"Trained on {potential.level_of_theory or 'no stated level of theory'}."
+    return ""
+
+
+def _candidate(
+    row: BoardRow,
+    wishes: Wishes,
+    *,
+    known: frozenset[str] | None,
+    timing: speed.Timing | None,
+    errors: list[ElementError],
+    hardware: str,
+) -> Candidate:
+    found = None
+    if timing is not None:
+        found = estimate(
+            timing.materials,
+            n_atoms=wishes.n_atoms,
+            n_steps=wishes.n_steps,
+            timestep_fs=wishes.timestep_fs,
+        )
+    too_much = _too_much(wishes, timing, found)
+    group, reason = Group.RECOMMENDED, ""
+    if too_much:
+        group, reason = Group.OUT, too_much
+    elif known is None and wishes.elements:
+        group, reason = (
+            Group.UNKNOWN,
+            "Nobody tells which elements it can do.",
+        )
+    elif found is None:
+        group, reason = Group.UNTIMED, f"Not timed on {hardware}."
+    elif row.rank is None:
+        group, reason = Group.UNJUDGED, row.why_not_ranked
+    covered = {error.element for error in errors}
+    return Candidate(
+        row=row,
+        group=group,
+        reason=reason,
+        estimate=found,
+        timed_by=timing.evaluation if timing and found else None,
+        errors=errors,
+        elements_without_error=tuple(e for e in wishes.elements if e not in covered),
+    )
+
+
+def _too_much(wishes: Wishes, timing: speed.Timing | None, found: Estimate | None) -> str:
+    """Why it does not fit the device or the time; empty where it does, or nothing is known."""
+    if timing is None or found is None:
+        return ""
+    has_MiB = timing.device_MiB if wishes.memory_GiB is None else 1024 * wishes.memory_GiB
+    failed = ran_out_of_memory(timing.materials, wishes.n_atoms)
+    was_allowed = timing.limit_MiB
+    if failed is not None:
+        on_gpu = failed["first_failed_reason"] == "out_of_memory_gpu"
+        most = timing.device_MiB if on_gpu else was_allowed
+        if has_MiB is None or most is None or has_MiB <= most:
+            return (
+                f"Ran out of memory at {failed['first_failed_n_atoms']} atoms of "
+                f"{failed.get('formula', 'a material')}."
+            )
+    if has_MiB is not None and found.memory_GiB is not None and 1024 * found.memory_GiB > has_MiB:
+        return (
+            f"Needs about {found.memory_GiB:.3g} GiB of memory; there are {has_MiB / 1024:.3g} GiB."
+        )
+    if wishes.max_hours is not None and found.hours > wishes.max_hours:
+        return f"Takes about {found.hours:.3g} hours; at most {wishes.max_hours:g} are wanted."
+    return ""
+
+
+def _errors_of(rows: Sequence[BoardRow], wishes: Wishes) -> Mapping[Submission, list[ElementError]]:
+    by_evaluation = {
+        cell.evaluation.pk: row.submission
+        for row in rows
+        for cell in row.cells.values()
+        if cell.evaluation is not None
+    }
+    found: dict[Submission, list[ElementError]] = {}
+    for error in element_errors(by_evaluation, wishes.elements) if wishes.elements else ():
+        found.setdefault(by_evaluation[error.evaluation], []).append(error)
+    return found
+
+
+def _finished(candidates: list[Candidate], board: BenchmarkBoard) -> list[Candidate]:
+    """In order, with the front and the ties among those that are recommended."""
+    order = list(Group)
+    candidates = sorted(
+        candidates,
+        key=lambda c: (order.index(c.group), c.row.rank or 10**9, -(c.row.overall or 0.0)),
+    )
+    chosen = [c for c in candidates if c.group == Group.RECOMMENDED]
+    on_front = pareto.front(
+        [c.estimate.hours for c in chosen if c.estimate],
+        [c.row.overall for c in chosen if c.row.overall is not None],
+    )
+    ties = _ties(chosen[:_COMPARED], board)
+    marked = [
+        Candidate(**{**vars(c), "is_on_front": is_on, "is_tied_with_best": ties.get(c.submission)})
+        for c, is_on in zip(chosen, on_front, strict=True)
+    ]
+    return marked + candidates[len(chosen) :]
+
+
+def _ties(chosen: Sequence[Candidate], board: BenchmarkBoard) -> dict[Submission, bool]:
+    """Whether each cannot be told apart from the first. One query."""
+    counted = {key: share for key, share in board.shares.items() if share > 0}
+    evaluations = {
+        c.submission: {key: c.row.cells[key].evaluation for key in counted} for c in chosen
+    }
+    stored = replicates_of(e for row in evaluations.values() for e in row.values())
+    replicates = {
+        s: combined({k: stored.get(e.pk, []) if e else [] for k, e in row.items()}, counted)
+        for s, row in evaluations.items()
+    }
+    ties: dict[Submission, bool] = {}
+    for c in chosen[1:]:
+        best = chosen[0]
+        gap = difference(
+            best.row.overall, c.row.overall, replicates[best.submission], replicates[c.submission]
+        )
+        ties[c.submission] = gap is not None and (
+            gap.value == 0 if gap.low is None else not gap.is_significant
+        )
+    return ties
+
+
+def _notes(wishes: Wishes, board: BenchmarkBoard) -> list[str]:
+    notes = []
+    if wishes.temperature_K is not None:
+        notes.append(_about_temperature(wishes.temperature_K, board))
+    if "H" in wishes.elements and wishes.timestep_fs > _HYDROGEN_STEP_FS:
+        notes.append("Bonds to hydrogen vibrate fast: a time step of 0.5 fs is the usual choice.")
+    elif wishes.timestep_fs > _LONG_STEP_FS:
+        notes.append(f"A time step of {wishes.timestep_fs:g} fs is too long for most solids.")
+    return notes
+
+
+def _about_temperature(temperature_K: float, board: BenchmarkBoard) -> str:
+    """Which tasks of dynamics reach the temperature. It does not change what a step costs."""
+    reach = []
+    for entry in board.entries:
+        parameters = entry.task_version.parameters
+        if entry.task_version.protocol == "md_stability" and "temperature_K" in parameters:
+            start = float(parameters["temperature_K"])
+            end = max(start, float(parameters.get("final_temperature_K") or 0.0))
+            reach.append((end, f"{entry.task_version.task.name} (to {end:g} K)"))
+    if not reach:
+        return f"No task of this board runs dynamics, so nothing is known of {temperature_K:g} K."
+    enough = [words for end, words in reach if end >= temperature_K]
+    if enough:
+        return f"Stability at {temperature_K:g} K is judged by {', '.join(enough)}."
+    tasks = ", ".join(words for _, words in reach)
+    return f"No task of dynamics reaches {temperature_K:g} K: {tasks}."

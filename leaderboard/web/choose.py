@@ -1,0 +1,150 @@
+"""The advisor: which potential for a simulation. A form whose answer stands in the address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from leaderboard.charts import Chart
+from leaderboard.charts.pareto import ParetoPoint, pareto_chart
+from leaderboard.exceptions import SubmissionError
+from leaderboard.services.element_errors import QUANTITIES
+from leaderboard.services.leaderboards import WEIGHT_PREFIX
+from leaderboard.services.recommendation import (
+    Candidate,
+    Group,
+    Recommendation,
+    board_version,
+    recommend,
+)
+from leaderboard.services.wishes import ANY_CPU, ANY_GPU, NAMES, Wishes, wishes_from_query
+
+#: Rows of each part of the page; all of them are in the API.
+MAX_ROWS = 40
+MAX_CARDS = 3
+
+_HEADINGS = {
+    Group.UNTIMED: "Can do it, not timed on this hardware",
+    Group.UNJUDGED: "Can do it, without a rank",
+    Group.UNKNOWN: "Elements unknown",
+    Group.OUT: "Out, and why",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errors:
+    """Of one candidate, on the asked elements, of one kind."""
+
+    words: str
+    unit: str
+    mean: float
+    by_element: list[tuple[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    candidate: Candidate
+    errors: list[Errors]
+
+
+@require_safe
+def choose(request: HttpRequest) -> HttpResponse:
+    """Bad input is answered with the whole form, what was typed, and a sentence each (HTTP 400)."""
+    version = board_version()
+    errors: dict[str, str] = {}
+    wishes, found = Wishes(), None
+    is_asked = bool(request.GET)
+    try:
+        wishes = wishes_from_query(request.GET)
+        if version is not None:
+            found = recommend(wishes, version, user=request.user)
+    except SubmissionError as error:
+        errors = error.errors
+        if version is not None:
+            found = recommend(Wishes(), version, user=request.user)
+    context = {
+        "wishes": wishes,
+        "typed": {name: request.GET.get(name, _default(wishes, name)) for name in NAMES},
+        "errors": errors,
+        "other_errors": {n: e for n, e in errors.items() if n not in NAMES},
+        "found": found,
+        "is_answered": found is not None and is_asked and not errors,
+        "weights": _weights(request, found),
+        "any_gpu": ANY_GPU,
+        "any_cpu": ANY_CPU,
+        "api_query": urlencode(list(request.GET.items())),
+    }
+    if context["is_answered"] and found is not None:
+        context |= _answer(found)
+    return render(request, "choose.html", context, status=400 if errors else 200)
+
+
+def _answer(found: Recommendation) -> dict[str, object]:
+    chosen = found.of(Group.RECOMMENDED)
+    return {
+        "best": [_line(c) for c in chosen[:MAX_CARDS]],
+        "lines": [_line(c) for c in chosen[:MAX_ROWS]],
+        "n_chosen": len(chosen),
+        "others": [
+            (group, heading, rows[:MAX_ROWS], len(rows))
+            for group, heading in _HEADINGS.items()
+            if (rows := found.of(group))
+        ],
+        "max_rows": MAX_ROWS,
+        "chart": _chart(chosen),
+    }
+
+
+def _line(candidate: Candidate) -> Line:
+    kinds = []
+    for protocol, (words, unit) in QUANTITIES.items():
+        found = [(e.element, e.value) for e in candidate.errors if e.protocol == protocol]
+        if found:
+            mean = sum(value for _, value in found) / len(found)
+            kinds.append(Errors(words=words, unit=unit, mean=mean, by_element=found))
+    return Line(candidate=candidate, errors=kinds)
+
+
+def _chart(chosen: list[Candidate]) -> Chart | None:
+    points = [
+        ParetoPoint(
+            name=str(c.submission)[:60],
+            cost=c.estimate.hours,
+            score=c.row.overall,
+            low=c.row.low,
+            high=c.row.high,
+            is_on_front=c.is_on_front,
+            url=c.submission.potential.get_absolute_url(),
+        )
+        for c in chosen
+        if c.estimate is not None and c.row.overall is not None
+    ]
+    return pareto_chart(points, "hours", "Accuracy against time") if len(points) > 1 else None
+
+
+def _weights(request: HttpRequest, found: Recommendation | None) -> list[tuple[str, str, str]]:
+    """Of each category: the field's name, its words, and what stands in it."""
+    if found is None:
+        return []
+    return [
+        (
+            WEIGHT_PREFIX + category.name,
+            category.name,
+            request.GET.get(WEIGHT_PREFIX + category.name, f"{category.weight:g}"),
+        )
+        for category in found.board.categories
+    ]
+
+
+def _default(wishes: Wishes, name: str) -> str:
+    """What an empty form shows."""
+    value = getattr(wishes, name)
+    if value is None or value == ():
+        return ""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
