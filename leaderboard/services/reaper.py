@@ -15,7 +15,15 @@ from evaluator.contract import Verdict
 from leaderboard import blobs, dispatch, local_broker
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation
-from leaderboard.services import failures, idempotency, output_files, throttles, uploads, webhooks
+from leaderboard.services import (
+    failures,
+    idempotency,
+    output_files,
+    reference_uploads,
+    throttles,
+    uploads,
+    webhooks,
+)
 from leaderboard.services.evaluations import due
 from leaderboard.services.workers import live_workers
 
@@ -50,13 +58,15 @@ def sweep() -> int:
     """Remove what is dear to look for: once an hour will do. Returns how much it was.
 
     Bytes of output files that no evaluation names, messages of the local broker that were read,
-    answers to idempotent requests and deliveries of webhooks that are old.
+    answers to idempotent requests and deliveries of webhooks that are old, reference sets that
+    nobody has confirmed.
     """
     return (
         output_files.sweep()
         + local_broker.prune(settings.CELERY_BROKER_URL)
         + idempotency.forget_old()
         + webhooks.forget_old()
+        + reference_uploads.sweep()
     )
 
 
