@@ -153,9 +153,10 @@ def _panel(
         ],
     )
     crosses = base.mark_point(shape="cross", size=80, filled=True, angle=45, opacity=1)
-    layers = alt.LayerChart([base.mark_line(strokeWidth=1.4, opacity=0.85)])
-    if points["is_failure"].any():
-        layers += crosses.transform_filter("datum.is_failure")
+    lines = base.mark_line(strokeWidth=1.4, opacity=0.85)
+    # Without a failure the second layer draws nothing: an empty one makes Vega complain.
+    over = crosses.transform_filter("datum.is_failure") if points["is_failure"].any() else lines
+    layers: alt.LayerChart = lines + over
     return layers.properties(width=400, height=120)
 
 

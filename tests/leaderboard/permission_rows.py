@@ -101,7 +101,6 @@ api:protocols             get    -        200 200 200 200 200 200
 api:calculators           get    -        200 200 200 200 200 200
 api:reference-sets        get    -        200 200 200 200 200 200
 api:benchmarks            get    -        200 200 200 200 200 200
-api:recommend             get    -        200 200 200 200 200 200
 api:leaderboard           get    -        200 200 200 200 200 200
 
 home                      get    -        200 200 200 200 200 200
@@ -110,6 +109,9 @@ benchmark                 get    -        200 200 200 200 200 200
 tasks                     get    -        200 200 200 200 200 200
 task                      get    -        200 200 200 200 200 200
 task-version              get    -        200 200 200 200 200 200
+system                    get    -        200 200 200 200 200 200
+# The set's file is not there; test_systems.py reads one.
+structure                 get    -        503 503 503 503 503 503
 potentials                get    -        200 200 200 200 200 200
 potential                 get    public   200 200 200 200 200 200
 potential                 get    private  404 404 200 200 200 200
@@ -122,7 +124,6 @@ withdraw                  post   public   302 404 404 404 302 302
 withdraw                  post   private  302 404 404 404 302 302
 evaluation                get    public   200 200 200 200 200 200
 evaluation                get    private  404 404 200 200 200 200
-choose                    get    -        200 200 200 200 200 200
 queue                     get    -        200 200 200 200 200 200
 docs                      get    -        200 200 200 200 200 200
 verdicts                  get    -        200 200 200 200 200 200
