@@ -10,6 +10,7 @@ from leaderboard.api import schema  # noqa: F401  (registers how the token is de
 from leaderboard.api.views import (
     accounts,
     boards,
+    bundles,
     evaluations,
     events,
     feeds,
@@ -64,12 +65,17 @@ class Number:
         return str(value)
 
 
+class Sha256(DottedSlug):
+    regex = "[0-9a-f]{64}"
+
+
 class UserName(DottedSlug):
     regex = r"[\w.@+-]{1,150}"
 
 
 register_converter(DottedSlug, "dotted")
 register_converter(UserName, "username")
+register_converter(Sha256, "sha256")
 register_converter(Number, "number")
 register_converter(Kind, "kind")
 register_converter(Hint, "hint")
@@ -180,6 +186,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
         boards.TaskLeaderboard.as_view(),
         name="task-leaderboard",
     ),
+    path("bundle/", bundles.BundleView.as_view(), name="bundle"),
+    path("bundle/files/<sha256:sha256>/", bundles.BundleFileView.as_view(), name="bundle-file"),
     path("protocols/", tasks.ProtocolList.as_view(), name="protocols"),
     path("calculators/", tasks.CalculatorList.as_view(), name="calculators"),
     path("reference-sets/", tasks.ReferenceSetList.as_view(), name="reference-sets"),

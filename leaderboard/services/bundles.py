@@ -71,8 +71,18 @@ class Imported:
         self.n_changed += what != "unchanged"
 
 
-def import_bundle(text: str, folder: Path | None, actor: audit.Actor) -> Imported:
-    """Bring the database up to a bundle; files that it names lie in ``folder``.
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """Where the files of a bundle are, and what may be spent on them."""
+
+    folder: Path
+    #: Whether what a bundle names by its address is fetched: only for who can log in to the host.
+    downloads: bool = False
+    time_s: int = FILE_TIME_S
+
+
+def import_bundle(text: str, beside: Beside, actor: audit.Actor) -> Imported:
+    """Bring the database up to a bundle.
 
     Raises SubmissionError (ConflictError among them) that maps each bad place to a sentence; then
     nothing has changed.
@@ -82,7 +92,7 @@ def import_bundle(text: str, folder: Path | None, actor: audit.Actor) -> Importe
     with transaction.atomic():
         for reference in bundle.reference_sets:
             with _at(reference.place):
-                _import_reference(reference, folder, actor, done)
+                _import_reference(reference, beside, actor, done)
         for task in bundle.tasks:
             with _at(task.place):
                 row = _import_named(Task, task, actor, done)
@@ -112,11 +122,11 @@ def _at(place: str) -> Iterator[None]:
 
 
 def _import_reference(
-    entry: ReferenceEntry, folder: Path | None, actor: audit.Actor, done: Imported
+    entry: ReferenceEntry, beside: Beside, actor: audit.Actor, done: Imported
 ) -> None:
     stored = ReferenceSet.objects.filter(slug=entry.slug, version=entry.version).first()
     if stored is None:
-        row = _store(entry, folder)
+        row = _store(entry, beside)
         audit.record(actor, "imported", row, changes=audit.differences({}, audit.stored(row)))
         done.tell("created", row)
         return
@@ -142,18 +152,18 @@ def _import_reference(
     done.tell("changed", stored)
 
 
-def _store(entry: ReferenceEntry, folder: Path | None) -> ReferenceSet:
+def _store(entry: ReferenceEntry, beside: Beside) -> ReferenceSet:
     """Check the bytes as an upload's are. What has the right hash already is stored as it is."""
     unknown = sorted(set(entry.convention) - set(Convention.__dataclass_fields__))
     if unknown:
         raise SubmissionError({f"convention.{name}": "is unknown." for name in unknown})
     with tempfile.TemporaryDirectory(prefix="touchstone-bundle-") as work:
-        source = _bytes_of(entry, folder, Path(work))
+        source = _bytes_of(entry, beside, Path(work))
         checked = check_file(
             source,
             Convention(**entry.convention),
             Path(work, "canonical.extxyz"),
-            time_s=FILE_TIME_S,
+            time_s=beside.time_s,
         )
         # What the service has written itself is stored byte for byte.
         is_canonical = entry.sha256 == _sha256_of(source)
@@ -176,21 +186,21 @@ def _store(entry: ReferenceEntry, folder: Path | None) -> ReferenceSet:
         )
 
 
-def _bytes_of(entry: ReferenceEntry, folder: Path | None, work: Path) -> Path:
+def _bytes_of(entry: ReferenceEntry, beside: Beside, work: Path) -> Path:
     """A copy in ``work``, so that nobody changes it meanwhile."""
     name = entry.file or PurePosixPath(entry.download).name
     target = work / f"source{checked_suffix(name)}"
     if entry.file:
-        if PurePosixPath(entry.file).name != entry.file or folder is None:
+        if PurePosixPath(entry.file).name != entry.file:
             raise SubmissionError({"file": "must be the name of a file beside the bundle."})
-        source = folder / entry.file
+        source = beside.folder / entry.file
         if not source.is_file() or source.is_symlink():
             raise SubmissionError({"file": f"There is no file {entry.file} beside the bundle."})
         shutil.copyfile(source, target)
         return target
     if not entry.download.startswith("https://"):
         raise SubmissionError({"file": "Name a file beside the bundle, or an https:// download."})
-    if folder is None:
+    if not beside.downloads:
         raise SubmissionError({"download": "Is fetched by manage.py import_bundle alone."})
     try:
         with requests.get(entry.download, stream=True, timeout=60) as answer:

@@ -15,7 +15,9 @@ from django.utils.timesince import timeuntil
 
 from evaluator.catalog import CONSISTENCY, METRICS, Column, Direction, Metric
 from evaluator.catalog_verdicts import VERDICTS, VerdictHelp
-from leaderboard.models import Evaluation, Submission
+from leaderboard.enums import VersionState
+from leaderboard.models import BenchmarkVersion, Evaluation, Submission
+from leaderboard.services.backfill import Filling, filling
 
 register = template.Library()
 
@@ -111,6 +113,12 @@ def span(value: timedelta | None) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.1f}".removesuffix(".0") + f" {unit}"
     return f"{seconds:.1f}".removesuffix(".0") + " s"
+
+
+@register.simple_tag
+def filling_of(version: BenchmarkVersion) -> Filling | None:
+    """How far a benchmark version is from being filled; None once nothing is pending."""
+    return filling(version) if version.state == VersionState.PUBLISHED else None
 
 
 @register.filter

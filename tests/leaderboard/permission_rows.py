@@ -97,10 +97,15 @@ api:evaluation-reevaluate post   private  401 404 403 202 202 202
 api:tasks                 get    -        200 200 200 200 200 200
 api:task                  get    -        200 200 200 200 200 200
 api:task-leaderboard      get    -        200 200 200 200 200 200
+# Staff needs the right to change tasks as well: test_bundles.py gives it.
+api:bundle                get    -        401 403 403 403 403 403
+api:bundle                post   -        401 403 403 403 403 403
+api:bundle-file           get    -        401 403 403 403 403 403
 api:protocols             get    -        200 200 200 200 200 200
 api:calculators           get    -        200 200 200 200 200 200
 api:reference-sets        get    -        200 200 200 200 200 200
 api:benchmarks            get    -        200 200 200 200 200 200
+api:recommend             get    -        200 200 200 200 200 200
 api:leaderboard           get    -        200 200 200 200 200 200
 
 home                      get    -        200 200 200 200 200 200
@@ -124,6 +129,7 @@ withdraw                  post   public   302 404 404 404 302 302
 withdraw                  post   private  302 404 404 404 302 302
 evaluation                get    public   200 200 200 200 200 200
 evaluation                get    private  404 404 200 200 200 200
+choose                    get    -        200 200 200 200 200 200
 queue                     get    -        200 200 200 200 200 200
 docs                      get    -        200 200 200 200 200 200
 verdicts                  get    -        200 200 200 200 200 200

@@ -10,7 +10,7 @@ from leaderboard.enums import VersionState
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import BenchmarkVersion, TaskVersion
 from leaderboard.services import backfill
-from leaderboard.services.bundles import Imported, import_bundle
+from leaderboard.services.bundles import Beside, Imported, import_bundle
 
 
 class Command(BaseCommand):
@@ -30,7 +30,9 @@ class Command(BaseCommand):
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{bundle} cannot be read: {error}") from error
         try:
-            done = import_bundle(text, bundle.parent, "import_bundle")
+            done = import_bundle(
+                text, Beside(folder=bundle.parent, downloads=True), "import_bundle"
+            )
         except SubmissionError as error:
             lines = [f"{place}: {s}" if place else s for place, s in error.errors.items()]
             raise CommandError("\n".join(["Nothing was imported.", *lines])) from error

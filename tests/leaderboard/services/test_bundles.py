@@ -17,7 +17,7 @@ from leaderboard import models
 from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.services.bundle_export import export_bundle
 from leaderboard.services.bundle_reader import read_bundle
-from leaderboard.services.bundles import import_bundle
+from leaderboard.services.bundles import Beside, import_bundle
 from leaderboard.services.tasks import reference_path
 from tests.leaderboard import factories
 
@@ -131,7 +131,7 @@ def test_a_bundle_is_imported_once_exported_and_imported_again(
     assert models.Evaluation.objects.get().priority < 0
 
     n_entries = models.AuditEntry.objects.count()
-    again = import_bundle(path.read_text(), tmp_path, "import_bundle")
+    again = import_bundle(path.read_text(), Beside(folder=tmp_path), "import_bundle")
     assert again.n_changed == 0, again.lines
     assert models.AuditEntry.objects.count() == n_entries
 
@@ -139,7 +139,7 @@ def test_a_bundle_is_imported_once_exported_and_imported_again(
     call_command("export_bundle", folder, verbosity=0)
     assert sorted(p.name for p in folder.iterdir()) == ["bundle.yaml", "copper-1.extxyz"]
     exported = (folder / "bundle.yaml").read_text()
-    assert import_bundle(exported, folder, "import_bundle").n_changed == 0
+    assert import_bundle(exported, Beside(folder=folder), "import_bundle").n_changed == 0
     assert export_bundle().text == exported
 
 
@@ -154,7 +154,7 @@ def test_what_was_exported_makes_the_same_site_elsewhere(own_blobs: None, tmp_pa
     text = text.replace("reference_set: copper 1", "reference_set: other-reference-sets 1")
     text = text.replace("task: copper-forces", "task: other-tasks").replace("metals", "others")
 
-    assert import_bundle(text, folder, "import_bundle").n_changed > 0
+    assert import_bundle(text, Beside(folder=folder), "import_bundle").n_changed > 0
     first, second = models.ReferenceSet.objects.order_by("slug")
     assert first.sha256 == second.sha256
     versions = [v.spec().metrics for v in models.TaskVersion.objects.all()]
@@ -166,19 +166,19 @@ def test_a_draft_is_brought_up_to_the_bundle_and_a_published_version_never(
 ) -> None:
     content = bundle(copper(tmp_path / "copper.extxyz"), state="draft")
     del content["benchmarks"]
-    import_bundle(yaml.safe_dump(content), tmp_path, "charlie")
+    import_bundle(yaml.safe_dump(content), Beside(folder=tmp_path), "charlie")
     content["tasks"][0]["versions"][0]["limitations"] = "Three cells of copper."
-    done = import_bundle(yaml.safe_dump(content), tmp_path, "charlie")
+    done = import_bundle(yaml.safe_dump(content), Beside(folder=tmp_path), "charlie")
     assert [line for line in done.lines if "unchanged" not in line] == ["changed: copper-forces v1"]
     entry = models.AuditEntry.objects.first()
     assert entry is not None
     assert entry.changes == {"limitations": ["Three cells.", "Three cells of copper."]}
 
     content["tasks"][0]["versions"][0]["state"] = "published"
-    import_bundle(yaml.safe_dump(content), tmp_path, "charlie")
+    import_bundle(yaml.safe_dump(content), Beside(folder=tmp_path), "charlie")
     content["tasks"][0]["versions"][0]["metrics"][0]["bad"] = 0.5
     with pytest.raises(ConflictError, match=r"metrics\.force_mae\.bad: 0\.4, not 0\.5") as caught:
-        import_bundle(yaml.safe_dump(content), tmp_path, "charlie")
+        import_bundle(yaml.safe_dump(content), Beside(folder=tmp_path), "charlie")
     assert set(caught.value.errors) == {"tasks[0].versions[0]"}
 
 

@@ -1,0 +1,132 @@
+"""Bundles over the API, for administrators whose benchmark is kept in git."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from django.conf import settings
+from django.http import FileResponse, QueryDict
+from drf_spectacular.types import OpenApiTypes
+from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from leaderboard.api.parsers import BoundedMultiPartParser
+from leaderboard.api.query import read_query
+from leaderboard.api.serializers.bundles import (
+    BundleQuery,
+    BundleRecord,
+    BundleUpload,
+    ImportRecord,
+)
+from leaderboard.api.views.base import described, one, signed_in
+from leaderboard.api.views.output_files import WhateverIsAccepted
+from leaderboard.enums import TokenScope
+from leaderboard.models import ReferenceSet
+from leaderboard.services.bundle_export import export_bundle
+from leaderboard.services.bundles import Beside, import_bundle
+from leaderboard.services.tasks import reference_path
+
+
+class KeepsTasks(BasePermission):
+    """Who may define tasks in the admin; a token needs the scope admin as well."""
+
+    message = "Bundles are for administrators who may change tasks, with a token of scope admin."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        needed = ("add_referenceset", "change_taskversion", "change_benchmarkversion")
+        return bool(request.user.is_staff) and request.user.has_perms(
+            [f"leaderboard.{name}" for name in needed]
+        )
+
+
+class BundleView(APIView):
+    permission_classes = (KeepsTasks,)
+    parser_classes = (BoundedMultiPartParser,)
+    token_scope = TokenScope.ADMIN
+
+    @described(
+        "administration",
+        "Reference sets, tasks and benchmarks as YAML, and the files beside it",
+        BundleRecord,
+        parameters=[BundleQuery],
+        operation_id="bundle_export",
+    )
+    def get(self, request: Request) -> Response:
+        query = read_query(request, BundleQuery)
+        exported = export_bundle(
+            tasks=_slugs(query.get("tasks", "")),
+            benchmarks=_slugs(query.get("benchmarks", "")),
+            drafts=query["drafts"],
+        )
+        files = [
+            {
+                "name": name,
+                "sha256": row.sha256,
+                "size_bytes": row.size_bytes,
+                "is_public": row.is_public,
+            }
+            for name, row in exported.files.items()
+        ]
+        return Response(BundleRecord({"bundle": exported.text, "files": files}).data)
+
+    @described(
+        "administration",
+        "Bring tasks, reference sets and benchmarks up to a bundle: all of it, or nothing",
+        ImportRecord,
+        request={"multipart/form-data": BundleUpload},
+        operation_id="bundle_import",
+    )
+    def post(self, request: Request) -> Response:
+        form = BundleUpload(data=_form(request))
+        form.is_valid(raise_exception=True)
+        with tempfile.TemporaryDirectory(prefix="touchstone-bundle-") as folder:
+            for file in form.validated_data.get("file", ()):
+                # The parser has taken off folders; a hidden name cannot be named in a bundle.
+                with Path(folder, PurePosixPath(file.name).name).open("wb") as copy:
+                    copy.writelines(file.chunks())
+            beside = Beside(folder=Path(folder), time_s=settings.REFERENCE_CHECK_S)
+            done = import_bundle(form.validated_data["bundle"], beside, signed_in(request))
+        return Response(ImportRecord(done).data)
+
+
+class BundleFileView(APIView):
+    permission_classes = (KeepsTasks,)
+    content_negotiation_class = WhateverIsAccepted
+
+    @described(
+        "administration",
+        "The canonical file of a reference set",
+        {(200, "application/octet-stream"): OpenApiTypes.BINARY},
+        operation_id="bundle_file",
+    )
+    def get(self, request: Request, sha256: str) -> FileResponse:
+        row = one(ReferenceSet.objects.all(), f"reference set {sha256}", sha256=sha256)
+        response = FileResponse(
+            reference_path(row).open("rb"),
+            as_attachment=True,
+            filename=f"{row.slug}-{row.version}.extxyz",
+            content_type="application/octet-stream",
+        )
+        response["X-Content-Type-Options"] = "nosniff"
+        response["Cache-Control"] = "private, no-store"
+        return response
+
+
+def _slugs(text: str) -> list[str]:
+    return [slug.strip() for slug in text.split(",") if slug.strip()]
+
+
+def _form(request: Request) -> dict[str, object]:
+    data = request.data
+    if not isinstance(data, QueryDict):
+        raise ValidationError("Send the bundle as multipart/form-data.")
+    unknown = sorted(set(data) - {"bundle", "file"})
+    if unknown:
+        raise ValidationError(dict.fromkeys(unknown, "is unknown."))
+    found: dict[str, object] = {"bundle": data.get("bundle", "")}
+    files = [file for file in data.getlist("file") if not isinstance(file, str)]
+    return found | ({"file": files} if files else {})
