@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -15,6 +14,7 @@ from rest_framework.request import Request
 
 from leaderboard.enums import EvaluationState
 from leaderboard.services.board_filters import BoardFilter
+from leaderboard.services.moments import past_moment
 
 _ALWAYS_KNOWN = frozenset({"cursor", "page_size", "format"})
 
@@ -29,21 +29,10 @@ class MomentField(serializers.Field[datetime, str, Any, Any]):
     """A moment that has passed; a date stands for its end, in UTC."""
 
     def to_internal_value(self, data: object) -> datetime:
-        text = str(data).strip()
         try:
-            day = date.fromisoformat(text) if len(text) == len("2026-11-20") else None
-            moment = (
-                datetime.fromisoformat(text) if day is None else datetime.combine(day, time.max)
-            )
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            moment = moment.astimezone(UTC)
-        except (ValueError, OverflowError) as error:
-            raise serializers.ValidationError(
-                "must be a date or a time, as in ISO 8601."
-            ) from error
-        if moment > timezone.now():
-            raise serializers.ValidationError("has not passed yet, so it would still change.")
-        return moment
+            return past_moment(str(data))
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from error
 
     def to_representation(self, value: datetime) -> str:
         return value.isoformat()
@@ -100,6 +89,20 @@ class BoardQuery(VersionFilter):
     )
     min_parameters = serializers.IntegerField(required=False, min_value=0, max_value=2**62)
     max_parameters = serializers.IntegerField(required=False, min_value=0, max_value=2**62)
+    open_weights = serializers.BooleanField(
+        required=False, allow_null=True, default=None, help_text="Under an open licence, or not."
+    )
+    conservative = serializers.BooleanField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Whether forces are declared to be the gradient of the energy.",
+    )
+    text = serializers.CharField(
+        required=False,
+        max_length=100,
+        help_text="Part of name, version, architecture, licence, training sets or level of theory.",
+    )
 
 
 class BenchmarkBoardQuery(BoardQuery):

@@ -1,10 +1,12 @@
-"""Tables as CSV, safe to open in a spreadsheet, as JSON Lines and as Parquet."""
+"""Tables as CSV and XLSX, safe to open in a spreadsheet, as JSON Lines, Parquet and LaTeX."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -96,7 +98,80 @@ class ParquetRenderer(BaseRenderer):
         return sink.getvalue()
 
 
-TABLE_FORMATS = ("csv", "jsonl", "parquet")
+class XLSXRenderer(BaseRenderer):
+    """A workbook of one sheet. Texts are stored as texts, never as formulas."""
+
+    media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    format = "xlsx"
+    charset = None
+    render_style = "binary"
+
+    def render(
+        self,
+        data: Table,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        from openpyxl import Workbook
+        from openpyxl.cell import WriteOnlyCell
+
+        book = Workbook(write_only=True)
+        sheet = book.create_sheet(re.sub(r"[^\w .-]", " ", data.filename)[:31])
+        sheet.freeze_panes = "A2"
+        for row in (data.columns, *data.rows):
+            cells = [WriteOnlyCell(sheet, _printable(value)) for value in row]
+            for cell in cells:
+                if isinstance(cell.value, str):
+                    cell.data_type = "s"
+            sheet.append(cells)
+        sink = io.BytesIO()
+        book.save(sink)
+        return sink.getvalue()
+
+
+class LaTeXRenderer(BaseRenderer):
+    """A tabular for the package booktabs."""
+
+    media_type = "application/x-latex"
+    format = "tex"
+    charset = "utf-8"
+
+    def render(
+        self,
+        data: Table,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        rows = [" & ".join(_latex(cell) for cell in row) + r" \\" for row in data.rows]
+        numeric = [
+            all(isinstance(row[i], int | float | None) for row in data.rows)
+            for i in range(len(data.columns))
+        ]
+        lines = [
+            "% \\usepackage{booktabs} in the preamble; compile with XeLaTeX or LuaLaTeX.",
+            "\\begin{tabular}{" + "".join("r" if n else "l" for n in numeric) + "}",
+            r"\toprule",
+            " & ".join(_latex(column) for column in data.columns) + r" \\",
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+        return ("\n".join(lines) + "\n").encode()
+
+
+TABLE_FORMATS = ("csv", "jsonl", "parquet", "xlsx", "tex")
+#: What XML cannot hold, and what turns the direction of text.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_LATEX = str.maketrans(
+    {
+        **{c: "\\" + c for c in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        **dict.fromkeys("\r\n\t", " "),
+    }
+)
 
 
 def is_table(request: Request) -> bool:
@@ -111,6 +186,8 @@ def tables(answer: object) -> dict[tuple[int, str], object]:
         (200, "text/csv"): str,
         (200, "application/x-ndjson"): str,
         (200, "application/vnd.apache.parquet"): OpenApiTypes.BINARY,
+        (200, XLSXRenderer.media_type): OpenApiTypes.BINARY,
+        (200, LaTeXRenderer.media_type): str,
     }
 
 
@@ -121,6 +198,21 @@ def _of_one_kind(cells: list[Any]) -> list[Any]:
     if kinds == {int, float}:
         return [None if cell is None else float(cell) for cell in cells]
     return [None if c is None else c if isinstance(c, str) else json.dumps(c) for c in cells]
+
+
+def _printable(value: Cell) -> Cell:
+    return _UNPRINTABLE.sub("", value) if isinstance(value, str) else value
+
+
+def _latex(value: Cell) -> str:
+    """Three decimals, as on the page; a dash where there is nothing."""
+    if value is None:
+        return "--"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}" if math.isfinite(value) else "--"
+    return str(_printable(str(value))).translate(_LATEX)
 
 
 def disarm(value: object) -> Cell:

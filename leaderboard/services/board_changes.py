@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leaderboard.models import Submission
+from leaderboard.services.board_matrix import Ranking
+from leaderboard.services.board_store import StoredBoard
 from leaderboard.services.board_types import BoardRow, TaskRow
+from leaderboard.services.json_values import finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +24,7 @@ class Change:
     score_after: float | None
 
 
-def changes(
-    before: Sequence[TaskRow | BoardRow], after: Sequence[TaskRow | BoardRow]
-) -> list[Change]:
+def changes(before: Sequence[_Any], after: Sequence[_Any]) -> list[Change]:
     """Those that differ, in the order of the later board, then those that went."""
     old = {row.submission.pk: row for row in before}
     new = {row.submission.pk: row for row in after}
@@ -35,9 +36,32 @@ def changes(
     return [change for change in found if change is not None]
 
 
-def _change(
-    submission: Submission, old: TaskRow | BoardRow | None, new: TaskRow | BoardRow | None
-) -> Change | None:
+def changes_of_boards(
+    before: tuple[StoredBoard, Ranking], after: tuple[StoredBoard, Ranking]
+) -> list[Change]:
+    """The same of boards as they are stored."""
+    return changes(_standing(*before), _standing(*after))
+
+
+@dataclass(frozen=True)
+class _Standing:
+    submission: Submission
+    rank: int | None
+    overall: float | None
+
+
+def _standing(board: StoredBoard, ranking: Ranking) -> list[_Standing]:
+    return [
+        _Standing(
+            submission=board.entrants[i].model(),
+            rank=int(ranking.rank[i]) or None,
+            overall=finite(float(ranking.overall[i])),
+        )
+        for i in ranking.order.tolist()
+    ]
+
+
+def _change(submission: Submission, old: _Any | None, new: _Any | None) -> Change | None:
     ranks = (old.rank if old else None, new.rank if new else None)
     scores = (_score(old), _score(new))
     if old is not None and new is not None and len({*ranks}) == len({*scores}) == 1:
@@ -53,7 +77,10 @@ def _change(
     )
 
 
-def _score(row: TaskRow | BoardRow | None) -> float | None:
+def _score(row: _Any | None) -> float | None:
     if row is None:
         return None
-    return row.overall if isinstance(row, BoardRow) else row.score
+    return row.score if isinstance(row, TaskRow) else row.overall
+
+
+_Any = TaskRow | BoardRow | _Standing

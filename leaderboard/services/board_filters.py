@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from leaderboard.models import Evaluation, Submission
+from leaderboard.services.board_matrix import described
+from leaderboard.services.licences import is_open
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +23,17 @@ class BoardFilter:
     hardware: str = ""
     min_parameters: int | None = None
     max_parameters: int | None = None
+    open_weights: bool | None = None
+    conservative: bool | None = None
+    #: Somewhere in name, version, architecture, licence, training sets or level of theory.
+    text: str = ""
 
     def accepts(self, submission: Submission, evaluations: Iterable[Evaluation]) -> bool:
         """Of one row: its submission, and the evaluations in its cells."""
+        return self.accepts_row(submission, (described(e) for e in evaluations))
+
+    def accepts_row(self, submission: Submission, hardware: Iterable[str]) -> bool:
+        """The same, with the descriptions of what its cells were evaluated on."""
         potential = submission.potential
         return (
             self._has_elements(submission)
@@ -34,7 +43,10 @@ class BoardFilter:
             and _is_among(self.licence, [potential.licence])
             and _is_among(self.architecture, [potential.architecture])
             and _is_among(self.team, [potential.team.slug] if potential.team else [])
-            and self._has_hardware(evaluations)
+            and self.open_weights in {None, is_open(potential.licence)}
+            and self.conservative in {None, not submission.declares_non_conservative}
+            and self.text.strip().casefold() in _words(submission)
+            and self._has_hardware(hardware)
         )
 
     def _has_elements(self, submission: Submission) -> bool:
@@ -49,20 +61,20 @@ class BoardFilter:
         low, high = self.min_parameters or 0, self.max_parameters
         return low <= n_parameters and (high is None or n_parameters <= high)
 
-    def _has_hardware(self, evaluations: Iterable[Evaluation]) -> bool:
+    def _has_hardware(self, hardware: Iterable[str]) -> bool:
         """Whether a cell was evaluated on hardware whose description holds the text."""
-        if not self.hardware:
-            return True
         wanted = self.hardware.casefold()
-        return any(wanted in _described(e).casefold() for e in evaluations)
+        return not wanted or any(wanted in text.casefold() for text in hardware)
 
 
 def _is_among(wanted: str, found: Iterable[str]) -> bool:
     return not wanted or wanted.strip().casefold() in {text.strip().casefold() for text in found}
 
 
-def _described(evaluation: Evaluation) -> str:
-    worker = evaluation.worker
-    if worker is None:
-        return evaluation.hardware_key
-    return f"{evaluation.hardware_key} {worker.device} {json.dumps(worker.hardware)}"
+def _words(submission: Submission) -> str:
+    potential = submission.potential
+    parts = (
+        *(potential.name, potential.slug, submission.version, potential.architecture),
+        *(potential.licence, potential.level_of_theory, *potential.training_sets),
+    )
+    return " ".join(parts).casefold()

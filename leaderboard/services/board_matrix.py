@@ -164,6 +164,8 @@ def ranked(
     ``replicates`` are those of each category's score, shape (rows, n); NaN where a row has none.
     """
     tasks = [ranking.Weighted(e.category, e.weight, weights[e.category]) for e in entries]
+    if not tasks:
+        return _standings(matrix, np.zeros(0), np.zeros((0, 0)), [], "")
     shares = np.array(ranking.shares_of(tasks))
     overall = np.zeros(len(matrix.names))
     for j in np.flatnonzero(shares):

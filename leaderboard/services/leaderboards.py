@@ -53,7 +53,11 @@ __all__ = [
     "TaskBoard",
     "TaskRow",
     "benchmark_board",
+    "categories_of",
     "has_theory_mismatch",
+    "levels_of",
+    "on_boards",
+    "shares_of",
     "task_board",
     "weights_from_query",
     "why_not_ranked",
@@ -70,7 +74,7 @@ def task_board(
 ) -> TaskBoard:
     """Rank all standing submissions on one task version; with ``as_of``, as it stood then."""
     evaluations = list(
-        _on_boards(user, as_of).filter(task_version=task_version).prefetch_related("scores")
+        on_boards(user, as_of).filter(task_version=task_version).prefetch_related("scores")
     )
     pending = [e for e in evaluations if not e.has_ended]
     failed = [e for e in evaluations if e.has_ended and e.state != EvaluationState.SUCCEEDED]
@@ -110,12 +114,12 @@ def benchmark_board(
     )
     if category is not None:
         entries = _of_category(entries, category)
-    categories = _categories(entries, weights or {})
+    categories = categories_of(entries, weights or {})
     if not entries:
         return BenchmarkBoard(
             benchmark_version=benchmark_version, entries=[], categories=[], rows=[]
         )
-    chosen = _on_boards(user, as_of).filter(task_version__in=[e.task_version_id for e in entries])
+    chosen = on_boards(user, as_of).filter(task_version__in=[e.task_version_id for e in entries])
     evaluations = list(chosen.defer(*_BULKY, "replicates"))
     submissions, matrix = matrix_of(entries, evaluations, why_not_ranked)
     replicates = board_replicates.of_categories(entries, [s.pk for s in submissions], chosen)
@@ -191,12 +195,12 @@ def has_theory_mismatch(submission: Submission, task_version: TaskVersion) -> bo
     starting structures) has nothing to be compared with.
     """
     reference = task_version.reference_set
-    ours = _levels(submission.potential.level_of_theory)
-    theirs = _levels(reference.level_of_theory if reference else "")
+    ours = levels_of(submission.potential.level_of_theory)
+    theirs = levels_of(reference.level_of_theory if reference else "")
     return bool(ours and theirs) and ours.isdisjoint(theirs)
 
 
-def _levels(text: str) -> set[str]:
+def levels_of(text: str) -> set[str]:
     return {level.strip().casefold() for level in text.split(",")} - {"", "none"}
 
 
@@ -226,7 +230,7 @@ def _stood(as_of: datetime) -> QuerySet[Evaluation]:
     )
 
 
-def _on_boards(user: User | AnonymousUser, as_of: datetime | None = None) -> QuerySet[Evaluation]:
+def on_boards(user: User | AnonymousUser, as_of: datetime | None = None) -> QuerySet[Evaluation]:
     """Current evaluations of standing submissions, and of the reader's own private ones."""
     if as_of is not None:
         return _for_rows(_stood(as_of))
@@ -343,7 +347,7 @@ def _board_row(submission: Submission, cells: dict[int, Cell], found: Ranking, i
     )
 
 
-def _categories(entries: Sequence[BenchmarkTask], weights: Mapping[str, float]) -> list[Category]:
+def categories_of(entries: Sequence[BenchmarkTask], weights: Mapping[str, float]) -> list[Category]:
     grouped: dict[str, list[BenchmarkTask]] = {}
     for entry in entries:
         grouped.setdefault(entry.category, []).append(entry)

@@ -16,7 +16,13 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from leaderboard.api.pagination import Pages
-from leaderboard.api.tables import CSVRenderer, JSONLinesRenderer, ParquetRenderer
+from leaderboard.api.tables import (
+    CSVRenderer,
+    JSONLinesRenderer,
+    LaTeXRenderer,
+    ParquetRenderer,
+    XLSXRenderer,
+)
 
 _Row = TypeVar("_Row", bound=Model)
 
@@ -25,6 +31,8 @@ TABLES_TOO: list[type[BaseRenderer]] = [
     CSVRenderer,
     JSONLinesRenderer,
     ParquetRenderer,
+    XLSXRenderer,
+    LaTeXRenderer,
 ]
 
 #: Of a view's method, for the schema.

@@ -27,7 +27,7 @@ from leaderboard.api.query import (
 )
 from leaderboard.api.serializers.boards import BenchmarkBoardRecord, DiffRecord, TaskBoardRecord
 from leaderboard.api.serializers.fields import Record
-from leaderboard.api.tables import Cell, Table, is_table, tables, with_unit
+from leaderboard.api.tables import Cell, LaTeXRenderer, Table, is_table, tables, with_unit
 from leaderboard.api.views.base import TABLES_TOO, described, one, user_of
 from leaderboard.api.views.tasks import shown_benchmark_versions, shown_task_versions
 from leaderboard.models import BenchmarkVersion, Evaluation, TaskVersion
@@ -101,7 +101,8 @@ class Leaderboard(APIView):
         rows = [r for r in board.rows if wanted.accepts(r.submission, _evaluations(r))]
         board = replace(board, rows=rows)
         if is_table(request):
-            return benchmark_table(board).response(request)
+            is_latex = request.accepted_renderer.format == LaTeXRenderer.format
+            return (printed_table if is_latex else benchmark_table)(board).response(request)
         return _snapshot(request, BenchmarkBoardRecord, board, version.number, query)
 
 
@@ -231,6 +232,29 @@ def benchmark_table(board: BenchmarkBoard) -> Table:
                     (c.score, c.low, c.high, c.coverage, c.state)
                     for c in (row.cells[entry.task_version_id] for entry in board.entries)
                 ),
+            ]
+            for row in board.rows
+        ],
+    )
+
+
+def printed_table(board: BenchmarkBoard) -> Table:
+    """What fits on paper: ranks with their intervals, the overall score and those of the tasks."""
+    version = board.benchmark_version
+    return Table(
+        filename=f"{version.benchmark.slug}-v{version.number}",
+        columns=[
+            *("Rank", "Interval", "Potential", "Level of theory", "Overall"),
+            *(entry.task_version.task.name for entry in board.entries),
+        ],
+        rows=[
+            [
+                row.rank,
+                None if row.rank_low is None else f"{row.rank_low}–{row.rank_high}",
+                str(row.submission),
+                row.submission.potential.level_of_theory,
+                row.overall,
+                *(row.cells[entry.task_version_id].score for entry in board.entries),
             ]
             for row in board.rows
         ],

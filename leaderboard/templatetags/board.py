@@ -1,0 +1,76 @@
+"""Links and cells of the leaderboard's page."""
+
+from __future__ import annotations
+
+from django import template
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from leaderboard.services.board_store import Entrant
+from leaderboard.templatetags.touchstone import NOTHING, count, number
+from leaderboard.web.board_query import COLUMNS, NAME, RANK, BoardQuery
+
+register = template.Library()
+
+_ASCENDING = SafeString(' aria-sort="ascending"')
+_DESCENDING = SafeString(' aria-sort="descending"')
+
+
+@register.simple_tag
+def board_link(query: BoardQuery, **changes: str) -> str:
+    """The page with something else changed; an empty value takes it out."""
+    return query.address(**changes)
+
+
+@register.simple_tag
+def sort_link(query: BoardQuery, name: str) -> str:
+    """Sorted by this; the other way round where it is sorted by this already."""
+    is_again = query.sort == name and not query.is_reversed
+    sort = f"-{name}" if is_again else name
+    return query.address(sort="" if sort == RANK else sort)
+
+
+@register.simple_tag
+def board_sort(query: BoardQuery, name: str) -> str:
+    if query.sort != name:
+        return ""
+    counts_up = name == NAME or name in COLUMNS
+    return _ASCENDING if counts_up != query.is_reversed else _DESCENDING
+
+
+@register.simple_tag
+def page_link(query: BoardQuery, page: int, step: int) -> str:
+    return query.address(page="" if page + step == 1 else str(page + step))
+
+
+@register.simple_tag
+def download_link(query: BoardQuery, slug: str, number_: int, kind: str) -> str:
+    """The same rows, weights and moment of the API."""
+    rest = query.api_query()
+    kept = f"&{rest}" if rest else ""
+    form = "" if kind == "json" else f"&format={kind}"
+    return f"/api/v1/leaderboards/{slug}/?version={number_}{form}{kept}"
+
+
+@register.simple_tag
+def fact(entrant: Entrant, name: str) -> SafeString:
+    """A cell about the potential."""
+    if name == "parameters":
+        exact = "" if entrant.n_parameters is None else intcomma(entrant.n_parameters)
+        return _number(count(entrant.n_parameters), exact)
+    if name in {"speed", "memory"}:
+        value = entrant.speed if name == "speed" else entrant.memory
+        return _number(NOTHING if value is None else number(value, 1 if name == "speed" else 0))
+    text = {
+        "architecture": entrant.architecture,
+        "training": ", ".join(entrant.training_sets),
+        "theory": entrant.level_of_theory,
+        "licence": entrant.licence,
+        "date": entrant.date,
+    }[name]
+    return format_html('<td class="meta" title="{}"><bdi>{}</bdi></td>', text, text or NOTHING)
+
+
+def _number(text: str, title: str = "") -> SafeString:
+    return format_html('<td class="meta number" title="{}">{}</td>', title, text)

@@ -1,0 +1,174 @@
+"""Cells of a board as HTML. Written here, not in a template: a page has thousands of them.
+
+Everything that somebody typed is escaped; the rest are numbers and our own words.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+
+from leaderboard.enums import EvaluationState
+from leaderboard.models import BenchmarkTask
+from leaderboard.services.board_matrix import STATES
+from leaderboard.services.board_store import Entrant, StoredBoard
+from leaderboard.services.leaderboards import levels_of
+from leaderboard.templatetags.touchstone import percent
+
+_SUCCEEDED = STATES.index(EvaluationState.SUCCEEDED)
+LIVE = {STATES.index(EvaluationState.QUEUED), STATES.index(EvaluationState.RUNNING)}
+_EMPTY = (
+    '<td class="number cell"><span class="state" title="Not evaluated on this task">–'
+    '<span class="visually-hidden"> not evaluated</span></span></td>'
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A task as the cells need it."""
+
+    index: int
+    entry: BenchmarkTask
+    levels: frozenset[str]
+
+    @property
+    def theory(self) -> str:
+        reference = self.entry.task_version.reference_set
+        return reference.level_of_theory if reference else ""
+
+
+def columns_of(board: StoredBoard, category: str = "") -> list[Column]:
+    """Grouped by category, in the order in which categories come first."""
+    order = {name: i for i, name in enumerate(dict.fromkeys(e.category for e in board.entries))}
+    chosen = [i for i, e in enumerate(board.entries) if category in {"", e.category}]
+    chosen.sort(key=lambda i: order[board.entries[i].category])
+    return [_column(board, i) for i in chosen]
+
+
+def _column(board: StoredBoard, i: int) -> Column:
+    entry = board.entries[i]
+    reference = entry.task_version.reference_set
+    levels = levels_of(reference.level_of_theory if reference else "")
+    return Column(index=i, entry=entry, levels=frozenset(levels))
+
+
+def cells(
+    board: StoredBoard, row: int, columns: list[Column], live: Mapping[uuid.UUID, str]
+) -> SafeString:
+    """One row's cells; ``live`` tells in words where a waiting or running evaluation stands."""
+    levels = levels_of(board.entrants[row].level_of_theory)
+    parts = [_cell(board, row, column, levels, live) for column in columns]
+    return mark_safe("".join(parts))  # noqa: S308  (see the top of this file)
+
+
+def evaluation_id(board: StoredBoard, row: int, column: int) -> uuid.UUID:
+    return uuid.UUID(bytes=board.matrix.evaluation[row, column].tobytes())
+
+
+def _cell(
+    board: StoredBoard,
+    row: int,
+    column: Column,
+    levels: set[str],
+    live: Mapping[uuid.UUID, str],
+) -> str:
+    matrix, j = board.matrix, column.index
+    state = int(matrix.state[row, j])
+    if not state:
+        return _EMPTY
+    pk = evaluation_id(board, row, j)
+    score = float(matrix.score[row, j])
+    if math.isnan(score):
+        words = live.get(pk, STATES[state]) if state != _SUCCEEDED else "nothing judged"
+        bad = " bad-text" if state not in LIVE and state != _SUCCEEDED else ""
+        return (
+            f'<td class="number cell"><a href="/evaluations/{pk}/">'
+            f'<span class="state{bad}">{escape(words)}</span></a></td>'
+        )
+    rank = int(matrix.rank[row, j])
+    margin = f' <span class="margin">#{rank}</span>' if rank else ""
+    return (
+        f'<td class="number cell heat-{round(10 * min(max(score, 0.0), 1.0))}">'
+        f'<a href="/evaluations/{pk}/"{_title(board, row, j, score)}>'
+        f'<span class="value">{score:.3f}</span>{margin}'
+        f"{_bar(score, float(matrix.low[row, j]), float(matrix.high[row, j]))}"
+        f"{_marks(board, row, column, levels)}</a></td>"
+    )
+
+
+def _title(board: StoredBoard, row: int, j: int, score: float) -> str:
+    matrix = board.matrix
+    low, high = float(matrix.low[row, j]), float(matrix.high[row, j])
+    words = [] if math.isnan(low) else [f"95 % interval {low:.3f} to {high:.3f}"]
+    if why := matrix.sentences[matrix.why[row, j]]:
+        words.append(f"Not ranked: {why}")
+    if hardware := matrix.hardware_keys[matrix.hardware[row, j]]:
+        words.append(f"timed on {hardware}")
+    return f' title="{escape("; ".join(words))}"' if words else ""
+
+
+def _bar(score: float, low: float, high: float) -> str:
+    line = ""
+    if not math.isnan(low):
+        start, end = (2 + 100 * min(max(x, 0.0), 1.0) for x in (low, high))
+        line = f'<path class="bar-interval" d="M{start:.1f} 4H{end:.1f}"/>'
+    point = 2 + 100 * min(max(score, 0.0), 1.0)
+    return (
+        f'<svg class="bar" viewBox="0 0 104 8" aria-hidden="true">'
+        f'<path class="bar-track" d="M2 4H102"/>{line}'
+        f'<circle class="bar-point" cx="{point:.1f}" cy="4" r="2.6"/></svg>'
+    )
+
+
+def _marks(board: StoredBoard, row: int, column: Column, levels: set[str]) -> str:
+    coverage = float(board.matrix.coverage[row, column.index])
+    n_failed = int(board.matrix.n_failed[row, column.index])
+    marks = []
+    if coverage < 1:
+        marks.append(
+            '<span title="Share of the systems whose elements it supports">'
+            f"{percent(coverage)} covered</span>"
+        )
+    if n_failed:
+        marks.append(f'<span title="Systems that failed and were charged">{n_failed} failed</span>')
+    if levels and column.levels and levels.isdisjoint(column.levels):
+        theory = escape(board.entrants[row].level_of_theory)
+        marks.append(
+            f'<span title="{theory} potential, {escape(column.theory)} reference">'
+            '<span aria-hidden="true">≠</span><span class="visually-hidden">'
+            "other level of theory than the reference</span></span>"
+        )
+    return f'<span class="marks">{" ".join(marks)}</span>' if marks else ""
+
+
+def live_words(evaluation: Mapping[str, Any]) -> str:
+    """Where an evaluation stands, as includes/state.html says it."""
+    state, phase = evaluation["state"], evaluation["phase"]
+    if state == EvaluationState.RUNNING:
+        if phase == "waiting":
+            return "waiting for the device"
+        done, total = evaluation["progress_done"], evaluation["progress_total"]
+        return (phase or "running") + (f" {done}/{total}" if total else "")
+    if state == EvaluationState.QUEUED:
+        return "queued"
+    return str(evaluation["verdict"]).replace("_", " ") or str(state)
+
+
+def facts(entrant: Entrant) -> dict[str, Any]:
+    """What the columns about potentials sort by."""
+    return {
+        "architecture": entrant.architecture.casefold(),
+        "parameters": entrant.n_parameters,
+        "training": ", ".join(entrant.training_sets).casefold(),
+        "theory": entrant.level_of_theory.casefold(),
+        "licence": entrant.licence.casefold(),
+        "speed": entrant.speed,
+        "memory": entrant.memory,
+        "date": entrant.date,
+    }
