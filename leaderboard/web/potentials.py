@@ -1,8 +1,10 @@
-"""The potentials: who made them, where they stand, how to run them."""
+"""The potentials: who made them, where they stand and why, how to run them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Count, Q, QuerySet
@@ -11,9 +13,23 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from evaluator.catalog import CALCULATOR_KINDS
-from leaderboard.models import Evaluation, Potential, Submission, permissions
+from evaluator.contract import SystemStatus
+from leaderboard.charts import Chart
+from leaderboard.charts.families import Judged, evaluation_charts
+from leaderboard.charts.periodic import PeriodicTable, periodic_table
+from leaderboard.enums import EvaluationState
+from leaderboard.models import Evaluation, Potential, Submission, SystemResult, permissions
+from leaderboard.services.element_errors import QUANTITIES, ElementError, element_errors
+from leaderboard.services.grades import grades
+from leaderboard.services.judgements import judgement
 from leaderboard.services.leaderboards import BenchmarkBoard, BoardRow, benchmark_board
 from leaderboard.services.submissions import default_benchmark
+from leaderboard.web.potential_words import bibtex, loading
+
+#: Decimals of an element's error, by protocol.
+_DIGITS = {"energy_forces": 2, "equation_of_state": 1}
+_TIMED = "efficiency"
+_FAILURES_SHOWN = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +39,17 @@ class VersionCard:
     submission: Submission
     row: BoardRow | None
     evaluations: list[Evaluation]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elements:
+    """Errors by element on one task."""
+
+    task_name: str
+    task_slug: str
+    quantity: str
+    unit: str
+    table: PeriodicTable
 
 
 @require_safe
@@ -37,6 +64,7 @@ def potential_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def potential(request: HttpRequest, slug: str) -> HttpResponse:
+    """The newest version in full, the others by their numbers."""
     found = get_object_or_404(_visible(request.user), slug=slug)
     submissions = list(
         found.submissions.filter(_shown("", request.user))
@@ -45,17 +73,90 @@ def potential(request: HttpRequest, slug: str) -> HttpResponse:
     )
     version = default_benchmark()
     board = benchmark_board(version, user=request.user) if version else None
+    cards = _cards(submissions, board)
+    card = _telling(cards)
     return render(
         request,
         "potential.html",
         {
             "potential": found,
             "board": board,
-            "cards": _cards(submissions, board),
+            "n_ranked": sum(row.rank is not None for row in board.rows) if board else 0,
+            "cards": cards,
+            "card": card,
             "kinds": CALCULATOR_KINDS,
             "is_owner": permissions.may_submit(request.user, found),
+            "is_public": any(s.visibility == "public" and not s.withdrawn_at for s in submissions),
+            "badge": request.build_absolute_uri(f"/api/v1/potentials/{found.slug}/badge.svg"),
+            "page": request.build_absolute_uri(found.get_absolute_url()),
+            "bibtex": bibtex(found, found.created_at.year),
+            **(_in_full(card, board) if card else {}),
         },
     )
+
+
+def _telling(cards: Sequence[VersionCard]) -> VersionCard | None:
+    """The newest version that stands and has been evaluated; else the newest."""
+    told = (c for c in cards if c.submission.withdrawn_at is None and _done(c))
+    return next(told, cards[0] if cards else None)
+
+
+def _done(card: VersionCard) -> list[Evaluation]:
+    return [e for e in card.evaluations if e.state == EvaluationState.SUCCEEDED]
+
+
+def _in_full(card: VersionCard, board: BenchmarkBoard | None) -> dict[str, Any]:
+    done = _done(card)
+    charts = _speed_charts(card.submission, done)
+    return {
+        "judgement": judgement(board, card.row, done),
+        "elements": _elements(done),
+        "grades": grades(done) if done else [],
+        "failures": _failures(done),
+        "unfinished": [e for e in card.evaluations if e.has_ended and e not in done],
+        "charts": charts,
+        "loading": loading(card.submission),
+    }
+
+
+def _elements(done: Sequence[Evaluation]) -> list[Elements]:
+    """A periodic table for each task that tells errors by element."""
+    by_task: dict[tuple[str, str, str], list[ElementError]] = {}
+    for error in element_errors([e.pk for e in done]):
+        by_task.setdefault((error.task_name, error.task_slug, error.protocol), []).append(error)
+    found = []
+    for (name, slug, protocol), errors in by_task.items():
+        quantity, unit = QUANTITIES[protocol]
+        values = {error.element: error.value for error in errors}
+        table = periodic_table(values, label=quantity, unit=unit, digits=_DIGITS[protocol])
+        if table is not None:
+            found.append(
+                Elements(task_name=name, task_slug=slug, quantity=quantity, unit=unit, table=table)
+            )
+    return found
+
+
+def _failures(done: Sequence[Evaluation]) -> list[tuple[Evaluation, str, int]]:
+    """Why systems failed: evaluation, reason, how many; the most frequent first."""
+    by_pk = {e.pk: e for e in done}
+    rows = (
+        SystemResult.objects.filter(evaluation__in=list(by_pk), status=SystemStatus.FAILED)
+        .values_list("evaluation_id", "message")
+        .annotate(n=Count("pk"))
+        .order_by("-n", "message")[:_FAILURES_SHOWN]
+    )
+    return [(by_pk[pk], message, n) for pk, message, n in rows]
+
+
+def _speed_charts(submission: Submission, done: Sequence[Evaluation]) -> list[Chart]:
+    timed = next((e for e in done if e.task_version.protocol == _TIMED), None)
+    if timed is None:
+        return []
+    reference = timed.task_version.reference_set
+    if reference is not None and not reference.is_public:
+        return []
+    judged = Judged(evaluation_pk=timed.pk, label=str(submission), summary=timed.summary)
+    return evaluation_charts(_TIMED, judged)
 
 
 def _visible(user: User | AnonymousUser) -> QuerySet[Potential]:
@@ -73,14 +174,16 @@ def _shown(prefix: str, user: User | AnonymousUser) -> Q:
 def _cards(submissions: list[Submission], board: BenchmarkBoard | None) -> list[VersionCard]:
     rows = {row.submission: row for row in board.rows} if board else {}
     evaluations: dict[object, list[Evaluation]] = {s.pk: [] for s in submissions}
+    by_pk = {s.pk: s for s in submissions}
     found = (
         Evaluation.objects.filter(submission__in=submissions, is_current=True)
         .select_related("task_version__task", "task_version__reference_set")
         .prefetch_related("scores")
-        .defer("stdout", "stderr", "provenance", "replicates")
+        .defer("stdout", "stderr", "provenance", "replicates", "summary")
         .order_by("task_version__task__name", "-task_version__number")
     )
     for evaluation in found:
+        evaluation.submission = by_pk[evaluation.submission_id]
         evaluations[evaluation.submission_id].append(evaluation)
     return [
         VersionCard(submission=s, row=rows.get(s), evaluations=evaluations[s.pk])

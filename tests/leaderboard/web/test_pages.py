@@ -352,7 +352,7 @@ def test_pages_take_a_constant_number_of_queries(client: Client, n: int) -> None
         "tasks": 1,
         "task": 6,
         "potentials": 1,
-        "potential": 11,
+        "potential": 14,
         "submission": 2,
         "progress": 2,
         "evaluation": 5,

@@ -1,0 +1,78 @@
+"""Texts that readers of a potential's page take away: how to load it, how to cite it."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from leaderboard.models import Potential, Submission
+
+#: Three lines of Python by kind; {file} is the artifact's name, as a Python string.
+_LOADING = {
+    "chgnet": (
+        "from chgnet.model.dynamics import CHGNetCalculator\n"
+        "from chgnet.model.model import CHGNet\n"
+        "atoms.calc = CHGNetCalculator(CHGNet.from_file({file}))"
+    ),
+    "mace": (
+        "from mace.calculators import MACECalculator\n"
+        "\n"
+        "atoms.calc = MACECalculator(model_paths={file}, device='cpu', default_dtype={dtype})"
+    ),
+    "matgl": (
+        "import matgl  # unzip {file} into the folder 'model' first\n"
+        "from matgl.ext.ase import PESCalculator\n"
+        "atoms.calc = PESCalculator(matgl.load_model('model'))"
+    ),
+    "package": (
+        "import sys; sys.path.insert(0, 'potential')  # the folder of the unpacked {file}\n"
+        "from {module} import {function}\n"
+        "atoms.calc = {function}('potential')"
+    ),
+}
+_TEX = re.compile(r"[\\{}%&#_$~^]")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+
+
+def loading(submission: Submission) -> str:
+    """Three lines of Python; empty for kinds that are a file of numbers alone."""
+    template = _LOADING.get(submission.calculator_kind, "")
+    entry = str(submission.settings.get("entry_point", "potential:calculator"))
+    module, _, function = entry.partition(":")
+    if not (_NAME.fullmatch(module) and _NAME.fullmatch(function)):
+        module, function = "potential", "calculator"
+    return template.format(
+        file=repr(submission.artifact_filename),
+        dtype=repr(str(submission.settings.get("dtype", "float64"))),
+        module=module,
+        function=function,
+    )
+
+
+def bibtex(potential: Potential, year: int) -> str:
+    """An entry for the potential itself; its paper is named by address."""
+    fields = {
+        "author": " and ".join(_tex(a) for a in re.split(r"\s*[,;]\s*", potential.authors) if a),
+        "title": f"{{{_tex(potential.name)}}}",
+        "year": str(year),
+        "doi": _doi(potential.paper_url),
+        "url": _tex(potential.paper_url or potential.code_url),
+        "note": "Interatomic potential" + (
+            f", trained on {_tex(', '.join(potential.training_sets))}"
+            if potential.training_sets
+            else ""
+        ),
+    }  # fmt: skip
+    lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
+    return "\n".join([f"@misc{{{potential.slug},", *lines, "}"])
+
+
+def _doi(address: str) -> str:
+    parts = urlsplit(address)
+    is_doi = parts.hostname in {"doi.org", "dx.doi.org", "www.doi.org"}
+    return _tex(parts.path.lstrip("/")) if is_doi else ""
+
+
+def _tex(text: str) -> str:
+    one_line = " ".join(text.split())
+    return _TEX.sub(lambda match: "" if match[0] in "\\{}~^" else f"\\{match[0]}", one_line)
