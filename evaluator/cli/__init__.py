@@ -37,6 +37,7 @@ _COMMANDS = {
     "data": "data",
     "check": "check",
     "worker": "worker",
+    "admin": "admin",
 }
 
 

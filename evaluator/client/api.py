@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -13,7 +14,9 @@ from typing import Any, Self, TypeVar
 from evaluator.client.errors import Conflict, UnexpectedAnswer
 from evaluator.client.records import (
     Benchmark,
+    Bundle,
     Evaluation,
+    ImportedBundle,
     Leaderboard,
     Logs,
     Me,
@@ -335,6 +338,40 @@ class Client:
     def calculators(self) -> Iterator[dict[str, Any]]:
         """The kinds of artifacts that are taken, with their settings."""
         return self._transport.pages("/calculators/")
+
+    # For administrators
+
+    def export_bundle(
+        self, *, tasks: Sequence[str] = (), benchmarks: Sequence[str] = (), drafts: bool = False
+    ) -> Bundle:
+        """Everything, or the named tasks and benchmarks with all that they need."""
+        params = {
+            "tasks": ",".join(tasks) or None,
+            "benchmarks": ",".join(benchmarks) or None,
+            "drafts": "true" if drafts else None,
+        }
+        return self._get(Bundle, "/bundle/", params)
+
+    def save_reference_file(self, sha256: str, path: Path) -> None:
+        """Write a reference set's canonical file, whole or not at all."""
+        partial = path.with_name(path.name + ".partial")
+        address = f"/bundle/files/{sha256}/"
+        with (
+            self._transport.call("GET", address, stream=True) as response,
+            partial.open("wb") as file,
+        ):
+            for chunk in response.iter_content(2**20):
+                file.write(chunk)
+        if sha256_of_file(partial) != sha256:
+            raise UnexpectedAnswer(f"{path.name} did not come whole; try again.")
+        partial.replace(path)
+
+    def import_bundle(self, bundle: str, files: Sequence[Path] = ()) -> ImportedBundle:
+        """Bring the service up to a bundle: all of it, or nothing."""
+        with ExitStack() as stack:
+            parts: list[tuple[str, Any]] = [("bundle", (None, bundle))]
+            parts += [("file", (p.name, stack.enter_context(p.open("rb")))) for p in files]
+            return _read(ImportedBundle, self._transport.json("POST", "/bundle/", files=parts))
 
     def _get(
         self, record: type[_AnyRecord], path: str, params: Mapping[str, Any] | None = None

@@ -343,3 +343,29 @@ class TaskBoard(Record):
     rows: tuple[TaskBoardRow, ...]
     pending: tuple[Evaluation, ...] = ()
     failed: tuple[Evaluation, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleFile(Record):
+    """A reference set's file that belongs beside a bundle."""
+
+    name: str
+    sha256: str
+    size_bytes: int = 0
+    is_public: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle(Record):
+    """Reference sets, tasks and benchmarks as YAML."""
+
+    bundle: str
+    files: tuple[BundleFile, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedBundle(Record):
+    """What an import did, in the order of the bundle."""
+
+    lines: tuple[str, ...] = ()
+    n_changed: int = 0

@@ -1,0 +1,100 @@
+"""``touchstone admin``: a service's tasks, reference sets and benchmarks as YAML, for git."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from evaluator.cli.exit_codes import ExitCode
+from evaluator.cli.service import add_service_arguments, connect
+from evaluator.client import Client
+from evaluator.exceptions import SubmissionError
+from evaluator.hashing import sha256_of
+
+
+def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)
+    parser = commands.add_parser(
+        "admin", help="keep a service's benchmarks in git (administrators)"
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    export = actions.add_parser("export", help="write a bundle and the files beside it")
+    export.add_argument("folder", metavar="FOLDER", type=Path)
+    export.add_argument("--task", metavar="SLUG", action="append", default=[])
+    export.add_argument("--benchmark", metavar="SLUG", action="append", default=[])
+    export.add_argument("--drafts", action="store_true", help="drafts as well")
+    export.add_argument("--hidden", action="store_true", help="files of hidden sets as well")
+    export.add_argument("--no-files", action="store_true", help="the YAML alone")
+    add_service_arguments(export)
+    export.set_defaults(run=_export)
+
+    importing = actions.add_parser("import", help="bring the service up to a bundle, or refuse it")
+    importing.add_argument("bundle", metavar="BUNDLE", type=Path, help="a bundle.yaml")
+    add_service_arguments(importing)
+    importing.set_defaults(run=_import)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    with connect(arguments) as client:
+        exported = client.export_bundle(
+            tasks=arguments.task, benchmarks=arguments.benchmark, drafts=arguments.drafts
+        )
+        folder: Path = arguments.folder
+        written = [folder / "bundle.yaml"]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            written[0].write_text(exported.bundle, encoding="utf-8")
+            for file in exported.files:
+                if arguments.no_files or not (file.is_public or arguments.hidden):
+                    print(f"left out: {file.name}", file=sys.stderr)
+                    continue
+                target = folder / Path(file.name).name
+                if not target.is_file() or sha256_of(target) != file.sha256:
+                    client.save_reference_file(file.sha256, target)
+                written.append(target)
+        except OSError as error:
+            raise SubmissionError(f"{folder} cannot be written: {error}") from error
+    if arguments.json:
+        print(json.dumps([str(path) for path in written], indent=2))
+    else:
+        print("\n".join(str(path) for path in written))
+    return ExitCode.OK
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    path: Path = arguments.bundle
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SubmissionError(f"{path} cannot be read: {error}") from error
+    with connect(arguments) as client:
+        done = client.import_bundle(text, _files(text, path.parent, client))
+    if arguments.json:
+        print(json.dumps(done.raw, indent=2))
+    else:
+        print("\n".join(done.lines))
+    return ExitCode.OK
+
+
+def _files(text: str, folder: Path, client: Client) -> list[Path]:
+    """The files that a bundle names and the service may lack; what is wrong, the service tells."""
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SubmissionError(f"the bundle cannot be read as YAML: {error}") from error
+    entries = content.get("reference_sets") if isinstance(content, dict) else None
+    known = {file.sha256 for file in client.export_bundle(drafts=True).files}
+    paths = []
+    for entry in entries if isinstance(entries, list) else []:
+        name = entry.get("file") if isinstance(entry, dict) else None
+        if not isinstance(name, str) or not name or entry.get("sha256") in known:
+            continue
+        paths.append(folder / Path(name).name)
+        if not paths[-1].is_file():
+            raise SubmissionError(f"there is no file {name} beside the bundle")
+    return paths
