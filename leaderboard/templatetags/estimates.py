@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from django import template
 
@@ -33,6 +35,12 @@ def hours(value: float | None) -> str:
         if value >= 2 * size:
             return f"{rough(value / size)} {unit}"
     return f"{rough(3600 * value)} s"
+
+
+@register.filter
+def at(rows: Sequence[Any], place: int) -> Any:  # noqa: ANN401  (whatever it holds)
+    """An item of a list by its place, from 0."""
+    return rows[place]
 
 
 @register.filter

@@ -2,8 +2,10 @@
 
 from django.urls import URLPattern, path
 
-from leaderboard.web import choose
+from leaderboard.web import choose, compare, correlation
 
 urlpatterns: list[URLPattern] = [
     path("choose/", choose.choose, name="choose"),
+    path("compare/", compare.compare_page, name="compare"),
+    path("correlation/", correlation.correlation_page, name="correlation"),
 ]
