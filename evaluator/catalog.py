@@ -375,7 +375,7 @@ PROTOCOLS: dict[str, Protocol] = {
     for protocol in (
         Protocol(
             name="equation_of_state",
-            version=1,
+            version=2,
             label="Equation of state",
             summary="Energy against volume at fixed shape and fractional coordinates; third-order "
             "Birch-Murnaghan fit around the potential's own minimum.",

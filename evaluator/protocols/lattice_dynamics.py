@@ -18,12 +18,12 @@ from ase.constraints import FixSymmetry
 from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS
 from numpy.typing import NDArray
-from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 from phonopy.structure.cells import guess_primitive_matrix
 
 from evaluator.protocols.base import FloatArray, SystemFailure
 from evaluator.protocols.single_point import single_point
+from evaluator.protocols.supercell_symmetry import FastPhonopy
 
 IntArray = NDArray[np.int64]
 
@@ -131,7 +131,7 @@ def force_constants(
     it; else phonopy looks for a primitive cell.
     """
     cell = _phonopy_atoms(atoms)
-    phonon: Any = Phonopy(
+    phonon: Any = FastPhonopy(
         cell,
         supercell_matrix=supercell_matrix,
         primitive_matrix=np.eye(3) if is_primitive else guess_primitive_matrix(cell, symprec_A),

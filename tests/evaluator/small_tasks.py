@@ -13,6 +13,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
+from evaluator.catalog import PROTOCOLS
 from evaluator.contract import Limits, ReferenceSpec, ScoredMetric, SubmissionSpec, TaskSpec
 from evaluator.hashing import sha256_of
 from evaluator.reference_builders import elemental_crystals
@@ -47,7 +48,7 @@ def task_on(reference: Path, protocol: str = "equation_of_state", **more: Any) -
         slug="small",
         version=1,
         protocol=protocol,
-        protocol_version=1,
+        protocol_version=PROTOCOLS[protocol].version,
         parameters=more.pop("parameters", {}),
         metrics=more.pop("metrics", (metric,)),
         reference=ReferenceSpec(

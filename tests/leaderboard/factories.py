@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from evaluator.catalog import PROTOCOLS
 from leaderboard import models
 from leaderboard.enums import EvaluationState, VersionState
 
@@ -104,7 +105,6 @@ def task_version(task: models.Task | None = None, **fields: Any) -> models.TaskV
         "task": task,
         "number": task.versions.count() + 1,
         "protocol": "equation_of_state",
-        "protocol_version": 1,
         "reference_set": fields.pop("reference_set", None) or reference_set(),
         "metrics": METRICS,
         "description": "What and why.",
@@ -112,6 +112,8 @@ def task_version(task: models.Task | None = None, **fields: Any) -> models.TaskV
         "state": VersionState.PUBLISHED,
     }
     defaults.update(fields)
+    known = PROTOCOLS.get(defaults["protocol"])
+    defaults.setdefault("protocol_version", known.version if known else 1)
     if defaults["state"] != VersionState.DRAFT:
         defaults.setdefault("published_at", timezone.now())
     return models.TaskVersion.objects.create(**defaults)

@@ -161,7 +161,7 @@ _NOTES = (
     "Loading is in neither time. The evaluation's time includes its sandbox, scoring, and for "
     "phonons the bands for plots. matcalc relaxes cell and positions first and at each volume of "
     "an equation of state, where the task only scales; it fits once around the relaxed volume, "
-    "where the task asks more often, until the window is centred on its own minimum; "
+    "where the task fits again until the window is centred on its own minimum; "
     "with phonons it also makes a mesh of its own with eigenvectors, which cannot be turned off. "
     "Its force constants are symmetrised before they are compared, as the task does. Differences "
     "are the largest over the systems."

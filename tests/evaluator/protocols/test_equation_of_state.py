@@ -71,7 +71,46 @@ def test_few_calls_are_made_and_energies_alone_are_asked_for() -> None:
     calculator = birch_murnaghan(11.5, 120.0, 5.2)
     PROTOCOL.simulate(system(), calculator, PARAMETERS)
     assert calculator.asked == {"energy"}
-    assert calculator.n_calls <= 25
+    assert calculator.n_calls == 5 + 7  # the search, and one window: it is centred at once
+
+
+def test_window_that_is_not_centred_is_moved() -> None:
+    # Waves of 0.6 Å³ are what five points do not see.
+    calculator = Curve(lambda v: 0.05 * (v - 12.3) ** 2 + 0.003 * np.sin(11 * v))
+    values = PROTOCOL.simulate(system(), calculator, PARAMETERS).values
+    assert calculator.n_calls == 5 + 3 * 7
+    middle = values["curve_volumes_A3"][3]
+    assert values["volume_per_atom_A3"] == pytest.approx(middle, rel=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.91, 0.97, 1.04, 1.12])
+def test_result_hardly_depends_on_the_reference_volume(share: float) -> None:
+    # Within the tolerance for the window's centre; EMT's curve is no Birch-Murnaghan one.
+    here = PROTOCOL.simulate(system(), EMT(), PARAMETERS).values
+    elsewhere = system(volume_per_atom_A3=share * COPPER["volume_per_atom_A3"])
+    there = PROTOCOL.simulate(elsewhere, EMT(), PARAMETERS).values
+    assert there["volume_per_atom_A3"] == pytest.approx(here["volume_per_atom_A3"], rel=3e-4)
+    assert there["bulk_modulus_GPa"] == pytest.approx(here["bulk_modulus_GPa"], rel=5e-3)
+
+
+def test_of_two_minima_the_one_downhill_of_the_reference_is_fitted() -> None:
+    def energy(volume: float) -> float:
+        wells = [birchmurnaghan(volume, -3.0, 0.9, 5.0, v0) for v0 in (10.0, 14.0)]
+        return float(min(wells))
+
+    near_small = system(volume_per_atom_A3=10.6)
+    near_large = system(volume_per_atom_A3=13.4)
+    small = PROTOCOL.simulate(near_small, Curve(energy), PARAMETERS).values
+    large = PROTOCOL.simulate(near_large, Curve(energy), PARAMETERS).values
+    assert small["volume_per_atom_A3"] == pytest.approx(10.0, rel=1e-6)
+    assert large["volume_per_atom_A3"] == pytest.approx(14.0, rel=1e-6)
+
+
+def test_curve_that_is_not_smooth_is_a_failure_with_a_reason() -> None:
+    calculator = Curve(lambda v: 0.05 * (v - 12.3) ** 2 + 0.02 * (37 * v % 1))
+    with pytest.raises(SystemFailure, match="still moved after 8 fits: the curve is not smooth"):
+        PROTOCOL.simulate(system(), calculator, PARAMETERS)
+    assert calculator.n_calls == 5 + 8 * 7
 
 
 def test_curve_points_lie_around_the_minimum() -> None:

@@ -80,7 +80,7 @@ def test_a_task_is_made_from_a_protocol_published_and_evaluated_for_everybody(
 
     assert "was added" in admin.post(ADD, data, follow=True).content.decode()
     draft = models.TaskVersion.objects.get()
-    assert (draft.number, draft.state, draft.protocol_version) == (1, VersionState.DRAFT, 1)
+    assert (draft.number, draft.state, draft.protocol_version) == (1, VersionState.DRAFT, 2)
     assert draft.parameters == {
         "volume_range_percent": 6.0,
         "n_volumes": 9,

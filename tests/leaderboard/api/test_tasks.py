@@ -35,7 +35,7 @@ def test_a_task_tells_all_that_decides_its_numbers(stranger: APIClient) -> None:
         "published_at": published,
         "description": "What and why.",
         "limitations": "Fixed shapes.",
-        "protocol_version": 1,
+        "protocol_version": 2,
         "reference_set": {
             "slug": reference.slug,
             "version": "1",
