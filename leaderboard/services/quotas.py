@@ -87,7 +87,8 @@ def charge(user: User, potential: Potential, evaluations: Sequence[Evaluation]) 
         return
     payer = payer_of(user, potential)
     with transaction.atomic():
-        type(payer)._default_manager.select_for_update(no_key=True).get(pk=payer.pk)
+        # Not type(payer): pages have a lazy user, whose type is another.
+        payer.__class__._default_manager.select_for_update(no_key=True).get(pk=payer.pk)
         check(user, potential, len(evaluations))
         Charge.objects.bulk_create(
             Charge(evaluation=evaluation, **_held_by(payer)) for evaluation in evaluations

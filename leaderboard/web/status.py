@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import Count, Min, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -45,5 +46,11 @@ def queue(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def robots(request: HttpRequest) -> HttpResponse:
-    lines = ("User-agent: *", "Disallow: /admin/", "Disallow: /account/", "Disallow: /login/", "")
+    hidden = ("/admin/", "/account/", "/login/", "/submissions/", "/evaluations/")
+    lines = (
+        "User-agent: *",
+        *(f"Disallow: {address}" for address in hidden),
+        f"Sitemap: {request.build_absolute_uri(reverse('sitemap'))}",
+        "",
+    )
     return HttpResponse("\n".join(lines), content_type="text/plain")

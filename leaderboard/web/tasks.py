@@ -45,6 +45,8 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
         )
     board = task_board(version, user=request.user)
     column = _chosen_column(version, request.GET.get("plot", ""))
+    unscored = _unscored_metrics(version, board)
+    shows_all = request.GET.get("columns") == "all"
     drawn = chosen_rows(board, request.GET.getlist("show"))
     return render(
         request,
@@ -58,7 +60,9 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
                 for p in version.catalog_protocol.parameters
             ],
             "scored": [(METRICS[m.key], m) for m in version.scored_metrics()],
-            "unscored": _unscored_metrics(version, board),
+            "unscored": unscored if shows_all else [],
+            "shows_all": shows_all,
+            "n_more_metrics": 0 if shows_all else len(unscored),
             "board": board,
             "versions": versions.exclude(state=VersionState.DRAFT).order_by("-number"),
             "column": column,

@@ -3,7 +3,19 @@
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 from django.urls.converters import StringConverter
 
-from leaderboard.web import accounts, boards, docs, evaluations, potentials, status, tasks, teams
+from leaderboard.web import (
+    accounts,
+    boards,
+    docs,
+    evaluations,
+    potentials,
+    sitemap,
+    status,
+    submit,
+    systems,
+    tasks,
+    teams,
+)
 
 
 class DottedSlug(StringConverter):
@@ -12,7 +24,14 @@ class DottedSlug(StringConverter):
     regex = r"[a-z0-9]+(?:[.-][a-z0-9]+)*"
 
 
+class SystemName(StringConverter):
+    """Whatever a reference set calls a system; PostgreSQL knows no NUL."""
+
+    regex = r"[^\x00]{1,200}"
+
+
 register_converter(DottedSlug, "dotted-slug")
+register_converter(SystemName, "system-name")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", boards.home, name="home"),
@@ -21,8 +40,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tasks/", tasks.task_list, name="tasks"),
     path("tasks/<dotted-slug:slug>/", tasks.task, name="task"),
     path("tasks/<dotted-slug:slug>/<int:number>/", tasks.task, name="task-version"),
+    path(
+        "tasks/<dotted-slug:slug>/<int:number>/systems/<system-name:system_id>/",
+        systems.system,
+        name="system",
+    ),
+    path(
+        "tasks/<dotted-slug:slug>/<int:number>/structures/<system-name:system_id>.xyz",
+        systems.structure,
+        name="structure",
+    ),
     path("potentials/", potentials.potential_list, name="potentials"),
     path("potentials/<dotted-slug:slug>/", potentials.potential, name="potential"),
+    path("submissions/", submit.submissions, name="submissions"),
+    path("submissions/new/", submit.submission_new, name="submission-new"),
     path("submissions/<uuid:pk>/", evaluations.submission, name="submission"),
     path(
         "submissions/<uuid:pk>/progress/",
@@ -49,5 +80,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("teams/<dotted-slug:slug>/members/<str:username>/", teams.team_member, name="team-member"),
     path("invitations/<uuid:pk>/", teams.invitation, name="invitation"),
+    path("sitemap.xml", sitemap.sitemap, name="sitemap"),
     path("robots.txt", status.robots, name="robots"),
 ]

@@ -120,6 +120,10 @@ structure                 get    -        503 503 503 503 503 503
 potentials                get    -        200 200 200 200 200 200
 potential                 get    public   200 200 200 200 200 200
 potential                 get    private  404 404 200 200 200 200
+submissions               get    -        302 200 200 200 200 200
+submission-new            get    -        302 200 200 200 200 200
+# An empty form is refused; test_submit.py fills it in.
+submission-new            post   -        302 400 400 400 400 400
 submission                get    public   200 200 200 200 200 200
 submission                get    private  404 404 200 200 200 200
 submission-progress       get    public   200 200 200 200 200 200
@@ -130,11 +134,10 @@ withdraw                  post   private  302 404 404 404 302 302
 evaluation                get    public   200 200 200 200 200 200
 evaluation                get    private  404 404 200 200 200 200
 choose                    get    -        200 200 200 200 200 200
-compare                   get    -        200 200 200 200 200 200
-correlation               get    -        200 200 200 200 200 200
 queue                     get    -        200 200 200 200 200 200
 docs                      get    -        200 200 200 200 200 200
 verdicts                  get    -        200 200 200 200 200 200
+sitemap                   get    -        200 200 200 200 200 200
 robots                    get    -        200 200 200 200 200 200
 login                     get    -        200 302 302 302 302 302
 admin-login               get    -        302 403 403 403 403 302

@@ -1,0 +1,166 @@
+"""The form submits as REST does, says what is wrong beside the field, and is nobody else's."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from leaderboard import models
+from tests.leaderboard import factories
+
+pytestmark = pytest.mark.django_db
+EMT = b'{"calculator": "emt"}'
+NEW = "/submissions/new/"
+
+
+@pytest.fixture(autouse=True)
+def folders(settings: Any, tmp_path: Path) -> None:
+    settings.DATA_DIR = tmp_path
+    default = {**settings.STORAGES["default"], "OPTIONS": {"location": tmp_path / "blobs"}}
+    settings.STORAGES = {**settings.STORAGES, "default": default}
+
+
+@pytest.fixture
+def alice(client: Client) -> Client:
+    client.force_login(factories.user("alice"))
+    return client
+
+
+def filled(**fields: Any) -> dict[str, Any]:
+    given = {
+        "artifact": SimpleUploadedFile("emt.json", EMT),
+        "version": "1.0", "kind": "ase", "visibility": "public",
+        "name": "My EMT", "slug": "my-emt", "architecture": "EMT",
+    }  # fmt: skip
+    return {**given, **fields}
+
+
+def test_a_new_potential_and_its_first_version_are_submitted_at_once(alice: Client) -> None:
+    task = factories.task_version()
+    factories.benchmark_version((task, "bulk"))
+    response = alice.post(NEW, filled(supported_elements="Al, Cu Ni"))
+    submission = models.Submission.objects.get()
+    assert (response.status_code, response["Location"]) == (302, submission.get_absolute_url())
+    assert submission.artifact.sha256 == hashlib.sha256(EMT).hexdigest()
+    assert submission.supported_elements == ["Al", "Ni", "Cu"]
+    assert str(submission.potential.owner) == "alice"
+    assert [e.task_version for e in submission.evaluations.all()] == [task]
+
+
+def test_settings_are_those_of_the_chosen_kind(alice: Client) -> None:
+    file = SimpleUploadedFile("my.model", b"weights")
+    alice.post(NEW, filled(artifact=file, kind="mace", **{
+        "mace.dtype": "float32", "chgnet.dtype": "float16"
+    }))  # fmt: skip
+    assert models.Submission.objects.get().settings == {"dtype": "float32", "head": ""}
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"version": "../.."}, "version", "Give 1 to 64 letters"),
+        ({"sha256": "0" * 64}, "sha256", "it was damaged on the way"),
+        ({"artifact": ""}, "artifact", "Choose the file"),
+        ({"kind": "nothing"}, "calculator_kind", "Choose what loads the file"),
+        ({"supported_elements": "Xx"}, "supported_elements", "no such chemical symbol"),
+        ({"slug": "Not a slug"}, "slug", "small letters"),
+        ({"benchmark": "none"}, "benchmark", "Choose one of the benchmarks"),
+        ({"potential": "somebodys"}, "potential", "Choose one of your potentials"),
+        ({"kind": "mace", "mace.dtype": "float16"}, "settings.dtype", "must be one of"),
+    ],
+)
+def test_what_is_refused_is_said_beside_its_field(
+    alice: Client, fields: dict[str, Any], field: str, words: str
+) -> None:
+    factories.potential(factories.user("bob"), slug="somebodys")
+    response = alice.post(NEW, filled(**fields))
+    assert response.status_code == 400
+    assert words in response.context["errors"][field]
+    page = response.content.decode()
+    assert f'id="error-{field.replace(".", "")}"' in page
+    assert models.Submission.objects.count() == 0
+    # What was typed is there still, whatever it was.
+    for name in ("version", "slug"):
+        assert f'name="{name}"' in page
+        assert f'value="{fields.get(name, filled()[name])}"' in page
+
+
+def test_a_refused_first_version_can_be_sent_again(alice: Client) -> None:
+    assert alice.post(NEW, filled(version="no good")).status_code == 400
+    assert alice.post(NEW, filled()).status_code == 302
+    assert models.Potential.objects.count() == 1
+
+
+def test_a_version_that_is_there_is_a_conflict_and_the_same_file_is_found(alice: Client) -> None:
+    assert alice.post(NEW, filled()).status_code == 302
+    again = alice.post(NEW, filled(potential="my-emt", name="", slug=""))
+    assert again["Location"] == models.Submission.objects.get().get_absolute_url()
+    other = SimpleUploadedFile("emt.json", b'{"calculator": "lj"}')
+    refused = alice.post(NEW, filled(potential="my-emt", artifact=other))
+    assert refused.status_code == 409
+    assert "is there already" in refused.context["errors"]["version"]
+
+
+def test_somebody_elses_slug_is_a_conflict(alice: Client) -> None:
+    factories.potential(factories.user("bob"), slug="my-emt")
+    assert alice.post(NEW, filled()).status_code == 409
+
+
+def test_too_large_a_file_and_too_many_tries_are_refused(alice: Client, settings: Any) -> None:
+    settings.MAX_ARTIFACT_BYTES = 4
+    assert alice.post(NEW, filled()).status_code == 400
+    settings.THROTTLES = {**settings.THROTTLES, "submit": "1/hour"}
+    assert alice.post(NEW, filled()).status_code == 429
+
+
+def test_a_quota_is_told(alice: Client, settings: Any) -> None:
+    factories.benchmark_version((factories.task_version(), "bulk"))
+    settings.QUOTAS = {**settings.QUOTAS, "per_day": 0}
+    response = alice.post(NEW, filled())
+    assert response.status_code == 429
+    assert "Nothing was submitted." in response.content.decode()
+
+
+def test_a_form_without_its_token_is_refused() -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(factories.user("alice"))
+    assert client.post(NEW, filled()).status_code == 403
+    assert models.Submission.objects.count() == 0
+
+
+def test_strangers_sign_in_first(client: Client) -> None:
+    for address in (NEW, "/submissions/"):
+        assert client.get(address)["Location"] == f"/login/?next={address}"
+    assert client.post(NEW, filled()).status_code == 302
+    assert models.Submission.objects.count() == 0
+
+
+def test_only_potentials_that_one_may_submit_to_are_offered(alice: Client) -> None:
+    factories.potential(factories.user("alice"), slug="mine", name="Mine")
+    factories.potential(factories.user("bob"), slug="theirs", name="Theirs")
+    page = alice.get(NEW).content.decode()
+    assert 'value="mine"' in page
+    assert "theirs" not in page
+
+
+def test_mine_are_listed_with_their_results_in_a_constant_number_of_queries(alice: Client) -> None:
+    user, task = factories.user("alice"), factories.task_version()
+    factories.submission(factories.potential(factories.user("bob"), name="BobsOwn"))
+    counts = []
+    for n in (1, 3):
+        for _ in range(n):
+            own = factories.submission(factories.potential(user), visibility="private")
+            factories.evaluation(own, task, score=0.625)
+        with CaptureQueriesContext(connection) as queries:
+            page = alice.get("/submissions/").content.decode()
+        counts.append(len(queries))
+        assert "0.625" in page
+        assert "BobsOwn" not in page
+    assert counts[0] == counts[1]
