@@ -9,7 +9,9 @@ from leaderboard.web import (
     docs,
     evaluations,
     potentials,
+    sitemap,
     status,
+    submit,
     systems,
     tasks,
     teams,
@@ -50,6 +52,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("potentials/", potentials.potential_list, name="potentials"),
     path("potentials/<dotted-slug:slug>/", potentials.potential, name="potential"),
+    path("submissions/", submit.submissions, name="submissions"),
+    path("submissions/new/", submit.submission_new, name="submission-new"),
     path("submissions/<uuid:pk>/", evaluations.submission, name="submission"),
     path(
         "submissions/<uuid:pk>/progress/",
@@ -76,5 +80,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("teams/<dotted-slug:slug>/members/<str:username>/", teams.team_member, name="team-member"),
     path("invitations/<uuid:pk>/", teams.invitation, name="invitation"),
+    path("sitemap.xml", sitemap.sitemap, name="sitemap"),
     path("robots.txt", status.robots, name="robots"),
 ]
