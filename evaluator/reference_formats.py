@@ -217,7 +217,9 @@ def _kept(info: Mapping[str, Any], index: int) -> dict[str, Any]:
     kept["system_id"] = f"structure-{name or index + 1}" if _is_numeric(name or "0") else name
     family = _plain(info.get("family", info.get("config_type", "")))
     kept["family"] = f"family-{family}" if _is_numeric(family) else family
-    return {key: value for key, value in kept.items() if value != "" or key == "system_id"}
+    if not kept["family"]:
+        del kept["family"]
+    return kept
 
 
 def _plain(name: object) -> str:

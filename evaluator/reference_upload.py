@@ -174,16 +174,17 @@ def _duplicates(systems: Sequence[System]) -> list[str]:
 
 
 def _gaps(found: ReferenceSummary) -> list[str]:
-    """A property that some lack serves no task; so does one that all lack."""
+    """Energies and forces that some lack serve no task; nor does what all lack."""
     sentences = []
     for name in _PROPERTIES:
         n_with = found.properties.get(name, 0)
         if n_with == 0:
             sentences.append(f"No structure has {name}: no task can judge it.")
         elif n_with < found.n_systems:
+            judged = "leaves the others out" if name == "stress" else "needs all"
             sentences.append(
                 f"{n_with} of {found.n_systems} structures have {name}: a task that judges it "
-                "needs all."
+                f"{judged}."
             )
     return sentences
 

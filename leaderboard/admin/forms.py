@@ -9,7 +9,7 @@ from django import forms
 from evaluator.catalog import Parameter, Protocol
 from leaderboard.admin.metric_fields import LimitsField, MetricsField, suggested_metrics
 from leaderboard.models import ReferenceSet, TaskVersion
-from leaderboard.services import dry_runs
+from leaderboard.services import dry_runs, reference_uploads
 from leaderboard.services.tasks import check_task_version
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class TaskVersionForm(ModelForm):
             if parameter.name in stored:
                 self.initial[PREFIX + parameter.name] = stored[parameter.name]
         if not self.initial.get("metrics"):
-            dummy = _dummy_of(self.initial.get("reference_set"))
+            dummy = _dummy_of(protocol, self.initial.get("reference_set"))
             self.initial["metrics"] = suggested_metrics(protocol, dummy)
 
     def clean(self) -> dict[str, Any]:
@@ -78,13 +78,16 @@ class TaskVersionForm(ModelForm):
             self.add_error(field if field in self.fields else None, sentence)
 
 
-def _dummy_of(reference: object) -> dict[str, float]:
-    """What a dummy gets on the reference set that the address of the form names, if it is known."""
-    if not str(reference or "").isdigit():
+def _dummy_of(protocol: Protocol, reference: object) -> dict[str, float]:
+    """What a dummy gets on the reference set that the address of the form names, if it is known.
+
+    It is known for single points on whole structures: other protocols judge other things under
+    the same names (the atoms that migrate, say).
+    """
+    if protocol.name != "energy_forces" or not str(reference or "").isdigit():
         return {}
     row = ReferenceSet.objects.filter(pk=int(str(reference))).first()
-    found: dict[str, float] = row.summary.get("dummy", {}) if row is not None else {}
-    return found
+    return reference_uploads.dummy_of(row) if row is not None else {}
 
 
 def form_for(protocol: Protocol) -> type[TaskVersionForm]:

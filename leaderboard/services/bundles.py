@@ -40,7 +40,12 @@ from leaderboard.services.bundle_reader import (
     TaskVersionEntry,
     read_bundle,
 )
-from leaderboard.services.reference_uploads import Convention, check_file, checked_suffix
+from leaderboard.services.reference_uploads import (
+    Convention,
+    check_file,
+    checked_suffix,
+    usable_properties,
+)
 from leaderboard.services.task_checks import check_task_version
 from leaderboard.services.tasks import (
     ReferenceDescription,
@@ -175,7 +180,7 @@ def _store(entry: ReferenceEntry, beside: Beside) -> ReferenceSet:
             version=entry.version,
             n_systems=checked.summary["n_systems"],
             elements=list(checked.summary["elements"]),
-            properties=list(checked.summary["common"]),
+            properties=usable_properties(checked.summary),
             **{name: getattr(entry, name) for name in _DESCRIPTIVE},
         )
         return store_reference_set(

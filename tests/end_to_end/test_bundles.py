@@ -2,17 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.management import call_command
 
 from evaluator.cli.exit_codes import ExitCode
 from leaderboard import models
+from leaderboard.services.leaderboards import benchmark_board
 from tests.end_to_end.conftest import Touchstone, token_of
+from tests.end_to_end.site import Site, broker_url, wait_until
+from tests.leaderboard import factories
 from tests.leaderboard.services.test_bundles import bundle, copper, write
+from tests.leaderboard.services.test_submissions import submit_emt
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True),
+    # kombu's tables are declared with an option that SQLAlchemy 2.1 deprecates.
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
+]
+
+
+@pytest.fixture
+def site(
+    transactional_db: None, own_blobs: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
+    from kombu.transport.sqlalchemy import Channel
+
+    url = broker_url()
+    monkeypatch.setenv("CELERY_BROKER_URL", url)  # Celery reads it for every connection
+    site = Site(tmp_path, url)
+    try:
+        yield site
+    finally:
+        site.stop()
+        for engine, _ in Channel._engines.values():
+            engine.dispose()  # the test's database cannot be dropped while it is in use
+        Channel._engines.clear()
+
+
+@pytest.mark.sandbox
+def test_a_task_of_a_bundle_is_published_filled_and_scored(site: Site, tmp_path: Path) -> None:
+    submit_emt(factories.potential())
+    site.start_worker("worker")
+    path = write(tmp_path, bundle(copper(tmp_path / "copper.extxyz")))
+
+    call_command("import_bundle", path, backfill=True, verbosity=0)
+
+    filled = models.Evaluation.objects.get()
+    wait_until(filled, lambda e: e.has_ended, timeout_s=60)
+    assert (filled.state, filled.message) == ("succeeded", "")
+    assert filled.score == pytest.approx(1.0, abs=1e-3)
+    version = models.BenchmarkVersion.objects.get()
+    (row,) = benchmark_board(version, user=AnonymousUser()).rows
+    assert (row.rank, row.submission) == (1, filled.submission)
 
 
 def test_a_bundle_goes_to_the_service_and_comes_back_the_same(

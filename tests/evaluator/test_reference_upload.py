@@ -170,6 +170,13 @@ def test_duplicates_gaps_and_implausible_numbers_are_told(tmp_path: Path) -> Non
     assert "-2e+06 eV/atom; is the unit eV?" in problems
 
 
+def test_values_of_several_numbers_are_kept(tmp_path: Path) -> None:
+    found = check(tmp_path, [frame(i, frequencies_THz=np.array([1.0, 2.0 + i])) for i in range(2)])
+    assert "frequencies_THz" in found["common"]
+    second = references.read(tmp_path / "canonical.extxyz")[1]
+    assert second.reference["frequencies_THz"].tolist() == [1.0, 3.0]
+
+
 def test_an_element_of_few_structures_is_named(tmp_path: Path) -> None:
     gold = cell(9, "Au")
     gold.info["system_id"] = "gold"

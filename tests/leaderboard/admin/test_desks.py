@@ -17,6 +17,7 @@ from leaderboard import blobs, models
 from leaderboard.admin_site import Audited
 from leaderboard.enums import VersionState
 from leaderboard.services import reference_uploads
+from leaderboard.services.tasks import ReferenceDescription, store_reference_set
 from tests.leaderboard import factories
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +99,28 @@ def test_an_upload_is_shown_before_it_is_stored(admin: Client) -> None:
     assert (entry.actor, entry.label) == ("charlie", "pairs 1")
     page = admin.get(f"/admin/leaderboard/referenceset/{row.pk}/change/").content.decode()
     assert "Structures with each element" in page
+
+
+def test_anchors_are_suggested_for_sets_that_came_otherwise_and_for_single_points_alone(
+    admin: Client, tmp_path: Path
+) -> None:
+    (tmp_path / "pairs.extxyz").write_text(pairs())
+    described = ReferenceDescription(
+        slug="pairs",
+        version="1",
+        title="Pairs",
+        level_of_theory="PBE",
+        licence="CC0-1.0",
+        citation="Nobody, 2026",
+        n_systems=4,
+        elements=["Cu"],
+        properties=["energy", "forces"],
+    )
+    row = store_reference_set(tmp_path / "pairs.extxyz", described)
+    form = f"/admin/leaderboard/taskversion/add/?reference_set={row.pk}&protocol="
+    box = 'aria-label="bad of Force MAE" value="{}"'
+    assert box.format("0.0333") in admin.get(form + "energy_forces").content.decode()
+    assert 'value="0.0333"' not in admin.get(form + "rare_event_forces").content.decode()
 
 
 def test_an_upload_is_discarded_or_forgotten_after_a_day(admin: Client) -> None:
