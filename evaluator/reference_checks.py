@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from ase import Atoms
 from ase.neighborlist import neighbor_list
 from ase.units import GPa
 
@@ -21,6 +22,8 @@ MAX_STRESS_GPA = 1000.0
 MAX_ENERGY_PER_ATOM_EV = 100_000.0
 MIN_DISTANCE_A = 0.5
 MAX_NET_FORCE_EV_A = 0.1
+#: Above this, pairs are looked for by neighbourhood, not all with all.
+_MANY_ATOMS = 300
 #: At most this many sentences of one kind; the rest is counted.
 _MAX_OF_A_KIND = 3
 
@@ -66,9 +69,9 @@ def _capped(sentences: list[str]) -> list[str]:
 def _problems(system: System) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     n_atoms, reference = len(system.atoms), system.reference
-    distances = neighbor_list("d", system.atoms, MIN_DISTANCE_A)
-    if len(distances):
-        found.append(("distance", f"two atoms are {distances.min():.2f} Å apart."))
+    shortest = shortest_distance(system.atoms, MIN_DISTANCE_A)
+    if shortest is not None:
+        found.append(("distance", f"two atoms are {shortest:.2f} Å apart."))
     if "energy" in reference and abs(reference["energy"]) / n_atoms > MAX_ENERGY_PER_ATOM_EV:
         found.append(("energy", f"{reference['energy'] / n_atoms:g} eV/atom; is the unit eV?"))
     if "forces" in reference:
@@ -80,6 +83,27 @@ def _problems(system: System) -> list[tuple[str, str]]:
         if not system.atoms.pbc.all():
             found.append(("pbc", "has a stress, but is not periodic in three directions."))
     return found
+
+
+def shortest_distance(atoms: Atoms, below_A: float) -> float | None:
+    """The shortest distance of two atoms (images included) in Å; None unless below ``below_A``."""
+    heights = np.where(atoms.pbc, _heights(atoms), np.inf)
+    if len(atoms) > _MANY_ATOMS or (heights <= 2 * below_A).any():
+        distances = neighbor_list("d", atoms, below_A)
+        return float(distances.min()) if len(distances) else None
+    # A vector shorter than half of every height is the nearest image: all pairs at once.
+    i, j = np.triu_indices(len(atoms), k=1)
+    vectors = atoms.positions[j] - atoms.positions[i]
+    if atoms.pbc.any() and len(vectors):
+        cell = atoms.cell.complete()
+        vectors = vectors - np.where(atoms.pbc, np.rint(cell.scaled_positions(vectors)), 0) @ cell
+    lengths = np.linalg.norm(vectors, axis=1)
+    return float(lengths.min()) if len(lengths) and lengths.min() < below_A else None
+
+
+def _heights(atoms: Atoms) -> np.ndarray:
+    """Distances of opposite faces of the cell, in Å, shape (3,)."""
+    return np.asarray(1 / np.linalg.norm(atoms.cell.complete().reciprocal(), axis=1))
 
 
 def _force_problems(forces: np.ndarray, n_atoms: int) -> list[tuple[str, str]]:

@@ -1,9 +1,11 @@
 import numpy as np
+import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.neighborlist import neighbor_list
 
 from evaluator.protocols.base import System
-from evaluator.reference_checks import summarise
+from evaluator.reference_checks import shortest_distance, summarise
 
 
 def system(name: str, atoms: Atoms | None = None, **reference: object) -> System:
@@ -47,3 +49,24 @@ def test_many_alike_problems_are_counted() -> None:
     summary = summarise([system(f"s{i}", energy=1e9) for i in range(10)])
     assert len(summary.problems) == 4
     assert summary.problems[-1] == "and 7 more alike."
+
+
+@pytest.mark.parametrize("pbc", [(True, True, True), (True, True, False), (False, False, False)])
+def test_the_shortest_distance_is_that_of_a_neighbour_list(pbc: tuple[bool, bool, bool]) -> None:
+    rng = np.random.default_rng(3)
+    n_found = 0
+    for _ in range(60):
+        cell_A = np.diag(rng.uniform(1.2, 4.0, 3)) + rng.uniform(-0.4, 0.4, (3, 3))
+        atoms = Atoms("H6", rng.uniform(-1.5, 1.5, (6, 3)), cell=cell_A, pbc=pbc)
+        expected = neighbor_list("d", atoms, 0.5)
+        shortest = shortest_distance(atoms, 0.5)
+        assert (shortest is None) == (len(expected) == 0)
+        if shortest is not None:
+            n_found += 1
+            assert shortest == pytest.approx(expected.min())
+    assert n_found > 3
+
+
+def test_an_atom_too_near_to_its_own_image_is_found() -> None:
+    assert shortest_distance(Atoms("H", cell=[0.4, 5, 5], pbc=True), 0.5) == pytest.approx(0.4)
+    assert shortest_distance(Atoms("H", cell=[2, 2, 2], pbc=True), 0.5) is None
