@@ -46,6 +46,7 @@ _FORMAT = 1
 _LOCK = 0x70B0
 _BOARDS_KEPT = 6
 _RANKINGS_KEPT = 12
+_PAGES_KEPT = 12
 #: Shown beside the scores, of a task that times.
 SPEED, MEMORY = "atom_time_median", "memory_peak"
 
@@ -97,7 +98,7 @@ class Entrant(NamedTuple):
         )
 
 
-class _Kept:
+class Kept:
     """The values that were used last, for the threads of a process."""
 
     def __init__(self, size: int) -> None:
@@ -136,10 +137,12 @@ class StoredBoard:
     own: Ranking
     #: Of a past board, which is not stored; read from the database otherwise, when asked for.
     replicates: Replicates | None = None
-    rankings: _Kept = field(default_factory=lambda: _Kept(_RANKINGS_KEPT))
+    rankings: Kept = field(default_factory=lambda: Kept(_RANKINGS_KEPT))
+    #: What pages keep with the board; it goes when the board changes.
+    pages: Kept = field(default_factory=lambda: Kept(_PAGES_KEPT))
 
 
-_boards = _Kept(_BOARDS_KEPT)
+_boards = Kept(_BOARDS_KEPT)
 
 
 def forget() -> None:

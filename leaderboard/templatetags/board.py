@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import template
-from django.contrib.humanize.templatetags.humanize import intcomma
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from leaderboard.services.board_store import Entrant
-from leaderboard.templatetags.touchstone import NOTHING, count, number
 from leaderboard.web.board_query import COLUMNS, NAME, RANK, BoardQuery
 
 register = template.Library()
@@ -53,24 +52,7 @@ def download_link(query: BoardQuery, slug: str, number_: int, kind: str) -> str:
     return f"/api/v1/leaderboards/{slug}/?version={number_}{form}{kept}"
 
 
-@register.simple_tag
-def fact(entrant: Entrant, name: str) -> SafeString:
-    """A cell about the potential."""
-    if name == "parameters":
-        exact = "" if entrant.n_parameters is None else intcomma(entrant.n_parameters)
-        return _number(count(entrant.n_parameters), exact)
-    if name in {"speed", "memory"}:
-        value = entrant.speed if name == "speed" else entrant.memory
-        return _number(NOTHING if value is None else number(value, 1 if name == "speed" else 0))
-    text = {
-        "architecture": entrant.architecture,
-        "training": ", ".join(entrant.training_sets),
-        "theory": entrant.level_of_theory,
-        "licence": entrant.licence,
-        "date": entrant.date,
-    }[name]
-    return format_html('<td class="meta" title="{}"><bdi>{}</bdi></td>', text, text or NOTHING)
-
-
-def _number(text: str, title: str = "") -> SafeString:
-    return format_html('<td class="meta number" title="{}">{}</td>', title, text)
+@register.filter
+def counts(metric: Mapping[str, Any]) -> bool:
+    """Whether a scored metric, as a task version stores it, has a weight."""
+    return float(metric.get("weight", 1.0)) > 0

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from leaderboard.enums import EvaluationState
+from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.models import BenchmarkTask
-from leaderboard.services.board_matrix import STATES
+from leaderboard.services.board_matrix import STATES, Ranking
 from leaderboard.services.board_store import Entrant, StoredBoard
 from leaderboard.services.leaderboards import levels_of
-from leaderboard.templatetags.touchstone import percent
+from leaderboard.templatetags.touchstone import NOTHING, count, number, percent
 
 _SUCCEEDED = STATES.index(EvaluationState.SUCCEEDED)
 LIVE = {STATES.index(EvaluationState.QUEUED), STATES.index(EvaluationState.RUNNING)}
@@ -27,6 +27,19 @@ _EMPTY = (
     '<td class="number cell"><span class="state" title="Not evaluated on this task">–'
     '<span class="visually-hidden"> not evaluated</span></span></td>'
 )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row is found: a board (the public one, or the reader's own), and its number there."""
+
+    board: StoredBoard
+    ranking: Ranking
+    index: int
+
+    @property
+    def entrant(self) -> Entrant:
+        return self.board.entrants[self.index]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +69,6 @@ def _column(board: StoredBoard, i: int) -> Column:
     reference = entry.task_version.reference_set
     levels = levels_of(reference.level_of_theory if reference else "")
     return Column(index=i, entry=entry, levels=frozenset(levels))
-
-
-def cells(
-    board: StoredBoard, row: int, columns: list[Column], live: Mapping[uuid.UUID, str]
-) -> SafeString:
-    """One row's cells; ``live`` tells in words where a waiting or running evaluation stands."""
-    levels = levels_of(board.entrants[row].level_of_theory)
-    parts = [_cell(board, row, column, levels, live) for column in columns]
-    return mark_safe("".join(parts))  # noqa: S308  (see the top of this file)
 
 
 def evaluation_id(board: StoredBoard, row: int, column: int) -> uuid.UUID:
@@ -158,6 +162,89 @@ def live_words(evaluation: Mapping[str, Any]) -> str:
     if state == EvaluationState.QUEUED:
         return "queued"
     return str(evaluation["verdict"]).replace("_", " ") or str(state)
+
+
+def row_html(
+    place: Place, columns: list[Column], shown: Sequence[str], live: Mapping[uuid.UUID, str]
+) -> SafeString:
+    """One row of the table."""
+    board, i, entrant = place.board, place.index, place.entrant
+    levels = levels_of(entrant.level_of_theory)
+    parts = [
+        (
+            f'<tr><th scope="row" class="pinned"><div class="who"><span class="rank">{_rank(place)}'
+            f'</span><span class="name">{_name(entrant)}</span></div></th>{_overall(place)}'
+        ),
+        *(_cell(board, i, column, levels, live) for column in columns),
+        *(_fact(entrant, name) for name in shown),
+        "</tr>\n",
+    ]
+    return mark_safe("".join(parts))  # noqa: S308  (see the top of this file)
+
+
+def _rank(place: Place) -> str:
+    """As includes/rank.html."""
+    found, i = place.ranking, place.index
+    rank, low, high = int(found.rank[i]), int(found.rank_low[i]), int(found.rank_high[i])
+    if not rank:
+        why = escape(found.reasons[i])
+        return f'<span class="soft" title="{why}" aria-label="not ranked">–</span>'
+    title = f"Rank {rank}" + (f"; 95 % interval {low} to {high}" if low else "")
+    before = after = ""
+    if found.is_tied[i]:
+        title += "; cannot be told apart from the row above"
+        before = '<span aria-hidden="true">≈ </span>'
+        after = '<span class="visually-hidden">, cannot be told apart from the row above</span>'
+    span = f"<small>{low}–{high}</small>" if low and low != high else ""
+    return f'<span title="{title}">{before}{rank}</span>{after}{span}'
+
+
+def _name(entrant: Entrant) -> str:
+    """As includes/submission_name.html."""
+    baseline = ' <span class="badge">baseline</span>' if entrant.is_baseline else ""
+    is_private = entrant.visibility == Visibility.PRIVATE
+    private = ' <span class="badge warn">private</span>' if is_private else ""
+    return (
+        f'<a href="/potentials/{escape(entrant.slug)}/"><bdi>{escape(entrant.name)}</bdi></a> '
+        f'<a class="version" href="/submissions/{escape(entrant.submission)}/">'
+        f"<bdi>{escape(entrant.version)}</bdi></a>{baseline}{private}"
+    )
+
+
+def _overall(place: Place) -> str:
+    found, i = place.ranking, place.index
+    score, low, high = float(found.overall[i]), float(found.low[i]), float(found.high[i])
+    parts = []
+    if not math.isnan(score):
+        parts.append(f'<span class="value">{score:.3f}</span>')
+        if not math.isnan(low):
+            parts.append(f' <span class="margin">{low:.2f}–{high:.2f}</span>')
+        parts.append(_bar(score, low, high))
+    if found.reasons[i]:
+        why = escape(found.reasons[i])
+        parts.append(
+            f'<span class="marks" title="{why}">not ranked'
+            f'<span class="visually-hidden">: {why}</span></span>'
+        )
+    return f'<td class="number overall">{"".join(parts)}</td>'
+
+
+def _fact(entrant: Entrant, name: str) -> str:
+    """A cell about the potential."""
+    if name == "parameters":
+        exact = "" if entrant.n_parameters is None else f"{entrant.n_parameters:,}"
+        return f'<td class="meta number" title="{exact}">{count(entrant.n_parameters)}</td>'
+    if name in {"speed", "memory"}:
+        value, digits = (entrant.speed, 1) if name == "speed" else (entrant.memory, 0)
+        return f'<td class="meta number">{number(value, digits)}</td>'
+    text = {
+        "architecture": entrant.architecture,
+        "training": ", ".join(entrant.training_sets),
+        "theory": entrant.level_of_theory,
+        "licence": entrant.licence,
+        "date": entrant.date,
+    }[name]
+    return f'<td class="meta" title="{escape(text)}"><bdi>{escape(text) or NOTHING}</bdi></td>'
 
 
 def facts(entrant: Entrant) -> dict[str, Any]:

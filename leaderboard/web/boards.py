@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
@@ -20,6 +22,7 @@ from leaderboard.services.board_changes import Change, changes_of_boards
 from leaderboard.services.board_matrix import Ranking
 from leaderboard.services.board_store import (
     Entrant,
+    Kept,
     StoredBoard,
     current_board,
     past_board,
@@ -30,12 +33,14 @@ from leaderboard.services.json_values import finite
 from leaderboard.services.leaderboards import WEIGHT_PREFIX, categories_of, shares_of
 from leaderboard.services.submissions import default_benchmark
 from leaderboard.web.board_cells import (
+    LIVE,
     Column,
-    cells,
+    Place,
     columns_of,
     evaluation_id,
     facts,
     live_words,
+    row_html,
 )
 from leaderboard.web.board_query import COLUMNS, NAME, RANK, BoardQuery, read_board_query
 
@@ -51,42 +56,37 @@ _FILTER_LABELS = (
 _MANY_TASKS = 6
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A submission's standing, named as in includes/rank.html."""
-
-    submission: Submission
-    entrant: Entrant
-    rank: int | None
-    rank_low: int | None
-    rank_high: int | None
-    overall: float | None
-    low: float | None
-    high: float | None
-    is_ranked: bool
-    why_not_ranked: str
-    tied_with_previous: bool
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Line:
-    """A row as the table shows it: its cells in the order of the columns."""
+    """A row as the table shows it."""
 
-    row: Row
-    cells: SafeString
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a row is found: a board (the public one, or the reader's own), and its number there."""
-
-    board: StoredBoard
-    ranking: Ranking
-    index: int
+    place: Place
+    columns: list[Column]
+    shown: Sequence[str]
+    live: Mapping[uuid.UUID, str]
 
     @property
-    def entrant(self) -> Entrant:
-        return self.board.entrants[self.index]
+    def html(self) -> SafeString:
+        return row_html(self.place, self.columns, self.shown, self.live)
+
+    @property
+    def row(self) -> Row:
+        return Row(self.place)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a row stands for, in single values."""
+
+    place: Place
+
+    @property
+    def submission(self) -> Submission:
+        return self.place.entrant.model()
+
+    @property
+    def rank(self) -> int | None:
+        return int(self.place.ranking.rank[self.place.index]) or None
 
 
 @require_safe
@@ -132,34 +132,76 @@ def _board(request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:
     n_pages = max(1, math.ceil(len(places) / _ROWS))
     shown = _page(places, query, n_pages)
     live = _live(shown, columns)
-    categories = categories_of(board.entries, _weights(query, board))
     context = {
         "query": query,
         "board": board,
         "benchmark": version.benchmark,
         "version": version,
-        "categories": categories,
         "columns": columns,
-        "groups": [(name, list(found)) for name, found in groupby(columns, _category)],
-        "shares": shares_of(board.entries, categories),
-        "lines": [_line(place, columns, live) for place in shown],
+        "lines": [Line(p, columns, query.shown, live) for p in shown],
         "n_rows": len(places),
         "n_all": len(board.entrants) + (len(own.entrants) if own else 0),
         "page": query.page and min(query.page, n_pages),
         "n_pages": n_pages,
+        "changes": _changes(version, board, ranking, query),
+    }
+    # What only depends on the board and the question is the same for all readers.
+    pages = board.pages if own is None else Kept(1)
+    key = (tuple(sorted(query.given.items())), tuple(live.items()))
+    body, foot = pages.get(key) or pages.put(key, _rendered(context))
+    versions = list(
+        BenchmarkVersion.objects.exclude(state=VersionState.DRAFT).select_related("benchmark")
+    )
+    context |= {
+        "body": body,
+        "foot": foot,
         "hardware": ranking.hardware,
+        "versions": versions,
+        "filling": _filling(version, board, versions),
+    }
+    return render(request, "leaderboard.html", context, status=400 if query.complaints else 200)
+
+
+def _rendered(context: Mapping[str, Any]) -> tuple[str, str]:
+    """The table with its form, and what stands below it."""
+    query, board, columns = context["query"], context["board"], context["columns"]
+    categories = categories_of(board.entries, _weights(query, board))
+    whole = {
+        **context,
+        "categories": categories,
+        "own_weights": categories_of(board.entries, query.weights),
+        "groups": [(name, list(found)) for name, found in groupby(columns, _category)],
+        "shares": shares_of(board.entries, categories),
         "is_dense": len(columns) >= _MANY_TASKS,
         "all_columns": COLUMNS,
-        "own_weights": categories_of(board.entries, query.weights),
         "choices": _choices(board.entrants),
         "filter_labels": _FILTER_LABELS,
         "weight_prefix": WEIGHT_PREFIX,
-        "changes": _changes(version, board, ranking, query),
-        "versions": list(
-            BenchmarkVersion.objects.exclude(state=VersionState.DRAFT).select_related("benchmark")
-        ),
     }
-    return render(request, "leaderboard.html", context, status=400 if query.complaints else 200)
+    names = ("includes/board_body.html", "includes/board_foot.html")
+    body, foot = (render_to_string(name, whole) for name in names)
+    return body, foot
+
+
+@dataclass(frozen=True)
+class _Filling:
+    n_pending: int
+    earlier: BenchmarkVersion | None
+
+
+def _filling(
+    version: BenchmarkVersion, board: StoredBoard, versions: Iterable[BenchmarkVersion]
+) -> _Filling:
+    """How much of a new version is still to come, and the one that is whole until then."""
+    n_pending = int(np.isin(board.matrix.state, list(LIVE)).sum())
+    earlier = [
+        other
+        for other in versions
+        if other.benchmark_id == version.benchmark_id and other.number < version.number
+    ]
+    is_new = version.state == VersionState.PUBLISHED and n_pending > 0
+    newest = max(earlier, key=lambda other: other.number, default=None)
+    return _Filling(n_pending, newest if is_new else None)
 
 
 def _category(column: Column) -> str:
@@ -196,7 +238,7 @@ def _places(board: StoredBoard, ranking: Ranking, query: BoardQuery) -> list[Pla
                 (workers[k] for k in np.unique(board.matrix.worker[i]).tolist()),
             )
         ]
-    return [Place(board=board, ranking=ranking, index=i) for i in order]
+    return [Place(board, ranking, i) for i in order]
 
 
 def _order(place: Place) -> tuple[bool, int, bool, float, str]:
@@ -250,24 +292,6 @@ def _live(places: Iterable[Place], columns: Sequence[Column]) -> dict[uuid.UUID,
     names = ("pk", "state", "phase", "progress_done", "progress_total", "verdict")
     rows = Evaluation.objects.filter(pk__in=keys).values(*names)
     return {row["pk"]: live_words(row) for row in rows}
-
-
-def _line(place: Place, columns: list[Column], live: dict[uuid.UUID, str]) -> Line:
-    ranking, i = place.ranking, place.index
-    row = Row(
-        submission=place.entrant.model(),
-        entrant=place.entrant,
-        rank=int(ranking.rank[i]) or None,
-        rank_low=int(ranking.rank_low[i]) or None,
-        rank_high=int(ranking.rank_high[i]) or None,
-        overall=finite(float(ranking.overall[i])),
-        low=finite(float(ranking.low[i])),
-        high=finite(float(ranking.high[i])),
-        is_ranked=not ranking.reasons[i],
-        why_not_ranked=ranking.reasons[i],
-        tied_with_previous=bool(ranking.is_tied[i]),
-    )
-    return Line(row=row, cells=cells(place.board, i, columns, live))
 
 
 def _choices(entrants: Sequence[Entrant]) -> dict[str, list[str]]:
