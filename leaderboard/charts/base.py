@@ -43,6 +43,8 @@ class Chart:
     description: str
     spec: dict[str, Any]
     svg: str
+    #: The page of the system that it shows, where it shows one.
+    url: str = ""
 
     @property
     def id(self) -> str:
@@ -50,11 +52,11 @@ class Chart:
         return f"chart-{slugify(self.title)}"
 
 
-def finished(chart: AnyChart, title: str, description: str) -> Chart:
+def finished(chart: AnyChart, title: str, description: str, url: str = "") -> Chart:
     """Themed, described and drawn."""
     described = chart.properties(description=title)
     spec: dict[str, Any] = json.loads(themed(described).to_json())
-    return Chart(title=title, description=description, spec=spec, svg=render_svg(spec))
+    return Chart(title=title, description=description, spec=spec, svg=render_svg(spec), url=url)
 
 
 def potential_colour(series: Sequence[str]) -> alt.Color:

@@ -201,6 +201,7 @@ def _course(name: str, values: Values) -> list[dict[str, Any]]:
             "system": name,
             "end": end,
             "reason": values["failure_reason"],
+            "url": values.get("url", ""),
             "time": time,
             "is_failure": end == "failed" and i == len(times) - 1,
             **{panel: _at(values.get(panel), i) for panel, _ in _PANELS},
@@ -235,6 +236,8 @@ def _panel(points: pd.DataFrame, name: str, title: str, *, is_last: bool) -> alt
         alt.Tooltip("reason:N", title="failure"),
     ]
     base = alt.Chart(points).encode(x=x, y=y, color=colour, tooltip=tooltip)
+    if (points["url"] != "").all():
+        base = base.encode(href="url:N")
     lines = base.mark_line(strokeWidth=1.2, opacity=0.75).encode(detail="system:N")
     crosses = base.mark_point(shape="cross", size=60, filled=True, angle=45, opacity=1)
     layers: alt.LayerChart = lines + crosses.transform_filter("datum.is_failure")

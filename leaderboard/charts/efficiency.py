@@ -73,7 +73,11 @@ def _chart(curves: Sequence[tuple[str, Values]], title: str, description: str) -
     x = alt.X("n_atoms:Q", title="atoms", scale=log)
     y = alt.Y("median_ms:Q", title="time of a call / ms", scale=log)
     points = pd.DataFrame(
-        [{"curve": name, **_point(row)} for name, values in curves for row in values["sizes"]]
+        [
+            {"curve": name, "url": values.get("url", ""), **_point(row)}
+            for name, values in curves
+            for row in values["sizes"]
+        ]
     )
     base = alt.Chart(points)
     line = base.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour)
@@ -92,6 +96,8 @@ def _chart(curves: Sequence[tuple[str, Values]], title: str, description: str) -
             alt.Tooltip("sandbox_ms:Q", title="of these, the sandbox / ms", format=".3~g"),
         ],
     )
+    if (points["url"] != "").all():
+        marks = marks.encode(href="url:N")
     chart = line + quartiles.encode(x=x, y="q1_ms:Q", y2="q3_ms", color=colour) + marks
     fits = [{"curve": name, **end} for name, values in curves for end in _fit(values)]
     if fits:

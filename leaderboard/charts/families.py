@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from leaderboard.charts import dynamics, efficiency, forces, phonons
@@ -25,6 +26,8 @@ class Judged:
     #: The potential's name and version, as legends show it.
     label: str
     summary: Mapping[str, Any]
+    #: Where the pages of the task's systems begin; empty where there are none.
+    systems_at: str = ""
 
     @cached_property
     def systems(self) -> list[SystemResult]:
@@ -32,32 +35,36 @@ class Judged:
         found = SystemResult.objects.filter(evaluation=self.evaluation_pk)
         return list(found.order_by("position"))
 
+    @cached_property
+    def told(self) -> list[tuple[str, dict[str, Any]]]:
+        """Name and values of each system, with its reference and the address of its page."""
+        return [
+            (
+                s.system_id,
+                {**s.values, "reference": s.reference, "url": self._address(s.system_id)},
+            )
+            for s in self.systems
+        ]
+
+    def _address(self, system_id: str) -> str:
+        return f"{self.systems_at}{quote(system_id, safe='')}/" if self.systems_at else ""
+
 
 #: Charts of one evaluation, by protocol.
 EVALUATION_CHARTS: dict[str, Callable[[Judged], list[Chart]]] = {
     "energy_forces": lambda judged: forces.evaluation_charts(judged.label, judged.summary),
     "md_stability": lambda judged: dynamics.evaluation_charts(
-        judged.label,
-        judged.summary,
-        [(s.system_id, {**s.values, "reference": s.reference}) for s in judged.systems],
+        judged.label, judged.summary, judged.told
     ),
-    "phonons": lambda judged: phonons.evaluation_charts(
-        judged.label,
-        judged.summary,
-        [(s.system_id, {**s.values, "reference": s.reference}) for s in judged.systems],
-    ),
-    "efficiency": lambda judged: efficiency.evaluation_charts(
-        [(s.system_id, s.values) for s in judged.systems]
-    ),
+    "phonons": lambda judged: phonons.evaluation_charts(judged.label, judged.summary, judged.told),
+    "efficiency": lambda judged: efficiency.evaluation_charts(judged.told),
 }
 #: Charts of a task, by protocol: at most MAX_SERIES evaluations, in the order of colours.
 TASK_CHARTS: dict[str, Callable[[Sequence[Judged]], list[Chart]]] = {
     "energy_forces": lambda rows: forces.task_charts([(r.label, r.summary) for r in rows]),
     "md_stability": lambda rows: dynamics.task_charts([(r.label, r.summary) for r in rows]),
     "phonons": lambda rows: phonons.task_charts([(r.label, r.summary) for r in rows]),
-    "efficiency": lambda rows: efficiency.task_charts(
-        [(r.label, r.summary, [(s.system_id, s.values) for s in r.systems]) for r in rows]
-    ),
+    "efficiency": lambda rows: efficiency.task_charts([(r.label, r.summary, r.told) for r in rows]),
 }
 #: Keys of a summary that are drawn and would only fill a table.
 DRAWN_ONLY = {"energy_forces": frozenset({"force_parity", "force_error_shares"})}

@@ -78,7 +78,7 @@ def band_chart(label: str, name: str, values: Values, *, with_label: bool = Fals
         f"and the density of states beside them; {beside}. Below zero frequencies are imaginary. "
         "Without the non-analytical correction."
     )
-    return finished(chart, title, description)
+    return finished(chart, title, description, values.get("url", ""))
 
 
 def stability_chart(found: Sequence[tuple[str, Values]]) -> Chart:

@@ -33,7 +33,7 @@ from leaderboard.services.output_files import may_read
 from leaderboard.services.submissions import withdraw
 from leaderboard.services.workers import waiting_reason
 from leaderboard.web.summaries import summary_parts
-from leaderboard.web.systems import address_of_system
+from leaderboard.web.systems import address_of_system, systems_at
 
 SYSTEMS_PER_PAGE = 500
 
@@ -131,7 +131,12 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _charts(found: Evaluation) -> list[Chart]:
     label = str(found.submission)
-    judged = Judged(evaluation_pk=found.pk, label=label, summary=found.summary)
+    judged = Judged(
+        evaluation_pk=found.pk,
+        label=label,
+        summary=found.summary,
+        systems_at=systems_at(found.task_version),
+    )
     return evaluation_charts(found.task_version.protocol, judged)
 
 

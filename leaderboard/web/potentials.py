@@ -25,6 +25,7 @@ from leaderboard.services.judgements import judgement
 from leaderboard.services.leaderboards import BenchmarkBoard, BoardRow, benchmark_board
 from leaderboard.services.submissions import default_benchmark
 from leaderboard.web.potential_words import bibtex, loading
+from leaderboard.web.systems import systems_at
 
 #: Decimals of an element's error, by protocol.
 _DIGITS = {"energy_forces": 2, "equation_of_state": 1}
@@ -155,7 +156,12 @@ def _speed_charts(submission: Submission, done: Sequence[Evaluation]) -> list[Ch
     reference = timed.task_version.reference_set
     if reference is not None and not reference.is_public:
         return []
-    judged = Judged(evaluation_pk=timed.pk, label=str(submission), summary=timed.summary)
+    judged = Judged(
+        evaluation_pk=timed.pk,
+        label=str(submission),
+        summary=timed.summary,
+        systems_at=systems_at(timed.task_version),
+    )
     return evaluation_charts(_TIMED, judged)
 
 

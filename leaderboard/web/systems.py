@@ -34,7 +34,14 @@ _MAX_LABEL = 60
 
 def address_of_system(version: TaskVersion, system_id: str) -> str:
     """The page of one system. Without ``reverse``, since plots have thousands of points."""
-    return f"/tasks/{version.task.slug}/{version.number}/systems/{quote(system_id, safe='')}/"
+    return f"{systems_at(version)}{quote(system_id, safe='')}/"
+
+
+def systems_at(version: TaskVersion) -> str:
+    """Where the addresses of a task's systems begin; empty for hidden sets, which show none."""
+    if version.reference_set is not None and not version.reference_set.is_public:
+        return ""
+    return f"/tasks/{version.task.slug}/{version.number}/systems/"
 
 
 def chosen_rows(board: TaskBoard, keys: Sequence[str]) -> list[TaskRow]:

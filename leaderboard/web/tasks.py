@@ -17,7 +17,7 @@ from leaderboard.charts.families import Judged, task_charts
 from leaderboard.enums import VersionState
 from leaderboard.models import Evaluation, SystemResult, TaskVersion
 from leaderboard.services.leaderboards import TaskBoard, TaskRow, task_board
-from leaderboard.web.systems import address_of_system, chosen_rows, label_of
+from leaderboard.web.systems import address_of_system, chosen_rows, label_of, systems_at
 
 
 @require_safe
@@ -48,6 +48,7 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
     unscored = _unscored_metrics(version, board)
     shows_all = request.GET.get("columns") == "all"
     drawn = chosen_rows(board, request.GET.getlist("show"))
+    charts = _family_charts(version, drawn)
     return render(
         request,
         "task.html",
@@ -71,7 +72,9 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
             "drawn": [row.submission.pk for row in drawn],
             "max_drawn": MAX_SERIES,
             "chart": _chart(version, column, drawn) if column else None,
-            "charts": _family_charts(version, drawn),
+            "charts": charts,
+            # Where nothing is plotted against a reference the first one stands beside the form.
+            "more_charts": charts if column else charts[1:],
         },
     )
 
@@ -141,6 +144,7 @@ def _family_charts(version: TaskVersion, rows: Sequence[TaskRow]) -> list[Chart]
                 evaluation_pk=row.evaluation.pk,
                 label=label_of(row),
                 summary=summaries[row.evaluation.pk],
+                systems_at=systems_at(version),
             )
             for row in rows
         ],

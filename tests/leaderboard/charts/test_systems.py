@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from leaderboard.charts import dynamics, efficiency, phonons
 from leaderboard.charts.systems import system_charts
 
 EOS = {
@@ -21,6 +22,7 @@ MD = {
     "series_temperature_K": [300.0, 310.0, 305.0],
     "series_energy_meV_atom": [0.0, 1.0, 2.0],
 }
+WHOLE_MD = {**MD, "survived_ps": 1.0, "failure_reason": ""}
 DOS = {"frequency_THz": [0.0, 1.0, 2.0], "states_per_THz_atom": [0.0, 2.0, 0.0]}
 TIMED = {
     "formula": "Si",
@@ -64,3 +66,20 @@ def test_the_reference_curve_is_its_birch_murnaghan_equation() -> None:
     # the third order lowers it by (B0' + 1) / 3 x 10 %, to about 85 meV.
     assert rows[-1]["volume"] == 22.0
     assert rows[-1]["energy"] == pytest.approx(85, abs=3)
+
+
+def test_trajectories_times_and_bands_lead_to_the_pages_of_their_systems() -> None:
+    course = dynamics.course_chart("A 1", [("Cu", {**WHOLE_MD, "url": "/tasks/t/1/systems/Cu/"})])
+    assert course is not None
+    assert "/tasks/t/1/systems/Cu/" in course.svg
+    (timed,) = efficiency.evaluation_charts([("Si", {**TIMED, "url": "/tasks/t/1/systems/Si/"})])
+    assert "/tasks/t/1/systems/Si/" in timed.svg
+    bands = {"distance": [0.0, 1.0], "frequency_THz": [[0.0, 1.0]], "corners": [[0.0, "Γ"]]}
+    values = {"dos": DOS, "bands": bands, "url": "/tasks/t/1/systems/X/", "reference": {}}
+    assert phonons.band_chart("A 1", "X", values).url == "/tasks/t/1/systems/X/"
+
+
+def test_without_pages_nothing_is_linked() -> None:
+    course = dynamics.course_chart("A 1", [("Cu", WHOLE_MD)])
+    assert course is not None
+    assert "href" not in course.svg

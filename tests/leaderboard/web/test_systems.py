@@ -158,6 +158,33 @@ def test_the_number_of_queries_does_not_grow_with_the_potentials(client: Client)
     assert counts[0] == counts[1]
 
 
+def test_an_evaluation_names_the_page_of_each_system_unless_the_set_is_hidden(
+    client: Client,
+) -> None:
+    version = task()
+    evaluation = answered(version)
+    address = address_of_system(version, "al/fcc 100%")
+    assert address in client.get(evaluation.get_absolute_url()).content.decode()
+    models.ReferenceSet.objects.update(is_public=False)
+    page = client.get(evaluation.get_absolute_url()).content.decode()
+    assert "al/fcc 100%" in page
+    assert "/systems/al" not in page
+
+
+def test_columns_without_a_number_are_left_out_and_secondary_ones_are_a_link_away(
+    client: Client,
+) -> None:
+    version = factories.task_version(protocol="phonons", metrics=[], reference_set=stored_set())
+    evaluation = answered(
+        version, values={"omega_max_THz": 5.5, "entropy_J_K_mol": 43.21}, reference={}
+    )
+    few = client.get(evaluation.get_absolute_url()).content.decode()
+    assert ("5.500" in few, "43.21" in few, "1 more column" in few) == (True, False, True)
+    assert "DOS distance" not in few
+    everything = client.get(f"{evaluation.get_absolute_url()}?columns=all").content.decode()
+    assert "43.21" in everything
+
+
 def test_points_of_the_task_lead_to_their_systems(client: Client) -> None:
     version = task()
     answered(version)
