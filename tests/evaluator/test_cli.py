@@ -212,7 +212,7 @@ def test_a_count_that_is_none_is_a_usage_error(count: str, capsys: Capture) -> N
 
 def test_tasks_and_potentials_are_listed(capsys: Capture) -> None:
     assert main(["tasks"]) == ExitCode.OK
-    assert "eos-wien2k (version 1)" in capsys.readouterr().out
+    assert "eos-wien2k (version 2)" in capsys.readouterr().out
     assert main(["tasks", "--json"]) == ExitCode.OK
     slugs = {task["slug"] for task in json.loads(capsys.readouterr().out)}
     assert {"eos-wien2k", "mlearn-forces"} <= slugs

@@ -34,7 +34,7 @@ def test_what_can_be_had_is_published_and_more_data_make_a_new_version(
 
     first = standard.load_standard()
 
-    assert ("eos-wien2k", 1) in first.task_versions
+    assert ("eos-wien2k", 2) in first.task_versions
     assert "mlearn-forces" in first.skipped
     assert "TOUCHSTONE_DATA_MIRROR" in first.skipped["mlearn-forces"]
     published = next(v for v in first.new_benchmark_versions if v.benchmark.slug == "core-small")
@@ -88,7 +88,7 @@ def test_a_published_task_that_differs_stays_as_it_is(
 ) -> None:
     shipped = next(t for t in standard_tasks() if t.slug == "eos-wien2k")
     task = models.Task.objects.create(slug="eos-wien2k", name="Mine", summary="Mine.")
-    mine = factories.task_version(task)
+    mine = factories.task_version(task, number=shipped.version)
 
     assert standard.ensure_task(shipped) == mine
     assert "is published otherwise" in caplog.text
@@ -97,7 +97,7 @@ def test_a_published_task_that_differs_stays_as_it_is(
 def test_a_draft_of_a_standard_task_is_completed() -> None:
     shipped = next(t for t in standard_tasks() if t.slug == "eos-wien2k")
     task = models.Task.objects.create(slug="eos-wien2k", name="Mine", summary="Mine.")
-    factories.task_version(task, state="draft", metrics=[])
+    factories.task_version(task, number=shipped.version, state="draft", metrics=[])
 
     assert standard.ensure_task(shipped).spec() == shipped.spec
 
