@@ -187,13 +187,13 @@ def _task_cell(first: Evaluation | None, own: Evaluation | None) -> ScoreCell:
 def _with_best(
     cells: Sequence[ScoreCell], evaluations: Sequence[Evaluation | None] = ()
 ) -> list[ScoreCell]:
-    """Marks the highest scores; none where hardware differs."""
+    """Marks the highest scores; none where hardware differs, or all are equal."""
     if len({e.hardware_key for e in evaluations if e is not None}) > 1:
         return list(cells)
-    best = max((c.score for c in cells if c.score is not None), default=None)
-    return [
-        ScoreCell(**{**vars(c), "is_best": c.score is not None and c.score == best}) for c in cells
-    ]
+    scores = [c.score for c in cells if c.score is not None]
+    if len(set(scores)) < 2:
+        return list(cells)
+    return [ScoreCell(**{**vars(c), "is_best": c.score == max(scores)}) for c in cells]
 
 
 def _metric_rows(

@@ -135,7 +135,9 @@ def _number(name: str, text: str) -> float | int:
         value = math.nan
     if not (least <= value <= most) or (value == least and not is_allowed):
         above = "from" if is_allowed else "above"
-        raise ValueError(f"{text[:40]!r} must be a number {above} {least:g}, at most {most:g}.")
+        raise ValueError(
+            f"{text[:40]!r} must be a number {above} {least:.10g}, at most {most:.10g}."
+        )
     if name != "n_atoms":
         return value
     if value != int(value):

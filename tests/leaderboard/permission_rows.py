@@ -134,6 +134,8 @@ withdraw                  post   private  302 404 404 404 302 302
 evaluation                get    public   200 200 200 200 200 200
 evaluation                get    private  404 404 200 200 200 200
 choose                    get    -        200 200 200 200 200 200
+compare                   get    -        200 200 200 200 200 200
+correlation               get    -        200 200 200 200 200 200
 queue                     get    -        200 200 200 200 200 200
 docs                      get    -        200 200 200 200 200 200
 verdicts                  get    -        200 200 200 200 200 200

@@ -59,16 +59,18 @@ def timed(
     hardware: str = GPU,
     score: float = 0.5,
     device_MiB: float = 143771.0,
-    **fields: Any,
+    provenance_too: dict[str, Any] | None = None,
 ) -> models.Evaluation:
+    """On a device of so much memory, of which a material's record tells what it took."""
     on_gpu = {"timing": {"device_before": {"gpu": {"memory_total_MiB": device_MiB}}}}
     evaluation = factories.evaluation(
         submission,
         task,
         score=score,
         hardware_key=hardware,
-        provenance={**on_gpu, "hardware": {"memory_MiB": device_MiB}},
-        **fields,
+        score_low=score - 0.05,
+        score_high=score + 0.05,
+        provenance={**on_gpu, "hardware": {"memory_MiB": device_MiB}, **(provenance_too or {})},
     )
     for n, values in enumerate(materials or (material(),)):
         models.SystemResult.objects.create(
