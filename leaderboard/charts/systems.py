@@ -190,18 +190,21 @@ def _density_chart(name: str, curves: Sequence[tuple[str, Values]]) -> Chart:
     colours = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
     if _REFERENCE in colours:
         colours[_REFERENCE] = "currentColor"
+    # The same legend for both, so that they become one.
+    legend = alt.Legend(orient="top", columns=1, labelLimit=420)
     colour = alt.Color(
         "potential:N",
         title=None,
         scale=alt.Scale(domain=labels, range=list(colours.values())),
-        legend=alt.Legend(orient="top", columns=1, labelLimit=420),
+        legend=legend,
     )
     dash = alt.StrokeDash(
         "potential:N",
+        title=None,
         scale=alt.Scale(
             domain=labels, range=[[5, 4] if x == _REFERENCE else [1, 0] for x in labels]
         ),
-        legend=None,
+        legend=legend,
     )
     chart = (
         alt.Chart(points)
