@@ -13,7 +13,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 import msgpack
@@ -22,6 +22,7 @@ import numpy.typing as npt
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection, transaction
 from django.db.models import Count, Max, Q, Sum
+from django.utils import timezone
 
 from leaderboard.enums import Visibility
 from leaderboard.models import (
@@ -47,6 +48,7 @@ _LOCK = 0x70B0
 _BOARDS_KEPT = 6
 _RANKINGS_KEPT = 12
 _PAGES_KEPT = 12
+_CHANGES_KEPT = timedelta(days=7)
 #: Shown beside the scores, of a task that times.
 SPEED, MEMORY = "atom_time_median", "memory_peak"
 
@@ -148,6 +150,12 @@ _boards = Kept(_BOARDS_KEPT)
 def forget() -> None:
     """Begin as a new process does."""
     _boards.clear()
+
+
+def forget_old_changes() -> int:
+    """Remove changes that are older than any open transaction; boards are computed anew once."""
+    old = BoardChange.objects.filter(at__lt=timezone.now() - _CHANGES_KEPT)
+    return int(old.delete()[0])
 
 
 def current_board(version: BenchmarkVersion) -> StoredBoard:

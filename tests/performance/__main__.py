@@ -17,9 +17,9 @@ from pathlib import Path
 
 from evaluator import machine
 from evaluator.sandbox.base import SandboxPolicy, find_sandbox
-from tests.performance import matcalc_comparison, speed
+from tests.performance import matcalc_comparison, site, speed
 
-SECTIONS = ("speed", "matcalc")
+SECTIONS = ("speed", "matcalc", "site")
 #: Above this load average the machine is busy, and a loop of several threads suffers most.
 BUSY = 1.0
 
@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--ase-threads", type=int, help="threads of the plain loop (default: what torch takes)"
     )
+    parser.add_argument("--potentials", type=int, default=1000, help="of the site's board")
+    parser.add_argument("--site-tasks", type=int, default=30, help="of the site's board")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the results page too")
     chosen = parser.parse_args(arguments)
     warnings.filterwarnings("ignore", "Converting a tensor with requires_grad=True to a scalar")
@@ -40,14 +42,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     load_before, started = os.getloadavg()[0], time.monotonic()
     if load_before > BUSY:
         print(f"The machine is busy (load {load_before:.1f}): ratios are rough.", file=sys.stderr)
-    sandbox = find_sandbox(SandboxPolicy())
+    sections = chosen.sections.split(",")
+    # Without the evaluations' sections no sandbox is needed.
+    sandbox = find_sandbox(SandboxPolicy()) if {"speed", "matcalc"} & set(sections) else None
     parts = []
-    if "speed" in chosen.sections.split(","):
+    if sandbox is not None and "speed" in sections:
         cases = [case for case in speed.CASES if case.slug in chosen.tasks.split(",")]
         parts.append(speed.section(cases, chosen.rounds, sandbox, chosen.ase_threads))
         print(parts[-1], flush=True)
-    if "matcalc" in chosen.sections.split(","):
+    if sandbox is not None and "matcalc" in sections:
         parts.append(matcalc_comparison.section(chosen.rounds, sandbox))
+        print(parts[-1], flush=True)
+    if "site" in sections:
+        parts.append(site.section(chosen.potentials, chosen.site_tasks))
         print(parts[-1], flush=True)
     if chosen.write is not None:
         page = _page(parts, load_before, (time.monotonic() - started) / 60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -196,3 +197,13 @@ def test_a_change_that_is_numbered_early_and_committed_late_is_noticed() -> None
 def test_a_board_without_tasks_is_empty() -> None:
     board = current_board(factories.benchmark_version())
     assert (board.entrants, board.own.order.tolist()) == ([], [])
+
+
+def test_old_changes_are_forgotten_and_the_board_stays_right() -> None:
+    site = build_site()
+    before = standing(current_board(site.benchmark))
+    models.BoardChange.objects.update(at=timezone.now() - timedelta(days=8))
+    models.BoardChange.objects.create(task_version=None)
+    n = models.BoardChange.objects.count()
+    assert board_store.forget_old_changes() == n - 1
+    assert standing(current_board(site.benchmark)) == before
