@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from leaderboard.charts import Chart
 from leaderboard.charts.pareto import ParetoPoint, pareto_chart
 from leaderboard.exceptions import SubmissionError
+from leaderboard.models import BenchmarkVersion
 from leaderboard.services.element_errors import QUANTITIES
 from leaderboard.services.leaderboards import WEIGHT_PREFIX
 from leaderboard.services.recommendation import (
@@ -21,6 +22,7 @@ from leaderboard.services.recommendation import (
     board_version,
     recommend,
 )
+from leaderboard.services.speed import measured_hardware
 from leaderboard.services.wishes import ANY_CPU, ANY_GPU, NAMES, Wishes, wishes_from_query
 
 #: Rows of each part of the page; all of them are in the API.
@@ -60,25 +62,25 @@ def choose(request: HttpRequest) -> HttpResponse:
     is_asked = bool(request.GET)
     try:
         wishes = wishes_from_query(request.GET)
-        if version is not None:
+        if version is not None and is_asked:
             found = recommend(wishes, version, user=request.user)
     except SubmissionError as error:
         errors = error.errors
-        if version is not None:
-            found = recommend(Wishes(), version, user=request.user)
     context = {
         "wishes": wishes,
         "typed": {name: request.GET.get(name, _default(wishes, name)) for name in NAMES},
         "errors": errors,
         "other_errors": {n: e for n, e in errors.items() if n not in NAMES},
+        "version": version,
         "found": found,
-        "is_answered": found is not None and is_asked and not errors,
-        "weights": _weights(request, found),
+        "is_answered": found is not None,
+        "hardware": measured_hardware() if found is None else found.hardware,
+        "weights": _weights(request, version) if version else [],
         "any_gpu": ANY_GPU,
         "any_cpu": ANY_CPU,
         "api_query": urlencode(list(request.GET.items())),
     }
-    if context["is_answered"] and found is not None:
+    if found is not None:
         context |= _answer(found)
     return render(request, "choose.html", context, status=400 if errors else 200)
 
@@ -126,17 +128,12 @@ def _chart(chosen: list[Candidate]) -> Chart | None:
     return pareto_chart(points, "hours", "Accuracy against time") if len(points) > 1 else None
 
 
-def _weights(request: HttpRequest, found: Recommendation | None) -> list[tuple[str, str, str]]:
+def _weights(request: HttpRequest, version: BenchmarkVersion) -> list[tuple[str, str, str]]:
     """Of each category: the field's name, its words, and what stands in it."""
-    if found is None:
-        return []
+    weights = {e.category: e.category_weight for e in version.entries.all()}
     return [
-        (
-            WEIGHT_PREFIX + category.name,
-            category.name,
-            request.GET.get(WEIGHT_PREFIX + category.name, f"{category.weight:g}"),
-        )
-        for category in found.board.categories
+        (WEIGHT_PREFIX + name, name, request.GET.get(WEIGHT_PREFIX + name, f"{weight:g}"))
+        for name, weight in weights.items()
     ]
 
 
