@@ -161,7 +161,11 @@ def test_what_a_killed_worker_had_finished_is_not_repeated(site: Site, tmp_path:
     }
     assert whole.task_score is not None
     assert evaluation.replicates == list(whole.task_score.replicates)
-    assert evaluation.consistency == whole.consistency
+    # Errors at the size of rounding differ in their last digits from process to process.
+    assert evaluation.consistency == {
+        name: pytest.approx(value, rel=1e-3, abs=1e-9) if isinstance(value, float) else value
+        for name, value in whole.consistency.items()
+    }
     assert {s.system_id: (s.status, s.values, s.n_calls) for s in evaluation.systems.all()} == {
         s.system_id: (s.status, s.values, s.n_calls) for s in whole.systems
     }

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,18 @@ from tests.leaderboard import factories
 pytestmark = pytest.mark.django_db
 
 CONTENT = b"a trajectory"
+
+
+@pytest.fixture(autouse=True)
+def _own_files(settings: Any, tmp_path: Path) -> None:
+    """What other tests have stored is not swept here."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": tmp_path / "blobs"},
+        },
+    }
 
 
 def record(content: bytes = CONTENT, **more: Any) -> FileRecord:
