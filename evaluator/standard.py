@@ -14,6 +14,9 @@ from typing import Any
 from evaluator.catalog import METRICS, PROTOCOLS, check_parameters
 from evaluator.contract import Limits, ReferenceSpec, ScoredMetric, TaskSpec
 
+#: The task that a service runs first for every submission, and ``touchstone validate`` alone.
+SMOKE_TASK = "smoke"
+
 _FOLDER = resources.files("evaluator").joinpath("standard_tasks")
 _REFERENCES = resources.files("evaluator").joinpath("reference_sets.toml")
 
@@ -69,6 +72,11 @@ def standard_tasks() -> tuple[StandardTask, ...]:
         for name, content in _files()
         if "protocol" in content
     )
+
+
+def standard_task(slug: str) -> StandardTask:
+    """The task of this name. Raises KeyError."""
+    return {task.slug: task for task in standard_tasks()}[slug]
 
 
 @cache

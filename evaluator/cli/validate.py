@@ -19,9 +19,7 @@ from evaluator.cli.progress_bar import ProgressBar
 from evaluator.contract import EvaluationReport, SubmissionSpec, SystemRecord, SystemStatus, Verdict
 from evaluator.driver import evaluate
 from evaluator.sandbox.base import SandboxPolicy, find_sandbox
-from evaluator.standard import standard_tasks
-
-SMOKE = "smoke"
+from evaluator.standard import SMOKE_TASK, standard_task
 
 #: Of energies and forces of the same structure, turned or renumbered, that should be equal.
 _TOLERABLE = {"meV/atom": 0.1, "eV/Å": 0.001}
@@ -49,7 +47,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    task = next(task.spec for task in standard_tasks() if task.slug == SMOKE)
+    task = standard_task(SMOKE_TASK).spec
     assert task.reference is not None  # noqa: S101  (the standard tasks have one)
     sandbox = find_sandbox(SandboxPolicy(allow_unsandboxed_built_in=arguments.allow_unsandboxed))
     with tempfile.TemporaryDirectory(prefix="touchstone-") as folder:

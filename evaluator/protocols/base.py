@@ -135,3 +135,15 @@ class Protocol(ABC):
     ) -> dict[str, Any]:
         """What only the whole set tells and no metric holds, JSON-ready, names with units."""
         return {}
+
+
+def require_systems(systems: Sequence[System]) -> None:
+    """Raise UnsuitableReference where there is nothing to judge."""
+    if not systems:
+        raise UnsuitableReference("The reference set is empty.")
+
+
+def require_periodic(system: System) -> None:
+    """Raise UnsuitableReference for what is no crystal in three directions."""
+    if not system.atoms.pbc.all() or system.atoms.get_volume() <= 0:
+        raise UnsuitableReference(f"{system.id} is not periodic in three directions.")

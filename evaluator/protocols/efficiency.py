@@ -25,7 +25,8 @@ from evaluator.protocols.base import (
     Statistic,
     System,
     SystemFailure,
-    UnsuitableReference,
+    require_periodic,
+    require_systems,
 )
 from evaluator.protocols.efficiency_material import Material, Settings
 from evaluator.protocols.timed import Bench, DoesNotRun, Role, TimedProtocol
@@ -37,11 +38,9 @@ class EfficiencyProtocol(TimedProtocol):
     name = "efficiency"
 
     def check_reference(self, systems: Sequence[System], metrics: Sequence[str]) -> None:
-        if not systems:
-            raise UnsuitableReference("The reference set is empty.")
+        require_systems(systems)
         for system in systems:
-            if not system.atoms.pbc.all() or system.atoms.get_volume() <= 0:
-                raise UnsuitableReference(f"{system.id} is not periodic in three directions.")
+            require_periodic(system)
 
     def measure(
         self, systems: Sequence[System], bench: Bench, parameters: Mapping[str, Any]

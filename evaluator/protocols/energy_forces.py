@@ -25,6 +25,7 @@ from evaluator.protocols.base import (
     System,
     SystemFailure,
     UnsuitableReference,
+    require_systems,
 )
 from evaluator.protocols.energy_forces_summary import dummy_errors, summarise
 from evaluator.protocols.single_point import SinglePoint, single_point
@@ -39,8 +40,7 @@ class EnergyForcesProtocol(Protocol):
     name = "energy_forces"
 
     def check_reference(self, systems: Sequence[System], metrics: Sequence[str]) -> None:
-        if not systems:
-            raise UnsuitableReference("The reference set is empty.")
+        require_systems(systems)
         if any(metric in _ENERGY_METRICS for metric in metrics):
             _demand(systems, "energy", ())
         if any(metric not in (*_ENERGY_METRICS, *_STRESS_METRICS) for metric in metrics):

@@ -30,6 +30,8 @@ from evaluator.protocols.base import (
     System,
     SystemFailure,
     UnsuitableReference,
+    require_periodic,
+    require_systems,
 )
 from evaluator.protocols.single_point import single_point
 
@@ -65,11 +67,9 @@ class EquationOfStateProtocol(Protocol):
     name = "equation_of_state"
 
     def check_reference(self, systems: Sequence[System], metrics: Sequence[str]) -> None:
-        if not systems:
-            raise UnsuitableReference("The reference set is empty.")
+        require_systems(systems)
         for system in systems:
-            if not system.atoms.pbc.all() or system.atoms.get_volume() <= 0:
-                raise UnsuitableReference(f"{system.id} is not periodic in three directions.")
+            require_periodic(system)
             for name in _REFERENCE:
                 value = system.reference.get(name)
                 if not isinstance(value, int | float) or not np.isfinite(value):

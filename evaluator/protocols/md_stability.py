@@ -27,6 +27,8 @@ from evaluator.protocols.base import (
     System,
     SystemFailure,
     UnsuitableReference,
+    require_periodic,
+    require_systems,
 )
 from evaluator.protocols.md_failures import Watch
 from evaluator.protocols.md_integrators import set_velocities
@@ -56,11 +58,9 @@ class MDStabilityProtocol(Protocol):
     name = "md_stability"
 
     def check_reference(self, systems: Sequence[System], metrics: Sequence[str]) -> None:
-        if not systems:
-            raise UnsuitableReference("The reference set is empty.")
+        require_systems(systems)
         for system in systems:
-            if not system.atoms.pbc.all() or system.atoms.get_volume() <= 0:
-                raise UnsuitableReference(f"{system.id} is not periodic in three directions.")
+            require_periodic(system)
             if len(system.atoms) < 2:
                 raise UnsuitableReference(f"{system.id} needs two atoms or more.")
             for metric in metrics:

@@ -23,6 +23,8 @@ from evaluator.protocols.base import (
     Statistic,
     System,
     UnsuitableReference,
+    require_periodic,
+    require_systems,
 )
 
 if TYPE_CHECKING:
@@ -61,8 +63,7 @@ class PhononsProtocol(Protocol):
     name = "phonons"
 
     def check_reference(self, systems: Sequence[System], metrics: Sequence[str]) -> None:
-        if not systems:
-            raise UnsuitableReference("The reference set is empty.")
+        require_systems(systems)
         for system in systems:
             _check_crystal(system)
             _check_modes(system)
@@ -244,8 +245,7 @@ def _bands(bands: Bands) -> dict[str, Any]:
 
 
 def _check_crystal(system: System) -> None:
-    if not system.atoms.pbc.all() or system.atoms.get_volume() <= 0:
-        raise UnsuitableReference(f"{system.id} is not periodic in three directions.")
+    require_periodic(system)
     if "supercell_matrix" in system.reference:
         matrix = np.asarray(system.reference["supercell_matrix"])
         if matrix.shape != (3, 3) or np.linalg.det(np.rint(matrix)) < 0.5:

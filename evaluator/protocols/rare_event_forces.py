@@ -25,6 +25,7 @@ from evaluator.protocols.base import (
     System,
     SystemFailure,
     UnsuitableReference,
+    require_systems,
 )
 from evaluator.protocols.single_point import single_point
 
@@ -65,8 +66,7 @@ class RareEventForcesProtocol(Protocol):
     name = "rare_event_forces"
 
     def check_reference(self, systems: Sequence[System], metrics: Sequence[str]) -> None:
-        if not systems:
-            raise UnsuitableReference("The reference set is empty.")
+        require_systems(systems)
         for system in systems:
             self._check_system(system)
         if not any(_migrating(system).any() for system in systems):

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import re
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,10 +36,12 @@ class Table:
         return Response(self, headers={"Content-Disposition": disposition})
 
 
-class CSVRenderer(BaseRenderer):
-    media_type = "text/csv"
-    format = "csv"
-    charset = "utf-8"
+class TableRenderer(BaseRenderer):
+    """One way of writing a table down."""
+
+    @abstractmethod
+    def write(self, data: Table) -> bytes:
+        """The whole file."""
 
     def render(
         self,
@@ -46,6 +49,15 @@ class CSVRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
+        return self.write(data)
+
+
+class CSVRenderer(TableRenderer):
+    media_type = "text/csv"
+    format = "csv"
+    charset = "utf-8"
+
+    def write(self, data: Table) -> bytes:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\r\n")
         writer.writerow([disarm(column) for column in data.columns])
@@ -53,19 +65,14 @@ class CSVRenderer(BaseRenderer):
         return text.getvalue().encode()
 
 
-class JSONLinesRenderer(BaseRenderer):
+class JSONLinesRenderer(TableRenderer):
     """One object for each row."""
 
     media_type = "application/x-ndjson"
     format = "jsonl"
     charset = "utf-8"
 
-    def render(
-        self,
-        data: Table,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
+    def write(self, data: Table) -> bytes:
         lines = (
             json.dumps(dict(zip(data.columns, row, strict=True)), ensure_ascii=False)
             for row in data.rows
@@ -73,7 +80,7 @@ class JSONLinesRenderer(BaseRenderer):
         return "".join(f"{line}\n" for line in lines).encode()
 
 
-class ParquetRenderer(BaseRenderer):
+class ParquetRenderer(TableRenderer):
     """A column whose cells are of several kinds is written as text."""
 
     media_type = "application/vnd.apache.parquet"
@@ -81,12 +88,7 @@ class ParquetRenderer(BaseRenderer):
     charset = None
     render_style = "binary"
 
-    def render(
-        self,
-        data: Table,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
+    def write(self, data: Table) -> bytes:
         import pyarrow as pa
         from pyarrow import parquet
 
@@ -98,7 +100,7 @@ class ParquetRenderer(BaseRenderer):
         return sink.getvalue()
 
 
-class XLSXRenderer(BaseRenderer):
+class XLSXRenderer(TableRenderer):
     """A workbook of one sheet. Texts are stored as texts, never as formulas."""
 
     media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -106,12 +108,7 @@ class XLSXRenderer(BaseRenderer):
     charset = None
     render_style = "binary"
 
-    def render(
-        self,
-        data: Table,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
+    def write(self, data: Table) -> bytes:
         from openpyxl import Workbook
         from openpyxl.cell import WriteOnlyCell
 
@@ -129,19 +126,14 @@ class XLSXRenderer(BaseRenderer):
         return sink.getvalue()
 
 
-class LaTeXRenderer(BaseRenderer):
+class LaTeXRenderer(TableRenderer):
     """A tabular for the package booktabs."""
 
     media_type = "application/x-latex"
     format = "tex"
     charset = "utf-8"
 
-    def render(
-        self,
-        data: Table,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
+    def write(self, data: Table) -> bytes:
         rows = [" & ".join(_latex(cell) for cell in row) + r" \\" for row in data.rows]
         numeric = [
             all(isinstance(row[i], int | float | None) for row in data.rows)

@@ -13,11 +13,9 @@ from django.conf import settings
 from django.db import models
 
 from evaluator.contract import Verdict
+from evaluator.standard import SMOKE_TASK
 from leaderboard.enums import EvaluationState
 
-#: The task that tells whether a submission loads at all costs nothing, though it counts as
-#: running while it does.
-FREE_TASK = "smoke"
 #: Ended by our fault: never charged.
 FREE_VERDICTS = (Verdict.INFRASTRUCTURE_ERROR.value, Verdict.INFRASTRUCTURE_LOST.value)
 
@@ -74,7 +72,7 @@ class ChargeQuerySet(models.QuerySet["Charge"]):
         return self.exclude(
             never_began
             | models.Q(evaluation__verdict__in=FREE_VERDICTS)
-            | models.Q(evaluation__task_version__task__slug=FREE_TASK)
+            | models.Q(evaluation__task_version__task__slug=SMOKE_TASK)
         )
 
     def active(self) -> ChargeQuerySet:

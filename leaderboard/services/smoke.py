@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
+from evaluator.standard import SMOKE_TASK
 from leaderboard import dispatch
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import ConflictError
 from leaderboard.models import Evaluation, Submission, TaskVersion
 from leaderboard.services.events import record
 
-SMOKE_TASK = "smoke"
 #: Before everything else, so that a broken file is told within seconds.
 SMOKE_PRIORITY = 100
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import connection
 
-from evaluator.standard import standard_tasks
+from evaluator.standard import standard_task
 from leaderboard import models
 from leaderboard.local_broker import local_broker_url
 from leaderboard.services import standard, submissions
@@ -114,7 +114,7 @@ def broker_url() -> str:
 
 def load_equation_of_state() -> models.TaskVersion:
     """The standard task against WIEN2k, from ASE's own data, as the default benchmark."""
-    (task,) = (t for t in standard_tasks() if t.slug == "eos-wien2k")
+    task = standard_task("eos-wien2k")
     version = standard.ensure_task(task)
     factories.benchmark_version((version, task.category))
     return version

@@ -17,7 +17,7 @@ import pytest
 from django.conf import settings
 
 from evaluator.cli.exit_codes import ExitCode
-from evaluator.standard import standard_tasks
+from evaluator.standard import standard_task
 from leaderboard import models
 from leaderboard.services import standard
 from tests.end_to_end.conftest import Touchstone, environment, token_of
@@ -55,7 +55,7 @@ def site(
 
 
 def load_smoke() -> None:
-    (smoke,) = (task for task in standard_tasks() if task.slug == "smoke")
+    smoke = standard_task("smoke")
     standard.ensure_task(smoke)
 
 

@@ -9,7 +9,7 @@ from evaluator.catalog import PROTOCOLS as DESCRIPTIONS
 from evaluator.measured_phonons import THZ_PER_INVERSE_CM, measured_gamma, measured_modes
 from evaluator.protocols.phonons import PhononsProtocol
 from evaluator.references import build, read
-from evaluator.standard import standard_tasks
+from evaluator.standard import standard_task
 
 MIRROR = os.environ.get("TOUCHSTONE_DATA_MIRROR")
 
@@ -36,7 +36,7 @@ def test_wave_numbers_become_frequencies() -> None:
 
 
 def test_set_needs_no_download_and_suits_its_task(tmp_path: Path) -> None:
-    (task,) = (task for task in standard_tasks() if task.slug == "phonons-measured-small")
+    task = standard_task("phonons-measured-small")
     built = build(task.reference_name, cache=tmp_path)
     assert built.known.files == ()
     assert built.known.level_of_theory == "experiment"

@@ -36,7 +36,7 @@ from evaluator.potentials import resolve
 from evaluator.protocols.base import System
 from evaluator.remote import structure_of
 from evaluator.sandbox.base import Sandbox, SandboxPolicy, find_sandbox
-from evaluator.standard import standard_tasks
+from evaluator.standard import standard_task
 from tests.performance.workloads import Workload
 
 VERSION = "0.3.0"
@@ -204,7 +204,7 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def _workload(slug: str, names: frozenset[str], folder: Path) -> Workload:
-    (task,) = (task for task in standard_tasks() if task.slug == slug)
+    task = standard_task(slug)
     mirror = os.environ.get(MIRROR_VARIABLE)
     built = references.build(
         task.reference_name, mirror=Path(mirror) if mirror else None, cache=cache_folder()

@@ -23,7 +23,7 @@ from evaluator.cli.places import MIRROR_VARIABLE, cache_folder
 from evaluator.hashing import sha256_of
 from evaluator.potentials import resolve
 from evaluator.sandbox.base import Sandbox
-from evaluator.standard import standard_tasks
+from evaluator.standard import standard_task
 from tests.performance.timers import time_bare_calls, time_plain_ase, time_task
 from tests.performance.workloads import Call, Workload, record_calls
 
@@ -108,7 +108,7 @@ only, with the consistency checks.
 
 
 def _workload(case: Case, folder: Path) -> Workload:
-    task = next(task for task in standard_tasks() if task.slug == case.slug)
+    task = standard_task(case.slug)
     mirror = os.environ.get(MIRROR_VARIABLE)
     built = references.build(
         task.reference_name, mirror=Path(mirror) if mirror else None, cache=cache_folder()

@@ -83,7 +83,7 @@ def crystals() -> list[System]:
 
 @cache
 def task(slug: str) -> standard.StandardTask:
-    return next(t for t in standard.standard_tasks() if t.slug == slug)
+    return standard.standard_task(slug)
 
 
 def task_score(slug: str, protocol: Protocol, systems: list[System], name: str) -> float:

@@ -22,7 +22,7 @@ from evaluator.protocols.base import System
 from evaluator.protocols.phonons import PhononsProtocol
 from evaluator.references import build
 from evaluator.sandbox.base import find_sandbox
-from evaluator.standard import standard_tasks
+from evaluator.standard import standard_task
 from tests.evaluator.small_tasks import submission_of, task_on, write_emt
 
 MIRROR = os.environ.get("TOUCHSTONE_DATA_MIRROR")
@@ -102,7 +102,7 @@ def test_the_driver_computes_phonons_without_torch() -> None:
 @pytest.mark.skipif(not MIRROR, reason="TOUCHSTONE_DATA_MIRROR is not set")
 def test_chgnet_finds_magnesia_too_soft_and_stable(tmp_path: Path) -> None:
     pytest.importorskip("chgnet")
-    (task,) = (task for task in standard_tasks() if task.slug == "phonons-small")
+    task = standard_task("phonons-small")
     reference = build(task.reference_name, mirror=Path(str(MIRROR)), cache=tmp_path)
     potential = resolve("chgnet:0.3.0", tmp_path)
     report = evaluate(
@@ -129,7 +129,7 @@ def test_chgnet_finds_magnesia_too_soft_and_stable(tmp_path: Path) -> None:
 @pytest.mark.sandbox
 def test_chgnet_is_judged_by_a_measured_mode_without_any_download(tmp_path: Path) -> None:
     pytest.importorskip("chgnet")
-    (task,) = (task for task in standard_tasks() if task.slug == "phonons-measured-small")
+    task = standard_task("phonons-measured-small")
     reference = build(task.reference_name, cache=tmp_path)
     potential = resolve("chgnet:0.3.0", tmp_path)
     report = evaluate(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from evaluator.standard import standard_tasks
+from evaluator.standard import standard_task
 from leaderboard import models
 from leaderboard.exceptions import InfrastructureError
 from leaderboard.services import standard, tasks
@@ -39,7 +39,7 @@ def test_what_can_be_had_is_published_and_more_data_make_a_new_version(
     assert "TOUCHSTONE_DATA_MIRROR" in first.skipped["mlearn-forces"]
     published = next(v for v in first.new_benchmark_versions if v.benchmark.slug == "core-small")
     assert (published.benchmark.slug, published.number) == ("core-small", 1)
-    shipped = next(t for t in standard_tasks() if t.slug == "eos-wien2k")
+    shipped = standard_task("eos-wien2k")
     stored = models.TaskVersion.objects.get(task__slug="eos-wien2k")
     assert stored.spec() == shipped.spec
     assert stored.reference_set is not None
@@ -71,7 +71,7 @@ def test_what_can_be_had_is_published_and_more_data_make_a_new_version(
 
 def a_forces_set_for(slug: str) -> Any:
     """Stands for a mirror that came later: another set's bytes under this task's set's name."""
-    (name,) = (task.reference_name for task in standard_tasks() if task.slug == slug)
+    name = standard_task(slug).reference_name
 
     def build(asked: Sequence[str]) -> Iterator[dict[str, Any]]:
         (other,) = _build(["eos-wien2k"])
@@ -86,7 +86,7 @@ def a_forces_set_for(slug: str) -> Any:
 def test_a_published_task_that_differs_stays_as_it_is(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    shipped = next(t for t in standard_tasks() if t.slug == "eos-wien2k")
+    shipped = standard_task("eos-wien2k")
     task = models.Task.objects.create(slug="eos-wien2k", name="Mine", summary="Mine.")
     mine = factories.task_version(task, number=shipped.version)
 
@@ -95,7 +95,7 @@ def test_a_published_task_that_differs_stays_as_it_is(
 
 
 def test_a_draft_of_a_standard_task_is_completed() -> None:
-    shipped = next(t for t in standard_tasks() if t.slug == "eos-wien2k")
+    shipped = standard_task("eos-wien2k")
     task = models.Task.objects.create(slug="eos-wien2k", name="Mine", summary="Mine.")
     factories.task_version(task, number=shipped.version, state="draft", metrics=[])
 
