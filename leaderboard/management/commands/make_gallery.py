@@ -13,8 +13,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from evaluator.catalog import METRICS
+from evaluator.catalog import METRICS, PROTOCOLS
 from leaderboard.enums import EvaluationState, VersionState
+from leaderboard.management.commands._gallery_records import hardware, records_of, summary_of
 from leaderboard.models import (
     Artifact,
     Benchmark,
@@ -25,11 +26,21 @@ from leaderboard.models import (
     ReferenceSet,
     Score,
     Submission,
+    SystemResult,
     Task,
     TaskVersion,
 )
+from leaderboard.services.wishes import SYMBOLS
 
 _CATEGORIES = ("Forces", "Bulk", "Phonons", "Dynamics", "Molecules")
+_TIMED = "Speed"
+#: What the first task of a category measures; the others are of forces.
+_PROTOCOLS = {
+    "Bulk": "equation_of_state",
+    "Phonons": "phonons",
+    "Dynamics": "md_stability",
+    _TIMED: "efficiency",
+}
 _FAMILIES = ("MACE", "CHGNet", "M3GNet", "TensorNet", "NequIP", "SevenNet", "Orb", "GRACE")
 _LICENCES = ("MIT", "BSD-3-Clause", "Apache-2.0", "CC-BY-NC-4.0", "ASL")
 _THEORIES = ("PBE", "PBE+U, PBE", "r2SCAN", "ωB97M-D3(BJ)", "")
@@ -78,39 +89,51 @@ def _tasks(slug: str, n_tasks: int, n_metrics: int) -> list[TaskVersion]:
         licence="CC0-1.0",
         citation="Made up.",
     )
-    metrics = [
-        {"key": key, "good": 0.0, "bad": 1.0, "worst": 2.0, "weight": 1.0}
-        for key in list(METRICS)[:n_metrics]
-    ]
     benchmark = Benchmark.objects.create(
         slug=slug, name="Made-up board", summary="Made-up numbers, to see and time the pages with."
     )
     version = BenchmarkVersion.objects.create(benchmark=benchmark, number=1)
-    found = []
-    for n in range(n_tasks):
+    found: list[TaskVersion] = []
+    for n, category in enumerate(_categories(n_tasks)):
+        is_first = category not in {entry.category for entry in version.entries.all()}
+        protocol = _PROTOCOLS.get(category, "energy_forces") if is_first else "energy_forces"
         task = Task.objects.create(
             slug=f"{slug}-task-{n}", name=f"Made-up task {n}", summary="Nothing is measured."
         )
         task_version = TaskVersion.objects.create(
             task=task,
             number=1,
-            protocol="energy_forces",
+            protocol=protocol,
             protocol_version=1,
             reference_set=reference,
-            metrics=metrics,
+            metrics=_metrics(protocol, n_metrics),
             description="Made up.",
             limitations="Made up.",
             state=VersionState.PUBLISHED,
             published_at=timezone.now(),
         )
-        category = _CATEGORIES[n * len(_CATEGORIES) // n_tasks]
         BenchmarkTask.objects.create(
-            benchmark_version=version, task_version=task_version, category=category, position=n
-        )
+            benchmark_version=version, task_version=task_version, category=category, position=n,
+            category_weight=0.0 if category == _TIMED else 1.0,
+        )  # fmt: skip
         found.append(task_version)
     version.state, version.published_at = VersionState.PUBLISHED, timezone.now()
     version.save()
     return found
+
+
+def _categories(n_tasks: int) -> list[str]:
+    """Of each task, as even as may be; the last of several is timed."""
+    n_timed = int(n_tasks > len(_CATEGORIES))
+    n_others = n_tasks - n_timed
+    others = [_CATEGORIES[n * len(_CATEGORIES) // n_others] for n in range(n_others)]
+    return others + [_TIMED] * n_timed
+
+
+def _metrics(protocol: str, n: int) -> list[dict[str, Any]]:
+    """The protocol's own first."""
+    keys = list(dict.fromkeys((*PROTOCOLS[protocol].metrics, *METRICS)))[:n]
+    return [{"key": key, "good": 0.0, "bad": 1.0, "worst": 2.0, "weight": 1.0} for key in keys]
 
 
 def _submissions(slug: str, n: int, rng: np.random.Generator) -> list[Submission]:
@@ -140,7 +163,7 @@ def _submissions(slug: str, n: int, rng: np.random.Generator) -> list[Submission
             artifact=artifact,
             artifact_filename="made-up.pt",
             calculator_kind="mace",
-            supported_elements=["Si", "O"] if i % 3 else ["Si"],
+            supported_elements=["Si"] if i % 3 == 0 else list(SYMBOLS[: 16 + i % 74]),
             declares_non_conservative=i % 7 == 0,
             submitted_by=owner,
             published_at=timezone.now(),
@@ -168,6 +191,8 @@ def _evaluate(
                 rows.append(_evaluation(task, submissions[i], int(kind), score, replicates))
         Evaluation.objects.bulk_create(rows, batch_size=_CHUNK)
         Score.objects.bulk_create(_scores(task, rows, rng), batch_size=5000)
+        records = (r for e in rows if e.score is not None for r in records_of(e, task.protocol))
+        SystemResult.objects.bulk_create(records, batch_size=5000)
 
 
 def _evaluation(
@@ -198,6 +223,8 @@ def _evaluation(
         coverage=1.0 if kind > 4 else 0.93,
         n_systems=100,
         n_failed=kind % 3 if kind < 12 else 0,
+        summary=summary_of(task.protocol, score),
+        hardware_key=hardware(kind) if task.protocol == "efficiency" else "",
     )
 
 
