@@ -3,7 +3,7 @@
 from leaderboard.models.account import ApiToken
 from leaderboard.models.audit import AuditEntry
 from leaderboard.models.benchmark import Benchmark, BenchmarkTask, BenchmarkVersion
-from leaderboard.models.board import BoardChange, BoardSnapshot
+from leaderboard.models.board import BoardChange, BoardSnapshot, TaskBoardSnapshot
 from leaderboard.models.evaluation import Evaluation, Event, Score, SystemResult
 from leaderboard.models.idempotency import IdempotencyKey
 from leaderboard.models.output import EvaluationFile, KeptSystem
@@ -44,6 +44,7 @@ __all__ = [
     "Submission",
     "SystemResult",
     "Task",
+    "TaskBoardSnapshot",
     "TaskVersion",
     "Team",
     "Upload",

@@ -39,10 +39,31 @@ class BoardSnapshot(models.Model):
         related_name="+",
         help_text="Of which board.",
     )
-    stamp = models.CharField(max_length=200, help_text="See services/board_store.py.")
+    stamp = models.CharField(max_length=200, help_text="See services/board_stamps.py.")
     matrix = models.BinaryField(help_text="Rows, cells and ranks, packed.")
     replicates = models.BinaryField(help_text="Bootstrap replicates of each category, packed.")
+    element_errors = models.BinaryField(
+        null=True, help_text="Errors by element, packed; empty until somebody asks for them."
+    )
     made_at = models.DateTimeField(auto_now=True, help_text="When it was computed.")
 
     def __str__(self) -> str:
         return f"board of {self.benchmark_version_id}"
+
+
+class TaskBoardSnapshot(models.Model):
+    """The same of one task's board, with every metric."""
+
+    task_version = models.OneToOneField(
+        "leaderboard.TaskVersion",
+        primary_key=True,
+        on_delete=models.CASCADE,
+        related_name="+",
+        help_text="Of which board.",
+    )
+    stamp = models.CharField(max_length=200, help_text="See services/board_stamps.py.")
+    rows = models.BinaryField(help_text="Rows, ranks and metrics, packed.")
+    made_at = models.DateTimeField(auto_now=True, help_text="When it was computed.")
+
+    def __str__(self) -> str:
+        return f"board of task version {self.task_version_id}"

@@ -19,6 +19,7 @@ from leaderboard import ranking
 from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.models import BenchmarkTask, Evaluation, Submission, TaskVersion
 from leaderboard.services import board_hardware
+from leaderboard.services.board_results import Result
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int32]
@@ -57,6 +58,16 @@ class Matrix:
     #: Bytes of the evaluation's id, shape (rows, tasks, 16).
     evaluation: npt.NDArray[np.uint8]
 
+    def part(self, rows: IntArray, columns: Sequence[int]) -> Matrix:
+        """These rows and columns alone; ranks within tasks are those of the whole."""
+        found: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            if not isinstance(value, np.ndarray):
+                found[name] = [value[i] for i in rows] if name == "names" else value
+            else:
+                found[name] = value[rows] if value.ndim == 1 else value[rows][:, columns]
+        return Matrix(**found)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ranking:
@@ -90,8 +101,8 @@ class _Texts:
 
 def matrix_of(
     entries: Sequence[BenchmarkTask],
-    evaluations: Sequence[Evaluation],
-    why_not_ranked: Callable[[Evaluation, TaskVersion], str],
+    evaluations: Sequence[Evaluation] | Sequence[Result],
+    why_not_ranked: Callable[[Evaluation | Result, TaskVersion], str],
 ) -> tuple[list[Submission], Matrix]:
     """The submissions in the order of their first evaluation, and what was found for them."""
     column = {entry.task_version_id: i for i, entry in enumerate(entries)}
@@ -134,7 +145,7 @@ def matrix_of(
     return rows, matrix
 
 
-def described(evaluation: Evaluation) -> str:
+def described(evaluation: Evaluation | Result) -> str:
     """What it was evaluated on, in the words that a filter by hardware looks through."""
     worker = evaluation.worker
     if worker is None:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from django.db import transaction
-from django.db.models import BinaryField, Func, QuerySet
+from django.db.models import QuerySet
 
 from leaderboard.enums import EvaluationState
 from leaderboard.models import BenchmarkTask, Evaluation
+from leaderboard.services.binary_rows import binary_rows
 
 Replicates = Mapping[str, npt.NDArray[np.float32]]
 
-#: ``array_send`` writes dimensions, flags, type, length and lower bound before the elements.
+#: Dimensions, flags, type, length and lower bound stand before the elements of an array.
 _HEADER = 20
 _ELEMENT = np.dtype([("length", ">i4"), ("value", ">f8")])
-_CHUNK = 250
 
 
 def of_categories(
@@ -61,18 +60,23 @@ def _mean(
     return total.astype(np.float32)
 
 
+def of_evaluations(evaluations: Iterable[uuid.UUID]) -> dict[uuid.UUID, npt.NDArray[np.float64]]:
+    """Of each that has any. One query."""
+    rows = Evaluation.objects.filter(pk__in=list(evaluations)).order_by()
+    found = binary_rows(rows.values_list("pk", "replicates"), ["uuid", "bytea"])
+    return {pk: values for pk, sent in found if len(values := _numbers(sent))}
+
+
 def _read(
     evaluations: QuerySet[Evaluation],
 ) -> Iterator[tuple[int, uuid.UUID, npt.NDArray[np.float64]]]:
-    rows = (
-        evaluations.filter(state=EvaluationState.SUCCEEDED)
-        .order_by()
-        .annotate(sent=Func("replicates", function="array_send", output_field=BinaryField()))
-        .values_list("task_version_id", "submission_id", "sent")
-    )
-    with transaction.atomic(
-        savepoint=False
-    ):  # without one, the server would write all rows to a file first
-        for task, submission, sent in rows.iterator(chunk_size=_CHUNK):
-            values = np.frombuffer(sent, _ELEMENT, offset=min(_HEADER, len(sent)))["value"]
-            yield task, submission, values.astype(np.float64)
+    rows = evaluations.filter(state=EvaluationState.SUCCEEDED).order_by()
+    names = ("task_version_id", "submission_id", "replicates")
+    for task, submission, sent in binary_rows(rows.values_list(*names), ["int8", "uuid", "bytea"]):
+        yield task, submission, _numbers(sent)
+
+
+def _numbers(sent: bytes) -> npt.NDArray[np.float64]:
+    """Of an array of double precision as the server sends it."""
+    values = np.frombuffer(sent, _ELEMENT, offset=min(_HEADER, len(sent)))["value"]
+    return values.astype(np.float64)

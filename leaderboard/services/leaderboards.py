@@ -29,6 +29,7 @@ from leaderboard.models.permissions import potentials_of
 from leaderboard.services import board_replicates
 from leaderboard.services.board_hardware import by_frequency
 from leaderboard.services.board_matrix import Ranking, matrix_of, ranked
+from leaderboard.services.board_results import Result
 from leaderboard.services.board_types import (
     MISSING,
     BenchmarkBoard,
@@ -56,6 +57,7 @@ __all__ = [
     "categories_of",
     "has_theory_mismatch",
     "levels_of",
+    "of_category",
     "on_boards",
     "shares_of",
     "task_board",
@@ -113,7 +115,7 @@ def benchmark_board(
         )
     )
     if category is not None:
-        entries = _of_category(entries, category)
+        entries = of_category(entries, category)
     categories = categories_of(entries, weights or {})
     if not entries:
         return BenchmarkBoard(
@@ -171,7 +173,7 @@ def weights_from_query(query: Mapping[str, str]) -> dict[str, float]:
     return weights
 
 
-def why_not_ranked(evaluation: Evaluation, task_version: TaskVersion) -> str:
+def why_not_ranked(evaluation: Evaluation | Result, task_version: TaskVersion) -> str:
     """One sentence, or nothing when the evaluation's score is ranked on its task."""
     if evaluation.score is None:
         return "Nothing could be judged: no system of the task is supported."
@@ -204,7 +206,7 @@ def levels_of(text: str) -> set[str]:
     return {level.strip().casefold() for level in text.split(",")} - {"", "none"}
 
 
-def _of_category(entries: list[BenchmarkTask], category: str) -> list[BenchmarkTask]:
+def of_category(entries: list[BenchmarkTask], category: str) -> list[BenchmarkTask]:
     chosen = [entry for entry in entries if entry.category == category]
     if not chosen:
         known = ", ".join(sorted({entry.category for entry in entries}))

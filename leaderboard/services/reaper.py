@@ -16,7 +16,7 @@ from leaderboard import blobs, dispatch, local_broker
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation
 from leaderboard.services import (
-    board_store,
+    board_stamps,
     failures,
     idempotency,
     output_files,
@@ -67,7 +67,7 @@ def sweep() -> int:
         + local_broker.prune(settings.CELERY_BROKER_URL)
         + idempotency.forget_old()
         + webhooks.forget_old()
-        + board_store.forget_old_changes()
+        + board_stamps.forget_old_changes()
         + reference_uploads.sweep()
     )
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from django import template
 from django.utils.safestring import SafeString
 
@@ -50,9 +47,3 @@ def download_link(query: BoardQuery, slug: str, number_: int, kind: str) -> str:
     kept = f"&{rest}" if rest else ""
     form = "" if kind == "json" else f"&format={kind}"
     return f"/api/v1/leaderboards/{slug}/?version={number_}{form}{kept}"
-
-
-@register.filter
-def counts(metric: Mapping[str, Any]) -> bool:
-    """Whether a scored metric, as a task version stores it, has a weight."""
-    return float(metric.get("weight", 1.0)) > 0

@@ -6,40 +6,30 @@ Everything that somebody typed is escaped; the rest are numbers and our own word
 from __future__ import annotations
 
 import math
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from html import escape
 from typing import Any
 
-from django.utils.html import escape
-from django.utils.safestring import SafeString, mark_safe
-
 from leaderboard.enums import EvaluationState, Visibility
-from leaderboard.models import BenchmarkTask
-from leaderboard.services.board_matrix import STATES, Ranking
-from leaderboard.services.board_store import Entrant, StoredBoard
+from leaderboard.models import BenchmarkTask, TaskVersion
+from leaderboard.services.board_entrants import Entrant
+from leaderboard.services.board_matrix import STATES
+from leaderboard.services.board_places import LIVE, Place
+from leaderboard.services.board_store import StoredBoard
 from leaderboard.services.leaderboards import levels_of
-from leaderboard.templatetags.touchstone import NOTHING, count, number, percent
+from leaderboard.templatetags.board import board_sort, sort_link
+from leaderboard.templatetags.touchstone import NOTHING, count, metric, number, percent
+from leaderboard.web.board_query import BoardQuery
 
 _SUCCEEDED = STATES.index(EvaluationState.SUCCEEDED)
-LIVE = {STATES.index(EvaluationState.QUEUED), STATES.index(EvaluationState.RUNNING)}
 _EMPTY = (
     '<td class="number cell"><span class="state" title="Not evaluated on this task">–'
     '<span class="visually-hidden"> not evaluated</span></span></td>'
 )
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a row is found: a board (the public one, or the reader's own), and its number there."""
-
-    board: StoredBoard
-    ranking: Ranking
-    index: int
-
-    @property
-    def entrant(self) -> Entrant:
-        return self.board.entrants[self.index]
+#: Stands around the id of an evaluation where the words of its state belong. No text has it.
+LIVE_MARK = "\0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +39,8 @@ class Column:
     index: int
     entry: BenchmarkTask
     levels: frozenset[str]
-
-    @property
-    def theory(self) -> str:
-        reference = self.entry.task_version.reference_set
-        return reference.level_of_theory if reference else ""
+    #: Of the reference, escaped.
+    theory: str
 
 
 def columns_of(board: StoredBoard, category: str = "") -> list[Column]:
@@ -67,88 +54,156 @@ def columns_of(board: StoredBoard, category: str = "") -> list[Column]:
 def _column(board: StoredBoard, i: int) -> Column:
     entry = board.entries[i]
     reference = entry.task_version.reference_set
-    levels = levels_of(reference.level_of_theory if reference else "")
-    return Column(index=i, entry=entry, levels=frozenset(levels))
+    theory = reference.level_of_theory if reference else ""
+    return Column(index=i, entry=entry, levels=frozenset(levels_of(theory)), theory=escape(theory))
 
 
-def evaluation_id(board: StoredBoard, row: int, column: int) -> uuid.UUID:
-    return uuid.UUID(bytes=board.matrix.evaluation[row, column].tobytes())
-
-
-def _cell(
-    board: StoredBoard,
-    row: int,
-    column: Column,
-    levels: set[str],
-    live: Mapping[uuid.UUID, str],
-) -> str:
-    matrix, j = board.matrix, column.index
-    state = int(matrix.state[row, j])
-    if not state:
-        return _EMPTY
-    pk = evaluation_id(board, row, j)
-    score = float(matrix.score[row, j])
-    if math.isnan(score):
-        words = live.get(pk, STATES[state]) if state != _SUCCEEDED else "nothing judged"
-        bad = " bad-text" if state not in LIVE and state != _SUCCEEDED else ""
-        return (
-            f'<td class="number cell"><a href="/evaluations/{pk}/">'
-            f'<span class="state{bad}">{escape(words)}</span></a></td>'
-        )
-    rank = int(matrix.rank[row, j])
-    margin = f' <span class="margin">#{rank}</span>' if rank else ""
+def head_html(column: Column, query: BoardQuery, share: float) -> str:
+    """The task's heading, with the anchors of its metrics."""
+    entry = column.entry
+    task = entry.task_version.task
+    tips = "".join(
+        f"<span>{label}: {good:g} scores 1, {bad:g} {unit} scores 0</span>"
+        for label, unit, good, bad, _ in _anchors(entry.task_version)
+    )
     return (
-        f'<td class="number cell heat-{round(10 * min(max(score, 0.0), 1.0))}">'
-        f'<a href="/evaluations/{pk}/"{_title(board, row, j, score)}>'
-        f'<span class="value">{score:.3f}</span>{margin}'
-        f"{_bar(score, float(matrix.low[row, j]), float(matrix.high[row, j]))}"
-        f"{_marks(board, row, column, levels)}</a></td>"
+        f'<th scope="col" class="number task"{board_sort(query, task.slug)}>'
+        f'<a href="{escape(sort_link(query, task.slug))}" aria-describedby="anchors-{entry.pk}">'
+        f'{escape(task.name)}</a> <span class="unit">{percent(share)} of overall</span>'
+        f'<span class="tip" id="anchors-{entry.pk}" role="tooltip">{tips}</span></th>\n'
     )
 
 
-def _title(board: StoredBoard, row: int, j: int, score: float) -> str:
-    matrix = board.matrix
-    low, high = float(matrix.low[row, j]), float(matrix.high[row, j])
-    words = [] if math.isnan(low) else [f"95 % interval {low:.3f} to {high:.3f}"]
-    if why := matrix.sentences[matrix.why[row, j]]:
-        words.append(f"Not ranked: {why}")
-    if hardware := matrix.hardware_keys[matrix.hardware[row, j]]:
-        words.append(f"timed on {hardware}")
-    return f' title="{escape("; ".join(words))}"' if words else ""
+def about_html(column: Column, share: float) -> str:
+    """The task's row of the table that tells about all of them."""
+    version = column.entry.task_version
+    task, reference = version.task, version.reference_set
+    anchors = "".join(
+        f'<span class="anchors">{label}: {good:g} → {bad:g} {unit}{log}</span> '
+        for label, unit, good, bad, log in _anchors(version)
+    )
+    set_words = "–"
+    if reference is not None:
+        set_words = f'{escape(reference.title)} <span class="soft">({column.theory})</span>'
+    return (
+        f'<tr><th scope="row"><a href="/tasks/{escape(task.slug)}/{version.number}/">'
+        f'{escape(task.name)}</a> <span class="badge">v{version.number}</span></th>'
+        f"<td>{escape(task.summary)}</td><td>{set_words}</td><td>{anchors}</td>"
+        f'<td class="number">{percent(share)}</td></tr>\n'
+    )
+
+
+def _anchors(version: TaskVersion) -> Iterator[tuple[str, str, float, float, str]]:
+    """Of each metric that counts: label and unit, the values that score 1 and 0, the scale."""
+    for m in version.metrics:
+        if float(m.get("weight", 1.0)) > 0:
+            log = " (log)" if m.get("scale") == "log" else ""
+            yield *_label(m["key"]), m["good"], m["bad"], log
+
+
+@cache
+def _label(key: str) -> tuple[str, str]:
+    about = metric(key)
+    return escape(about.label), escape(about.unit)
+
+
+class _Cells:
+    """The cells of one row."""
+
+    def __init__(self, place: Place) -> None:
+        matrix, i = place.board.matrix, place.index
+        self.state, self.score, self.low, self.high, self.coverage, self.n_failed, self.rank = (
+            array[i].tolist()
+            for array in (matrix.state, matrix.score, matrix.low, matrix.high, matrix.coverage,
+                          matrix.n_failed, matrix.rank)
+        )  # fmt: skip
+        self.why = [matrix.sentences[k] for k in matrix.why[i].tolist()]
+        self.hardware = [matrix.hardware_keys[k] for k in matrix.hardware[i].tolist()]
+        self._ids = matrix.evaluation[i].tobytes().hex()
+        theory = place.entrant.level_of_theory
+        self._theory, self._levels = escape(theory), levels_of(theory)
+
+    def html(self, column: Column) -> str:
+        j = column.index
+        state, score = self.state[j], self.score[j]
+        if not state:
+            return _EMPTY
+        h = self._ids[32 * j : 32 * j + 32]
+        pk = f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+        if score != score:  # NaN
+            words = "nothing judged" if state == _SUCCEEDED else f"{LIVE_MARK}{pk}{LIVE_MARK}"
+            bad = " bad-text" if state not in LIVE and state != _SUCCEEDED else ""
+            return (
+                f'<td class="number cell"><a href="/evaluations/{pk}/">'
+                f'<span class="state{bad}">{words}</span></a></td>'
+            )
+        rank = self.rank[j]
+        margin = f' <span class="margin">#{rank}</span>' if rank else ""
+        within = _within(score)
+        return (
+            f'<td class="number cell heat-{round(10 * within)}">'
+            f'<a href="/evaluations/{pk}/"{self._title(j)}>'
+            f'<span class="value">{score:.3f}</span>{margin}'
+            f"{_bar(within, self.low[j], self.high[j])}{self._marks(column)}</a></td>"
+        )
+
+    def short(self, column: Column) -> str:
+        """The score alone; in brackets where it is not ranked."""
+        state, score = self.state[column.index], self.score[column.index]
+        if score != score:  # NaN
+            words = "pending" if state in LIVE else STATES[state]
+            return f"<td>{words if state != _SUCCEEDED else 'not judged'}</td>"
+        number = f"{score:.3f}" if self.rank[column.index] else f"({score:.3f})"
+        return f'<td class="heat-{round(10 * _within(score))}">{number}</td>'
+
+    def _title(self, j: int) -> str:
+        low = self.low[j]
+        told = "" if low != low else f"95 % interval {low:.3f} to {self.high[j]:.3f}"
+        if self.why[j] or self.hardware[j]:
+            words = [told] if told else []
+            if self.why[j]:
+                words.append(f"Not ranked: {self.why[j]}")
+            if self.hardware[j]:
+                words.append(f"timed on {self.hardware[j]}")
+            told = escape("; ".join(words))
+        return f' title="{told}"' if told else ""
+
+    def _marks(self, column: Column) -> str:
+        coverage, n_failed = self.coverage[column.index], self.n_failed[column.index]
+        marks = []
+        if coverage < 1:
+            marks.append(
+                '<span title="Share of the systems whose elements it supports">'
+                f"{percent(coverage)} covered</span>"
+            )
+        if n_failed:
+            marks.append(
+                f'<span title="Systems that failed and were charged">{n_failed} failed</span>'
+            )
+        if self._levels and column.levels and self._levels.isdisjoint(column.levels):
+            marks.append(
+                f'<span title="{self._theory} potential, {column.theory} reference">'
+                '<span aria-hidden="true">≠</span><span class="visually-hidden">'
+                "other level of theory than the reference</span></span>"
+            )
+        return f'<span class="marks">{" ".join(marks)}</span>' if marks else ""
+
+
+def _within(score: float) -> float:
+    return score if 0.0 <= score <= 1.0 else min(max(score, 0.0), 1.0)
 
 
 def _bar(score: float, low: float, high: float) -> str:
+    """``score`` lies from 0 to 1; the line runs from 2 to 102."""
     line = ""
-    if not math.isnan(low):
-        start, end = (2 + 100 * min(max(x, 0.0), 1.0) for x in (low, high))
-        line = f'<path class="bar-interval" d="M{start:.1f} 4H{end:.1f}"/>'
-    point = 2 + 100 * min(max(score, 0.0), 1.0)
+    if low == low:  # not NaN
+        low, high = _within(low), _within(high)
+        line = f'<path class="bar-interval" d="M{2 + 100 * low:.1f} 4H{2 + 100 * high:.1f}"/>'
     return (
-        f'<svg class="bar" viewBox="0 0 104 8" aria-hidden="true">'
+        '<svg class="bar" viewBox="0 0 104 8" aria-hidden="true">'
         f'<path class="bar-track" d="M2 4H102"/>{line}'
-        f'<circle class="bar-point" cx="{point:.1f}" cy="4" r="2.6"/></svg>'
+        f'<circle class="bar-point" cx="{2 + 100 * score:.1f}" cy="4" r="2.6"/></svg>'
     )
-
-
-def _marks(board: StoredBoard, row: int, column: Column, levels: set[str]) -> str:
-    coverage = float(board.matrix.coverage[row, column.index])
-    n_failed = int(board.matrix.n_failed[row, column.index])
-    marks = []
-    if coverage < 1:
-        marks.append(
-            '<span title="Share of the systems whose elements it supports">'
-            f"{percent(coverage)} covered</span>"
-        )
-    if n_failed:
-        marks.append(f'<span title="Systems that failed and were charged">{n_failed} failed</span>')
-    if levels and column.levels and levels.isdisjoint(column.levels):
-        theory = escape(board.entrants[row].level_of_theory)
-        marks.append(
-            f'<span title="{theory} potential, {escape(column.theory)} reference">'
-            '<span aria-hidden="true">≠</span><span class="visually-hidden">'
-            "other level of theory than the reference</span></span>"
-        )
-    return f'<span class="marks">{" ".join(marks)}</span>' if marks else ""
 
 
 def live_words(evaluation: Mapping[str, Any]) -> str:
@@ -164,22 +219,36 @@ def live_words(evaluation: Mapping[str, Any]) -> str:
     return str(evaluation["verdict"]).replace("_", " ") or str(state)
 
 
-def row_html(
-    place: Place, columns: list[Column], shown: Sequence[str], live: Mapping[uuid.UUID, str]
-) -> SafeString:
-    """One row of the table."""
-    board, i, entrant = place.board, place.index, place.entrant
-    levels = levels_of(entrant.level_of_theory)
+def row_html(place: Place, columns: Sequence[Column], shown: Sequence[str]) -> str:
+    """One row of the table, with marks for what is looked up when it is sent."""
+    entrant, cells = place.entrant, _Cells(place)
     parts = [
         (
             f'<tr><th scope="row" class="pinned"><div class="who"><span class="rank">{_rank(place)}'
             f'</span><span class="name">{_name(entrant)}</span></div></th>{_overall(place)}'
         ),
-        *(_cell(board, i, column, levels, live) for column in columns),
+        *(cells.html(column) for column in columns),
         *(_fact(entrant, name) for name in shown),
         "</tr>\n",
     ]
-    return mark_safe("".join(parts))  # noqa: S308  (see the top of this file)
+    return "".join(parts)
+
+
+def short_row_html(place: Place, columns: Sequence[Column]) -> str:
+    """One row of a table of all rows: names, ranks and scores, without links to what is behind."""
+    entrant, cells = place.entrant, _Cells(place)
+    rank = place.rank
+    low, high = place.rank_low, place.rank_high
+    standing = "–" if rank is None else f"{rank}"
+    if low is not None and low != high:
+        standing += f" <small>{low}–{high}</small>"
+    overall = "" if place.overall is None else f"{place.overall:.3f}"
+    scores = "".join(cells.short(column) for column in columns)
+    return (
+        f'<tr><th scope="row" class="pinned">{standing} <a href="/potentials/'
+        f'{escape(entrant.slug)}/"><bdi>{escape(entrant.name)}</bdi></a> '
+        f"<bdi>{escape(entrant.version)}</bdi></th><td>{overall}</td>{scores}</tr>\n"
+    )
 
 
 def _rank(place: Place) -> str:
@@ -219,7 +288,7 @@ def _overall(place: Place) -> str:
         parts.append(f'<span class="value">{score:.3f}</span>')
         if not math.isnan(low):
             parts.append(f' <span class="margin">{low:.2f}–{high:.2f}</span>')
-        parts.append(_bar(score, low, high))
+        parts.append(_bar(_within(score), low, high))
     if found.reasons[i]:
         why = escape(found.reasons[i])
         parts.append(

@@ -3,49 +3,51 @@
 from __future__ import annotations
 
 import math
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
 from leaderboard.enums import VersionState
-from leaderboard.models import Benchmark, BenchmarkVersion, Evaluation, Submission
+from leaderboard.models import Benchmark, BenchmarkVersion, Evaluation
 from leaderboard.services.board_changes import Change, changes_of_boards
 from leaderboard.services.board_matrix import Ranking
+from leaderboard.services.board_places import LIVE, Place, view_of
 from leaderboard.services.board_store import (
-    Entrant,
-    Kept,
     StoredBoard,
     current_board,
     past_board,
     private_board,
     ranking_of,
 )
-from leaderboard.services.json_values import finite
 from leaderboard.services.leaderboards import WEIGHT_PREFIX, categories_of, shares_of
-from leaderboard.services.submissions import default_benchmark
+from leaderboard.services.recommendation import board_version
 from leaderboard.web.board_cells import (
-    LIVE,
+    LIVE_MARK,
     Column,
-    Place,
+    about_html,
     columns_of,
-    evaluation_id,
     facts,
+    head_html,
     live_words,
     row_html,
+    short_row_html,
 )
 from leaderboard.web.board_query import COLUMNS, NAME, RANK, BoardQuery, read_board_query
 
 #: Rows of a page, and of a page with all rows.
 _ROWS, _MAX_ROWS = 50, 2000
+#: A table of more cells has the scores alone: the whole of a large board.
+_MAX_CELLS = 4000
 _FILTER_LABELS = (
     ("level_of_theory", "Level of theory"),
     ("licence", "Licence"),
@@ -56,46 +58,26 @@ _FILTER_LABELS = (
 _MANY_TASKS = 6
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A row as the table shows it."""
 
-    place: Place
-    columns: list[Column]
-    shown: Sequence[str]
-    live: Mapping[uuid.UUID, str]
-
-    @property
-    def html(self) -> SafeString:
-        return row_html(self.place, self.columns, self.shown, self.live)
-
-    @property
-    def row(self) -> Row:
-        return Row(self.place)
+    row: Place
 
 
-@dataclass(frozen=True)
-class Row:
-    """What a row stands for, in single values."""
+class _Body(NamedTuple):
+    """What only depends on the board and the question: the same for all readers and moments."""
 
-    place: Place
-
-    @property
-    def submission(self) -> Submission:
-        return self.place.entrant.model()
-
-    @property
-    def rank(self) -> int | None:
-        return int(self.place.ranking.rank[self.place.index]) or None
+    context: dict[str, Any]
+    #: The table with its form; every second part is the id of an evaluation that has no score,
+    #: where the words of its state belong.
+    parts: list[str]
+    #: What stands below the table.
+    foot: str
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    version = default_benchmark() or (
-        BenchmarkVersion.objects.filter(state=VersionState.PUBLISHED)
-        .order_by("benchmark__created_at", "-number")
-        .first()
-    )
+    version = board_version()
     if version is None:
         return render(request, "leaderboard_empty.html")
     return _board(request, version)
@@ -111,8 +93,12 @@ def benchmark_latest(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def benchmark(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    versions = BenchmarkVersion.objects.exclude(state=VersionState.DRAFT)
+    versions = _shown_versions()
     return _board(request, get_object_or_404(versions, benchmark__slug=slug, number=number))
+
+
+def _shown_versions() -> QuerySet[BenchmarkVersion]:
+    return BenchmarkVersion.objects.exclude(state=VersionState.DRAFT).select_related("benchmark")
 
 
 def _board(request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:
@@ -125,62 +111,86 @@ def _board(request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:
     )
     if query.as_of is not None:
         board = past_board(version, query.as_of)
-    ranking = ranking_of(board, query.weights, query.category)
-    columns = columns_of(board, query.category)
-    own = private_board(board, request.user) if query.as_of is None else None
-    places = _sorted(_chosen(board, ranking, own, query), query, columns)
-    n_pages = max(1, math.ceil(len(places) / _ROWS))
-    shown = _page(places, query, n_pages)
-    live = _live(shown, columns)
+    key = tuple(sorted(query.given.items()))
+    own = private_board(board, request.user)
+    found: _Body | None = board.pages.get(key) if own is None else None
+    if found is None:
+        found = _body(version, board, own, query)
+        if own is None:
+            board.pages.put(key, found)
+    versions = list(_shown_versions())
     context = {
+        **found.context,
         "query": query,
-        "board": board,
-        "benchmark": version.benchmark,
-        "version": version,
-        "columns": columns,
-        "lines": [Line(p, columns, query.shown, live) for p in shown],
-        "n_rows": len(places),
-        "n_all": len(board.entrants) + (len(own.entrants) if own else 0),
-        "page": query.page and min(query.page, n_pages),
-        "n_pages": n_pages,
-        "changes": _changes(version, board, ranking, query),
-    }
-    # What only depends on the board and the question is the same for all readers.
-    pages = board.pages if own is None else Kept(1)
-    key = (tuple(sorted(query.given.items())), tuple(live.items()))
-    body, foot = pages.get(key) or pages.put(key, _rendered(context))
-    versions = list(
-        BenchmarkVersion.objects.exclude(state=VersionState.DRAFT).select_related("benchmark")
-    )
-    context |= {
-        "body": body,
-        "foot": foot,
-        "hardware": ranking.hardware,
+        "body": _with_live_words(found.parts),
+        "foot": mark_safe(found.foot),  # noqa: S308  (our own templates)
         "versions": versions,
         "filling": _filling(version, board, versions),
     }
     return render(request, "leaderboard.html", context, status=400 if query.complaints else 200)
 
 
-def _rendered(context: Mapping[str, Any]) -> tuple[str, str]:
-    """The table with its form, and what stands below it."""
-    query, board, columns = context["query"], context["board"], context["columns"]
+def _body(
+    version: BenchmarkVersion, board: StoredBoard, own: StoredBoard | None, query: BoardQuery
+) -> _Body:
+    view = view_of(board, own, query.weights, query.category, query.wanted)
+    columns = columns_of(board, query.category)
+    places = _sorted(view.rows, query, columns)
+    n_pages = max(1, math.ceil(len(places) / _ROWS))
+    shown = _page(places, query, n_pages)
+    is_short = len(shown) * len(columns) > _MAX_CELLS
+    context = {
+        "query": query,
+        "board": board,
+        "benchmark": version.benchmark,
+        "version": version,
+        "columns": columns,
+        "lines": [Line(place) for place in shown],
+        "is_short": is_short,
+        "n_rows": len(places),
+        "n_all": view.n_all,
+        "page": query.page and min(query.page, n_pages),
+        "n_pages": n_pages,
+        "changes": _changes(version, board, view.ranking, query),
+        "hardware": view.ranking.hardware,
+    }
     categories = categories_of(board.entries, _weights(query, board))
+    shares = shares_of(board.entries, categories)
     whole = {
         **context,
+        "heads": _joined(head_html(c, query, shares[c.entry.task_version_id]) for c in columns),
+        "rows": _joined(
+            short_row_html(place, columns) if is_short else row_html(place, columns, query.shown)
+            for place in shown
+        ),
+        "about": _joined(about_html(c, shares[c.entry.task_version_id]) for c in columns),
         "categories": categories,
-        "own_weights": categories_of(board.entries, query.weights),
+        "own_weights": view.categories,
         "groups": [(name, list(found)) for name, found in groupby(columns, _category)],
-        "shares": shares_of(board.entries, categories),
         "is_dense": len(columns) >= _MANY_TASKS,
         "all_columns": COLUMNS,
-        "choices": _choices(board.entrants),
+        "choices": board.choices,
         "filter_labels": _FILTER_LABELS,
         "weight_prefix": WEIGHT_PREFIX,
     }
     names = ("includes/board_body.html", "includes/board_foot.html")
     body, foot = (render_to_string(name, whole) for name in names)
-    return body, foot
+    return _Body(context, body.split(LIVE_MARK), foot)
+
+
+def _joined(parts: Iterable[str]) -> SafeString:
+    return mark_safe("".join(parts))  # noqa: S308  (escaped where they are written)
+
+
+def _with_live_words(parts: Sequence[str]) -> SafeString:
+    """Where the shown evaluations stand that have no score: these words change every second."""
+    keys = parts[1::2]
+    names = ("pk", "state", "phase", "progress_done", "progress_total", "verdict")
+    found = Evaluation.objects.filter(pk__in=keys).order_by().values(*names)
+    words = {str(row["pk"]): escape(live_words(row)) for row in found}
+    told = list(parts)
+    told[1::2] = [words.get(key, "") for key in keys]
+    return _joined(told)
 
 
 @dataclass(frozen=True)
@@ -193,7 +203,7 @@ def _filling(
     version: BenchmarkVersion, board: StoredBoard, versions: Iterable[BenchmarkVersion]
 ) -> _Filling:
     """How much of a new version is still to come, and the one that is whole until then."""
-    n_pending = int(np.isin(board.matrix.state, list(LIVE)).sum())
+    n_pending = int(np.isin(board.matrix.state, LIVE).sum())
     earlier = [
         other
         for other in versions
@@ -213,39 +223,6 @@ def _weights(query: BoardQuery, board: StoredBoard) -> dict[str, float]:
     if not query.category:
         return query.weights
     return {e.category: float(e.category == query.category) for e in board.entries}
-
-
-def _chosen(
-    board: StoredBoard, ranking: Ranking, own: StoredBoard | None, query: BoardQuery
-) -> list[Place]:
-    """The rows that the reader wants to see, from the top of the board to its bottom."""
-    found = _places(board, ranking, query)
-    if own is None:
-        return found
-    private = _places(own, ranking_of(own, query.weights, query.category), query)
-    return sorted(found + private, key=_order)
-
-
-def _places(board: StoredBoard, ranking: Ranking, query: BoardQuery) -> list[Place]:
-    order = ranking.order.tolist()
-    if query.is_filtered:
-        workers = board.matrix.workers
-        order = [
-            i
-            for i in order
-            if query.wanted.accepts_row(
-                board.entrants[i].model(),
-                (workers[k] for k in np.unique(board.matrix.worker[i]).tolist()),
-            )
-        ]
-    return [Place(board, ranking, i) for i in order]
-
-
-def _order(place: Place) -> tuple[bool, int, bool, float, str]:
-    rank = int(place.ranking.rank[place.index])
-    overall = finite(float(place.ranking.overall[place.index]))
-    name = place.board.matrix.names[place.index]
-    return (not rank, rank, overall is None, -(overall or 0.0), name)
 
 
 def _sorted(places: list[Place], query: BoardQuery, columns: Sequence[Column]) -> list[Place]:
@@ -268,7 +245,7 @@ def _value(place: Place, sort: str, columns: Sequence[Column]) -> float | str | 
         return found
     for column in columns:
         if column.entry.task_version.task.slug == sort:
-            score = finite(float(place.board.matrix.score[place.index, column.index]))
+            score = place.score(column.index)
             return None if score is None else -score
     return None
 
@@ -278,36 +255,6 @@ def _page(places: list[Place], query: BoardQuery, n_pages: int) -> list[Place]:
         return places[:_MAX_ROWS]
     start = _ROWS * (min(query.page, n_pages) - 1)
     return places[start : start + _ROWS]
-
-
-def _live(places: Iterable[Place], columns: Sequence[Column]) -> dict[uuid.UUID, str]:
-    """Where the shown evaluations stand that have no score: these words change every second."""
-    keys = [
-        evaluation_id(place.board, place.index, column.index)
-        for place in places
-        for column in columns
-        if place.board.matrix.state[place.index, column.index]
-        and math.isnan(place.board.matrix.score[place.index, column.index])
-    ]
-    names = ("pk", "state", "phase", "progress_done", "progress_total", "verdict")
-    rows = Evaluation.objects.filter(pk__in=keys).values(*names)
-    return {row["pk"]: live_words(row) for row in rows}
-
-
-def _choices(entrants: Sequence[Entrant]) -> dict[str, list[str]]:
-    """What the filters may be set to, as far as it occurs on the board."""
-    return {
-        "level_of_theory": _texts(
-            level.strip() for e in entrants for level in e.level_of_theory.split(",")
-        ),
-        "licence": _texts(e.licence for e in entrants),
-        "architecture": _texts(e.architecture for e in entrants),
-        "training_set": _texts(name for e in entrants for name in e.training_sets),
-    }
-
-
-def _texts(found: Iterable[str]) -> list[str]:
-    return sorted({text for text in found if text}, key=str.casefold)[:100]
 
 
 def _changes(

@@ -92,15 +92,15 @@ def addresses(slug: str) -> list[Address]:
     ]
 
 
-def table(costs: Sequence[Cost]) -> str:
-    rows = "\n".join(
-        f"| {c.what} | {c.warm_ms:.0f} + {c.warm_database_ms:.0f} "
-        f"| {c.cold_ms:.0f} + {c.cold_database_ms:.0f} | {c.n_queries} | {c.kib:.0f} |"
-        for c in costs
+HEAD = """| | warm, ms | cold, ms | queries | KiB compressed |
+|---|---:|---:|---:|---:|"""
+
+
+def line(cost: Cost) -> str:
+    return (
+        f"| {cost.what} | {cost.warm_ms:.0f} + {cost.warm_database_ms:.0f} "
+        f"| {cost.cold_ms:.0f} + {cost.cold_database_ms:.0f} | {cost.n_queries} | {cost.kib:.0f} |"
     )
-    return f"""| | warm, ms | cold, ms | queries | KiB compressed |
-|---|---:|---:|---:|---:|
-{rows}"""
 
 
 def measure(slug: str, rounds: int, only: str = "") -> Iterator[Cost]:
@@ -189,11 +189,9 @@ def main() -> int:
     parser.add_argument("--only", default="", help="addresses whose name holds this")
     chosen = parser.parse_args()
     django.setup()
-    costs = []
+    print(HEAD)
     for cost in measure(chosen.slug, chosen.rounds, chosen.only):
-        costs.append(cost)
-        print(f"{len(costs)}: {cost.what}", file=sys.stderr, end="\r")
-    print(table(costs))
+        print(line(cost), flush=True)
     return 0
 
 

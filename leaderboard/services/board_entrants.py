@@ -1,0 +1,142 @@
+"""What a board tells of submissions and potentials, in plain values that can be packed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, overload
+
+import msgpack
+
+from leaderboard.models import Potential, Submission, Team
+
+#: Shown beside the scores, of a task that times.
+SPEED, MEMORY = "atom_time_median", "memory_peak"
+_MAX_CHOICES = 100
+
+
+class Entrant(NamedTuple):
+    submission: str
+    version: str
+    visibility: str
+    calculator_kind: str
+    declares_non_conservative: bool
+    #: That are declared; None where the checkpoint is to tell.
+    elements: list[str] | None
+    date: str
+    slug: str
+    name: str
+    architecture: str
+    licence: str
+    level_of_theory: str
+    training_sets: list[str]
+    n_parameters: int | None
+    is_baseline: bool
+    team: str
+    #: What the checkpoint told when it was evaluated, where nothing is declared.
+    told_elements: list[str] | None = None
+    #: µs/atom and MiB, where a task of the board measured them.
+    speed: float | None = None
+    memory: float | None = None
+
+    def model(self) -> Submission:
+        """The submission with its potential, as far as it is known here; not to be saved."""
+        potential = Potential(
+            slug=self.slug,
+            name=self.name,
+            architecture=self.architecture,
+            licence=self.licence,
+            level_of_theory=self.level_of_theory,
+            training_sets=self.training_sets,
+            n_parameters=self.n_parameters,
+            is_baseline=self.is_baseline,
+            team=Team(slug=self.team) if self.team else None,
+        )
+        return Submission(
+            id=uuid.UUID(self.submission),
+            potential=potential,
+            version=self.version,
+            visibility=self.visibility,
+            calculator_kind=self.calculator_kind,
+            declares_non_conservative=self.declares_non_conservative,
+            supported_elements=self.elements,
+        )
+
+
+class Entrants(Sequence[Entrant]):
+    """Of each row. A page shows few of many, so each is unpacked when it is looked at."""
+
+    def __init__(self, rows: Iterable[Entrant | bytes]) -> None:
+        self._rows = list(rows)
+        self._models: dict[int, Submission] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, at: int) -> Entrant: ...
+    @overload
+    def __getitem__(self, at: slice) -> Entrants: ...
+    def __getitem__(self, at: int | slice) -> Entrant | Entrants:
+        if isinstance(at, slice):
+            return self.chosen(range(len(self))[at])
+        row = self._rows[at]
+        if isinstance(row, bytes):
+            row = self._rows[at] = Entrant(*msgpack.unpackb(row))
+        return row
+
+    def model(self, at: int) -> Submission:
+        """As ``Entrant.model``, the same one each time."""
+        if at not in self._models:
+            self._models[at] = self[at].model()
+        return self._models[at]
+
+    def chosen(self, rows: Iterable[int]) -> Entrants:
+        return Entrants(self._rows[i] for i in rows)
+
+    def packed(self) -> list[bytes]:
+        return [row if isinstance(row, bytes) else msgpack.packb(row) for row in self._rows]
+
+
+def entrant_of(
+    submission: Submission, timed: Mapping[str, float], told_elements: list[str] | None
+) -> Entrant:
+    potential = submission.potential
+    date = submission.published_at or submission.created_at
+    return Entrant(
+        submission=str(submission.pk),
+        version=submission.version,
+        visibility=submission.visibility,
+        calculator_kind=submission.calculator_kind,
+        declares_non_conservative=submission.declares_non_conservative,
+        elements=submission.supported_elements,
+        date=date.date().isoformat(),
+        slug=potential.slug,
+        name=potential.name,
+        architecture=potential.architecture,
+        licence=potential.licence,
+        level_of_theory=potential.level_of_theory,
+        training_sets=list(potential.training_sets),
+        n_parameters=potential.n_parameters,
+        is_baseline=potential.is_baseline,
+        team=potential.team.slug if potential.team else "",
+        told_elements=told_elements,
+        speed=timed.get(SPEED),
+        memory=timed.get(MEMORY),
+    )
+
+
+def choices_of(entrants: Sequence[Entrant]) -> dict[str, list[str]]:
+    """What rows may be filtered by, as far as it occurs among them."""
+    return {
+        "level_of_theory": _texts(
+            level.strip() for e in entrants for level in e.level_of_theory.split(",")
+        ),
+        "licence": _texts(e.licence for e in entrants),
+        "architecture": _texts(e.architecture for e in entrants),
+        "training_set": _texts(name for e in entrants for name in e.training_sets),
+    }
+
+
+def _texts(found: Iterable[str]) -> list[str]:
+    return sorted({text for text in found if text}, key=str.casefold)[:_MAX_CHOICES]

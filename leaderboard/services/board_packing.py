@@ -1,0 +1,74 @@
+"""Boards as bytes: what PostgreSQL keeps of a computed board, and how it is read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgpack
+import numpy as np
+import numpy.typing as npt
+
+from leaderboard.services.board_entrants import Entrants
+from leaderboard.services.board_matrix import Matrix, Ranking
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class Packed(NamedTuple):
+    """The parts of a board that a page needs."""
+
+    entrants: Entrants
+    matrix: Matrix
+    ranking: Ranking
+    choices: dict[str, list[str]]
+
+
+def pack(board: Packed) -> bytes:
+    packed: bytes = msgpack.packb(
+        {
+            "entrants": board.entrants.packed(),
+            "matrix": _parts(board.matrix),
+            "ranking": _parts(board.ranking),
+            "choices": board.choices,
+        }
+    )
+    return packed
+
+
+def unpack(packed: bytes) -> Packed:
+    found = msgpack.unpackb(packed)
+    return Packed(
+        Entrants(found["entrants"]),
+        Matrix(**_whole(found["matrix"])),
+        Ranking(**_whole(found["ranking"])),
+        found["choices"],
+    )
+
+
+def pack_arrays(arrays: Arrays) -> bytes:
+    packed: bytes = msgpack.packb({name: _packed_array(array) for name, array in arrays.items()})
+    return packed
+
+
+def unpack_arrays(packed: bytes) -> dict[str, npt.NDArray[Any]]:
+    return {name: _array(found) for name, found in msgpack.unpackb(packed).items()}
+
+
+def _parts(record: Matrix | Ranking) -> dict[str, Any]:
+    return {
+        name: _packed_array(value) if isinstance(value, np.ndarray) else value
+        for name, value in vars(record).items()
+    }
+
+
+def _whole(parts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _array(v) if isinstance(v, dict) else v for name, v in parts.items()}
+
+
+def _packed_array(array: npt.NDArray[Any]) -> dict[str, Any]:
+    return {"type": array.dtype.str, "shape": array.shape, "bytes": array.tobytes()}
+
+
+def _array(packed: Mapping[str, Any]) -> npt.NDArray[Any]:
+    return np.frombuffer(packed["bytes"], packed["type"]).reshape(packed["shape"])

@@ -1,0 +1,223 @@
+"""A stored board as one reader sees it: its public rows, and his own private ones below them."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from leaderboard.enums import EvaluationState
+from leaderboard.models import BenchmarkTask, BenchmarkVersion, Evaluation, Submission
+from leaderboard.services.board_entrants import Entrant
+from leaderboard.services.board_filters import BoardFilter
+from leaderboard.services.board_matrix import STATES, Ranking, described
+from leaderboard.services.board_store import StoredBoard, private_board, ranking_of
+from leaderboard.services.board_types import Category
+from leaderboard.services.json_values import finite
+from leaderboard.services.leaderboards import categories_of, shares_of
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+LIVE = (STATES.index(EvaluationState.QUEUED), STATES.index(EvaluationState.RUNNING))
+EVERY_ROW = BoardFilter()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row is found: a board (the public one, or the reader's own), and its number there.
+
+    Answers to the names of a ``BoardRow``.
+    """
+
+    board: StoredBoard
+    ranking: Ranking
+    index: int
+
+    @property
+    def entrant(self) -> Entrant:
+        return self.board.entrants[self.index]
+
+    @property
+    def submission(self) -> Submission:
+        return self.board.entrants.model(self.index)
+
+    @property
+    def rank(self) -> int | None:
+        return int(self.ranking.rank[self.index]) or None
+
+    @property
+    def rank_low(self) -> int | None:
+        return int(self.ranking.rank_low[self.index]) or None
+
+    @property
+    def rank_high(self) -> int | None:
+        return int(self.ranking.rank_high[self.index]) or None
+
+    @property
+    def overall(self) -> float | None:
+        return finite(float(self.ranking.overall[self.index]))
+
+    @property
+    def low(self) -> float | None:
+        return finite(float(self.ranking.low[self.index]))
+
+    @property
+    def high(self) -> float | None:
+        return finite(float(self.ranking.high[self.index]))
+
+    @property
+    def is_ranked(self) -> bool:
+        return not self.ranking.reasons[self.index]
+
+    @property
+    def why_not_ranked(self) -> str:
+        return self.ranking.reasons[self.index]
+
+    @property
+    def tied_with_previous(self) -> bool:
+        return bool(self.ranking.is_tied[self.index])
+
+    @property
+    def order(self) -> tuple[bool, int, bool, float, str]:
+        """Sorts by rank, then the unranked by score, then by name."""
+        name = self.board.matrix.names[self.index]
+        rank, overall = self.rank, self.overall
+        return (rank is None, rank or 0, overall is None, -(overall or 0.0), name)
+
+    def evaluation(self, column: int) -> uuid.UUID | None:
+        """Of the task in this place of the board; None where there is none."""
+        if not self.board.matrix.state[self.index, column]:
+            return None
+        return uuid.UUID(bytes=self.board.matrix.evaluation[self.index, column].tobytes())
+
+    def score(self, column: int) -> float | None:
+        return finite(float(self.board.matrix.score[self.index, column]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardView:
+    """Answers to the names of a ``BenchmarkBoard``."""
+
+    board: StoredBoard
+    #: Of the public rows.
+    ranking: Ranking
+    categories: list[Category]
+    #: From the top of the board to its bottom.
+    rows: list[Place]
+    #: Rows there are, whether the reader wants to see them or not.
+    n_all: int
+
+    @property
+    def benchmark_version(self) -> BenchmarkVersion:
+        return self.board.version
+
+    @property
+    def entries(self) -> list[BenchmarkTask]:
+        return self.board.entries
+
+    @property
+    def hardware(self) -> str:
+        return self.ranking.hardware
+
+    @cached_property
+    def shares(self) -> dict[int, float]:
+        return shares_of(self.entries, self.categories)
+
+
+def view_for(
+    board: StoredBoard,
+    user: User | AnonymousUser,
+    weights: Mapping[str, float] | None = None,
+    wanted: BoardFilter = EVERY_ROW,
+) -> BoardView:
+    """As ``view_of``, with the reader's own rows."""
+    return view_of(board, private_board(board, user), weights, wanted=wanted)
+
+
+def view_of(
+    board: StoredBoard,
+    own: StoredBoard | None,
+    weights: Mapping[str, float] | None = None,
+    category: str = "",
+    wanted: BoardFilter = EVERY_ROW,
+) -> BoardView:
+    """The rows that this reader wants to see, with his ``own``. Ranks stay those of the board.
+
+    SubmissionError for unknown categories and when nothing is left that counts.
+    """
+    weights = weights or {}
+    ranking = ranking_of(board, weights, category)
+    rows = _places(board, ranking, wanted)
+    if own is not None:
+        rows += _places(own, ranking_of(own, weights, category), wanted)
+        rows.sort(key=lambda place: place.order)
+    return BoardView(
+        board=board,
+        ranking=ranking,
+        categories=categories_of(board.entries, weights),
+        rows=rows,
+        n_all=len(board.entrants) + (len(own.entrants) if own else 0),
+    )
+
+
+def live_evaluations(
+    places: Iterable[Place], columns: Sequence[int], *fields: str
+) -> dict[uuid.UUID, dict[str, object]]:
+    """Of the cells that had no score when the board was computed: what they are at now.
+
+    One query, by primary key; ``fields`` are those of the evaluation that are looked up.
+    """
+    keys = [
+        place.evaluation(columns[j])
+        for place in places
+        for j in np.flatnonzero(_is_open(place)[list(columns)])
+    ]
+    rows = Evaluation.objects.filter(pk__in=keys).values("pk", *fields)
+    return {row["pk"]: row for row in rows}
+
+
+def _is_open(place: Place) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    matrix, i = place.board.matrix, place.index
+    found: np.ndarray[tuple[int], np.dtype[np.bool_]] = (matrix.state[i] > 0) & np.isnan(
+        matrix.score[i]
+    )
+    return found
+
+
+def _places(board: StoredBoard, ranking: Ranking, wanted: BoardFilter) -> list[Place]:
+    order = ranking.order.tolist()
+    if wanted != EVERY_ROW:
+        running = _running_on(board) if wanted.hardware else {}
+        order = [i for i in order if _is_wanted(board, i, wanted, running)]
+    return [Place(board, ranking, i) for i in order]
+
+
+def _is_wanted(
+    board: StoredBoard, i: int, wanted: BoardFilter, running: Mapping[str, list[str]]
+) -> bool:
+    workers = board.matrix.workers
+    hardware = [workers[k] for k in np.unique(board.matrix.worker[i]).tolist()]
+    hardware += running.get(board.entrants[i].submission, [])
+    return wanted.accepts_row(board.entrants.model(i), hardware)
+
+
+def _running_on(board: StoredBoard) -> dict[str, list[str]]:
+    """What runs now, by submission: it was not known when the board was computed. One query."""
+    tasks = [e.task_version_id for e in board.entries]
+    found: dict[str, list[str]] = {}
+    for evaluation in Evaluation.objects.filter(
+        task_version__in=tasks, is_current=True, state=EvaluationState.RUNNING
+    ).select_related("worker"):
+        found.setdefault(str(evaluation.submission_id), []).append(described(evaluation))
+    return found
+
+
+def number_of(value: float) -> float | None:
+    """The number, or None where the arrays have none."""
+    return None if math.isnan(value) else value

@@ -1,0 +1,51 @@
+"""Whether a stored board is still the board: a stamp of all that it was made of."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from leaderboard.models import BoardChange
+
+#: Of what is packed; another one makes all stored boards void.
+_FORMAT = 2
+_CHANGES_KEPT = timedelta(days=7)
+_CHANGES = """SELECT max(id), count(*), sum(id) FROM leaderboard_boardchange
+    WHERE task_version_id IS NULL OR task_version_id IN"""
+
+
+def stamp_of_benchmark(version: int) -> str:
+    """Differs whenever anything that the board of a benchmark version shows has changed. One query.
+
+    Changes are only added, and may become visible out of order: their count and sum tell of one
+    that was numbered early and committed late.
+    """
+    tasks = "SELECT task_version_id FROM leaderboard_benchmarktask WHERE benchmark_version_id = %s"
+    return _stamp(tasks, version)
+
+
+def stamp_of_task(version: int) -> str:
+    """The same of a task version's board."""
+    return _stamp("%s", version)
+
+
+def _stamp(tasks: str, version: int) -> str:
+    # Every request asks this: it is written out, since building a query takes longer than it runs.
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_CHANGES} ({tasks})", [version])
+        last, count, total = cursor.fetchone()
+    return f"{_FORMAT}.{last or 0}.{count}.{total or 0}"
+
+
+def forget_old_changes() -> int:
+    """Remove changes that are older than any open transaction; boards are computed anew once."""
+    old = BoardChange.objects.filter(at__lt=timezone.now() - _CHANGES_KEPT)
+    return int(old.delete()[0])
+
+
+def wait_for_others(lock: int, key: int) -> None:
+    """Until no other process computes the same; holds until this transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [lock, key % 2**31])
