@@ -58,7 +58,7 @@ class Matrix:
     #: Bytes of the evaluation's id, shape (rows, tasks, 16).
     evaluation: npt.NDArray[np.uint8]
 
-    def part(self, rows: IntArray, columns: Sequence[int]) -> Matrix:
+    def part(self, rows: Sequence[int], columns: Sequence[int]) -> Matrix:
         """These rows and columns alone; ranks within tasks are those of the whole."""
         found: dict[str, Any] = {}
         for name, value in vars(self).items():

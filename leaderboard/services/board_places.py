@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -46,6 +45,11 @@ class Place:
     @property
     def submission(self) -> Submission:
         return self.board.entrants.model(self.index)
+
+    @property
+    def key(self) -> uuid.UUID:
+        """Of the submission."""
+        return uuid.UUID(self.entrant.submission)
 
     @property
     def rank(self) -> int | None:
@@ -166,28 +170,14 @@ def view_of(
     )
 
 
-def live_evaluations(
-    places: Iterable[Place], columns: Sequence[int], *fields: str
-) -> dict[uuid.UUID, dict[str, object]]:
-    """Of the cells that had no score when the board was computed: what they are at now.
-
-    One query, by primary key; ``fields`` are those of the evaluation that are looked up.
-    """
+def live_states(places: Iterable[Place]) -> dict[uuid.UUID, str]:
+    """Of what was queued or running when the board was computed: its state now. One query."""
     keys = [
-        place.evaluation(columns[j])
+        uuid.UUID(bytes=place.board.matrix.evaluation[place.index, j].tobytes())
         for place in places
-        for j in np.flatnonzero(_is_open(place)[list(columns)])
+        for j in np.flatnonzero(np.isin(place.board.matrix.state[place.index], LIVE)).tolist()
     ]
-    rows = Evaluation.objects.filter(pk__in=keys).values("pk", *fields)
-    return {row["pk"]: row for row in rows}
-
-
-def _is_open(place: Place) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    matrix, i = place.board.matrix, place.index
-    found: np.ndarray[tuple[int], np.dtype[np.bool_]] = (matrix.state[i] > 0) & np.isnan(
-        matrix.score[i]
-    )
-    return found
+    return dict(Evaluation.objects.filter(pk__in=keys).order_by().values_list("pk", "state"))
 
 
 def _places(board: StoredBoard, ranking: Ranking, wanted: BoardFilter) -> list[Place]:
@@ -216,8 +206,3 @@ def _running_on(board: StoredBoard) -> dict[str, list[str]]:
     ).select_related("worker"):
         found.setdefault(str(evaluation.submission_id), []).append(described(evaluation))
     return found
-
-
-def number_of(value: float) -> float | None:
-    """The number, or None where the arrays have none."""
-    return None if math.isnan(value) else value

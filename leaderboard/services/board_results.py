@@ -42,7 +42,4 @@ def results_of(evaluations: QuerySet[Evaluation]) -> list[Result]:
         .in_bulk()
     )
     workers = Worker.objects.filter(pk__in={row[-1] for row in rows} - {None}).in_bulk()
-    return [
-        Result(*row[:-1], submission=submissions[row[1]], worker=workers.get(row[-1]))
-        for row in rows
-    ]
+    return [Result._make((*row[:-1], submissions[row[1]], workers.get(row[-1]))) for row in rows]

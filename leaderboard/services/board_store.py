@@ -45,8 +45,7 @@ from leaderboard.services.supported_elements import told_by_checkpoints
 #: Class of PostgreSQL's advisory locks under which a board is computed.
 _LOCK = 0x70B0
 _BOARDS_KEPT, _PAST_KEPT, _REPLICATES_KEPT = 8, 4, 2
-_RANKINGS_KEPT = 12
-_PAGES_KEPT = 12
+_RANKINGS_KEPT, _PAGES_KEPT, _OTHERS_KEPT = 12, 12, 256
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,8 +65,9 @@ class StoredBoard:
     #: Of a board that is not stored; read from the database otherwise, when asked for.
     replicates: Replicates | None = None
     rankings: Kept = field(default_factory=lambda: Kept(_RANKINGS_KEPT))
-    #: What pages keep with the board; it goes when the board changes.
+    #: What pages and services keep with the board; it goes when the board changes.
     pages: Kept = field(default_factory=lambda: Kept(_PAGES_KEPT))
+    kept: Kept = field(default_factory=lambda: Kept(_OTHERS_KEPT))
 
 
 _boards, _past, _replicates = Kept(_BOARDS_KEPT), Kept(_PAST_KEPT), Kept(_REPLICATES_KEPT)
@@ -146,19 +146,20 @@ def part_of_board(board: StoredBoard, category: str) -> StoredBoard:
     if kept is not None:
         return kept
     columns = [i for i, e in enumerate(board.entries) if e in entries]
-    rows = np.flatnonzero(board.matrix.state[:, columns].any(axis=1))
+    rows = np.flatnonzero(board.matrix.state[:, columns].any(axis=1)).tolist()
     matrix = board.matrix.part(rows, columns)
     replicates = {category: replicates_of_board(board)[category][rows]}
     weights = {category: entries[0].category_weight}
     found = replace(
         board,
         entries=entries,
-        entrants=board.entrants.chosen(rows.tolist()),
+        entrants=board.entrants.chosen(rows),
         matrix=matrix,
         own=ranked(matrix, entries, weights, replicates),
         replicates=replicates,
         rankings=Kept(_RANKINGS_KEPT),
         pages=Kept(_PAGES_KEPT),
+        kept=Kept(_OTHERS_KEPT),
     )
     return board.rankings.put(key, found)
 

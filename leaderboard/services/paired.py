@@ -6,14 +6,12 @@ hard for both does not blur their difference.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from leaderboard import ranking
-from leaderboard.models import Evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +45,8 @@ def difference(
     return Difference(value=first - second, low=low, high=high)
 
 
-def replicates_of(evaluations: Iterable[Evaluation | None]) -> dict[Any, list[float]]:
-    """By primary key. One query; boards leave replicates aside."""
-    keys = [e.pk for e in evaluations if e is not None]
-    return dict(Evaluation.objects.filter(pk__in=keys).values_list("pk", "replicates"))
-
-
 def combined(
-    rows: Mapping[int, Sequence[float]], shares: Mapping[int, float]
+    rows: Mapping[int, Sequence[float] | ranking.FloatArray], shares: Mapping[int, float]
 ) -> ranking.FloatArray:
     """Replicates of a weighted mean over tasks; empty where a task that counts has none."""
     counted = [(rows.get(key, ()), share) for key, share in shares.items() if share > 0]

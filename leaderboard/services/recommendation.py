@@ -7,19 +7,24 @@ whole board, under the asker's weights.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from leaderboard.enums import EvaluationState, VersionState
-from leaderboard.models import BenchmarkVersion, Evaluation, Submission
-from leaderboard.services import licences, pareto, speed
-from leaderboard.services.element_errors import ElementError, element_errors
-from leaderboard.services.leaderboards import BenchmarkBoard, BoardRow, benchmark_board
-from leaderboard.services.paired import combined, difference, replicates_of
+from leaderboard.enums import VersionState
+from leaderboard.models import BenchmarkVersion, Submission
+from leaderboard.ranking import FloatArray
+from leaderboard.services import board_replicates, licences, pareto, speed
+from leaderboard.services.board_entrants import Entrant
+from leaderboard.services.board_errors import errors_of_rows
+from leaderboard.services.board_places import BoardView, Place, view_for
+from leaderboard.services.board_store import StoredBoard, current_board
+from leaderboard.services.element_errors import ElementError
+from leaderboard.services.paired import combined, difference
 from leaderboard.services.scaling import Estimate, estimate, ran_out_of_memory
 from leaderboard.services.submissions import default_benchmark
+from leaderboard.services.supported_elements import told_by_checkpoints
 from leaderboard.services.wishes import OPEN, Wishes
 
 if TYPE_CHECKING:
@@ -42,7 +47,7 @@ class Group(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    row: BoardRow
+    row: Place
     group: Group
     #: Why it is not recommended, a sentence; empty for those that are.
     reason: str = ""
@@ -66,7 +71,7 @@ class Candidate:
 @dataclass(frozen=True, kw_only=True)
 class Recommendation:
     wishes: Wishes
-    board: BenchmarkBoard
+    board: BoardView
     hardware: list[speed.Hardware]
     #: The one that the estimates are for; empty where nothing was timed on what was asked for.
     chosen_hardware: str
@@ -95,30 +100,30 @@ def recommend(
 
     Raises SubmissionError for weights of categories that there are not.
     """
-    board = benchmark_board(version, user=user, weights=wishes.weights)
+    board = view_for(current_board(version), user, wishes.weights)
     measured = speed.measured_hardware()
     hardware = speed.chosen_hardware(wishes.hardware, measured)
     told = _elements_told(board.rows)
-    out: dict[Submission, str] = {}
-    for row in board.rows:
-        if reason := _why_out(row.submission, told.get(row.submission), wishes):
-            out[row.submission] = reason
-    able = [row for row in board.rows if row.submission not in out]
-    timings = speed.timings([row.submission.pk for row in able], hardware)
+    reasons = [_why_out(r.entrant, told.get(r.key), wishes) for r in board.rows]
+    able = [row for row, reason in zip(board.rows, reasons, strict=True) if not reason]
+    timings = speed.timings([row.key for row in able], hardware)
     errors = _errors_of(able, wishes)
     candidates = [
         _candidate(
             row,
             wishes,
-            known=told.get(row.submission),
-            timing=timings.get(row.submission.pk),
-            errors=errors.get(row.submission, []),
+            known=told.get(row.key),
+            timing=timings.get(row.key),
+            errors=errors.get(row.key, []),
             hardware=hardware or wishes.hardware or "any hardware",
         )
         for row in able
     ]
-    candidates += [Candidate(row=r, group=Group.OUT, reason=out[r.submission])
-                   for r in board.rows if r.submission in out]  # fmt: skip
+    candidates += [
+        Candidate(row=row, group=Group.OUT, reason=reason)
+        for row, reason in zip(board.rows, reasons, strict=True)
+        if reason
+    ]
     return Recommendation(
         wishes=wishes,
         board=board,
@@ -129,51 +134,39 @@ def recommend(
     )
 
 
-def _elements_told(rows: Sequence[BoardRow]) -> dict[Submission, frozenset[str]]:
-    """What each declares, or its checkpoint told when it was evaluated. One query."""
-    told = {
-        row.submission: frozenset(row.submission.supported_elements)
-        for row in rows
-        if row.submission.supported_elements is not None
-    }
-    silent = {row.submission.pk: row.submission for row in rows if row.submission not in told}
-    for pk, elements in (
-        Evaluation.objects.filter(
-            submission__in=list(silent),
-            is_current=True,
-            state=EvaluationState.SUCCEEDED,
-            provenance__calculator__elements__isnull=False,
-        )
-        .order_by("submission_id", "-finished_at")
-        .distinct("submission_id")
-        .values_list("submission_id", "provenance__calculator__elements")
-    ):
-        if isinstance(elements, list):
-            told[silent[pk]] = frozenset(elements)
-    return told
+def _elements_told(rows: Sequence[Place]) -> dict[uuid.UUID, frozenset[str]]:
+    """What each declares, or its checkpoint told when it was evaluated. At most one query."""
+    told = {}
+    for row in rows:
+        declared = row.entrant.elements
+        elements = row.entrant.told_elements if declared is None else declared
+        if elements is not None:
+            told[row.key] = frozenset(elements)
+    # It may have been told on a task that is not of this board.
+    elsewhere = told_by_checkpoints([row.key for row in rows if row.key not in told])
+    return told | {key: frozenset(elements) for key, elements in elsewhere.items()}
 
 
-def _why_out(submission: Submission, known: frozenset[str] | None, wishes: Wishes) -> str:
+def _why_out(entrant: Entrant, known: frozenset[str] | None, wishes: Wishes) -> str:
     """What is known without estimating anything; empty for what remains."""
-    potential = submission.potential
-    if submission.calculator_kind == "dummy":
+    if entrant.calculator_kind == "dummy":
         return "A dummy for comparison: its forces are zero."
     if known is not None and (missing := [e for e in wishes.elements if e not in known]):
         return f"Does not support {', '.join(missing)}."
-    if wishes.licence == OPEN and not licences.is_open(potential.licence):
+    if wishes.licence == OPEN and not licences.is_open(entrant.licence):
         return (
-            f"Its licence, {potential.licence}, is not known to be open."
-            if potential.licence
+            f"Its licence, {entrant.licence}, is not known to be open."
+            if entrant.licence
             else "Names no licence."
         )
-    levels = {level.strip().casefold() for level in potential.level_of_theory.split(",")}
+    levels = {level.strip().casefold() for level in entrant.level_of_theory.split(",")}
     if wishes.level_of_theory and wishes.level_of_theory.casefold() not in levels:
-        return f"Trained on {potential.level_of_theory or 'no stated level of theory'}."
+        return f"Trained on {entrant.level_of_theory or 'no stated level of theory'}."
     return ""
 
 
 def _candidate(
-    row: BoardRow,
+    row: Place,
     wishes: Wishes,
     *,
     known: frozenset[str] | None,
@@ -238,20 +231,17 @@ def _too_much(wishes: Wishes, timing: speed.Timing | None, found: Estimate | Non
     return ""
 
 
-def _errors_of(rows: Sequence[BoardRow], wishes: Wishes) -> Mapping[Submission, list[ElementError]]:
-    by_evaluation = {
-        cell.evaluation.pk: row.submission
-        for row in rows
-        for cell in row.cells.values()
-        if cell.evaluation is not None
+def _errors_of(rows: Sequence[Place], wishes: Wishes) -> dict[uuid.UUID, list[ElementError]]:
+    """By submission; the reader's own rows stand on a board of their own."""
+    boards: dict[int, StoredBoard] = {id(row.board): row.board for row in rows}
+    found = {
+        key: errors_of_rows(board, wishes.elements) if wishes.elements else {}
+        for key, board in boards.items()
     }
-    found: dict[Submission, list[ElementError]] = {}
-    for error in element_errors(by_evaluation, wishes.elements) if wishes.elements else ():
-        found.setdefault(by_evaluation[error.evaluation], []).append(error)
-    return found
+    return {row.key: found[id(row.board)].get(row.index, []) for row in rows}
 
 
-def _finished(candidates: list[Candidate], board: BenchmarkBoard) -> list[Candidate]:
+def _finished(candidates: list[Candidate], board: BoardView) -> list[Candidate]:
     """In order, with the front and the ties among those that are recommended."""
     order = list(Group)
     candidates = sorted(
@@ -265,36 +255,44 @@ def _finished(candidates: list[Candidate], board: BenchmarkBoard) -> list[Candid
     )
     ties = _ties(chosen[:_COMPARED], board)
     marked = [
-        Candidate(**{**vars(c), "is_on_front": is_on, "is_tied_with_best": ties.get(c.submission)})
+        Candidate(**{**vars(c), "is_on_front": is_on, "is_tied_with_best": ties.get(c.row.key)})
         for c, is_on in zip(chosen, on_front, strict=True)
     ]
     return marked + candidates[len(chosen) :]
 
 
-def _ties(chosen: Sequence[Candidate], board: BenchmarkBoard) -> dict[Submission, bool]:
-    """Whether each cannot be told apart from the first. One query."""
-    counted = {key: share for key, share in board.shares.items() if share > 0}
-    evaluations = {
-        c.submission: {key: c.row.cells[key].evaluation for key in counted} for c in chosen
-    }
-    stored = replicates_of(e for row in evaluations.values() for e in row.values())
-    replicates = {
-        s: combined({k: stored.get(e.pk, []) if e else [] for k, e in row.items()}, counted)
-        for s, row in evaluations.items()
-    }
-    ties: dict[Submission, bool] = {}
+def _ties(chosen: Sequence[Candidate], board: BoardView) -> dict[uuid.UUID, bool]:
+    """Whether each cannot be told apart from the first. At most one query."""
+    replicates = _replicates([c.row for c in chosen], board)
+    ties: dict[uuid.UUID, bool] = {}
     for c in chosen[1:]:
-        best = chosen[0]
-        gap = difference(
-            best.row.overall, c.row.overall, replicates[best.submission], replicates[c.submission]
-        )
-        ties[c.submission] = gap is not None and (
+        best = chosen[0].row
+        gap = difference(best.overall, c.row.overall, replicates[best.key], replicates[c.row.key])
+        ties[c.row.key] = gap is not None and (
             gap.value == 0 if gap.low is None else not gap.is_significant
         )
     return ties
 
 
-def _notes(wishes: Wishes, board: BenchmarkBoard) -> list[str]:
+def _replicates(rows: Sequence[Place], board: BoardView) -> dict[uuid.UUID, FloatArray]:
+    """Of the overall score of each, kept with the board."""
+    shares = [board.shares[e.task_version_id] for e in board.entries]
+    counted = {j: share for j, share in enumerate(shares) if share > 0}
+    keys = {row.key: ("replicates", row.key, *shares) for row in rows}
+    found = {pk: board.board.kept.get(key) for pk, key in keys.items()}
+    missing = {
+        row.key: {j: row.evaluation(j) for j in counted} for row in rows if found[row.key] is None
+    }
+    stored = board_replicates.of_evaluations(
+        pk for evaluations in missing.values() for pk in evaluations.values() if pk is not None
+    )
+    for row, evaluations in missing.items():
+        values = {j: stored[pk] for j, pk in evaluations.items() if pk in stored}
+        found[row] = board.board.kept.put(keys[row], combined(values, counted))
+    return found
+
+
+def _notes(wishes: Wishes, board: BoardView) -> list[str]:
     notes = []
     if wishes.temperature_K is not None:
         notes.append(_about_temperature(wishes.temperature_K, board))
@@ -305,7 +303,7 @@ def _notes(wishes: Wishes, board: BenchmarkBoard) -> list[str]:
     return notes
 
 
-def _about_temperature(temperature_K: float, board: BenchmarkBoard) -> str:
+def _about_temperature(temperature_K: float, board: BoardView) -> str:
     """Which tasks of dynamics reach the temperature. It does not change what a step costs."""
     reach = []
     for entry in board.entries:

@@ -34,11 +34,12 @@ from leaderboard.services.wishes import SYMBOLS
 
 _CATEGORIES = ("Forces", "Bulk", "Phonons", "Dynamics", "Molecules")
 _TIMED = "Speed"
-#: What the first task of a category measures; the others are of forces.
 _PROTOCOLS = {
+    "Forces": "energy_forces",
     "Bulk": "equation_of_state",
     "Phonons": "phonons",
     "Dynamics": "md_stability",
+    "Molecules": "rare_event_forces",
     _TIMED: "efficiency",
 }
 _FAMILIES = ("MACE", "CHGNet", "M3GNet", "TensorNet", "NequIP", "SevenNet", "Orb", "GRACE")
@@ -95,8 +96,7 @@ def _tasks(slug: str, n_tasks: int, n_metrics: int) -> list[TaskVersion]:
     version = BenchmarkVersion.objects.create(benchmark=benchmark, number=1)
     found: list[TaskVersion] = []
     for n, category in enumerate(_categories(n_tasks)):
-        is_first = category not in {entry.category for entry in version.entries.all()}
-        protocol = _PROTOCOLS.get(category, "energy_forces") if is_first else "energy_forces"
+        protocol = _PROTOCOLS[category]
         task = Task.objects.create(
             slug=f"{slug}-task-{n}", name=f"Made-up task {n}", summary="Nothing is measured."
         )
@@ -163,13 +163,17 @@ def _submissions(slug: str, n: int, rng: np.random.Generator) -> list[Submission
             artifact=artifact,
             artifact_filename="made-up.pt",
             calculator_kind="mace",
-            supported_elements=["Si"] if i % 3 == 0 else list(SYMBOLS[: 16 + i % 74]),
+            supported_elements=_elements(i) if i % 4 else None,
             declares_non_conservative=i % 7 == 0,
             submitted_by=owner,
             published_at=timezone.now(),
         )
         for i, potential in enumerate(potentials)
     )
+
+
+def _elements(i: int) -> list[str]:
+    return ["Si"] if i % 3 == 0 else list(SYMBOLS[: 16 + i % 74])
 
 
 def _evaluate(
@@ -188,7 +192,8 @@ def _evaluate(
             score = float(np.clip(skill[i] + rng.normal(0, 0.1), 0, 1))
             replicates = np.clip(score + common + rng.normal(0, 0.01, n_replicates), 0, 1)
             if kind:
-                rows.append(_evaluation(task, submissions[i], int(kind), score, replicates))
+                told = {"calculator": {"elements": _elements(i)}}
+                rows.append(_evaluation(task, submissions[i], int(kind), score, replicates, told))
         Evaluation.objects.bulk_create(rows, batch_size=_CHUNK)
         Score.objects.bulk_create(_scores(task, rows, rng), batch_size=5000)
         records = (r for e in rows if e.score is not None for r in records_of(e, task.protocol))
@@ -201,6 +206,7 @@ def _evaluation(
     kind: int,
     score: float,
     replicates: np.ndarray[Any, np.dtype[np.float64]],
+    provenance: dict[str, Any],
 ) -> Evaluation:
     common = {"submission": submission, "task_version": task}
     if kind == 1:
@@ -223,6 +229,7 @@ def _evaluation(
         coverage=1.0 if kind > 4 else 0.93,
         n_systems=100,
         n_failed=kind % 3 if kind < 12 else 0,
+        provenance=provenance,
         summary=summary_of(task.protocol, score),
         hardware_key=hardware(kind) if task.protocol == "efficiency" else "",
     )
