@@ -48,7 +48,7 @@ def ranks(scores: Sequence[float | None]) -> list[int | None]:
 
 
 def standings(
-    scores: Sequence[float | None], replicates: Sequence[Sequence[float]]
+    scores: Sequence[float | None], replicates: Sequence[Sequence[float] | FloatArray]
 ) -> list[Standing]:
     """Rank each potential, with the 95 % interval of its rank over the replicates.
 
@@ -70,13 +70,45 @@ def standings(
         dtype=float,
     )
     low, high = np.quantile(
-        rankdata(-table, method="min", axis=0), INTERVAL, axis=1, method="inverted_cdf"
+        _ranks_of_columns(table), INTERVAL, axis=1, method="inverted_cdf"
     ).astype(int)
     found = [Standing(rank) for rank in order]
     for row, i in enumerate(judged):
         rank = order[i]
         if rank is not None and len(replicates[i]):
             found[i] = Standing(rank, min(rank, int(low[row])), max(rank, int(high[row])))
+    return found
+
+
+def _ranks_of_columns(table: FloatArray) -> npt.NDArray[np.int32]:
+    """As ``scipy.stats.rankdata(-table, method="min", axis=0)``, in half the time."""
+    rows: FloatArray = np.ascontiguousarray(-table.T)
+    order = np.argsort(rows, axis=1)
+    values = np.take_along_axis(rows, order, axis=1)
+    # Where a new value begins, its rank is its place; equals take over that of the first of them.
+    begins = np.tile(np.arange(1, rows.shape[1] + 1, dtype=np.int32), (rows.shape[0], 1))
+    begins[:, 1:][values[:, 1:] == values[:, :-1]] = 0
+    ranks = np.empty_like(begins)
+    np.put_along_axis(ranks, order, np.maximum.accumulate(begins, axis=1), axis=1)
+    return np.ascontiguousarray(ranks.T)
+
+
+def ties(
+    scores: Sequence[float | None], replicates: Sequence[Sequence[float] | FloatArray]
+) -> list[bool]:
+    """Whether each cannot be told apart from the one before it; see ``are_tied``."""
+    found = [False] * len(scores)
+    lengths = {len(row) for row in replicates}
+    if len(scores) > 1 and len(lengths) == 1 and lengths != {0} and None not in scores:
+        table = np.array(replicates, dtype=float)
+        low, high = np.quantile(table[:-1] - table[1:], INTERVAL, axis=1)
+        found[1:] = ((low <= 0.0) & (high >= 0.0)).tolist()
+        return found
+    for i in range(1, len(scores)):
+        first, second = scores[i - 1], scores[i]
+        if first is not None and second is not None:
+            rows = as_array(replicates[i - 1]), as_array(replicates[i])
+            found[i] = are_tied(first, second, *rows)
     return found
 
 
@@ -164,5 +196,5 @@ def interval(replicates: Sequence[float] | FloatArray) -> tuple[float | None, fl
     return float(low), float(high)
 
 
-def as_array(scores: Sequence[float | None]) -> FloatArray:
+def as_array(scores: Sequence[float | None] | FloatArray) -> FloatArray:
     return np.array([np.nan if score is None else score for score in scores], dtype=float)

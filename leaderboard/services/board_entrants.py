@@ -39,6 +39,16 @@ class Entrant(NamedTuple):
     speed: float | None = None
     memory: float | None = None
 
+    @property
+    def title(self) -> str:
+        """As a submission is written: the potential's name and the version."""
+        return f"{self.name} {self.version}"
+
+    @property
+    def key(self) -> str:
+        """How a query string names it."""
+        return f"{self.slug}:{self.version}"
+
     def model(self) -> Submission:
         """The submission with its potential, as far as it is known here; not to be saved."""
         potential = Potential(
@@ -99,8 +109,11 @@ class Entrants(Sequence[Entrant]):
 
 
 def entrant_of(
-    submission: Submission, timed: Mapping[str, float], told_elements: list[str] | None
+    submission: Submission,
+    timed: Mapping[str, float] | None = None,
+    told_elements: list[str] | None = None,
 ) -> Entrant:
+    timed = timed or {}
     potential = submission.potential
     date = submission.published_at or submission.created_at
     return Entrant(

@@ -28,8 +28,8 @@ def pack(board: Packed) -> bytes:
     packed: bytes = msgpack.packb(
         {
             "entrants": board.entrants.packed(),
-            "matrix": _parts(board.matrix),
-            "ranking": _parts(board.ranking),
+            "matrix": parts_of(board.matrix),
+            "ranking": parts_of(board.ranking),
             "choices": board.choices,
         }
     )
@@ -40,8 +40,8 @@ def unpack(packed: bytes) -> Packed:
     found = msgpack.unpackb(packed)
     return Packed(
         Entrants(found["entrants"]),
-        Matrix(**_whole(found["matrix"])),
-        Ranking(**_whole(found["ranking"])),
+        Matrix(**whole_of(found["matrix"])),
+        Ranking(**whole_of(found["ranking"])),
         found["choices"],
     )
 
@@ -55,14 +55,15 @@ def unpack_arrays(packed: bytes) -> dict[str, npt.NDArray[Any]]:
     return {name: _array(found) for name, found in msgpack.unpackb(packed).items()}
 
 
-def _parts(record: Matrix | Ranking) -> dict[str, Any]:
+def parts_of(record: object) -> dict[str, Any]:
+    """The fields of a dataclass whose values are arrays, or plain."""
     return {
         name: _packed_array(value) if isinstance(value, np.ndarray) else value
         for name, value in vars(record).items()
     }
 
 
-def _whole(parts: Mapping[str, Any]) -> dict[str, Any]:
+def whole_of(parts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _array(v) if isinstance(v, dict) else v for name, v in parts.items()}
 
 

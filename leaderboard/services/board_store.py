@@ -33,7 +33,7 @@ from leaderboard.services.board_matrix import Matrix, Ranking, matrix_of, ranked
 from leaderboard.services.board_replicates import Replicates
 from leaderboard.services.board_results import Result, results_of
 from leaderboard.services.board_stamps import stamp_of_benchmark, wait_for_others
-from leaderboard.services.kept import Kept
+from leaderboard.services.kept import Kept, of_process
 from leaderboard.services.leaderboards import (
     categories_of,
     of_category,
@@ -70,13 +70,8 @@ class StoredBoard:
     kept: Kept = field(default_factory=lambda: Kept(_OTHERS_KEPT))
 
 
-_boards, _past, _replicates = Kept(_BOARDS_KEPT), Kept(_PAST_KEPT), Kept(_REPLICATES_KEPT)
-
-
-def forget() -> None:
-    """Begin as a new process does."""
-    for kept in (_boards, _past, _replicates):
-        kept.clear()
+_boards, _past = of_process(_BOARDS_KEPT), of_process(_PAST_KEPT)
+_replicates = of_process(_REPLICATES_KEPT)
 
 
 def current_board(version: BenchmarkVersion) -> StoredBoard:

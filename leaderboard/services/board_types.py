@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from leaderboard.models import (
     BenchmarkTask,
     BenchmarkVersion,
     Evaluation,
-    Score,
     Submission,
     TaskVersion,
 )
 
 #: State of a cell whose submission was never put on the task.
 MISSING = "missing"
+
+
+class MetricScore(NamedTuple):
+    """What was found of one metric; the names are those of a ``Score``."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    score: float | None
+    n: int
+    n_failed: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +46,7 @@ class TaskRow:
     is_ranked: bool
     #: One sentence; empty for a ranked row.
     why_not_ranked: str
-    metrics: dict[str, Score]
+    metrics: Mapping[str, MetricScore]
     theory_mismatch: bool
     #: Cannot be told apart from the row above it.
     tied_with_previous: bool

@@ -35,3 +35,18 @@ class Kept:
     def clear(self) -> None:
         with self._lock:
             self._values.clear()
+
+
+_of_process: list[Kept] = []
+
+
+def of_process(size: int) -> Kept:
+    """What a module keeps as long as the process lives."""
+    _of_process.append(Kept(size))
+    return _of_process[-1]
+
+
+def forget() -> None:
+    """Begin as a new process does."""
+    for kept in _of_process:
+        kept.clear()

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
 from django.db.models import Q, QuerySet
 
 from leaderboard import ranking
@@ -22,6 +23,7 @@ from leaderboard.models import (
     BenchmarkTask,
     BenchmarkVersion,
     Evaluation,
+    Score,
     Submission,
     TaskVersion,
 )
@@ -36,6 +38,7 @@ from leaderboard.services.board_types import (
     BoardRow,
     Category,
     Cell,
+    MetricScore,
     TaskBoard,
     TaskRow,
 )
@@ -68,6 +71,7 @@ __all__ = [
 #: In a query string, ``weight.<category>=2`` sets the weight of a category.
 WEIGHT_PREFIX = "weight."
 
+_NONE = np.zeros(0)
 _BULKY = ("stdout", "stderr", "consistency", "provenance")
 
 
@@ -76,23 +80,53 @@ def task_board(
 ) -> TaskBoard:
     """Rank all standing submissions on one task version; with ``as_of``, as it stood then."""
     evaluations = list(
-        on_boards(user, as_of).filter(task_version=task_version).prefetch_related("scores")
+        on_boards(user, as_of).filter(task_version=task_version).defer("replicates", "summary")
     )
-    pending = [e for e in evaluations if not e.has_ended]
-    failed = [e for e in evaluations if e.has_ended and e.state != EvaluationState.SUCCEEDED]
-    done = [e for e in evaluations if e.state == EvaluationState.SUCCEEDED]
-    hardware = by_frequency(e.hardware_key for e in done)
+    rows, hardware = rows_of_task(
+        task_version, [e for e in evaluations if e.state == EvaluationState.SUCCEEDED]
+    )
+    pending, failed = unfinished(evaluations)
     return TaskBoard(
-        task_version=task_version,
-        rows=[
-            row
-            for key in hardware
-            for row in _task_rows(task_version, [e for e in done if e.hardware_key == key])
-        ],
-        hardware=[key for key in hardware if key],
-        pending=sorted(pending, key=lambda e: (-e.priority, e.queued_at)),
-        failed=sorted(failed, key=lambda e: str(e.submission)),
+        task_version=task_version, rows=rows, hardware=hardware, pending=pending, failed=failed
     )
+
+
+def unfinished(evaluations: Iterable[Evaluation]) -> tuple[list[Evaluation], list[Evaluation]]:
+    """Those queued and running, the next one first; and those that ended without a score."""
+    open_ones = [e for e in evaluations if e.state != EvaluationState.SUCCEEDED]
+    pending = [e for e in open_ones if not e.has_ended]
+    failed = [e for e in open_ones if e.has_ended]
+    return (
+        sorted(pending, key=lambda e: (-e.priority, e.queued_at)),
+        sorted(failed, key=lambda e: str(e.submission)),
+    )
+
+
+def rows_of_task(
+    task_version: TaskVersion, done: Sequence[Evaluation]
+) -> tuple[list[TaskRow], list[str]]:
+    """Successes on the task, ranked hardware by hardware; and that hardware. Two queries."""
+    replicates = board_replicates.of_evaluations(e.pk for e in done)
+    metrics = _metrics_of(done)
+    hardware = by_frequency(e.hardware_key for e in done)
+    rows = [
+        row
+        for key in hardware
+        for row in _task_rows(
+            task_version, [e for e in done if e.hardware_key == key], replicates, metrics
+        )
+    ]
+    return rows, [key for key in hardware if key]
+
+
+def _metrics_of(done: Sequence[Evaluation]) -> dict[uuid.UUID, dict[str, MetricScore]]:
+    names = ("evaluation_id", "metric", *MetricScore._fields)
+    found: dict[uuid.UUID, dict[str, MetricScore]] = {e.pk: {} for e in done}
+    for key, metric, *values in Score.objects.filter(evaluation__in=list(found)).values_list(
+        *names
+    ):
+        found[key][metric] = MetricScore._make(values)
+    return found
 
 
 def benchmark_board(
@@ -252,69 +286,54 @@ def _for_rows(evaluations: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
     )
 
 
-def _task_rows(task_version: TaskVersion, done: Sequence[Evaluation]) -> list[TaskRow]:
+def _task_rows(
+    task_version: TaskVersion,
+    done: Sequence[Evaluation],
+    replicates: Mapping[uuid.UUID, ranking.FloatArray],
+    metrics: Mapping[uuid.UUID, dict[str, MetricScore]],
+) -> list[TaskRow]:
+    """Of one hardware; those that are not ranked take no part in the ranks."""
     reasons = {e.pk: why_not_ranked(e, task_version) for e in done}
-    standing = _standings(done, task_version)
-    ordered = sorted(done, key=lambda e: _order(standing[e.pk].rank, e.score, e.submission))
-    rows: list[TaskRow] = []
-    for above, e in zip([None, *ordered], ordered, strict=False):
-        rows.append(
-            TaskRow(
-                submission=e.submission,
-                evaluation=e,
-                rank=standing[e.pk].rank,
-                rank_low=standing[e.pk].rank_low,
-                rank_high=standing[e.pk].rank_high,
-                score=e.score,
-                low=e.score_low,
-                high=e.score_high,
-                coverage=e.coverage,
-                n_failed=e.n_failed,
-                is_ranked=not reasons[e.pk],
-                why_not_ranked=reasons[e.pk],
-                metrics={score.metric: score for score in e.scores.all()},
-                theory_mismatch=has_theory_mismatch(e.submission, task_version),
-                hardware=e.hardware_key,
-                tied_with_previous=(
-                    above is not None
-                    and not reasons[above.pk]
-                    and not reasons[e.pk]
-                    and _tied(above.score, e.score, above.replicates, e.replicates)
-                ),
-            )
-        )
-    return rows
-
-
-def _standings(
-    done: Iterable[Evaluation], task_version: TaskVersion
-) -> dict[uuid.UUID, ranking.Standing]:
-    """By primary key of the evaluation; those that are not ranked take no part.
-
-    What was timed on different hardware is ranked apart.
-    """
-    done = list(done)
+    ranked = [e for e in done if not reasons[e.pk]]
+    places = ranking.standings(
+        [e.score for e in ranked], [replicates.get(e.pk, _NONE) for e in ranked]
+    )
     standing = {e.pk: ranking.Standing(None) for e in done}
-    for key in {e.hardware_key for e in done}:
-        ranked = [e for e in done if e.hardware_key == key and not why_not_ranked(e, task_version)]
-        found = ranking.standings([e.score for e in ranked], [e.replicates for e in ranked])
-        standing |= {e.pk: place for e, place in zip(ranked, found, strict=True)}
-    return standing
+    standing |= {e.pk: place for e, place in zip(ranked, places, strict=True)}
+    ordered = sorted(done, key=lambda e: row_order(standing[e.pk].rank, e.score, str(e.submission)))
+    in_order = [e for e in ordered if not reasons[e.pk]]
+    tied = ranking.ties(
+        [e.score for e in in_order], [replicates.get(e.pk, _NONE) for e in in_order]
+    )
+    is_tied = {e.pk: is_so for e, is_so in zip(in_order, tied, strict=True)}
+    return [
+        TaskRow(
+            submission=e.submission,
+            evaluation=e,
+            rank=standing[e.pk].rank,
+            rank_low=standing[e.pk].rank_low,
+            rank_high=standing[e.pk].rank_high,
+            score=e.score,
+            low=e.score_low,
+            high=e.score_high,
+            coverage=e.coverage,
+            n_failed=e.n_failed,
+            is_ranked=not reasons[e.pk],
+            why_not_ranked=reasons[e.pk],
+            metrics=metrics[e.pk],
+            theory_mismatch=has_theory_mismatch(e.submission, task_version),
+            hardware=e.hardware_key,
+            tied_with_previous=is_tied.get(e.pk, False),
+        )
+        for e in ordered
+    ]
 
 
-def _tied(
-    first: float | None, second: float | None, a: Sequence[float], b: Sequence[float]
-) -> bool:
-    if first is None or second is None:
-        return False
-    return ranking.are_tied(first, second, ranking.as_array(a), ranking.as_array(b))
-
-
-def _order(
-    rank: int | None, score: float | None, submission: Submission
+def row_order(
+    rank: int | None, score: float | None, name: str
 ) -> tuple[bool, int, bool, float, str]:
     """Sorts by rank, then the unranked by score, then by name."""
-    return (rank is None, rank or 0, score is None, -(score or 0.0), str(submission))
+    return (rank is None, rank or 0, score is None, -(score or 0.0), name)
 
 
 def _cell(e: Evaluation, task_version: TaskVersion, rank: int | None) -> Cell:

@@ -19,6 +19,7 @@ from leaderboard.services.board_matrix import STATES
 from leaderboard.services.board_places import LIVE, Place
 from leaderboard.services.board_store import StoredBoard
 from leaderboard.services.leaderboards import levels_of
+from leaderboard.services.task_board_places import TaskPlace
 from leaderboard.templatetags.board import board_sort, sort_link
 from leaderboard.templatetags.touchstone import NOTHING, count, metric, number, percent
 from leaderboard.web.board_query import BoardQuery
@@ -224,8 +225,9 @@ def row_html(place: Place, columns: Sequence[Column], shown: Sequence[str]) -> s
     entrant, cells = place.entrant, _Cells(place)
     parts = [
         (
-            f'<tr><th scope="row" class="pinned"><div class="who"><span class="rank">{_rank(place)}'
-            f'</span><span class="name">{_name(entrant)}</span></div></th>{_overall(place)}'
+            f'<tr><th scope="row" class="pinned"><div class="who"><span class="rank">'
+            f'{rank_html(place)}</span><span class="name">{name_html(entrant)}</span></div></th>'
+            f"{_overall(place)}"
         ),
         *(cells.html(column) for column in columns),
         *(_fact(entrant, name) for name in shown),
@@ -251,16 +253,15 @@ def short_row_html(place: Place, columns: Sequence[Column]) -> str:
     )
 
 
-def _rank(place: Place) -> str:
+def rank_html(row: Place | TaskPlace) -> str:
     """As includes/rank.html."""
-    found, i = place.ranking, place.index
-    rank, low, high = int(found.rank[i]), int(found.rank_low[i]), int(found.rank_high[i])
-    if not rank:
-        why = escape(found.reasons[i])
+    rank, low, high = row.rank, row.rank_low, row.rank_high
+    if rank is None:
+        why = escape(row.why_not_ranked)
         return f'<span class="soft" title="{why}" aria-label="not ranked">–</span>'
     title = f"Rank {rank}" + (f"; 95 % interval {low} to {high}" if low else "")
     before = after = ""
-    if found.is_tied[i]:
+    if row.tied_with_previous:
         title += "; cannot be told apart from the row above"
         before = '<span aria-hidden="true">≈ </span>'
         after = '<span class="visually-hidden">, cannot be told apart from the row above</span>'
@@ -268,7 +269,7 @@ def _rank(place: Place) -> str:
     return f'<span title="{title}">{before}{rank}</span>{after}{span}'
 
 
-def _name(entrant: Entrant) -> str:
+def name_html(entrant: Entrant) -> str:
     """As includes/submission_name.html."""
     baseline = ' <span class="badge">baseline</span>' if entrant.is_baseline else ""
     is_private = entrant.visibility == Visibility.PRIVATE

@@ -19,6 +19,7 @@ from leaderboard.exceptions import SubmissionError
 from leaderboard.services.board_filters import BoardFilter
 from leaderboard.services.leaderboards import WEIGHT_PREFIX, weights_from_query
 from leaderboard.services.moments import past_moment
+from leaderboard.web.paging import page_number
 
 #: Columns that tell about a potential, in their order.
 COLUMNS = {
@@ -37,7 +38,6 @@ TEXTS = ("text", "level_of_theory", "training_set", "licence", "architecture", "
 _MAX_TEXT = 100
 _MAX_COMPLAINTS = 5
 RANK, NAME = "rank", "name"
-ALL = "all"
 
 _FIRST: int | None = 1
 _Value = TypeVar("_Value")
@@ -139,7 +139,7 @@ def read_board_query(
         is_reversed=sort.startswith("-"),
         as_of=as_of,
         since=since,
-        page=reader.read("page", _page, _FIRST),
+        page=reader.read("page", page_number, _FIRST),
         given=reader.given,
         complaints=_few(reader.complaints),
     )
@@ -232,14 +232,6 @@ def _one_of(known: set[str]) -> Callable[[str], str]:
         return text
 
     return chosen
-
-
-def _page(text: str) -> int | None:
-    if text == ALL:
-        return None
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= 10**6:
-        raise ValueError("must be a whole number from 1, or all.")
-    return int(text[:9])
 
 
 _FILTERS = ("elements", "open_weights", "conservative", "min_parameters", "max_parameters")

@@ -21,9 +21,10 @@ from leaderboard.charts.systems import system_charts
 from leaderboard.enums import VersionState
 from leaderboard.exceptions import InfrastructureError
 from leaderboard.models import EvaluationFile, SystemResult, TaskVersion
-from leaderboard.services.leaderboards import TaskBoard, TaskRow, task_board
 from leaderboard.services.reference_structures import structure_of
+from leaderboard.services.task_board_places import TaskPlace, TaskView, task_view
 from leaderboard.structures import Structure
+from leaderboard.web.paging import page_of
 
 logger = logging.getLogger(__name__)
 
@@ -44,23 +45,25 @@ def systems_at(version: TaskVersion) -> str:
     return f"/tasks/{version.task.slug}/{version.number}/systems/"
 
 
-def chosen_rows(board: TaskBoard, keys: Sequence[str]) -> list[TaskRow]:
-    """Those that the query names; else the best few and the best baseline."""
-    chosen = [
-        row
-        for row in board.rows
-        if f"{row.submission.potential.slug}:{row.submission.version}" in keys
-    ]
+def chosen_rows(rows: Sequence[TaskPlace], names: Sequence[str]) -> tuple[list[TaskPlace], str]:
+    """Those that are named by slug and version, or as they are written, and a name that none has.
+
+    Without a known name the best few and the best baseline.
+    """
+    wanted = {name.strip() for name in names} - {""}
+    chosen = [row for row in rows if {row.entrant.key, row.entrant.title} & wanted]
+    known = {name for row in chosen for name in (row.entrant.key, row.entrant.title)}
+    unknown = min(wanted - known, default="")
     if chosen:
-        return chosen[:MAX_SERIES]
-    trained = [row for row in board.rows if not row.submission.potential.is_baseline]
-    baselines = [row for row in board.rows if row.submission.potential.is_baseline]
-    return [*trained[:_DRAWN_AT_FIRST], *baselines[:1]]
+        return chosen[:MAX_SERIES], unknown
+    trained = [row for row in rows if not row.entrant.is_baseline]
+    baselines = [row for row in rows if row.entrant.is_baseline]
+    return [*trained[:_DRAWN_AT_FIRST], *baselines[:1]], unknown
 
 
-def label_of(row: TaskRow) -> str:
+def label_of(row: TaskPlace) -> str:
     """The potential's name and version, short enough for a legend."""
-    name = str(row.submission)
+    name = row.entrant.title
     return name if len(name) <= _MAX_LABEL else f"{name[: _MAX_LABEL - 1]}…"
 
 
@@ -68,7 +71,7 @@ def label_of(row: TaskRow) -> str:
 class SystemRow:
     """What one potential gave for the system."""
 
-    row: TaskRow
+    row: TaskPlace
     status: str
     message: str
     #: In the order of the page's columns.
@@ -83,18 +86,23 @@ class SystemRow:
 def system(request: HttpRequest, slug: str, number: int, system_id: str) -> HttpResponse:
     """Nothing is shown of the systems of a hidden set."""
     version = _version(request, slug, number)
-    board = task_board(version, user=request.user)
-    keys = request.GET.getlist("show")
+    board = task_view(version, request.user)
     structure, is_lost = _structure(version, system_id)
     columns = list(version.catalog_protocol.columns)
     found = _found(board, system_id, columns)
     if structure is None and not found:
         raise Http404
-    drawn = _drawn(board, keys, found)
+    drawn, unknown = _drawn(board, request.GET.getlist("show"), found)
     whole = _whole(drawn, system_id)
     reference: dict[str, Any] = next((r.reference for r in whole.values()), {})
     shown = _with_values(columns, found.values())
-    rows = _rows(board, found, shown, drawn, _files(found, system_id))
+    answered = [row for row in board.rows if row.evaluation_id in found]
+    page = page_of(answered, request.GET, ("show",), fragment="#numbers")
+    files = _files([row.evaluation_id for row in page.rows], system_id)
+    rows = [_row(row, found[row.evaluation_id], shown, drawn, files) for row in page.rows]
+    complaints = [page.complaint] if page.complaint else []
+    if unknown:
+        complaints.append(f"No {unknown[:60]!r} answered this system.")
     return render(
         request,
         "system.html",
@@ -109,11 +117,14 @@ def system(request: HttpRequest, slug: str, number: int, system_id: str) -> Http
             "reference": [reference.get(column.name) for column, _ in shown],
             "has_reference": any(column.name in reference for column, _ in shown),
             "rows": rows,
-            "drawn": [row.submission.pk for row in drawn],
+            "page": page,
+            "complaints": complaints,
+            "drawn_elsewhere": [row for row in drawn if row not in page.rows],
             "max_drawn": MAX_SERIES,
             "charts": _charts(version, system_id, drawn, whole, reference),
             "neighbours": _neighbours(version, found, system_id),
         },
+        status=400 if complaints else 200,
     )
 
 
@@ -152,12 +163,12 @@ def _structure(version: TaskVersion, system_id: str) -> tuple[Structure | None, 
 
 
 def _found(
-    board: TaskBoard, system_id: str, columns: Sequence[Column]
+    board: TaskView, system_id: str, columns: Sequence[Column]
 ) -> dict[UUID, dict[str, Any]]:
     """By evaluation: what the table shows, without the long curves of the records."""
     names = [column.name for column in columns]
     rows = SystemResult.objects.filter(
-        evaluation__in=[row.evaluation.pk for row in board.rows], system_id=system_id
+        evaluation__in=[row.evaluation_id for row in board.rows], system_id=system_id
     ).values(
         "evaluation_id", "position", "status", "message", "n_calls", "wall_time_s",
         *(f"values__{name}" for name in names),
@@ -166,22 +177,20 @@ def _found(
 
 
 def _drawn(
-    board: TaskBoard, keys: Sequence[str], found: dict[UUID, dict[str, Any]]
-) -> list[TaskRow]:
+    board: TaskView, names: Sequence[str], found: dict[UUID, dict[str, Any]]
+) -> tuple[list[TaskPlace], str]:
     """Of those that have a record of the system that can be drawn."""
     well = [
         row
         for row in board.rows
-        if row.evaluation.pk in found and found[row.evaluation.pk]["status"] == SystemStatus.OK
+        if row.evaluation_id in found and found[row.evaluation_id]["status"] == SystemStatus.OK
     ]
-    return chosen_rows(TaskBoard(
-        task_version=board.task_version, rows=well, pending=[], failed=[]
-    ), keys)  # fmt: skip
+    return chosen_rows(well, names)
 
 
-def _whole(drawn: Sequence[TaskRow], system_id: str) -> dict[UUID, SystemResult]:
+def _whole(drawn: Sequence[TaskPlace], system_id: str) -> dict[UUID, SystemResult]:
     found = SystemResult.objects.filter(
-        evaluation__in=[row.evaluation.pk for row in drawn], system_id=system_id
+        evaluation__in=[row.evaluation_id for row in drawn], system_id=system_id
     )
     return {result.evaluation_id: result for result in found}
 
@@ -195,34 +204,28 @@ def _with_values(
     return [(c, key) for c, key in keyed if any(row[key] is not None for row in rows)]
 
 
-def _rows(
-    board: TaskBoard,
-    found: dict[UUID, dict[str, Any]],
+def _row(
+    row: TaskPlace,
+    values: dict[str, Any],
     columns: Sequence[tuple[Column, str]],
-    drawn: Sequence[TaskRow],
+    drawn: Sequence[TaskPlace],
     files: dict[UUID, list[EvaluationFile]],
-) -> list[SystemRow]:
-    """In the order of the task's ranking."""
-    is_drawn = {row.evaluation.pk for row in drawn}
-    return [
-        SystemRow(
-            row=row,
-            status=values["status"],
-            message=values["message"],
-            numbers=[(values[key], column) for column, key in columns],
-            n_calls=values["n_calls"],
-            wall_time_s=values["wall_time_s"],
-            files=files.get(row.evaluation.pk, []),
-            is_drawn=row.evaluation.pk in is_drawn,
-        )
-        for row in board.rows
-        if (values := found.get(row.evaluation.pk)) is not None
-    ]
+) -> SystemRow:
+    return SystemRow(
+        row=row,
+        status=values["status"],
+        message=values["message"],
+        numbers=[(values[key], column) for column, key in columns],
+        n_calls=values["n_calls"],
+        wall_time_s=values["wall_time_s"],
+        files=files.get(row.evaluation_id, []),
+        is_drawn=row in drawn,
+    )
 
 
-def _files(found: dict[UUID, dict[str, Any]], system_id: str) -> dict[UUID, list[EvaluationFile]]:
+def _files(evaluations: Sequence[UUID], system_id: str) -> dict[UUID, list[EvaluationFile]]:
     by_evaluation: dict[UUID, list[EvaluationFile]] = {}
-    for file in EvaluationFile.objects.filter(evaluation__in=list(found), system_id=system_id):
+    for file in EvaluationFile.objects.filter(evaluation__in=evaluations, system_id=system_id):
         by_evaluation.setdefault(file.evaluation_id, []).append(file)
     return by_evaluation
 
@@ -230,14 +233,14 @@ def _files(found: dict[UUID, dict[str, Any]], system_id: str) -> dict[UUID, list
 def _charts(
     version: TaskVersion,
     system_id: str,
-    drawn: Sequence[TaskRow],
+    drawn: Sequence[TaskPlace],
     whole: dict[UUID, SystemResult],
     reference: dict[str, Any],
 ) -> list[Chart]:
     rows = [
-        (label_of(row), whole[row.evaluation.pk].values)
+        (label_of(row), whole[row.evaluation_id].values)
         for row in drawn
-        if row.evaluation.pk in whole
+        if row.evaluation_id in whole
     ]
     return system_charts(version.protocol, system_id, rows, reference)
 

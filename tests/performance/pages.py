@@ -143,9 +143,9 @@ class _Asked:
     def ask_anew(self) -> tuple[float, float]:
         from django.core.cache import cache
 
-        from leaderboard.services import board_store
+        from leaderboard.services import kept
 
-        board_store.forget()
+        kept.forget()
         cache.clear()
         return self.ask()
 

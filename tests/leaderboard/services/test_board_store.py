@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from leaderboard import models
 from leaderboard.exceptions import SubmissionError
-from leaderboard.services import board_stamps, board_store
+from leaderboard.services import board_stamps, kept
 from leaderboard.services.board_store import (
     StoredBoard,
     current_board,
@@ -30,7 +30,7 @@ ANYBODY = AnonymousUser()
 
 @pytest.fixture(autouse=True)
 def new_process() -> None:
-    board_store.forget()
+    kept.forget()
 
 
 def standing(board: StoredBoard, weights: dict[str, float] | None = None) -> list[tuple[Any, ...]]:
@@ -70,7 +70,7 @@ def computed(
 def test_a_board_that_another_process_stored_is_the_computed_one(weights: Any) -> None:
     site = build_site()
     current_board(site.benchmark)
-    board_store.forget()
+    kept.forget()
     stored = current_board(site.benchmark)
     assert stored.replicates is None  # unpacked, not computed
     assert standing(stored, weights) == computed(site.benchmark, weights)
@@ -81,7 +81,7 @@ def test_other_weights_are_ranked_from_the_replicates_that_were_stored(
 ) -> None:
     site = build_site()
     current_board(site.benchmark)
-    board_store.forget()
+    kept.forget()
     board = current_board(site.benchmark)
     with django_assert_num_queries(1):
         ranking_of(board, {"Forces": 3.0})
@@ -97,7 +97,7 @@ def test_a_process_that_knows_the_board_asks_for_its_stamp_alone(
     current_board(site.benchmark)
     with django_assert_num_queries(1):
         current_board(site.benchmark)
-    board_store.forget()
+    kept.forget()
     with django_assert_num_queries(3):  # the stamp, the tasks, the stored board
         current_board(site.benchmark)
 

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from leaderboard import models
-from leaderboard.services import board_store
+from leaderboard.services import kept
 from tests.leaderboard import factories
 from tests.leaderboard.gallery import Site, build_site
 
@@ -258,7 +258,7 @@ def test_a_large_board_comes_in_pages(client: Client, large: str) -> None:
 
 def test_a_large_page_is_small_and_takes_few_queries(client: Client, large: str) -> None:
     client.get(large)
-    board_store.forget()
+    kept.forget()
     counts = []
     for _ in range(2):
         with CaptureQueriesContext(connection) as captured:

@@ -1,0 +1,14 @@
+"""Fields that take the names of potentials: what a browser may offer for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from django.utils.safestring import SafeString, mark_safe
+
+
+def options(names: Iterable[tuple[str, str]]) -> SafeString:
+    """Of a ``datalist``: what the field is to hold, and what it stands for."""
+    parts = (f'<option value="{escape(key)}">{escape(title)}</option>' for key, title in names)
+    return mark_safe("".join(parts))  # noqa: S308  (escaped)
