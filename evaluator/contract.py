@@ -8,6 +8,7 @@ load, so fields are only ever added, with a default.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from dataclasses import dataclass, field
@@ -71,12 +72,18 @@ class _Record:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read a record; fields that this version does not know are refused by name."""
-        hints = typing.get_type_hints(cls)
+        hints = _hints(cls)  # type: ignore[arg-type]
         known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         unknown = sorted(set(data) - known)
         if unknown:
             raise ValueError(f"{cls.__name__} has no field {', '.join(unknown)}")
         return cls(**{name: _read(hints[name], value) for name, value in data.items()})
+
+
+@functools.cache
+def _hints(record: type[_Record]) -> dict[str, Any]:
+    """Finding them out takes longer than reading a record."""
+    return typing.get_type_hints(record)
 
 
 def _read(hint: Any, value: Any) -> Any:  # noqa: ANN401  (a type hint, and any JSON value)

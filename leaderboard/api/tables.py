@@ -17,6 +17,8 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from leaderboard.api.workbook import UNPRINTABLE, workbook
+
 #: A cell that begins so is a formula to a spreadsheet (OWASP, CSV injection).
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
@@ -109,21 +111,8 @@ class XLSXRenderer(TableRenderer):
     render_style = "binary"
 
     def write(self, data: Table) -> bytes:
-        from openpyxl import Workbook
-        from openpyxl.cell import WriteOnlyCell
-
-        book = Workbook(write_only=True)
-        sheet = book.create_sheet(re.sub(r"[^\w .-]", " ", data.filename)[:31])
-        sheet.freeze_panes = "A2"
-        for row in (data.columns, *data.rows):
-            cells = [WriteOnlyCell(sheet, _printable(value)) for value in row]
-            for cell in cells:
-                if isinstance(cell.value, str):
-                    cell.data_type = "s"
-            sheet.append(cells)
-        sink = io.BytesIO()
-        book.save(sink)
-        return sink.getvalue()
+        title = re.sub(r"[^\w .-]", " ", data.filename)[:31]
+        return workbook(title, [data.columns, *data.rows])
 
 
 class LaTeXRenderer(TableRenderer):
@@ -153,8 +142,6 @@ class LaTeXRenderer(TableRenderer):
 
 
 TABLE_FORMATS = ("csv", "jsonl", "parquet", "xlsx", "tex")
-#: What XML cannot hold, and what turns the direction of text.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LATEX = str.maketrans(
     {
         **{c: "\\" + c for c in "&%$#_{}"},
@@ -193,7 +180,7 @@ def _of_one_kind(cells: list[Any]) -> list[Any]:
 
 
 def _printable(value: Cell) -> Cell:
-    return _UNPRINTABLE.sub("", value) if isinstance(value, str) else value
+    return UNPRINTABLE.sub("", value) if isinstance(value, str) else value
 
 
 def _latex(value: Cell) -> str:

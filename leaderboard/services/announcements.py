@@ -5,17 +5,27 @@ Both are for everybody, so they hold what is public and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
 from leaderboard.enums import VersionState
-from leaderboard.models import Benchmark, Evaluation, Potential, Submission, Task
-from leaderboard.services.board_types import BoardRow, TaskRow
-from leaderboard.services.leaderboards import benchmark_board, task_board
+from leaderboard.models import (
+    Benchmark,
+    BenchmarkVersion,
+    Evaluation,
+    Potential,
+    Submission,
+    Task,
+    TaskVersion,
+)
+from leaderboard.services.board_places import Place
+from leaderboard.services.board_store import current_board
 from leaderboard.services.submissions import default_benchmark
+from leaderboard.services.task_board_store import current_task_board
 
 _N_NEWS = 50
 _EVERYBODY = AnonymousUser()
@@ -59,19 +69,25 @@ def _potential(slug: str) -> Subject | None:
     found = Potential.objects.filter(slug=slug, submissions__in=public).first()
     if found is None:
         return None
-    version = default_benchmark()
-    rows: Sequence[BoardRow] = ()
-    if version is not None:
-        rows = benchmark_board(version, user=_EVERYBODY).rows
-    own = [r for r in rows if r.submission.potential_id == found.pk and r.rank is not None]
-    best = min(own, key=lambda r: r.rank or 0, default=None)
-    n_ranked = sum(r.rank is not None for r in rows)
     return Subject(
         name=found.name,
         page=found.get_absolute_url(),
-        standing="not ranked" if best is None else f"{_rank(best)} of {n_ranked}",
+        standing=_standing(found),
         evaluations=_visible().filter(submission__potential=found),
     )
+
+
+def _standing(potential: Potential) -> str:
+    """Of its best version, on the board of the first page."""
+    version = default_benchmark()
+    if version is None:
+        return "not ranked"
+    board = current_board(version)
+    ranks = board.own.rank
+    for i in board.own.order.tolist():
+        if ranks[i] and board.entrants[i].slug == potential.slug:
+            return f"{_rank(Place(board, board.own, i))} of {int((ranks > 0).sum())}"
+    return "not ranked"
 
 
 def _task(slug: str) -> Subject | None:
@@ -82,7 +98,7 @@ def _task(slug: str) -> Subject | None:
     return Subject(
         name=found.name,
         page=found.get_absolute_url(),
-        standing=_leader(task_board(version, user=_EVERYBODY).rows),
+        standing=_leaders_of_task(version),
         evaluations=_visible().filter(task_version=version),
     )
 
@@ -96,19 +112,30 @@ def _benchmark(slug: str) -> Subject | None:
     return Subject(
         name=found.name,
         page=f"/benchmarks/{found.slug}/",
-        standing=_leader(benchmark_board(version, user=_EVERYBODY).rows),
+        standing=_leaders(version),
         evaluations=_visible().filter(task_version__in=tasks),
     )
 
 
-def _leader(rows: Sequence[TaskRow | BoardRow]) -> str:
-    first = [str(row.submission) for row in rows if row.rank == 1]
+def _leaders_of_task(version: TaskVersion) -> str:
+    board = current_task_board(version)
+    return _first(board.entrants[i].title for i in np.flatnonzero(board.matrix.rank == 1).tolist())
+
+
+def _leaders(version: BenchmarkVersion) -> str:
+    board = current_board(version)
+    order = board.own.order[board.own.rank[board.own.order] == 1]
+    return _first(board.matrix.names[i] for i in order.tolist())
+
+
+def _first(names: Iterable[str]) -> str:
+    first = list(names)
     if not first:
         return "nobody ranked yet"
     return f"1st: {first[0]}" + (f" and {len(first) - 1} more" if len(first) > 1 else "")
 
 
-def _rank(row: BoardRow) -> str:
+def _rank(row: Place) -> str:
     """The rank, with its interval where that says more."""
     if row.rank_low is None or row.rank_low == row.rank_high:
         return f"rank {row.rank}"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from leaderboard.models import Evaluation, Submission
-from leaderboard.services.board_matrix import described
+from leaderboard.models import Submission
 from leaderboard.services.licences import is_open
 
 
@@ -28,12 +27,8 @@ class BoardFilter:
     #: Somewhere in name, version, architecture, licence, training sets or level of theory.
     text: str = ""
 
-    def accepts(self, submission: Submission, evaluations: Iterable[Evaluation]) -> bool:
-        """Of one row: its submission, and the evaluations in its cells."""
-        return self.accepts_row(submission, (described(e) for e in evaluations))
-
     def accepts_row(self, submission: Submission, hardware: Iterable[str]) -> bool:
-        """The same, with the descriptions of what its cells were evaluated on."""
+        """Of one row: its submission, and what its cells were evaluated on, described."""
         potential = submission.potential
         return (
             self._has_elements(submission)
@@ -65,6 +60,9 @@ class BoardFilter:
         """Whether a cell was evaluated on hardware whose description holds the text."""
         wanted = self.hardware.casefold()
         return not wanted or any(wanted in text.casefold() for text in hardware)
+
+
+EVERY_ROW = BoardFilter()
 
 
 def _is_among(wanted: str, found: Iterable[str]) -> bool:

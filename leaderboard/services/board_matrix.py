@@ -27,6 +27,7 @@ IntArray = npt.NDArray[np.int32]
 #: Code of a state in ``Matrix.state``; 0 where there is no evaluation.
 STATES = ("", *EvaluationState.values)
 _SUCCEEDED = STATES.index(EvaluationState.SUCCEEDED)
+_NOTHING = "No task counts: all have the weight zero."
 _PRIVATE = "Private: seen by its owner alone, and not ranked."
 
 
@@ -170,13 +171,14 @@ def ranked(
     weights: Mapping[str, float],
     replicates: Mapping[str, npt.NDArray[np.float32]],
 ) -> Ranking:
-    """Who stands where when each category weighs so much; ValueError when nothing counts.
+    """Who stands where when each category weighs so much; nobody when nothing counts.
 
     ``replicates`` are those of each category's score, shape (rows, n); NaN where a row has none.
     """
     tasks = [ranking.Weighted(e.category, e.weight, weights[e.category]) for e in entries]
-    if not tasks:
-        return _standings(matrix, np.zeros(0), np.zeros((0, 0)), [], "")
+    if not any(task.weight > 0 and task.category_weight > 0 for task in tasks):
+        n = len(matrix.names)
+        return _standings(matrix, np.full(n, np.nan), np.zeros((n, 0)), [_NOTHING] * n, "")
     shares = np.array(ranking.shares_of(tasks))
     overall = np.zeros(len(matrix.names))
     for j in np.flatnonzero(shares):

@@ -13,18 +13,17 @@ import numpy as np
 from leaderboard.enums import EvaluationState
 from leaderboard.models import BenchmarkTask, BenchmarkVersion, Evaluation, Submission
 from leaderboard.services.board_entrants import Entrant
-from leaderboard.services.board_filters import BoardFilter
+from leaderboard.services.board_filters import EVERY_ROW, BoardFilter
 from leaderboard.services.board_matrix import STATES, Ranking, described
 from leaderboard.services.board_store import StoredBoard, private_board, ranking_of
-from leaderboard.services.board_types import Category
+from leaderboard.services.board_types import Category, Cell
 from leaderboard.services.json_values import finite
-from leaderboard.services.leaderboards import categories_of, shares_of
+from leaderboard.services.leaderboards import categories_of, has_theory_mismatch, shares_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
 LIVE = (STATES.index(EvaluationState.QUEUED), STATES.index(EvaluationState.RUNNING))
-EVERY_ROW = BoardFilter()
 
 
 @dataclass(frozen=True)
@@ -99,6 +98,30 @@ class Place:
         if not self.board.matrix.state[self.index, column]:
             return None
         return uuid.UUID(bytes=self.board.matrix.evaluation[self.index, column].tobytes())
+
+    def cell(self, column: int) -> Cell:
+        """On the task in this place of the board; the evaluation itself is not looked up."""
+        matrix, i, j = self.board.matrix, self.index, column
+        version = self.board.entries[j].task_version
+        state = int(matrix.state[i, j])
+        if not state:
+            return Cell()
+        return Cell(
+            score=self.score(j),
+            low=finite(float(matrix.low[i, j])),
+            high=finite(float(matrix.high[i, j])),
+            rank=int(matrix.rank[i, j]) or None,
+            state=STATES[state],
+            coverage=finite(float(matrix.coverage[i, j])),
+            why_not_ranked=matrix.sentences[matrix.why[i, j]],
+            theory_mismatch=has_theory_mismatch(self.submission, version),
+            hardware=matrix.hardware_keys[matrix.hardware[i, j]],
+        )
+
+    @property
+    def cells(self) -> dict[int, Cell]:
+        """By primary key of the task version."""
+        return {e.task_version_id: self.cell(j) for j, e in enumerate(self.board.entries)}
 
     def score(self, column: int) -> float | None:
         return finite(float(self.board.matrix.score[self.index, column]))

@@ -17,9 +17,13 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from evaluator.catalog import METRICS, Direction
 from leaderboard.models import Evaluation
-from leaderboard.services.board_types import BenchmarkBoard, BoardRow
+from leaderboard.services.board_places import Place
+from leaderboard.services.board_store import StoredBoard
 
 MIN_OTHERS = 3
 _OFF_BY = 0.05
@@ -43,9 +47,11 @@ class Judgement:
 
 
 def judgement(
-    board: BenchmarkBoard | None, row: BoardRow | None, evaluations: Iterable[Evaluation]
+    board: StoredBoard | None, row: Place | None, evaluations: Iterable[Evaluation]
 ) -> Judgement:
-    """``evaluations`` are those of the row's submission, with their scores prefetched."""
+    """Of a row of the board, or of the reader's own; ``evaluations`` are those of its submission,
+    with their scores prefetched.
+    """
     strengths, weaknesses, n_compared = _against_others(board, row)
     for evaluation in evaluations:
         weaknesses += [*_off_one(evaluation), *_failed(evaluation)]
@@ -55,16 +61,19 @@ def judgement(
 
 
 def _against_others(
-    board: BenchmarkBoard | None, row: BoardRow | None
+    board: StoredBoard | None, row: Place | None
 ) -> tuple[list[Remark], list[Remark], int]:
     strengths: list[Remark] = []
     weaknesses: list[Remark] = []
     n_compared = 0
     if board is None or row is None:
         return strengths, weaknesses, n_compared
-    for entry in board.entries:
-        cell = row.cells[entry.task_version_id]
-        others = _others(board, row, entry.task_version_id, cell.hardware)
+    is_other = np.array(
+        [not e.is_baseline and e.slug != row.entrant.slug for e in board.entrants], bool
+    )
+    for j, entry in enumerate(board.entries):
+        cell = row.cell(j)
+        others = _others(board, is_other, j, cell.hardware)
         if cell.score is None or cell.low is None or cell.high is None or len(others) < MIN_OTHERS:
             continue
         n_compared += 1
@@ -81,17 +90,15 @@ def _against_others(
     return strengths, weaknesses, n_compared
 
 
-def _others(board: BenchmarkBoard, row: BoardRow, task: int, hardware: str) -> list[float]:
+def _others(
+    board: StoredBoard, is_other: npt.NDArray[np.bool_], j: int, hardware: str
+) -> list[float]:
     """Scores of the other trained potentials that are ranked on the task."""
-    return [
-        cell.score
-        for other in board.rows
-        if other.submission.potential_id != row.submission.potential_id
-        and not other.submission.potential.is_baseline
-        and (cell := other.cells[task]).score is not None
-        and cell.rank is not None
-        and cell.hardware == hardware
-    ]
+    matrix = board.matrix
+    is_same = np.array([key == hardware for key in matrix.hardware_keys], bool)
+    chosen = is_other & (matrix.rank[:, j] > 0) & is_same[matrix.hardware[:, j]]
+    found: list[float] = matrix.score[chosen, j].tolist()
+    return found
 
 
 def _off_one(evaluation: Evaluation) -> Iterable[Remark]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -13,6 +13,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.models import Evaluation, Submission, TaskVersion
 from leaderboard.services.board_entrants import Entrant
+from leaderboard.services.board_filters import EVERY_ROW, BoardFilter
 from leaderboard.services.board_hardware import by_frequency
 from leaderboard.services.board_types import MetricScore
 from leaderboard.services.json_values import finite
@@ -55,15 +56,14 @@ class TaskPlace:
     @cached_property
     def evaluation(self) -> Evaluation:
         """As far as it is known here; not to be saved."""
-        matrix, i = self.board.matrix, self.index
         return Evaluation(
             id=self.evaluation_id,
             submission=self.submission,
             task_version=self.board.task_version,
             state=EvaluationState.SUCCEEDED,
-            n_systems=int(matrix.n_systems[i]),
-            wall_time_s=finite(float(matrix.wall_time_s[i])),
-            hardware_key=matrix.hardware[i],
+            n_systems=self.n_systems,
+            wall_time_s=self.wall_time_s,
+            hardware_key=self.hardware,
         )
 
     @property
@@ -99,6 +99,14 @@ class TaskPlace:
         return int(self.board.matrix.n_failed[self.index])
 
     @property
+    def n_systems(self) -> int:
+        return int(self.board.matrix.n_systems[self.index])
+
+    @property
+    def wall_time_s(self) -> float | None:
+        return finite(float(self.board.matrix.wall_time_s[self.index]))
+
+    @property
     def is_ranked(self) -> bool:
         return not self.board.matrix.why[self.index]
 
@@ -113,6 +121,11 @@ class TaskPlace:
     @property
     def hardware(self) -> str:
         return self.board.matrix.hardware[self.index]
+
+    @property
+    def worker(self) -> str:
+        """What evaluated it, as a filter by hardware looks through it."""
+        return self.board.matrix.worker[self.index]
 
     @property
     def tied_with_previous(self) -> bool:
@@ -175,6 +188,13 @@ def task_view(
     evaluations = on_boards(user).filter(task_version=task_version).defer("replicates", "summary")
     pending, failed = unfinished(evaluations.exclude(state=EvaluationState.SUCCEEDED))
     return replace(view, pending=pending, failed=failed)
+
+
+def wanted_rows(rows: Sequence[TaskPlace], wanted: BoardFilter) -> list[TaskPlace]:
+    """Those that a reader wants to see; ranks stay those of the whole board."""
+    if wanted == EVERY_ROW:
+        return list(rows)
+    return [row for row in rows if wanted.accepts_row(row.submission, [row.worker])]
 
 
 def _private(task_version: TaskVersion, user: User | AnonymousUser) -> StoredTaskBoard | None:

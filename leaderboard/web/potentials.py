@@ -19,10 +19,11 @@ from leaderboard.charts.families import Judged, evaluation_charts
 from leaderboard.charts.periodic import PeriodicTable, periodic_table
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Potential, Submission, SystemResult, permissions
+from leaderboard.services.board_places import BoardView, Place, view_for
+from leaderboard.services.board_store import current_board
 from leaderboard.services.element_errors import QUANTITIES, ElementError, element_errors
 from leaderboard.services.grades import grades
 from leaderboard.services.judgements import judgement
-from leaderboard.services.leaderboards import BenchmarkBoard, BoardRow, benchmark_board
 from leaderboard.services.submissions import default_benchmark
 from leaderboard.web.potential_words import bibtex, loading
 from leaderboard.web.systems import systems_at
@@ -38,7 +39,7 @@ class VersionCard:
     """One version of a potential with all that was measured on it."""
 
     submission: Submission
-    row: BoardRow | None
+    row: Place | None
     evaluations: list[Evaluation]
 
 
@@ -73,7 +74,7 @@ def potential(request: HttpRequest, slug: str) -> HttpResponse:
         .order_by("-created_at")
     )
     version = default_benchmark()
-    board = benchmark_board(version, user=request.user) if version else None
+    board = view_for(current_board(version), request.user) if version else None
     cards = _cards(submissions, board)
     card = _telling(cards)
     return render(
@@ -82,7 +83,7 @@ def potential(request: HttpRequest, slug: str) -> HttpResponse:
         {
             "potential": found,
             "board": board,
-            "n_ranked": sum(row.rank is not None for row in board.rows) if board else 0,
+            "n_ranked": int((board.ranking.rank > 0).sum()) if board else 0,
             "cards": cards,
             "card": card,
             "kinds": CALCULATOR_KINDS,
@@ -106,11 +107,11 @@ def _done(card: VersionCard) -> list[Evaluation]:
     return [e for e in card.evaluations if e.state == EvaluationState.SUCCEEDED]
 
 
-def _in_full(card: VersionCard, board: BenchmarkBoard | None) -> dict[str, Any]:
+def _in_full(card: VersionCard, board: BoardView | None) -> dict[str, Any]:
     done = _done(card)
     charts = _speed_charts(card.submission, done)
     return {
-        "judgement": judgement(board, card.row, done),
+        "judgement": judgement(board.board if board else None, card.row, done),
         "elements": _elements(done),
         "grades": grades(done) if done else [],
         "failures": _failures(done),
@@ -177,8 +178,8 @@ def _shown(prefix: str, user: User | AnonymousUser) -> Q:
     return Q(**{f"{prefix}pk__in": visible.values("pk")})
 
 
-def _cards(submissions: list[Submission], board: BenchmarkBoard | None) -> list[VersionCard]:
-    rows = {row.submission: row for row in board.rows} if board else {}
+def _cards(submissions: list[Submission], board: BoardView | None) -> list[VersionCard]:
+    rows = {row.entrant.submission: row for row in board.rows} if board else {}
     evaluations: dict[object, list[Evaluation]] = {s.pk: [] for s in submissions}
     by_pk = {s.pk: s for s in submissions}
     found = (
@@ -192,6 +193,6 @@ def _cards(submissions: list[Submission], board: BenchmarkBoard | None) -> list[
         evaluation.submission = by_pk[evaluation.submission_id]
         evaluations[evaluation.submission_id].append(evaluation)
     return [
-        VersionCard(submission=s, row=rows.get(s), evaluations=evaluations[s.pk])
+        VersionCard(submission=s, row=rows.get(str(s.pk)), evaluations=evaluations[s.pk])
         for s in submissions
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -51,14 +52,18 @@ def chosen_rows(rows: Sequence[TaskPlace], names: Sequence[str]) -> tuple[list[T
     Without a known name the best few and the best baseline.
     """
     wanted = {name.strip() for name in names} - {""}
+    if not wanted:
+        return _best(rows), ""
     chosen = [row for row in rows if {row.entrant.key, row.entrant.title} & wanted]
     known = {name for row in chosen for name in (row.entrant.key, row.entrant.title)}
     unknown = min(wanted - known, default="")
-    if chosen:
-        return chosen[:MAX_SERIES], unknown
-    trained = [row for row in rows if not row.entrant.is_baseline]
-    baselines = [row for row in rows if row.entrant.is_baseline]
-    return [*trained[:_DRAWN_AT_FIRST], *baselines[:1]], unknown
+    return chosen[:MAX_SERIES] or _best(rows), unknown
+
+
+def _best(rows: Sequence[TaskPlace]) -> list[TaskPlace]:
+    trained = (row for row in rows if not row.entrant.is_baseline)
+    baselines = (row for row in rows if row.entrant.is_baseline)
+    return [*islice(trained, _DRAWN_AT_FIRST), *islice(baselines, 1)]
 
 
 def label_of(row: TaskPlace) -> str:

@@ -42,7 +42,7 @@ def _headings(above: TaskPlace | None, row: TaskPlace) -> Iterator[str]:
 
 
 def _row(row: TaskPlace, keys: Sequence[tuple[str, int, bool]], theory: str) -> Iterator[str]:
-    entrant, evaluation, metrics = row.entrant, row.evaluation, row.metrics
+    entrant, metrics = row.entrant, row.metrics
     mismatch = why = ""
     if row.theory_mismatch:
         mismatch = (
@@ -54,7 +54,8 @@ def _row(row: TaskPlace, keys: Sequence[tuple[str, int, bool]], theory: str) -> 
     yield (
         f'<tr><th scope="row" class="pinned"><div class="who"><span class="rank">{rank_html(row)}'
         f'</span><span><span class="name">{name_html(entrant)}</span>{mismatch}{why}</span></div>'
-        f'</th><td class="number cell {heat(row.score)}"><a href="/evaluations/{evaluation.pk}/">'
+        f'</th><td class="number cell {heat(row.score)}">'
+        f'<a href="/evaluations/{row.evaluation_id}/">'
         f'<span class="value">{number(row.score, 3)}</span>'
         f"{interval_bar(row.score, row.low, row.high)}</a></td>"
     )
@@ -62,10 +63,10 @@ def _row(row: TaskPlace, keys: Sequence[tuple[str, int, bool]], theory: str) -> 
         yield _metric(metrics, key, digits, is_scored=is_scored)
     bad = " bad-text" if row.n_failed else ""
     yield (
-        f'<td class="number">{evaluation.n_systems}</td>'
+        f'<td class="number">{row.n_systems}</td>'
         f'<td class="number{bad}">{row.n_failed}</td>'
         f'<td class="number">{percent(row.coverage)}</td>'
-        f'<td class="number">{number(evaluation.wall_time_s, 1)}</td></tr>\n'
+        f'<td class="number">{number(row.wall_time_s, 1)}</td></tr>\n'
     )
 
 

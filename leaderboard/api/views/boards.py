@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from evaluator.catalog import METRICS
+from leaderboard.api.board_rows import Links, board_rows, cells_of, task_rows
 from leaderboard.api.query import (
     BenchmarkBoardQuery,
     BoardQuery,
@@ -30,10 +30,12 @@ from leaderboard.api.serializers.fields import Record
 from leaderboard.api.tables import Cell, LaTeXRenderer, Table, is_table, tables, with_unit
 from leaderboard.api.views.base import TABLES_TOO, described, one, user_of
 from leaderboard.api.views.tasks import shown_benchmark_versions, shown_task_versions
-from leaderboard.models import BenchmarkVersion, Evaluation, TaskVersion
+from leaderboard.models import BenchmarkVersion, TaskVersion
 from leaderboard.services import leaderboards as service
-from leaderboard.services.board_changes import changes
-from leaderboard.services.leaderboards import BenchmarkBoard, BoardRow, TaskBoard, TaskRow
+from leaderboard.services.board_changes import Change, changes, changes_of_boards
+from leaderboard.services.board_places import BoardView, Place, view_for
+from leaderboard.services.board_store import board_at, part_of_board, past_board
+from leaderboard.services.task_board_places import TaskPlace, task_view, wanted_rows
 
 _STANDING = (
     *("rank", "rank_low", "rank_high", "is_ranked", "why_not_ranked"),
@@ -53,15 +55,16 @@ class TaskLeaderboard(APIView):
     def get(self, request: Request, slug: str) -> Response:
         query = read_query(request, BoardQuery)
         version = _task_version(slug, query)
-        wanted = board_filter(query)
-        board = service.task_board(version, user=user_of(request), as_of=query.get("as_of"))
-        rows = [r for r in board.rows if wanted.accepts(r.submission, [r.evaluation])]
-        board = replace(board, rows=rows)
+        board = task_view(version, user_of(request), query.get("as_of"))
+        rows = wanted_rows(board.rows, board_filter(query))
         for evaluation in chain(board.pending, board.failed):
             evaluation.task_version = version
         if is_table(request):
-            return task_table(board).response(request)
-        return _snapshot(request, TaskBoardRecord, board, version.number, query)
+            return task_table(version, rows).response(request)
+        told = {"task_version": version, "pending": board.pending, "failed": board.failed}
+        return _snapshot(
+            request, TaskBoardRecord, told, task_rows(rows, Links(request)), version.number, query
+        )
 
 
 class TaskDiff(APIView):
@@ -75,7 +78,8 @@ class TaskDiff(APIView):
         query, moments = _moments(request)
         version = _task_version(slug, {**query, "as_of": moments[1]})
         boards = [service.task_board(version, user=user_of(request), as_of=m) for m in moments]
-        return _diff(request, version.number, moments, [board.rows for board in boards])
+        found = changes(boards[0].rows, boards[1].rows)
+        return _diff(request, version.number, moments, found)
 
 
 class Leaderboard(APIView):
@@ -90,20 +94,29 @@ class Leaderboard(APIView):
     def get(self, request: Request, slug: str) -> Response:
         query = read_query(request, BenchmarkBoardQuery, service.WEIGHT_PREFIX)
         version = _benchmark_version(slug, query)
-        wanted = board_filter(query)
-        board = service.benchmark_board(
-            version,
-            user=user_of(request),
-            weights=service.weights_from_query(request.query_params.dict()),
-            category=query.get("category"),
-            as_of=query.get("as_of"),
-        )
-        rows = [r for r in board.rows if wanted.accepts(r.submission, _evaluations(r))]
-        board = replace(board, rows=rows)
+        weights = service.weights_from_query(request.query_params.dict())
+        board = board_at(version, query.get("as_of"))
+        if "category" in query:
+            board = part_of_board(board, query["category"])
+        view = view_for(board, user_of(request), weights, board_filter(query))
         if is_table(request):
             is_latex = request.accepted_renderer.format == LaTeXRenderer.format
-            return (printed_table if is_latex else benchmark_table)(board).response(request)
-        return _snapshot(request, BenchmarkBoardRecord, board, version.number, query)
+            return (printed_table if is_latex else benchmark_table)(view).response(request)
+        told = {
+            "benchmark_version": version,
+            "categories": view.categories,
+            "entries": view.entries,
+            "hardware": view.hardware,
+            "shares": view.shares,
+        }
+        return _snapshot(
+            request,
+            BenchmarkBoardRecord,
+            told,
+            board_rows(view, Links(request)),
+            version.number,
+            query,
+        )
 
 
 class LeaderboardDiff(APIView):
@@ -116,8 +129,9 @@ class LeaderboardDiff(APIView):
     def get(self, request: Request, slug: str) -> Response:
         query, moments = _moments(request)
         version = _benchmark_version(slug, {**query, "as_of": moments[1]})
-        boards = [service.benchmark_board(version, user=user_of(request), as_of=m) for m in moments]
-        return _diff(request, version.number, moments, [board.rows for board in boards])
+        boards = [past_board(version, moment) for moment in moments]
+        found = changes_of_boards(*((board, board.own) for board in boards))
+        return _diff(request, version.number, moments, found)
 
 
 def _task_version(slug: str, query: dict[str, Any]) -> TaskVersion:
@@ -129,7 +143,8 @@ def _task_version(slug: str, query: dict[str, Any]) -> TaskVersion:
 
 
 def _benchmark_version(slug: str, query: dict[str, Any]) -> BenchmarkVersion:
-    rows = _published_by(shown_benchmark_versions().filter(benchmark__slug=slug), query)
+    shown = shown_benchmark_versions().prefetch_related(None)  # the board has the tasks
+    rows = _published_by(shown.filter(benchmark__slug=slug), query)
     found: BenchmarkVersion = one(rows, f"board of benchmark {slug!r}")
     return found
 
@@ -143,24 +158,21 @@ def _published_by(rows: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
     return rows.order_by("state", "-number")  # "published" comes before "retired"
 
 
-def _evaluations(row: BoardRow) -> list[Evaluation]:
-    return [cell.evaluation for cell in row.cells.values() if cell.evaluation is not None]
-
-
 def _snapshot(
     request: Request,
     record: type[Record],
-    board: TaskBoard | BenchmarkBoard,
+    told: dict[str, Any],
+    rows: Sequence[dict[str, Any]],
     number: int,
     query: dict[str, Any],
 ) -> Response:
     as_of = query.get("as_of")
-    context = {"request": request, "board": board}
-    told = SimpleNamespace(**vars(board), as_of=as_of, permanent_url=None)
+    board = SimpleNamespace(**told, rows=[], as_of=as_of, permanent_url=None)
     if as_of is not None:
         kept = {**request.query_params.dict(), "version": number, "as_of": as_of.isoformat()}
-        told.permanent_url = request.build_absolute_uri(f"{request.path}?{urlencode(kept)}")
-    return Response(record(told, context=context).data)
+        board.permanent_url = request.build_absolute_uri(f"{request.path}?{urlencode(kept)}")
+    answer = record(board, context={"request": request, "board": board}).data
+    return Response({**answer, "rows": rows})
 
 
 def _moments(request: Request) -> tuple[dict[str, Any], list[datetime]]:
@@ -172,23 +184,15 @@ def _moments(request: Request) -> tuple[dict[str, Any], list[datetime]]:
 
 
 def _diff(
-    request: Request,
-    number: int,
-    moments: Sequence[datetime],
-    rows: Sequence[Sequence[TaskRow | BoardRow]],
+    request: Request, number: int, moments: Sequence[datetime], found: Sequence[Change]
 ) -> Response:
-    found = {
-        "version": number,
-        "since": moments[0],
-        "until": moments[1],
-        "changes": changes(rows[0], rows[1]),
-    }
-    return Response(DiffRecord(found, context={"request": request}).data)
+    told = {"version": number, "since": moments[0], "until": moments[1], "changes": found}
+    return Response(DiffRecord(told, context={"request": request}).data)
 
 
-def task_table(board: TaskBoard) -> Table:
+def task_table(version: TaskVersion, rows: Sequence[TaskPlace]) -> Table:
     """Every metric's value, interval, n and n_failed; headings carry units from the catalog."""
-    keys = _metrics_of(board)
+    keys = _metrics_of(version, rows)
     headings = [
         heading
         for key in keys
@@ -199,7 +203,6 @@ def task_table(board: TaskBoard) -> Table:
             *(f"{key}_score", f"{key}_n", f"{key}_n_failed"),
         )
     ]
-    version = board.task_version
     return Table(
         filename=f"{version.task.slug}-v{version.number}",
         columns=[
@@ -208,15 +211,15 @@ def task_table(board: TaskBoard) -> Table:
             *("theory_mismatch", "hardware"),
             *headings,
         ],
-        rows=[[*_standing(row), *_task_cells(row, keys)] for row in board.rows],
+        rows=[[*_standing(row), *_task_cells(row, keys)] for row in rows],
     )
 
 
-def benchmark_table(board: BenchmarkBoard) -> Table:
+def benchmark_table(view: BoardView) -> Table:
     """The overall score and each task's score, interval, coverage and state."""
-    slugs = [entry.task_version.task.slug for entry in board.entries]
+    slugs = [entry.task_version.task.slug for entry in view.entries]
     parts = ("score", "score_low", "score_high", "coverage", "state")
-    version = board.benchmark_version
+    version = view.benchmark_version
     return Table(
         filename=f"{version.benchmark.slug}-v{version.number}",
         columns=[
@@ -228,58 +231,55 @@ def benchmark_table(board: BenchmarkBoard) -> Table:
             [
                 *_standing(row),
                 *(row.overall, row.low, row.high),
-                *chain.from_iterable(
-                    (c.score, c.low, c.high, c.coverage, c.state)
-                    for c in (row.cells[entry.task_version_id] for entry in board.entries)
-                ),
+                *chain.from_iterable(zip(c.score, c.low, c.high, c.coverage, c.state, strict=True)),
             ]
-            for row in board.rows
+            for row, c in cells_of(view.rows)
         ],
     )
 
 
-def printed_table(board: BenchmarkBoard) -> Table:
+def printed_table(view: BoardView) -> Table:
     """What fits on paper: ranks with their intervals, the overall score and those of the tasks."""
-    version = board.benchmark_version
+    version = view.benchmark_version
     return Table(
         filename=f"{version.benchmark.slug}-v{version.number}",
         columns=[
             *("Rank", "Interval", "Potential", "Level of theory", "Overall"),
-            *(entry.task_version.task.name for entry in board.entries),
+            *(entry.task_version.task.name for entry in view.entries),
         ],
         rows=[
             [
                 row.rank,
                 None if row.rank_low is None else f"{row.rank_low}–{row.rank_high}",
-                str(row.submission),
-                row.submission.potential.level_of_theory,
+                row.entrant.title,
+                row.entrant.level_of_theory,
                 row.overall,
-                *(row.cells[entry.task_version_id].score for entry in board.entries),
+                *c.score,
             ]
-            for row in board.rows
+            for row, c in cells_of(view.rows)
         ],
     )
 
 
-def _metrics_of(board: TaskBoard) -> list[str]:
+def _metrics_of(version: TaskVersion, rows: Sequence[TaskPlace]) -> list[str]:
     """The task's scored metrics first, then whatever else was measured, in catalog order."""
-    scored = [metric.key for metric in board.task_version.scored_metrics()]
-    measured = {key for row in board.rows for key in row.metrics}
+    scored = [metric.key for metric in version.scored_metrics()]
+    measured = {key for row in rows for key in row.metrics}
     return scored + [key for key in METRICS if key in measured and key not in scored]
 
 
-def _standing(row: TaskRow | BoardRow) -> Sequence[Cell]:
-    submission, potential = row.submission, row.submission.potential
+def _standing(row: TaskPlace | Place) -> Sequence[Cell]:
+    entrant = row.entrant
     return (
         *(row.rank, row.rank_low, row.rank_high, row.is_ranked, row.why_not_ranked),
-        *(potential.slug, potential.name, submission.version, str(submission.pk)),
-        *(potential.level_of_theory, potential.is_baseline),
+        *(entrant.slug, entrant.name, entrant.version, entrant.submission),
+        *(entrant.level_of_theory, entrant.is_baseline),
     )
 
 
-def _task_cells(row: TaskRow, keys: Sequence[str]) -> list[Cell]:
+def _task_cells(row: TaskPlace, keys: Sequence[str]) -> list[Cell]:
     cells: list[Cell] = [
-        *(str(row.evaluation.pk), row.score, row.low, row.high, row.coverage, row.n_failed),
+        *(str(row.evaluation_id), row.score, row.low, row.high, row.coverage, row.n_failed),
         *(row.theory_mismatch, row.hardware),
     ]
     for key in keys:

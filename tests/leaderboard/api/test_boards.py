@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from leaderboard.services import kept
 from tests.leaderboard import factories
 from tests.leaderboard.api.world import World, ended_evaluation, make_world
 
@@ -248,8 +249,18 @@ def test_boards_take_a_constant_number_of_queries(
         submission = factories.submission()
         ended_evaluation(submission, first)
         factories.evaluation(submission, second)
-    with django_assert_num_queries(4):  # the throttle, the task, evaluations, scores
-        stranger.get(f"/api/v1/tasks/{first.task.slug}/leaderboard/")
-    # The throttle, the version, its entries, these with references, rows, their replicates.
-    with django_assert_num_queries(6):
-        stranger.get(f"/api/v1/leaderboards/{benchmark.benchmark.slug}/")
+    addresses = (
+        f"/api/v1/tasks/{first.task.slug}/leaderboard/",
+        f"/api/v1/leaderboards/{benchmark.benchmark.slug}/",
+    )
+    for address in addresses:
+        stranger.get(address)
+    with django_assert_num_queries(4):  # the throttle, the task, the stamp, what is not done
+        stranger.get(addresses[0])
+    with django_assert_num_queries(4):  # the throttle, the version, the stamp, what is running
+        stranger.get(addresses[1])
+    kept.forget()
+    with django_assert_num_queries(5):
+        stranger.get(addresses[0])
+    with django_assert_num_queries(6):  # also the tasks, and the stored board
+        stranger.get(addresses[1])

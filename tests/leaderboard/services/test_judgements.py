@@ -8,9 +8,10 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 
 from leaderboard import models
+from leaderboard.services.board_places import view_for
+from leaderboard.services.board_store import current_board
 from leaderboard.services.grades import grades
 from leaderboard.services.judgements import Judgement, judgement
-from leaderboard.services.leaderboards import benchmark_board
 from tests.leaderboard import factories
 
 pytestmark = pytest.mark.django_db
@@ -26,8 +27,9 @@ def judged(own: float, *others: float, spread: float = 0.02, **fields: Any) -> J
             submission, task, score=score, score_low=score - spread, score_high=score + spread,
             replicates=40 * replicates, n_systems=20, **(fields if submission == ours else {}),
         )  # fmt: skip
-    board = benchmark_board(benchmark, user=AnonymousUser())
-    row = next(row for row in board.rows if row.submission == ours)
+    board = current_board(benchmark)
+    rows = view_for(board, AnonymousUser()).rows
+    row = next(row for row in rows if row.submission == ours)
     return judgement(board, row, ours.evaluations.prefetch_related("scores"))
 
 

@@ -1,0 +1,163 @@
+"""Rows of boards as plain values: serializers would take seconds for thirty thousand cells.
+
+What is written here is what ``serializers/boards.py`` documents; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.reverse import reverse
+
+from leaderboard.services.board_entrants import Entrant
+from leaderboard.services.board_matrix import STATES
+from leaderboard.services.board_places import LIVE, BoardView, Place, live_states
+from leaderboard.services.board_types import MISSING
+from leaderboard.services.leaderboards import levels_of
+from leaderboard.services.task_board_places import TaskPlace
+
+_ANY_ID, _ANY_SLUG = str(uuid.UUID(int=0)), "a"
+
+
+class Links:
+    """Addresses in the API, made without asking for each how addresses are made."""
+
+    def __init__(self, request: Request) -> None:
+        self._evaluation = self._around(request, "evaluation", _ANY_ID)
+        self._submission = self._around(request, "submission", _ANY_ID)
+        self._potential = self._around(request, "potential", _ANY_SLUG)
+
+    @staticmethod
+    def _around(request: Request, name: str, key: str) -> tuple[str, str]:
+        before, _, after = reverse(f"api:{name}", args=[key], request=request).rpartition(key)
+        return before, after
+
+    def evaluation(self, pk: str) -> str:
+        return pk.join(self._evaluation)
+
+    def submission(self, entrant: Entrant) -> dict[str, Any]:
+        return {
+            "id": entrant.submission,
+            "url": entrant.submission.join(self._submission),
+            "version": entrant.version,
+            "potential": {
+                "slug": entrant.slug,
+                "name": entrant.name,
+                "url": entrant.slug.join(self._potential),
+                "level_of_theory": entrant.level_of_theory,
+                "is_baseline": entrant.is_baseline,
+            },
+        }
+
+
+class CellValues:
+    """The cells of one row, each a list over the board's tasks; None where there is nothing."""
+
+    def __init__(self, place: Place, live: dict[uuid.UUID, str]) -> None:
+        matrix, i = place.board.matrix, place.index
+        codes = matrix.state[i].tolist()
+        self.score, self.low, self.high, self.coverage = (
+            [None if v != v else v for v in array[i].tolist()]
+            for array in (matrix.score, matrix.low, matrix.high, matrix.coverage)
+        )
+        self.rank = [n or None for n in matrix.rank[i].tolist()]
+        self.why = [matrix.sentences[k] for k in matrix.why[i].tolist()]
+        self.hardware = [matrix.hardware_keys[k] for k in matrix.hardware[i].tolist()]
+        ids = matrix.evaluation[i].tobytes()
+        self.evaluation = [
+            str(uuid.UUID(bytes=ids[16 * j : 16 * j + 16])) if code else None
+            for j, code in enumerate(codes)
+        ]
+        self.state = [
+            live.get(uuid.UUID(pk), STATES[code])
+            if pk and code in LIVE
+            else STATES[code] or MISSING
+            for pk, code in zip(self.evaluation, codes, strict=True)
+        ]
+        levels = levels_of(place.entrant.level_of_theory)
+        self.theory_mismatch = [
+            bool(code and levels and theirs) and levels.isdisjoint(theirs)
+            for code, theirs in zip(codes, _levels(place), strict=True)
+        ]
+
+
+def _levels(place: Place) -> list[set[str]]:
+    kept: list[set[str]] | None = place.board.kept.get("levels of references")
+    if kept is not None:
+        return kept
+    sets = [entry.task_version.reference_set for entry in place.board.entries]
+    found = [levels_of(s.level_of_theory if s else "") for s in sets]
+    return place.board.kept.put("levels of references", found)
+
+
+def cells_of(rows: Sequence[Place]) -> Iterator[tuple[Place, CellValues]]:
+    """Each row with its cells; what runs is looked up once for all of them."""
+    live = live_states(rows)
+    for place in rows:
+        yield place, CellValues(place, live)
+
+
+def board_rows(view: BoardView, links: Links) -> list[dict[str, Any]]:
+    """As ``BoardRowRecord``."""
+    tasks = [(e.task_version.task.slug, e.task_version.number) for e in view.entries]
+    return [
+        {
+            **_standing(place, links),
+            "overall": place.overall,
+            "overall_low": place.low,
+            "overall_high": place.high,
+            "tasks": [
+                {
+                    "task": slug,
+                    "version": number,
+                    "state": cells.state[j],
+                    "score": cells.score[j],
+                    "score_low": cells.low[j],
+                    "score_high": cells.high[j],
+                    "rank": cells.rank[j],
+                    "coverage": cells.coverage[j],
+                    "theory_mismatch": cells.theory_mismatch[j],
+                    "why_not_ranked": cells.why[j],
+                    "hardware": cells.hardware[j],
+                    "evaluation": pk and links.evaluation(pk),
+                }
+                for j, ((slug, number), pk) in enumerate(zip(tasks, cells.evaluation, strict=True))
+            ],
+        }
+        for place, cells in cells_of(view.rows)
+    ]
+
+
+def task_rows(rows: Iterable[TaskPlace], links: Links) -> list[dict[str, Any]]:
+    """As ``TaskBoardRowRecord``."""
+    return [
+        {
+            **_standing(place, links),
+            "evaluation": links.evaluation(str(place.evaluation_id)),
+            "score": place.score,
+            "score_low": place.low,
+            "score_high": place.high,
+            "coverage": place.coverage,
+            "n_failed": place.n_failed,
+            "theory_mismatch": place.theory_mismatch,
+            "hardware": place.hardware,
+            "metrics": {key: found._asdict() for key, found in place.metrics.items()},
+        }
+        for place in rows
+    ]
+
+
+def _standing(place: Place | TaskPlace, links: Links) -> dict[str, Any]:
+    """As ``StandingRecord``."""
+    return {
+        "rank": place.rank,
+        "rank_low": place.rank_low,
+        "rank_high": place.rank_high,
+        "tied_with_previous": place.tied_with_previous,
+        "is_ranked": place.is_ranked,
+        "why_not_ranked": place.why_not_ranked,
+        "submission": links.submission(place.entrant),
+    }
