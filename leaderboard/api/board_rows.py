@@ -17,6 +17,8 @@ from leaderboard.services.board_matrix import STATES
 from leaderboard.services.board_places import LIVE, BoardView, Place, live_states
 from leaderboard.services.board_types import MISSING
 from leaderboard.services.leaderboards import levels_of
+from leaderboard.services.recommendation import Candidate
+from leaderboard.services.scaling import Estimate
 from leaderboard.services.task_board_places import TaskPlace
 
 _ANY_ID, _ANY_SLUG = str(uuid.UUID(int=0)), "a"
@@ -56,7 +58,7 @@ class Links:
 class CellValues:
     """The cells of one row, each a list over the board's tasks; None where there is nothing."""
 
-    def __init__(self, place: Place, live: dict[uuid.UUID, str]) -> None:
+    def __init__(self, place: Place, levels: Sequence[set[str]], live: dict[str, str]) -> None:
         matrix, i = place.board.matrix, place.index
         codes = matrix.state[i].tolist()
         self.score, self.low, self.high, self.coverage = (
@@ -66,38 +68,33 @@ class CellValues:
         self.rank = [n or None for n in matrix.rank[i].tolist()]
         self.why = [matrix.sentences[k] for k in matrix.why[i].tolist()]
         self.hardware = [matrix.hardware_keys[k] for k in matrix.hardware[i].tolist()]
-        ids = matrix.evaluation[i].tobytes()
+        ids = matrix.evaluation[i].tobytes().hex()
         self.evaluation = [
-            str(uuid.UUID(bytes=ids[16 * j : 16 * j + 16])) if code else None
-            for j, code in enumerate(codes)
+            _id_of(ids[32 * j : 32 * j + 32]) if code else None for j, code in enumerate(codes)
         ]
         self.state = [
-            live.get(uuid.UUID(pk), STATES[code])
-            if pk and code in LIVE
-            else STATES[code] or MISSING
+            live.get(pk, STATES[code]) if pk and code in LIVE else STATES[code] or MISSING
             for pk, code in zip(self.evaluation, codes, strict=True)
         ]
-        levels = levels_of(place.entrant.level_of_theory)
+        ours = levels_of(place.entrant.level_of_theory)
         self.theory_mismatch = [
-            bool(code and levels and theirs) and levels.isdisjoint(theirs)
-            for code, theirs in zip(codes, _levels(place), strict=True)
+            bool(code and ours and theirs) and ours.isdisjoint(theirs)
+            for code, theirs in zip(codes, levels, strict=True)
         ]
 
 
-def _levels(place: Place) -> list[set[str]]:
-    kept: list[set[str]] | None = place.board.kept.get("levels of references")
-    if kept is not None:
-        return kept
-    sets = [entry.task_version.reference_set for entry in place.board.entries]
-    found = [levels_of(s.level_of_theory if s else "") for s in sets]
-    return place.board.kept.put("levels of references", found)
+def _id_of(digits: str) -> str:
+    """As ``uuid.UUID`` writes it, which takes ten times as long."""
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def cells_of(rows: Sequence[Place]) -> Iterator[tuple[Place, CellValues]]:
+def cells_of(view: BoardView) -> Iterator[tuple[Place, CellValues]]:
     """Each row with its cells; what runs is looked up once for all of them."""
-    live = live_states(rows)
-    for place in rows:
-        yield place, CellValues(place, live)
+    sets = [entry.task_version.reference_set for entry in view.entries]
+    levels = [levels_of(s.level_of_theory if s else "") for s in sets]
+    live = live_states(view.rows)
+    for place in view.rows:
+        yield place, CellValues(place, levels, live)
 
 
 def board_rows(view: BoardView, links: Links) -> list[dict[str, Any]]:
@@ -127,7 +124,7 @@ def board_rows(view: BoardView, links: Links) -> list[dict[str, Any]]:
                 for j, ((slug, number), pk) in enumerate(zip(tasks, cells.evaluation, strict=True))
             ],
         }
-        for place, cells in cells_of(view.rows)
+        for place, cells in cells_of(view)
     ]
 
 
@@ -148,6 +145,45 @@ def task_rows(rows: Iterable[TaskPlace], links: Links) -> list[dict[str, Any]]:
         }
         for place in rows
     ]
+
+
+def candidate_rows(candidates: Iterable[Candidate], links: Links) -> list[dict[str, Any]]:
+    """As ``CandidateRecord``."""
+    return [
+        {
+            "group": str(c.group),
+            "reason": c.reason,
+            "submission": links.submission(c.row.entrant),
+            "licence": c.row.entrant.licence,
+            "rank": c.row.rank,
+            "overall": c.row.overall,
+            "overall_low": c.row.low,
+            "overall_high": c.row.high,
+            "is_tied_with_best": c.is_tied_with_best,
+            "is_on_front": c.is_on_front,
+            "estimate": c.estimate and _estimate(c.estimate),
+            "timed_by": c.timed_by and str(c.timed_by),
+            "element_errors": [
+                {
+                    "element": error.element,
+                    "task": error.task_slug,
+                    "protocol": error.protocol,
+                    "value": error.value,
+                }
+                for error in c.errors
+            ],
+            "elements_without_error": list(c.elements_without_error),
+        }
+        for c in candidates
+    ]
+
+
+def _estimate(found: Estimate) -> dict[str, Any]:
+    names = (
+        *("hours", "hours_low", "hours_high", "memory_GiB", "nanoseconds_per_day"),
+        *("is_extrapolated", "largest_n_atoms", "n_materials"),
+    )
+    return {name: getattr(found, name) for name in names}
 
 
 def _standing(place: Place | TaskPlace, links: Links) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from rest_framework.response import Response
 
 from leaderboard.api.workbook import UNPRINTABLE, workbook
 
+_HARMLESS = frozenset({float, int, bool, type(None)})
 #: A cell that begins so is a formula to a spreadsheet (OWASP, CSV injection).
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
@@ -63,7 +64,9 @@ class CSVRenderer(TableRenderer):
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\r\n")
         writer.writerow([disarm(column) for column in data.columns])
-        writer.writerows([[disarm(cell) for cell in row] for row in data.rows])
+        writer.writerows(
+            [cell if type(cell) in _HARMLESS else disarm(cell) for cell in row] for row in data.rows
+        )
         return text.getvalue().encode()
 
 

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from leaderboard.charts import dynamics, efficiency, forces, phonons
 from leaderboard.charts.base import Chart
+from leaderboard.charts.remembered import remember
 from leaderboard.models import SystemResult
 
 
@@ -28,6 +29,10 @@ class Judged:
     summary: Mapping[str, Any]
     #: Where the pages of the task's systems begin; empty where there are none.
     systems_at: str = ""
+
+    @property
+    def key(self) -> tuple[UUID, str, str]:
+        return self.evaluation_pk, self.label, self.systems_at
 
     @cached_property
     def systems(self) -> list[SystemResult]:
@@ -71,10 +76,13 @@ DRAWN_ONLY = {"energy_forces": frozenset({"force_parity", "force_error_shares"})
 
 
 def evaluation_charts(protocol: str, judged: Judged) -> list[Chart]:
+    """What an evaluation found never changes, so its charts are remembered under its key."""
     draw = EVALUATION_CHARTS.get(protocol)
-    return draw(judged) if draw else []
+    return remember((protocol, judged.key), lambda: draw(judged)) if draw else []
 
 
 def task_charts(protocol: str, rows: Sequence[Judged]) -> list[Chart]:
     draw = TASK_CHARTS.get(protocol)
-    return draw(rows) if draw and rows else []
+    if not draw or not rows:
+        return []
+    return remember((protocol, *(row.key for row in rows), "task"), lambda: draw(rows))

@@ -9,6 +9,7 @@ import altair as alt
 import pandas as pd
 
 from leaderboard.charts.base import COLOURS, Chart, finished
+from leaderboard.charts.remembered import remembered
 
 _NAMED = 8
 
@@ -24,6 +25,7 @@ class ParetoPoint:
     url: str
 
 
+@remembered
 def pareto_chart(points: Sequence[ParetoPoint], cost_title: str, title: str) -> Chart | None:
     """Scores over a cost on a logarithmic axis, the front joined by a line; None without points.
 

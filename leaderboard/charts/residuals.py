@@ -9,12 +9,14 @@ import pandas as pd
 
 from evaluator.catalog import Column
 from leaderboard.charts.base import SHAPES, Chart, check_series, finished, potential_colour
+from leaderboard.charts.remembered import remembered
 
 #: The vertical axis spans this share of the points; what lies beyond stands on the edge.
 _SHOWN = 0.98
 _LOG_FACTOR = 30.0
 
 
+@remembered
 def residual_chart(points: pd.DataFrame, column: Column, series: Sequence[str]) -> Chart:
     """Error over reference, one point a system and potential; zero is exact.
 

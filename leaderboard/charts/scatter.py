@@ -8,8 +8,10 @@ import altair as alt
 import pandas as pd
 
 from leaderboard.charts.base import COLOURS, Chart, finished
+from leaderboard.charts.remembered import remembered
 
 
+@remembered
 def score_scatter(
     points: Sequence[tuple[str, float, float, str]], x_title: str, y_title: str, told: str
 ) -> Chart:

@@ -43,7 +43,12 @@ class BoardSnapshot(models.Model):
     matrix = models.BinaryField(help_text="Rows, cells and ranks, packed.")
     replicates = models.BinaryField(help_text="Bootstrap replicates of each category, packed.")
     element_errors = models.BinaryField(
-        null=True, help_text="Errors by element, packed; empty until somebody asks for them."
+        null=True,
+        help_text="What evaluations tell of elements, packed; it never changes.",
+    )
+    correlations = models.BinaryField(
+        null=True,
+        help_text="Of pairs of tasks, packed, by what they were computed from.",
     )
     made_at = models.DateTimeField(auto_now=True, help_text="When it was computed.")
 

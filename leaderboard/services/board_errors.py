@@ -3,84 +3,137 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 import msgpack
 import numpy as np
 import numpy.typing as npt
 
-from leaderboard.models import BoardSnapshot
+from leaderboard.enums import EvaluationState
+from leaderboard.models import BenchmarkTask, BoardSnapshot
 from leaderboard.services import board_packing
 from leaderboard.services.binary_rows import binary_value
+from leaderboard.services.board_matrix import STATES
 from leaderboard.services.board_store import StoredBoard
 from leaderboard.services.element_errors import CRYSTALS, FORCES, ElementError, element_errors
 
-#: Of one element: where each error belongs (row, column of the board), and its value.
-Errors = Mapping[str, npt.NDArray[Any]]
+_Arrays = Mapping[str, npt.NDArray[Any]]
+_SUCCEEDED = STATES.index(EvaluationState.SUCCEEDED)
 _KEPT = "element errors"
 
 
-def errors_of_rows(board: StoredBoard, elements: Iterable[str]) -> dict[int, list[ElementError]]:
-    """By row, in the order of the elements. Nothing of a hidden reference set.
+@dataclass(frozen=True)
+class _Known:
+    """What evaluations tell of elements. It never changes, so it outlives what a board was."""
 
-    One query where this process has not got them yet; some more where nobody has.
+    #: Ids of the evaluations that were looked at, in the order in which ``places`` count them.
+    evaluations: list[bytes]
+    #: By element: packed arrays ``places`` and ``values``.
+    elements: dict[str, bytes]
+
+
+class BoardErrors:
+    """Of some elements, by the board's rows. Nothing of a hidden reference set."""
+
+    def __init__(self, board: StoredBoard, elements: Mapping[str, _Arrays]) -> None:
+        self._board = board
+        #: By element: ``rows``, ascending, with the ``columns`` and ``values`` that belong to them.
+        self._elements = elements
+
+    def of(self, row: int) -> list[ElementError]:
+        """In the order of the elements, and of the board's tasks."""
+        return list(self._of(row))
+
+    def _of(self, row: int) -> Iterator[ElementError]:
+        matrix = self._board.matrix
+        for element, errors in self._elements.items():
+            start, end = np.searchsorted(errors["rows"], [row, row + 1]).tolist()
+            for column, value in zip(
+                errors["columns"][start:end].tolist(),
+                errors["values"][start:end].tolist(),
+                strict=True,
+            ):
+                version = self._board.entries[column].task_version
+                yield ElementError(
+                    evaluation=uuid.UUID(bytes=matrix.evaluation[row, column].tobytes()),
+                    element=element,
+                    value=value,
+                    protocol=version.protocol,
+                    task_slug=version.task.slug,
+                    task_name=version.task.name,
+                )
+
+
+def errors_of_board(board: StoredBoard, elements: Sequence[str]) -> BoardErrors:
+    """On these elements. One query where this process has not asked yet; some more where there are
+    evaluations that nobody has asked for, none without elements.
     """
-    known = board.kept.get(_KEPT) or board.kept.put(_KEPT, _stored(board) or _computed(board))
-    found: dict[int, list[ElementError]] = {}
+    if not elements:
+        return BoardErrors(board, {})
+    places: _Arrays
+    known, places = board.kept.get(_KEPT) or board.kept.put(_KEPT, _all_known(board))
+    found = {}
     for element in elements:
-        if element not in known:
-            continue
-        errors = board_packing.unpack_arrays(known[element])
-        for row, column, value in zip(
-            *(errors[name].tolist() for name in ("rows", "columns", "values")), strict=True
-        ):
-            version = board.entries[column].task_version
-            error = ElementError(
-                evaluation=uuid.UUID(bytes=board.matrix.evaluation[row, column].tobytes()),
-                element=element,
-                value=value,
-                protocol=version.protocol,
-                task_slug=version.task.slug,
-                task_name=version.task.name,
-            )
-            found.setdefault(row, []).append(error)
-    return found
+        if element in known.elements:
+            errors = board_packing.unpack_arrays(known.elements[element])
+            rows, columns = (places[name][errors["places"]] for name in ("rows", "columns"))
+            order = np.lexsort((columns, rows))
+            order = order[rows[order] >= 0]
+            found[element] = {
+                "rows": rows[order],
+                "columns": columns[order],
+                "values": errors["values"][order],
+            }
+    return BoardErrors(board, found)
 
 
-def _stored(board: StoredBoard) -> dict[str, bytes] | None:
-    snapshot = BoardSnapshot.objects.filter(
-        pk=board.version.pk, stamp=board.stamp, element_errors__isnull=False
-    )
-    packed = binary_value(snapshot.values_list("element_errors"))
-    return None if packed is None else msgpack.unpackb(packed)
-
-
-def _computed(board: StoredBoard) -> dict[str, bytes]:
-    """By element, packed; kept in the database for the other processes."""
-    places = {
-        uuid.UUID(bytes=board.matrix.evaluation[row, column].tobytes()): (row, column)
+def _all_known(board: StoredBoard) -> tuple[_Known, _Arrays]:
+    """What is known of the board's evaluations, and where each stands on it (row -1: nowhere)."""
+    shown = {
+        board.matrix.evaluation[row, column].tobytes(): (row, column)
         for column, entry in enumerate(board.entries)
-        if entry.task_version.protocol in {FORCES, CRYSTALS}
-        for row in np.flatnonzero(board.matrix.state[:, column]).tolist()
+        if _is_told(entry)
+        for row in np.flatnonzero(board.matrix.state[:, column] == _SUCCEEDED).tolist()
     }
-    by_element: dict[str, list[tuple[int, int, float]]] = {}
-    for error in element_errors(places):
-        row, column = places[error.evaluation]
-        by_element.setdefault(error.element, []).append((row, column, error.value))
-    found = {element: _packed(errors) for element, errors in by_element.items()}
-    if board.stamp:
-        snapshot = BoardSnapshot.objects.filter(pk=board.version.pk, stamp=board.stamp)
-        snapshot.update(element_errors=msgpack.packb(found))
-    return found
+    known = _stored(board)
+    if missing := shown.keys() - set(known.evaluations):
+        known = _merged(known, missing)
+        if board.stamp:  # the rows that a reader alone sees are kept nowhere
+            snapshot = BoardSnapshot.objects.filter(pk=board.version.pk)
+            snapshot.update(element_errors=msgpack.packb(list(vars(known).values())))
+    places = np.array([shown.get(key, (-1, -1)) for key in known.evaluations], np.int32)
+    places = places.reshape(-1, 2)
+    return known, {"rows": places[:, 0], "columns": places[:, 1]}
 
 
-def _packed(errors: Iterable[tuple[int, int, float]]) -> bytes:
-    rows, columns, values = zip(*errors, strict=True)
-    return board_packing.pack_arrays(
-        {
-            "rows": np.array(rows, np.int32),
-            "columns": np.array(columns, np.int16),
-            "values": np.array(values, float),
-        }
-    )
+def _is_told(entry: BenchmarkTask) -> bool:
+    version = entry.task_version
+    is_public = version.reference_set is not None and version.reference_set.is_public
+    return is_public and version.protocol in {FORCES, CRYSTALS}
+
+
+def _stored(board: StoredBoard) -> _Known:
+    snapshot = BoardSnapshot.objects.filter(pk=board.version.pk, element_errors__isnull=False)
+    packed = binary_value(snapshot.values_list("element_errors"))
+    return _Known([], {}) if packed is None else _Known(*msgpack.unpackb(packed))
+
+
+def _merged(known: _Known, missing: Set[bytes]) -> _Known:
+    """With what these evaluations tell; two queries."""
+    evaluations = known.evaluations + sorted(missing)
+    place = {key: i for i, key in enumerate(evaluations)}
+    new: dict[str, list[tuple[int, float]]] = {}
+    for error in element_errors(uuid.UUID(bytes=key) for key in missing):
+        at = place[error.evaluation.bytes]
+        new.setdefault(error.element, []).append((at, error.value))
+    elements = dict(known.elements)
+    for element, errors in new.items():
+        places, values = zip(*errors, strict=True)
+        arrays = {"places": np.array(places, np.int32), "values": np.array(values, float)}
+        if element in elements:
+            old = board_packing.unpack_arrays(elements[element])
+            arrays = {name: np.concatenate([old[name], arrays[name]]) for name in arrays}
+        elements[element] = board_packing.pack_arrays(arrays)
+    return _Known(evaluations, elements)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -118,7 +118,7 @@ class Place:
             hardware=matrix.hardware_keys[matrix.hardware[i, j]],
         )
 
-    @property
+    @cached_property
     def cells(self) -> dict[int, Cell]:
         """By primary key of the task version."""
         return {e.task_version_id: self.cell(j) for j, e in enumerate(self.board.entries)}
@@ -193,14 +193,18 @@ def view_of(
     )
 
 
-def live_states(places: Iterable[Place]) -> dict[uuid.UUID, str]:
+def live_states(places: Sequence[Place]) -> dict[str, str]:
     """Of what was queued or running when the board was computed: its state now. One query."""
+    rows: dict[int, tuple[StoredBoard, list[int]]] = {}
+    for place in places:
+        rows.setdefault(id(place.board), (place.board, []))[1].append(place.index)
     keys = [
-        uuid.UUID(bytes=place.board.matrix.evaluation[place.index, j].tobytes())
-        for place in places
-        for j in np.flatnonzero(np.isin(place.board.matrix.state[place.index], LIVE)).tolist()
+        uuid.UUID(bytes=key.tobytes())
+        for board, chosen in rows.values()
+        for key in board.matrix.evaluation[chosen][np.isin(board.matrix.state[chosen], LIVE)]
     ]
-    return dict(Evaluation.objects.filter(pk__in=keys).order_by().values_list("pk", "state"))
+    found = Evaluation.objects.filter(pk__in=keys).order_by().values_list("pk", "state")
+    return {str(pk): state for pk, state in found}
 
 
 def _places(board: StoredBoard, ranking: Ranking, wanted: BoardFilter) -> list[Place]:

@@ -202,7 +202,6 @@ def _computed_alone(version: BenchmarkVersion, entries: list[BenchmarkTask]) -> 
                 "stamp": stamp,
                 "matrix": board_packing.pack(packed),
                 "replicates": board_packing.pack_arrays(board.replicates or {}),
-                "element_errors": None,
             },
         )
     _replicates.put((version.pk, stamp), board.replicates)

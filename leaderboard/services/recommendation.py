@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from leaderboard.enums import VersionState
@@ -17,9 +18,9 @@ from leaderboard.models import BenchmarkVersion, Submission
 from leaderboard.ranking import FloatArray
 from leaderboard.services import board_replicates, licences, pareto, speed
 from leaderboard.services.board_entrants import Entrant
-from leaderboard.services.board_errors import errors_of_rows
+from leaderboard.services.board_errors import BoardErrors, errors_of_board
 from leaderboard.services.board_places import BoardView, Place, view_for
-from leaderboard.services.board_store import StoredBoard, current_board
+from leaderboard.services.board_store import current_board
 from leaderboard.services.element_errors import ElementError
 from leaderboard.services.paired import combined, difference
 from leaderboard.services.scaling import Estimate, estimate, ran_out_of_memory
@@ -54,10 +55,9 @@ class Candidate:
     estimate: Estimate | None = None
     #: The evaluation that the estimate rests on.
     timed_by: uuid.UUID | None = None
-    #: On the asked elements, as far as records tell.
-    errors: list[ElementError] = field(default_factory=list)
-    #: Asked elements that no record of an error covers.
-    elements_without_error: tuple[str, ...] = ()
+    #: The asked elements, with what is on record of the errors on them.
+    elements: tuple[str, ...] = ()
+    known_errors: BoardErrors | None = None
     #: Nothing recommended is both faster and more accurate.
     is_on_front: bool = False
     #: Cannot be told apart from the best one. None where that was not tried.
@@ -66,6 +66,17 @@ class Candidate:
     @property
     def submission(self) -> Submission:
         return self.row.submission
+
+    @cached_property
+    def errors(self) -> list[ElementError]:
+        """On the asked elements, as far as records tell. Gathered for those that are looked at."""
+        return self.known_errors.of(self.row.index) if self.known_errors else []
+
+    @property
+    def elements_without_error(self) -> tuple[str, ...]:
+        """Asked elements that no record of an error covers."""
+        covered = {error.element for error in self.errors}
+        return tuple(e for e in self.elements if e not in covered)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,14 +118,15 @@ def recommend(
     reasons = [_why_out(r.entrant, told.get(r.key), wishes) for r in board.rows]
     able = [row for row, reason in zip(board.rows, reasons, strict=True) if not reason]
     timings = speed.timings([row.key for row in able], hardware)
-    errors = _errors_of(able, wishes)
+    boards = {id(row.board): row.board for row in able}  # the reader's own rows have their own
+    errors = {key: errors_of_board(b, wishes.elements) for key, b in boards.items()}
     candidates = [
         _candidate(
             row,
             wishes,
             known=told.get(row.key),
             timing=timings.get(row.key),
-            errors=errors.get(row.key, []),
+            errors=errors[id(row.board)],
             hardware=hardware or wishes.hardware or "any hardware",
         )
         for row in able
@@ -171,7 +183,7 @@ def _candidate(
     *,
     known: frozenset[str] | None,
     timing: speed.Timing | None,
-    errors: list[ElementError],
+    errors: BoardErrors,
     hardware: str,
 ) -> Candidate:
     found = None
@@ -195,15 +207,14 @@ def _candidate(
         group, reason = Group.UNTIMED, f"Not timed on {hardware}."
     elif row.rank is None:
         group, reason = Group.UNJUDGED, row.why_not_ranked
-    covered = {error.element for error in errors}
     return Candidate(
         row=row,
         group=group,
         reason=reason,
         estimate=found,
         timed_by=timing.evaluation if timing and found else None,
-        errors=errors,
-        elements_without_error=tuple(e for e in wishes.elements if e not in covered),
+        elements=wishes.elements,
+        known_errors=errors,
     )
 
 
@@ -231,16 +242,6 @@ def _too_much(wishes: Wishes, timing: speed.Timing | None, found: Estimate | Non
     return ""
 
 
-def _errors_of(rows: Sequence[Place], wishes: Wishes) -> dict[uuid.UUID, list[ElementError]]:
-    """By submission; the reader's own rows stand on a board of their own."""
-    boards: dict[int, StoredBoard] = {id(row.board): row.board for row in rows}
-    found = {
-        key: errors_of_rows(board, wishes.elements) if wishes.elements else {}
-        for key, board in boards.items()
-    }
-    return {row.key: found[id(row.board)].get(row.index, []) for row in rows}
-
-
 def _finished(candidates: list[Candidate], board: BoardView) -> list[Candidate]:
     """In order, with the front and the ties among those that are recommended."""
     order = list(Group)
@@ -255,7 +256,7 @@ def _finished(candidates: list[Candidate], board: BoardView) -> list[Candidate]:
     )
     ties = _ties(chosen[:_COMPARED], board)
     marked = [
-        Candidate(**{**vars(c), "is_on_front": is_on, "is_tied_with_best": ties.get(c.row.key)})
+        replace(c, is_on_front=is_on, is_tied_with_best=ties.get(c.row.key))
         for c, is_on in zip(chosen, on_front, strict=True)
     ]
     return marked + candidates[len(chosen) :]

@@ -28,6 +28,8 @@ from leaderboard.services.wishes import ANY_CPU, ANY_GPU, NAMES, Wishes, wishes_
 #: Rows of each part of the page; all of them are in the API.
 MAX_ROWS = 40
 MAX_CARDS = 3
+#: Points of the picture; those of the front are all drawn.
+MAX_DRAWN = 150
 
 _HEADINGS = {
     Group.UNTIMED: "Can do it, not timed on this hardware",
@@ -97,7 +99,8 @@ def _answer(found: Recommendation) -> dict[str, object]:
             if (rows := found.of(group))
         ],
         "max_rows": MAX_ROWS,
-        "chart": _chart(chosen),
+        "max_drawn": MAX_DRAWN,
+        "chart": _chart(_drawn(chosen)),
     }
 
 
@@ -109,6 +112,11 @@ def _line(candidate: Candidate) -> Line:
             mean = sum(value for _, value in found) / len(found)
             kinds.append(Errors(words=words, unit=unit, mean=mean, by_element=found))
     return Line(candidate=candidate, errors=kinds)
+
+
+def _drawn(chosen: list[Candidate]) -> list[Candidate]:
+    """The best ones, and those on the front: more points hide each other."""
+    return [c for n, c in enumerate(chosen) if n < MAX_DRAWN or c.is_on_front]
 
 
 def _chart(chosen: list[Candidate]) -> Chart | None:

@@ -233,7 +233,7 @@ def benchmark_table(view: BoardView) -> Table:
                 *(row.overall, row.low, row.high),
                 *chain.from_iterable(zip(c.score, c.low, c.high, c.coverage, c.state, strict=True)),
             ]
-            for row, c in cells_of(view.rows)
+            for row, c in cells_of(view)
         ],
     )
 
@@ -256,7 +256,7 @@ def printed_table(view: BoardView) -> Table:
                 row.overall,
                 *c.score,
             ]
-            for row, c in cells_of(view.rows)
+            for row, c in cells_of(view)
         ],
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import Http404
@@ -10,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from leaderboard.api.board_rows import Links, candidate_rows
 from leaderboard.api.query import read_query
 from leaderboard.api.serializers.recommendation import RecommendationRecord
 from leaderboard.api.views.base import described, user_of
@@ -71,4 +73,7 @@ class Recommend(APIView):
         if version is None:
             raise Http404("No benchmark has been published yet.")
         found = recommend(wishes, version, user=user_of(request))
-        return Response(RecommendationRecord(found, context={"request": request}).data)
+        told = RecommendationRecord(
+            replace(found, candidates=[]), context={"request": request}
+        ).data
+        return Response({**told, "candidates": candidate_rows(found.candidates, Links(request))})
