@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leaderboard.models import Submission
-from leaderboard.services.board_matrix import Ranking
+from leaderboard.services.board_matrix import SUCCEEDED, Ranking
 from leaderboard.services.board_store import StoredBoard
 from leaderboard.services.board_types import BoardRow, TaskRow
 from leaderboard.services.json_values import finite
@@ -39,7 +39,7 @@ def changes(before: Sequence[_Any], after: Sequence[_Any]) -> list[Change]:
 def changes_of_boards(
     before: tuple[StoredBoard, Ranking], after: tuple[StoredBoard, Ranking]
 ) -> list[Change]:
-    """The same of boards as they are stored."""
+    """The same of boards as they are stored. Who has not succeeded anywhere does not stand yet."""
     return changes(_standing(*before), _standing(*after))
 
 
@@ -53,11 +53,12 @@ class _Standing:
 def _standing(board: StoredBoard, ranking: Ranking) -> list[_Standing]:
     return [
         _Standing(
-            submission=board.entrants[i].model(),
+            submission=board.entrants.model(i),
             rank=int(ranking.rank[i]) or None,
             overall=finite(float(ranking.overall[i])),
         )
         for i in ranking.order.tolist()
+        if (board.matrix.state[i] == SUCCEEDED).any()
     ]
 
 

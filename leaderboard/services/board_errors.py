@@ -11,16 +11,14 @@ import msgpack
 import numpy as np
 import numpy.typing as npt
 
-from leaderboard.enums import EvaluationState
 from leaderboard.models import BenchmarkTask, BoardSnapshot
 from leaderboard.services import board_packing
 from leaderboard.services.binary_rows import binary_value
-from leaderboard.services.board_matrix import STATES
+from leaderboard.services.board_matrix import SUCCEEDED
 from leaderboard.services.board_store import StoredBoard
 from leaderboard.services.element_errors import CRYSTALS, FORCES, ElementError, element_errors
 
 _Arrays = Mapping[str, npt.NDArray[Any]]
-_SUCCEEDED = STATES.index(EvaluationState.SUCCEEDED)
 _KEPT = "element errors"
 
 
@@ -95,7 +93,7 @@ def _all_known(board: StoredBoard) -> tuple[_Known, _Arrays]:
         board.matrix.evaluation[row, column].tobytes(): (row, column)
         for column, entry in enumerate(board.entries)
         if _is_told(entry)
-        for row in np.flatnonzero(board.matrix.state[:, column] == _SUCCEEDED).tolist()
+        for row in np.flatnonzero(board.matrix.state[:, column] == SUCCEEDED).tolist()
     }
     known = _stored(board)
     if missing := shown.keys() - set(known.evaluations):

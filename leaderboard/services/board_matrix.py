@@ -26,7 +26,7 @@ IntArray = npt.NDArray[np.int32]
 
 #: Code of a state in ``Matrix.state``; 0 where there is no evaluation.
 STATES = ("", *EvaluationState.values)
-_SUCCEEDED = STATES.index(EvaluationState.SUCCEEDED)
+SUCCEEDED = STATES.index(EvaluationState.SUCCEEDED)
 _NOTHING = "No task counts: all have the weight zero."
 _PRIVATE = "Private: seen by its owner alone, and not ranked."
 
@@ -156,7 +156,7 @@ def described(evaluation: Evaluation | Result) -> str:
 
 def _task_ranks(found: Mapping[str, npt.NDArray[Any]]) -> IntArray:
     """Ranks within each task, and within each hardware of it."""
-    ranked = (found["state"] == _SUCCEEDED) & (found["why"] == 0) & ~np.isnan(found["score"])
+    ranked = (found["state"] == SUCCEEDED) & (found["why"] == 0) & ~np.isnan(found["score"])
     ranks = np.zeros(ranked.shape, np.int32)
     for j in range(ranked.shape[1]):
         for key in np.unique(found["hardware"][ranked[:, j], j]):
@@ -277,7 +277,7 @@ def _ties(
 def _reasons(matrix: Matrix, entries: Sequence[BenchmarkTask], shares: FloatArray) -> list[str]:
     """Why each row has no overall rank; a task that does not count is not asked for."""
     counted = np.flatnonzero(shares)
-    succeeded = matrix.state[:, counted] == _SUCCEEDED
+    succeeded = matrix.state[:, counted] == SUCCEEDED
     why = np.where(succeeded, matrix.why[:, counted], 0)
     reasons = [""] * len(matrix.names)
     for i in np.flatnonzero(~matrix.is_public | ~succeeded.all(axis=1) | why.any(axis=1)):

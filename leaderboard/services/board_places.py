@@ -45,7 +45,7 @@ class Place:
     def submission(self) -> Submission:
         return self.board.entrants.model(self.index)
 
-    @property
+    @cached_property
     def key(self) -> uuid.UUID:
         """Of the submission."""
         return uuid.UUID(self.entrant.submission)

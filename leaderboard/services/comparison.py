@@ -11,11 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+from django.db.models import Q, Value
+from django.db.models.functions import Concat
+
 from leaderboard import ranking
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import BenchmarkTask, BenchmarkVersion, Evaluation, Submission, TaskVersion
+from leaderboard.services import board_replicates
+from leaderboard.services.board_types import MetricScore
 from leaderboard.services.element_errors import QUANTITIES, ElementError, element_errors
+from leaderboard.services.leaderboards import metrics_of
 from leaderboard.services.paired import Difference, combined, difference
 
 if TYPE_CHECKING:
@@ -23,10 +30,13 @@ if TYPE_CHECKING:
 
 MIN_COMPARED, MAX_COMPARED = 2, 6
 _MAX_NAME = 200
+_NONE = np.zeros(0)
+_Replicates = Mapping[uuid.UUID, ranking.FloatArray]
+_Metrics = Mapping[uuid.UUID, Mapping[str, MetricScore]]
 
 
 class NotFound(Exception):
-    """There is no such submission that this reader may see; which of the two is not told."""
+    """There is none of this name, or none that this reader may see; which, is not told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,43 +101,68 @@ class Comparison:
 
 
 def find_submissions(names: Sequence[str], user: User | AnonymousUser) -> list[Submission]:
-    """Submissions by "slug" (the newest version) or "slug:version", each once. One query.
+    """Each once, by "slug" (the newest version), by "slug:version", or as they are written. One
+    query.
 
-    Raises SubmissionError for too many names, and NotFound for one that there is not, or that is
-    not for this reader's eyes.
+    Raises SubmissionError for too many names and for one that means several potentials, and
+    NotFound for one that there is not, or that is not for this reader's eyes.
     """
-    wanted = list(dict.fromkeys(name for name in names if name))
+    wanted = list(dict.fromkeys(name.strip() for name in names if name.strip()))
     if len(wanted) > MAX_COMPARED:
         raise SubmissionError(f"At most {MAX_COMPARED} potentials can be compared at once.")
-    if any(len(name) > _MAX_NAME or "\x00" in name for name in wanted):
-        raise NotFound
-    slugs = {name.partition(":")[0] for name in wanted}
-    by_name: dict[str, Submission] = {}
-    visible = Submission.objects.all().visible_to(user).filter(withdrawn_at__isnull=True)
-    for submission in (
-        visible.filter(potential__slug__in=slugs)
+    for name in wanted:
+        if len(name) > _MAX_NAME or "\x00" in name:
+            raise NotFound(name[:_MAX_NAME].replace("\x00", ""))
+    found = list(
+        Submission.objects.all()
+        .visible_to(user)
+        .filter(withdrawn_at__isnull=True)
+        .annotate(title=Concat("potential__name", Value(" "), "version"))
+        .filter(
+            Q(potential__slug__in={name.partition(":")[0] for name in wanted})
+            | Q(potential__name__in=wanted)
+            | Q(title__in=wanted)
+        )
         .select_related("potential")
         .order_by("-created_at", "pk")
-    ):
+    )
+    return list(dict.fromkeys(_named(name, found) for name in wanted))
+
+
+def _named(name: str, found: Sequence[Submission]) -> Submission:
+    """Of these, the newest first; slugs come before names, which several potentials may have."""
+    for submission in found:
         slug = submission.potential.slug
-        by_name.setdefault(slug, submission)
-        by_name[f"{slug}:{submission.version}"] = submission
-    if any(name not in by_name for name in wanted):
-        raise NotFound
-    return list(dict.fromkeys(by_name[name] for name in wanted))
+        if name in {slug, f"{slug}:{submission.version}"}:
+            return submission
+    called = [s for s in found if name in {s.potential.name, str(s)}]
+    slugs = sorted({s.potential.slug for s in called})
+    if len(slugs) > 1:
+        raise SubmissionError(f"Several are called {name!r}: write one of {', '.join(slugs[:5])}.")
+    if not called:
+        raise NotFound(name)
+    return called[0]
 
 
 def compare(submissions: Sequence[Submission], version: BenchmarkVersion | None) -> Comparison:
-    """Compare submissions that the reader may see; four queries and those of element_errors."""
+    """Compare submissions that the reader may see; five queries and those of element_errors."""
     found = _evaluations(submissions)
+    keys = [e.pk for row in found for e in row.values()]
+    replicates = board_replicates.of_evaluations(keys)
+    metrics = metrics_of(keys)
     tasks = [
-        _compare_task(task_version, [by_task.get(task_version.pk) for by_task in found])
+        _compare_task(
+            task_version,
+            [by_task.get(task_version.pk) for by_task in found],
+            replicates,
+            metrics,
+        )
         for task_version in _common_tasks(found)
     ]
     return Comparison(
         submissions=list(submissions),
         tasks=tasks,
-        categories=_categories(found, version),
+        categories=_categories(found, version, replicates),
         wins=_wins(submissions, found),
     )
 
@@ -141,8 +176,7 @@ def _evaluations(submissions: Sequence[Submission]) -> list[dict[int, Evaluation
         )
         .exclude(task_version__state=VersionState.DRAFT)
         .select_related("task_version__task", "task_version__reference_set")
-        .prefetch_related("scores")
-        .defer("stdout", "stderr", "summary", "provenance", "consistency")
+        .defer("stdout", "stderr", "summary", "provenance", "consistency", "replicates")
     ):
         found[evaluation.submission_id][evaluation.task_version_id] = evaluation
     return [found[s.pk] for s in submissions]
@@ -156,16 +190,22 @@ def _common_tasks(found: Sequence[Mapping[int, Evaluation]]) -> list[TaskVersion
 
 
 def _compare_task(
-    task_version: TaskVersion, evaluations: Sequence[Evaluation | None]
+    task_version: TaskVersion,
+    evaluations: Sequence[Evaluation | None],
+    replicates: _Replicates,
+    metrics: _Metrics,
 ) -> TaskComparison:
+    cells = [_task_cell(evaluations[0], e, replicates) for e in evaluations]
     return TaskComparison(
         task_version=task_version,
-        cells=_with_best([_task_cell(evaluations[0], e) for e in evaluations], evaluations),
-        metrics=_metric_rows(task_version, evaluations),
+        cells=_with_best(cells, evaluations),
+        metrics=_metric_rows(task_version, [metrics[e.pk] if e else {} for e in evaluations]),
     )
 
 
-def _task_cell(first: Evaluation | None, own: Evaluation | None) -> ScoreCell:
+def _task_cell(
+    first: Evaluation | None, own: Evaluation | None, replicates: _Replicates
+) -> ScoreCell:
     if own is None:
         return ScoreCell(why_not="Not evaluated on this task.")
     gap, why_not = None, ""
@@ -173,7 +213,8 @@ def _task_cell(first: Evaluation | None, own: Evaluation | None) -> ScoreCell:
         if first.hardware_key != own.hardware_key:
             why_not = f"Timed on {own.hardware_key or 'unknown hardware'}: not comparable."
         else:
-            gap = difference(own.score, first.score, own.replicates, first.replicates)
+            rows = (replicates.get(e.pk, _NONE) for e in (own, first))
+            gap = difference(own.score, first.score, *rows)
     return ScoreCell(
         score=own.score,
         low=own.score_low,
@@ -197,9 +238,8 @@ def _with_best(
 
 
 def _metric_rows(
-    task_version: TaskVersion, evaluations: Sequence[Evaluation | None]
+    task_version: TaskVersion, found: Sequence[Mapping[str, MetricScore]]
 ) -> list[MetricRow]:
-    found = [{s.metric: s for s in e.scores.all()} if e else {} for e in evaluations]
     keys = [k for k in task_version.catalog_protocol.metrics if any(k in row for row in found)]
     return [
         MetricRow(
@@ -214,7 +254,9 @@ def _metric_rows(
 
 
 def _categories(
-    found: Sequence[Mapping[int, Evaluation]], version: BenchmarkVersion | None
+    found: Sequence[Mapping[int, Evaluation]],
+    version: BenchmarkVersion | None,
+    replicates: _Replicates,
 ) -> list[CategoryComparison]:
     """The benchmark's own weights; a category is judged where all its tasks that count are."""
     entries = list(version.entries.select_related("task_version__task")) if version else []
@@ -226,14 +268,14 @@ def _categories(
             name=name,
             weight=members[0].category_weight,
             cells=_weighted(found, [ranking.Weighted(name, e.weight, 1.0) for e in members],
-                            members),
+                            members, replicates),
         )
         for name, members in grouped.items()
         if any(e.weight > 0 for e in members)
     ]  # fmt: skip
     tasks = [ranking.Weighted(e.category, e.weight, e.category_weight) for e in entries]
     if any(t.weight > 0 and t.category_weight > 0 for t in tasks):
-        overall = _weighted(found, tasks, entries)
+        overall = _weighted(found, tasks, entries, replicates)
         rows.append(CategoryComparison(name="Overall", weight=0.0, cells=overall))
     return rows
 
@@ -242,6 +284,7 @@ def _weighted(
     found: Sequence[Mapping[int, Evaluation]],
     tasks: Sequence[ranking.Weighted],
     entries: Sequence[BenchmarkTask],
+    stored: _Replicates,
 ) -> list[ScoreCell]:
     keys = [e.task_version_id for e in entries]
     shares = dict(zip(keys, ranking.shares_of(tasks), strict=True))
@@ -249,8 +292,8 @@ def _weighted(
     for row in found:
         values = [row[k].score if k in row else None for k in keys]
         scores.append(ranking.overall_score(values, tasks))
-        stored = {k: row[k].replicates if k in row else [] for k in keys}
-        replicates.append(combined(stored, shares))
+        given = {k: stored.get(row[k].pk, _NONE) if k in row else _NONE for k in keys}
+        replicates.append(combined(given, shares))
         hardware.append({row[k].hardware_key for k in keys if k in row and shares[k]} - {""})
     cells = []
     for i, score in enumerate(scores):

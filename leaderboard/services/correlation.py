@@ -12,15 +12,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
+import msgpack
 import numpy as np
 import numpy.typing as npt
-from django.core.cache import cache
 from scipy.stats import rankdata
 
-from leaderboard.enums import EvaluationState, Visibility
-from leaderboard.models import BenchmarkVersion, Evaluation, Submission, TaskVersion
+from leaderboard.models import BenchmarkVersion, BoardSnapshot, Submission, TaskVersion
 from leaderboard.ranking import INTERVAL
+from leaderboard.services.binary_rows import binary_value
+from leaderboard.services.board_matrix import SUCCEEDED
+from leaderboard.services.board_store import StoredBoard, current_board
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -32,7 +35,9 @@ _SEED = 20260701
 #: Fewer replicates for many potentials, whose interval is narrow.
 _MOST_DRAWS = 150_000
 _N_REPLICATES = 1000
-_CACHE_S = 24 * 3600
+#: Of what is stored; another one makes all of it void.
+_METHOD = b"1"
+_KEPT = "correlations"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,17 +70,20 @@ class Correlations:
 
 
 def task_correlations(version: BenchmarkVersion) -> Correlations:
-    """Between the tasks of a benchmark version. Two queries."""
-    entries = list(
-        version.entries.select_related("task_version__task", "task_version__reference_set")
-    )
-    versions = [entry.task_version for entry in entries]
-    submissions, scores = _scores(versions)
+    """Between the tasks of a benchmark version. One query where this process knows the board."""
+    board = current_board(version)
+    kept: Correlations | None = board.kept.get(_KEPT)
+    return kept or board.kept.put(_KEPT, _correlations(board))
+
+
+def _correlations(board: StoredBoard) -> Correlations:
+    rows = _witnesses(board)
+    scores = _scores(board, rows)
     return Correlations(
-        task_versions=versions,
-        submissions=submissions,
+        task_versions=[entry.task_version for entry in board.entries],
+        submissions=[board.entrants.model(i) for i in rows],
         scores=scores,
-        table=_remembered(scores),
+        table=_table(board, scores),
     )
 
 
@@ -97,7 +105,7 @@ def correlation(first: FloatArray, second: FloatArray) -> Correlation:
     return Correlation(n=n, value=value, low=float(low), high=float(high))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def _draws(n: int) -> FloatArray:
     """How often each replicate draws each of n potentials, shape (n, n_replicates)."""
     n_replicates = max(100, min(_N_REPLICATES, _MOST_DRAWS // n))
@@ -133,65 +141,71 @@ def _weighted_correlations(x: FloatArray, y: FloatArray, counts: FloatArray) -> 
     return found
 
 
-def _remembered(scores: FloatArray) -> list[list[Correlation | None]]:
-    """The table, kept under the scores that it follows from: it never has to be forgotten."""
-    key = (
-        f"correlation:{hashlib.sha256(repr(scores.shape).encode() + scores.tobytes()).hexdigest()}"
-    )
-    table: list[list[Correlation | None]] | None = cache.get(key)
-    if table is None:
-        table = _table(scores)
-        cache.set(key, table, _CACHE_S)
-    return table
-
-
-def _table(scores: FloatArray) -> list[list[Correlation | None]]:
+def _table(board: StoredBoard, scores: FloatArray) -> list[list[Correlation | None]]:
+    """Each pair is stored under the scores that it follows from: when a task gets a score, the
+    pairs without it stay known. One query where nothing is new.
+    """
     n_tasks = scores.shape[1]
+    columns = [np.ascontiguousarray(scores[:, i]) for i in range(n_tasks)]
+    written = [hashlib.sha256(_METHOD + column.tobytes()).digest() for column in columns]
+    stored = BoardSnapshot.objects.filter(pk=board.version.pk)
+    packed = binary_value(stored.filter(correlations__isnull=False).values_list("correlations"))
+    known: dict[bytes, list[Any]] = {} if packed is None else msgpack.unpackb(packed)
+    used: dict[bytes, list[Any]] = {}
     table: list[list[Correlation | None]] = [[None] * n_tasks for _ in range(n_tasks)]
     for i in range(n_tasks):
         for j in range(i):
-            table[i][j] = table[j][i] = correlation(scores[:, i], scores[:, j])
+            key = hashlib.sha256(written[i] + written[j]).digest()
+            told = known.get(key)
+            if told is None:
+                found = correlation(columns[i], columns[j])
+                told = [found.n, found.value, found.low, found.high]
+            used[key] = told
+            n, value, low, high = told
+            table[i][j] = table[j][i] = Correlation(n=n, value=value, low=low, high=high)
+    if used.keys() - known.keys():
+        stored.update(correlations=msgpack.packb(used))
     return table
 
 
-def _scores(versions: Sequence[TaskVersion]) -> tuple[list[Submission], FloatArray]:
-    evaluations = list(
-        Evaluation.objects.filter(
-            task_version__in=[v.pk for v in versions],
-            is_current=True,
-            state=EvaluationState.SUCCEEDED,
-            score__isnull=False,
-            submission__visibility=Visibility.PUBLIC,
-            submission__withdrawn_at__isnull=True,
-            submission__potential__is_baseline=False,
-        )
-        .select_related("submission__potential")
-        .only(
-            *("score", "hardware_key", "task_version_id", "coverage", "submission__version"),
-            *("submission__created_at", "submission__potential__slug"),
-            "submission__potential__name",
-        )
-        .order_by("submission__potential__slug", "-submission__created_at", "submission_id")
-    )
-    newest: dict[int, Submission] = {}
-    for e in evaluations:
-        newest.setdefault(e.submission.potential_id, e.submission)
-    submissions = list(newest.values())
-    row = {s.pk: i for i, s in enumerate(submissions)}
-    column = {v.pk: j for j, v in enumerate(versions)}
-    least = {v.pk: v.min_coverage for v in versions}
-    hardware = _hardware(evaluations)
-    scores = np.full((len(submissions), len(versions)), np.nan)
-    for e in evaluations:
-        is_meant = e.submission_id in row and e.hardware_key == hardware[e.task_version_id]
-        if is_meant and (e.coverage or 0.0) >= least[e.task_version_id]:
-            scores[row[e.submission_id], column[e.task_version_id]] = e.score
-    return submissions, scores
+def _witnesses(board: StoredBoard) -> list[int]:
+    """Rows of the newest version of each trained potential that has a score, by the slug."""
+    row = {e.submission: i for i, e in enumerate(board.entrants) if not e.is_baseline}
+    is_scored = _is_scored(board)
+    newest: dict[int, int] = {}
+    for pk, potential in (
+        Submission.objects.filter(pk__in=list(row))
+        .order_by("potential__slug", "-created_at", "pk")
+        .values_list("pk", "potential_id")
+    ):
+        i = row[str(pk)]
+        if is_scored[i].any():
+            newest.setdefault(potential, i)
+    return list(newest.values())
 
 
-def _hardware(evaluations: Sequence[Evaluation]) -> dict[int, str]:
-    """Of each task, what most were timed on; empty for those that are not timed."""
-    counts: dict[int, Counter[str]] = {}
-    for e in evaluations:
-        counts.setdefault(e.task_version_id, Counter())[e.hardware_key] += 1
-    return {pk: min(found, key=lambda key: (-found[key], key)) for pk, found in counts.items()}
+def _scores(board: StoredBoard, rows: Sequence[int]) -> FloatArray:
+    """Of each row on each task; NaN where it is not ranked there, or was timed elsewhere."""
+    matrix = board.matrix
+    is_trained = np.array([not entrant.is_baseline for entrant in board.entrants], bool)
+    scores = np.full((len(rows), len(board.entries)), np.nan)
+    for j, entry in enumerate(board.entries):
+        is_scored = _is_scored(board)[:, j] & is_trained
+        timed_on = [matrix.hardware_keys[k] for k in matrix.hardware[:, j].tolist()]
+        hardware = _most_frequent([timed_on[i] for i in np.flatnonzero(is_scored).tolist()])
+        least = entry.task_version.min_coverage
+        is_meant = is_scored & (np.nan_to_num(matrix.coverage[:, j]) >= least)
+        is_meant &= np.array([key == hardware for key in timed_on], bool)
+        scores[:, j] = np.where(is_meant, matrix.score[:, j], np.nan)[list(rows)]
+    return scores
+
+
+def _is_scored(board: StoredBoard) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = (board.matrix.state == SUCCEEDED) & ~np.isnan(board.matrix.score)
+    return found
+
+
+def _most_frequent(keys: Sequence[str]) -> str:
+    """What most were timed on, equals by name; empty for those that are not timed."""
+    counts = Counter(keys)
+    return min(counts, key=lambda key: (-counts[key], key), default="")

@@ -60,6 +60,7 @@ __all__ = [
     "categories_of",
     "has_theory_mismatch",
     "levels_of",
+    "metrics_of",
     "of_category",
     "on_boards",
     "shares_of",
@@ -107,7 +108,7 @@ def rows_of_task(
 ) -> tuple[list[TaskRow], list[str]]:
     """Successes on the task, ranked hardware by hardware; and that hardware. Two queries."""
     replicates = board_replicates.of_evaluations(e.pk for e in done)
-    metrics = _metrics_of(done)
+    metrics = metrics_of(e.pk for e in done)
     hardware = by_frequency(e.hardware_key for e in done)
     rows = [
         row
@@ -119,12 +120,12 @@ def rows_of_task(
     return rows, [key for key in hardware if key]
 
 
-def _metrics_of(done: Sequence[Evaluation]) -> dict[uuid.UUID, dict[str, MetricScore]]:
+def metrics_of(evaluations: Iterable[uuid.UUID]) -> dict[uuid.UUID, dict[str, MetricScore]]:
+    """What was found of each metric, by its key. One query."""
     names = ("evaluation_id", "metric", *MetricScore._fields)
-    found: dict[uuid.UUID, dict[str, MetricScore]] = {e.pk: {} for e in done}
-    for key, metric, *values in Score.objects.filter(evaluation__in=list(found)).values_list(
-        *names
-    ):
+    found: dict[uuid.UUID, dict[str, MetricScore]] = {pk: {} for pk in evaluations}
+    scores = Score.objects.filter(evaluation__in=list(found))
+    for key, metric, *values in scores.values_list(*names):
         found[key][metric] = MetricScore._make(values)
     return found
 

@@ -15,7 +15,7 @@ from typing import Any
 from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.models import BenchmarkTask, TaskVersion
 from leaderboard.services.board_entrants import Entrant
-from leaderboard.services.board_matrix import STATES
+from leaderboard.services.board_matrix import STATES, SUCCEEDED
 from leaderboard.services.board_places import LIVE, Place
 from leaderboard.services.board_store import StoredBoard
 from leaderboard.services.leaderboards import levels_of
@@ -24,7 +24,6 @@ from leaderboard.templatetags.board import board_sort, sort_link
 from leaderboard.templatetags.touchstone import NOTHING, count, metric, number, percent
 from leaderboard.web.board_query import BoardQuery
 
-_SUCCEEDED = STATES.index(EvaluationState.SUCCEEDED)
 _EMPTY = (
     '<td class="number cell"><span class="state" title="Not evaluated on this task">–'
     '<span class="visually-hidden"> not evaluated</span></span></td>'
@@ -132,8 +131,8 @@ class _Cells:
         h = self._ids[32 * j : 32 * j + 32]
         pk = f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
         if score != score:  # NaN
-            words = "nothing judged" if state == _SUCCEEDED else f"{LIVE_MARK}{pk}{LIVE_MARK}"
-            bad = " bad-text" if state not in LIVE and state != _SUCCEEDED else ""
+            words = "nothing judged" if state == SUCCEEDED else f"{LIVE_MARK}{pk}{LIVE_MARK}"
+            bad = " bad-text" if state not in LIVE and state != SUCCEEDED else ""
             return (
                 f'<td class="number cell"><a href="/evaluations/{pk}/">'
                 f'<span class="state{bad}">{words}</span></a></td>'
@@ -153,7 +152,7 @@ class _Cells:
         state, score = self.state[column.index], self.score[column.index]
         if score != score:  # NaN
             words = "pending" if state in LIVE else STATES[state]
-            return f"<td>{words if state != _SUCCEEDED else 'not judged'}</td>"
+            return f"<td>{words if state != SUCCEEDED else 'not judged'}</td>"
         number = f"{score:.3f}" if self.rank[column.index] else f"({score:.3f})"
         return f'<td class="heat-{round(10 * _within(score))}">{number}</td>'
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Sequence
+from html import escape
 
 import pandas as pd
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
 from evaluator.catalog import Column
@@ -26,13 +28,17 @@ from leaderboard.services.comparison import (
     Comparison,
     NotFound,
     TaskComparison,
+    Wins,
     compare,
     find_submissions,
 )
 from leaderboard.services.recommendation import board_version
+from leaderboard.templatetags.estimates import rough
+from leaderboard.templatetags.touchstone import key_of, metric, number
+from leaderboard.web.names import options
 
-#: Choices offered in the lists of the form.
-MAX_OFFERED = 500
+#: Up to so many are lists to choose from; more are offered where a name is typed.
+MAX_LISTED, MAX_OFFERED = 60, 5000
 _TIME = "atom_time_median"
 
 
@@ -46,15 +52,20 @@ def compare_page(request: HttpRequest) -> HttpResponse:
         submissions = find_submissions(names[: 20 * MAX_COMPARED], request.user)
     except SubmissionError as error:
         status, complaint = 400, str(error)
-    except NotFound:
-        status, complaint = 404, "One of these potentials does not exist, or is not public."
+    except NotFound as missing:
+        status = 404
+        complaint = f"There is no potential {str(missing)[:60]!r}, or it is not public."
+    typed = [key_of(s) for s in submissions] or names[:MAX_COMPARED]
+    offered = _offered(request)
     context: dict[str, object] = {
         "complaint": complaint,
         "submissions": submissions,
-        "offered": _offered(request),
+        "offered": offered if len(offered) <= MAX_LISTED else [],
+        "options": options(offered) if len(offered) > MAX_LISTED else None,
+        # What was typed stays where a name of it is wrong.
         "slots": [
-            submissions[i] if i < len(submissions) else None
-            for i in range(min(MAX_COMPARED, max(MIN_COMPARED, len(submissions) + 1)))
+            typed[i] if i < len(typed) else ""
+            for i in range(min(MAX_COMPARED, max(MIN_COMPARED, len(typed) + 1)))
         ],
         "max_compared": MAX_COMPARED,
     }
@@ -63,15 +74,23 @@ def compare_page(request: HttpRequest) -> HttpResponse:
     return render(request, "compare.html", context, status=status)
 
 
-def _offered(request: HttpRequest) -> QuerySet[Submission]:
-    return (
+def _offered(request: HttpRequest) -> list[tuple[str, str]]:
+    """How a query names it, and how a reader does."""
+    rows = (
         Submission.objects.all()
         .visible_to(request.user)
         .filter(withdrawn_at__isnull=True)
-        .select_related("potential")
-        .only("version", "visibility", "withdrawn_at", "potential__slug", "potential__name")
-        .order_by("potential__name", "-created_at")[:MAX_OFFERED]
+        .order_by("potential__name", "-created_at")
+        .values_list("potential__slug", "version", "potential__name")[:MAX_OFFERED]
     )
+    return [
+        (f"{slug}:{version}", f"{_cut(name, 60)} {_cut(version, 40)}")
+        for slug, version, name in rows
+    ]
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _answer(request: HttpRequest, submissions: Sequence[Submission]) -> dict[str, object]:
@@ -83,11 +102,43 @@ def _answer(request: HttpRequest, submissions: Sequence[Submission]) -> dict[str
     )
     return {
         "found": found,
+        "tasks": [(task, metrics_html(task)) for task in found.tasks],
+        "wins": [(wins, errors_html(wins)) for wins in found.wins],
         "drawable": drawable,
         "drawn": drawn,
         "residuals": _residuals(drawn, submissions) if drawn else None,
         "pareto": _pareto(found),
     }
+
+
+def metrics_html(task: TaskComparison) -> SafeString:
+    """A row for each metric: written here, since six potentials have thousands of numbers."""
+    rows = []
+    for row in task.metrics:
+        about = metric(row.key)
+        unit = f' <span class="soft">/ {escape(about.unit)}</span>' if about.unit else ""
+        cells = []
+        for value, low, high in row.scores:
+            margin = ""
+            if low is not None:
+                ends = f"{number(low, about.digits)} to {number(high, about.digits)}"
+                margin = f' <span class="margin">{ends}</span>'
+            cells.append(f'<td class="number small">{number(value, about.digits)}{margin}</td>')
+        heading = f'<th scope="row" class="pinned plain small">{escape(about.label)}{unit}</th>'
+        rows.append(f"<tr>{heading}{''.join(cells)}</tr>\n")
+    return mark_safe("".join(rows))  # noqa: S308  (numbers, and words of the catalog)
+
+
+def errors_html(wins: Wins) -> SafeString:
+    """A row for each element."""
+    return mark_safe(  # noqa: S308  (chemical symbols and numbers)
+        "".join(
+            f'<tr><th scope="row">{escape(element)}</th>'
+            + "".join(f'<td class="number">{rough(value)}</td>' for value in values)
+            + "</tr>"
+            for element, values in wins.errors.items()
+        )
+    )
 
 
 def _columns(task: TaskComparison) -> list[Column]:

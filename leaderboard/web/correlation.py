@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
 from leaderboard.charts import Chart
@@ -20,6 +23,7 @@ from leaderboard.services.correlation import (
     task_correlations,
 )
 from leaderboard.services.recommendation import board_version
+from leaderboard.templatetags.estimates import shade, signed
 
 _FORCES, _DYNAMICS = "energy_forces", "md_stability"
 
@@ -38,15 +42,16 @@ def correlation_page(request: HttpRequest) -> HttpResponse:
     if version is None:
         return render(request, "correlation.html", {"found": None})
     found = task_correlations(version)
-    drawn = _drawn(found, request.GET.get("x", ""), request.GET.get("y", ""))
+    answers = _force_answers(found)
+    drawn = _drawn(found, answers, request.GET.get("x", ""), request.GET.get("y", ""))
     return render(
         request,
         "correlation.html",
         {
             "benchmark": version,
             "found": found,
-            "rows": list(zip(found.task_versions, map(_cells, found.table), strict=True)),
-            "answers": _force_answers(found),
+            "rows": _rows_html(found),
+            "answers": answers,
             "drawn": drawn,
             "chart": _chart(found, drawn) if drawn else None,
             "few": FEW_POTENTIALS,
@@ -55,8 +60,38 @@ def correlation_page(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _cells(row: list[Correlation | None]) -> list[tuple[int, Correlation | None]]:
-    return list(enumerate(row))
+def _rows_html(found: Correlations) -> SafeString:
+    """The table, written here: thirty tasks have nine hundred pairs."""
+    tasks = [(escape(v.task.name), escape(v.task.slug), v.number) for v in found.task_versions]
+    rows = []
+    for (name, slug, number), row in zip(tasks, found.table, strict=True):
+        cells = "".join(
+            _cell(c, (name, slug), other[:2]) for c, other in zip(row, tasks, strict=True)
+        )
+        rows.append(
+            f'<tr><th scope="row" class="pinned"><a href="/tasks/{slug}/{number}/">{name}</a></th>'
+            f"{cells}</tr>\n"
+        )
+    return mark_safe("".join(rows))  # noqa: S308  (numbers, and escaped names)
+
+
+def _cell(c: Correlation | None, own: tuple[str, str], other: tuple[str, str]) -> str:
+    """Names and slugs are escaped."""
+    if c is None:
+        return '<td><span class="soft" aria-label="the same task">·</span></td>'
+    if c.value is None:
+        return (
+            f'<td class=""><span class="soft" title="Too few potentials, or too equal scores">–'
+            f'<span class="margin">n = {c.n}</span></span></td>'
+        )
+    value, low, high = signed(c.value, 2), signed(c.low, 2), signed(c.high, 2)
+    shown = f'<span class="value">{value}</span>' if c.is_certain else f"<em>{value}</em>"
+    return (
+        f'<td class="{shade(c.value)}"><a href="?x={own[1]}&amp;y={other[1]}#pair" '
+        f'aria-label="{own[0]} and {other[0]}: {value}, 95 % interval {low} to {high}, '
+        f'{c.n} potentials. Draw.">{shown}<span class="margin">{low} to {high}</span>'
+        f'<span class="margin">n = {c.n}</span></a></td>'
+    )
 
 
 def _pairs(found: Correlations) -> list[tuple[int, int, Pair]]:
@@ -81,11 +116,13 @@ def _force_answers(found: Correlations) -> list[Pair]:
     ]
 
 
-def _drawn(found: Correlations, x: str, y: str) -> tuple[int, int, Pair] | None:
+def _drawn(
+    found: Correlations, answers: Sequence[Pair], x: str, y: str
+) -> tuple[int, int, Pair] | None:
     """The pair that is asked for, else forces with dynamics, else the first that has a number."""
     pairs = [row for row in _pairs(found) if row[2].correlation.n > 0]
     asked = [p for p in pairs if (p[2].first.task.slug, p[2].second.task.slug) == (x, y)]
-    classic = [p for p in pairs if p[2] in _force_answers(found)]
+    classic = [p for p in pairs if p[2] in answers]
     told = [p for p in pairs if p[2].correlation.value is not None]
     return next(iter([*asked, *classic, *told]), None)
 

@@ -34,7 +34,7 @@ from leaderboard.models import BenchmarkVersion, TaskVersion
 from leaderboard.services import leaderboards as service
 from leaderboard.services.board_changes import Change, changes, changes_of_boards
 from leaderboard.services.board_places import BoardView, Place, view_for
-from leaderboard.services.board_store import board_at, part_of_board, past_board
+from leaderboard.services.board_store import board_at, part_of_board
 from leaderboard.services.task_board_places import TaskPlace, task_view, wanted_rows
 
 _STANDING = (
@@ -129,7 +129,8 @@ class LeaderboardDiff(APIView):
     def get(self, request: Request, slug: str) -> Response:
         query, moments = _moments(request)
         version = _benchmark_version(slug, {**query, "as_of": moments[1]})
-        boards = [past_board(version, moment) for moment in moments]
+        # Until now is the board as it stands, which need not be found again.
+        boards = [board_at(version, m) for m in (query["since"], query.get("until"))]
         found = changes_of_boards(*((board, board.own) for board in boards))
         return _diff(request, version.number, moments, found)
 

@@ -6,16 +6,16 @@ import re
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from leaderboard.services import kept
 from tests.leaderboard import factories
 from tests.leaderboard.advice_world import add, build_board
 
 pytestmark = pytest.mark.django_db
-N_QUERIES = 6
+N_QUERIES = 9
 
 
 def text_of(response: Any) -> str:
@@ -64,7 +64,8 @@ def test_more_potentials_take_no_more_queries(client: Client) -> None:
     counts = []
     for n in range(1, 4):
         add(world, f"x{n}", n / 10)
-        cache.clear()
+        client.get("/correlation/")
+        kept.forget()
         with CaptureQueriesContext(connection) as queries:
             client.get("/correlation/")
         counts.append(len(queries))
