@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, overload
+from typing import NamedTuple, Protocol, overload
 
 import msgpack
 
@@ -139,7 +139,20 @@ def entrant_of(
     )
 
 
-def choices_of(entrants: Sequence[Entrant]) -> dict[str, list[str]]:
+class Described(Protocol):
+    """What filters look at: of an entrant, or of a potential."""
+
+    @property
+    def architecture(self) -> str: ...
+    @property
+    def licence(self) -> str: ...
+    @property
+    def level_of_theory(self) -> str: ...
+    @property
+    def training_sets(self) -> list[str]: ...
+
+
+def choices_of(entrants: Sequence[Described]) -> dict[str, list[str]]:
     """What rows may be filtered by, as far as it occurs among them."""
     return {
         "level_of_theory": _texts(

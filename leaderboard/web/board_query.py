@@ -20,6 +20,7 @@ from leaderboard.services.board_filters import BoardFilter
 from leaderboard.services.leaderboards import WEIGHT_PREFIX, weights_from_query
 from leaderboard.services.moments import past_moment
 from leaderboard.web.paging import page_number
+from leaderboard.web.query_reader import QueryReader, short_text
 
 #: Columns that tell about a potential, in their order.
 COLUMNS = {
@@ -35,8 +36,6 @@ COLUMNS = {
 SHOWN_AT_FIRST = ("architecture", "parameters", "theory", "licence")
 #: Texts that rows are filtered by; the longest ones that are read.
 TEXTS = ("text", "level_of_theory", "training_set", "licence", "architecture", "team", "hardware")
-_MAX_TEXT = 100
-_MAX_COMPLAINTS = 5
 RANK, NAME = "rank", "name"
 
 _FIRST: int | None = 1
@@ -84,29 +83,6 @@ class BoardQuery:
         )
 
 
-class _Reader:
-    """Takes parameters out of a query string and notes what is wrong with them."""
-
-    def __init__(self, query: QueryDict) -> None:
-        self._query = query
-        self.complaints: list[str] = []
-        self.given: dict[str, str] = {}
-
-    def read(self, name: str, convert: Callable[[str], _Value], default: _Value) -> _Value:
-        text = self._query.get(name, "").strip()
-        if not text:
-            return default
-        try:
-            if "\0" in text:
-                raise ValueError("must not hold the character of code zero.")
-            value = convert(text)
-        except ValueError as error:
-            self.complaints.append(f"{name}={text[:40]!r}: {error}")
-            return default
-        self.given[name] = _written(value, text)
-        return value
-
-
 def read_board_query(
     query: QueryDict, task_slugs: Iterable[str], categories: Mapping[str, float]
 ) -> BoardQuery:
@@ -114,7 +90,7 @@ def read_board_query(
 
     ``categories`` are those of the board, with their own weights.
     """
-    reader = _Reader(query)
+    reader = QueryReader(query)
     weights = _weights(query, reader, categories)
     wanted = BoardFilter(
         elements=reader.read("elements", _elements, ()),
@@ -122,7 +98,7 @@ def read_board_query(
         conservative=reader.read("conservative", _yes_or_no, None),
         min_parameters=reader.read("min_parameters", _count, None),
         max_parameters=reader.read("max_parameters", _count, None),
-        **{name: reader.read(name, _text, "") for name in TEXTS},
+        **{name: reader.read(name, short_text, "") for name in TEXTS},
     )
     sort = reader.read("sort", _one_of({RANK, NAME, *COLUMNS, *task_slugs}), RANK)
     as_of = reader.read("as_of", past_moment, None)
@@ -141,12 +117,12 @@ def read_board_query(
         since=since,
         page=reader.read("page", page_number, _FIRST),
         given=reader.given,
-        complaints=_few(reader.complaints),
+        complaints=reader.few_complaints(),
     )
 
 
 def _weights(
-    query: QueryDict, reader: _Reader, categories: Mapping[str, float]
+    query: QueryDict, reader: QueryReader, categories: Mapping[str, float]
 ) -> dict[str, float]:
     named = {n: t for n, t in query.dict().items() if str(n).startswith(WEIGHT_PREFIX)}
     try:
@@ -165,7 +141,7 @@ def _weights(
     return weights
 
 
-def _shown(query: QueryDict, reader: _Reader) -> Sequence[str]:
+def _shown(query: QueryDict, reader: QueryReader) -> Sequence[str]:
     """Empty ``show`` alone hides all; none at all shows the usual ones."""
     if "show" not in query:
         return SHOWN_AT_FIRST
@@ -180,26 +156,6 @@ def _shown(query: QueryDict, reader: _Reader) -> Sequence[str]:
         return SHOWN_AT_FIRST
     reader.given["show"] = ",".join(shown) or "none"
     return shown
-
-
-def _written(value: object, text: str) -> str:
-    """As the API reads it: Si,O and 5000000, whatever the reader typed."""
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, int):
-        return str(value)
-    return ",".join(value) if isinstance(value, tuple) else text
-
-
-def _few(complaints: list[str]) -> list[str]:
-    more = len(complaints) - _MAX_COMPLAINTS
-    return complaints[:_MAX_COMPLAINTS] + ([f"And {more} more."] if more > 0 else [])
-
-
-def _text(text: str) -> str:
-    if len(text) > _MAX_TEXT:
-        raise ValueError(f"must not be longer than {_MAX_TEXT} characters.")
-    return text
 
 
 def _elements(text: str) -> tuple[str, ...]:

@@ -55,21 +55,11 @@ class Elements:
 
 
 @require_safe
-def potential_list(request: HttpRequest) -> HttpResponse:
-    potentials = (
-        _visible(request.user)
-        .annotate(n_versions=Count("submissions", filter=_shown("submissions__", request.user)))
-        .order_by("is_baseline", "name")
-    )
-    return render(request, "potential_list.html", {"potentials": potentials})
-
-
-@require_safe
 def potential(request: HttpRequest, slug: str) -> HttpResponse:
     """The newest version in full, the others by their numbers."""
     found = get_object_or_404(_visible(request.user), slug=slug)
     submissions = list(
-        found.submissions.filter(_shown("", request.user))
+        found.submissions.filter(versions_shown("", request.user))
         .select_related("potential", "artifact")
         .order_by("-created_at")
     )
@@ -170,7 +160,7 @@ def _visible(user: User | AnonymousUser) -> QuerySet[Potential]:
     return Potential.objects.filter(permissions.potentials_visible_to(user))
 
 
-def _shown(prefix: str, user: User | AnonymousUser) -> Q:
+def versions_shown(prefix: str, user: User | AnonymousUser) -> Q:
     """Versions to show: the same rule as SubmissionQuerySet.visible_to, across a join."""
     if user.is_staff:
         return Q()
