@@ -21,7 +21,7 @@ from leaderboard.services.board_store import Entrant, StoredBoard
 from leaderboard.services.leaderboards import levels_of
 from leaderboard.templatetags.touchstone import NOTHING, count, number, percent
 
-_SUCCEEDED = STATES.index(EvaluationState.SUCCEEDED)
+SUCCEEDED = STATES.index(EvaluationState.SUCCEEDED)
 LIVE = {STATES.index(EvaluationState.QUEUED), STATES.index(EvaluationState.RUNNING)}
 _EMPTY = (
     '<td class="number cell"><span class="state" title="Not evaluated on this task">–'
@@ -89,8 +89,8 @@ def _cell(
     pk = evaluation_id(board, row, j)
     score = float(matrix.score[row, j])
     if math.isnan(score):
-        words = live.get(pk, STATES[state]) if state != _SUCCEEDED else "nothing judged"
-        bad = " bad-text" if state not in LIVE and state != _SUCCEEDED else ""
+        words = live.get(pk, STATES[state]) if state != SUCCEEDED else "nothing judged"
+        bad = " bad-text" if state not in LIVE and state != SUCCEEDED else ""
         return (
             f'<td class="number cell"><a href="/evaluations/{pk}/">'
             f'<span class="state{bad}">{escape(words)}</span></a></td>'

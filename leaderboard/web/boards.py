@@ -34,6 +34,7 @@ from leaderboard.services.leaderboards import WEIGHT_PREFIX, categories_of, shar
 from leaderboard.services.submissions import default_benchmark
 from leaderboard.web.board_cells import (
     LIVE,
+    SUCCEEDED,
     Column,
     Place,
     columns_of,
@@ -98,7 +99,7 @@ def home(request: HttpRequest) -> HttpResponse:
     )
     if version is None:
         return render(request, "leaderboard_empty.html")
-    return _board(request, version)
+    return _board(request, version, is_home=True)
 
 
 @require_safe
@@ -115,7 +116,9 @@ def benchmark(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     return _board(request, get_object_or_404(versions, benchmark__slug=slug, number=number))
 
 
-def _board(request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:
+def _board(
+    request: HttpRequest, version: BenchmarkVersion, *, is_home: bool = False
+) -> HttpResponse:
     """Bad parameters are told and left out (HTTP 400); the page is whole without them."""
     board = current_board(version)
     query = read_board_query(
@@ -156,7 +159,9 @@ def _board(request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:
         "body": body,
         "foot": foot,
         "hardware": ranking.hardware,
-        "versions": versions,
+        "is_home": is_home,
+        "n_evaluations": int((board.matrix.state == SUCCEEDED).sum()),
+        "others": [other for other in versions if other.pk != version.pk],
         "filling": _filling(version, board, versions),
     }
     return render(request, "leaderboard.html", context, status=400 if query.complaints else 200)

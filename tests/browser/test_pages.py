@@ -40,6 +40,7 @@ def test_the_first_column_and_the_heading_stay_in_sight(open_page: Any) -> None:
 def test_the_chart_appears_with_tooltips_under_the_content_policy(open_page: Any) -> None:
     build_site()
     with open_page("/tasks/eos-wien2k/") as page:
+        page.locator(".chart").first.scroll_into_view_if_needed()
         page.wait_for_selector(".chart.is-live .chart-live svg")
         marks = page.locator(".chart-live .mark-symbol.role-mark path")
         assert marks.count() > 100
