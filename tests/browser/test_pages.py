@@ -74,6 +74,17 @@ def test_a_submission_is_followed_without_a_reload(open_page: Any) -> None:
         assert "evaluation ended" in page.locator("[data-live-news]").inner_text()
 
 
+def test_the_queue_is_followed_without_a_reload(open_page: Any) -> None:
+    with open_page("/queue/") as page:
+        page.evaluate("window.stayed = true")
+        assert "Nothing waits" in page.inner_text("main")
+        evaluation = factories.evaluation()
+        page.wait_for_selector("text=waiting, the oldest since", timeout=15000)
+        assert page.locator(f"#e-{evaluation.pk}").is_visible()
+        assert "1 waiting, 0 running" in page.locator("[data-live-news]").inner_text()
+        assert page.evaluate("window.stayed")
+
+
 def test_the_keyboards_focus_is_visible(open_page: Any) -> None:
     build_site()
     with open_page("/") as page:

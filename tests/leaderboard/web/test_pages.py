@@ -349,7 +349,7 @@ def test_pages_take_a_constant_number_of_queries(client: Client, n: int) -> None
     } == {
         "board, which nobody has computed": 21,
         "board": 6,
-        "tasks": 1,
+        "tasks": 3,
         "task": 6,
         "potentials": 1,
         "potential": 14,
