@@ -127,6 +127,7 @@ def document(text: str, link: LinkMap) -> Document:
             token.children = list(_linked(token.children, link))
         if token.type == "th_open":
             token.attrSet("scope", "col")
+    _mark_wide_tables(tokens)
     html = _framed(_WRAPPED.renderer.render(tokens, _WRAPPED.options, {}))
     return Document(title=title, html=mark_safe(html), headings=headings)  # noqa: S308
 
@@ -236,7 +237,19 @@ def _linked(children: Sequence[Token], link: LinkMap) -> Iterator[Token]:
         yield token
 
 
+def _mark_wide_tables(tokens: Sequence[Token]) -> None:
+    """Those of several columns scroll on a phone, rather than being squeezed."""
+    table, n_columns = None, 0
+    for token in tokens:
+        if token.type == "table_open":
+            table, n_columns = token, 0
+        elif token.type == "th_open":
+            n_columns += 1
+        elif token.type == "thead_close" and table is not None and n_columns > 2:
+            table.attrSet("class", "wide")
+
+
 def _framed(html: str) -> str:
     """Wide tables and code scroll by themselves, by the keyboard too."""
-    html = html.replace("<table>", f"{_FRAME}<table>").replace("</table>", "</table></div>")
+    html = html.replace("<table", f"{_FRAME}<table").replace("</table>", "</table></div>")
     return html.replace("<pre>", '<pre tabindex="0">')

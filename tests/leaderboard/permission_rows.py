@@ -139,6 +139,10 @@ correlation               get    -        200 200 200 200 200 200
 queue                     get    -        200 200 200 200 200 200
 docs                      get    -        200 200 200 200 200 200
 verdicts                  get    -        200 200 200 200 200 200
+protocols                 get    -        200 200 200 200 200 200
+protocol                  get    -        200 200 200 200 200 200
+cite                      get    -        200 200 200 200 200 200
+doc                       get    -        200 200 200 200 200 200
 sitemap                   get    -        200 200 200 200 200 200
 robots                    get    -        200 200 200 200 200 200
 login                     get    -        200 302 302 302 302 302
