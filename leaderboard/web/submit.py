@@ -31,6 +31,7 @@ from leaderboard.services.submissions import (
 )
 from leaderboard.services.throttles import client_of, hit
 from leaderboard.web.accounts import signed_in
+from leaderboard.web.errors import too_many
 
 _PER_PAGE = 50
 #: What the form asks of a new potential; the rest can be told later.
@@ -68,7 +69,7 @@ def submission_new(request: HttpRequest) -> HttpResponse:
         return _form(request, user, {"kind": "chgnet", "visibility": Visibility.PUBLIC})
     standing = hit("submit", client_of(user, request))
     if not standing.is_allowed:
-        return render(request, "429.html", {"wait_s": standing.reset_s}, status=429)
+        return too_many(request, standing)
     try:
         submitted = _submit(request, user)
     except ConflictError as error:
