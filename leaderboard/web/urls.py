@@ -6,6 +6,7 @@ from django.urls.converters import StringConverter
 from leaderboard.web import (
     accounts,
     boards,
+    cards,
     docs,
     evaluations,
     potentials,
@@ -52,6 +53,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("potentials/", potentials.potential_list, name="potentials"),
     path("potentials/<dotted-slug:slug>/", potentials.potential, name="potential"),
+    path("potentials/<dotted-slug:slug>/edit/", cards.potential_edit, name="potential-edit"),
     path("submissions/", submit.submissions, name="submissions"),
     path("submissions/new/", submit.submission_new, name="submission-new"),
     path("submissions/<uuid:pk>/", evaluations.submission, name="submission"),

@@ -120,6 +120,11 @@ structure                 get    -        503 503 503 503 503 503
 potentials                get    -        200 200 200 200 200 200
 potential                 get    public   200 200 200 200 200 200
 potential                 get    private  404 404 200 200 200 200
+# The form of its card: for whoever may change it by the API, with the same refusals.
+potential-edit            get    public   302 403 403 403 200 200
+potential-edit            get    private  302 404 403 403 200 200
+potential-edit            post   public   302 403 403 403 400 400
+potential-edit            post   private  302 404 403 403 400 400
 submissions               get    -        302 200 200 200 200 200
 submission-new            get    -        302 200 200 200 200 200
 # An empty form is refused; test_submit.py fills it in.
