@@ -119,7 +119,6 @@ def _of_reference(row: ReferenceSet) -> str:
         f"{row.slug}-{row.version}",
         {
             "title": f"{{{tex(row.title)}, version {tex(row.version)}}}",
-            "year": str(row.created_at.year),
             "url": verbatim(row.url),
             "note": f"After {tex(row.citation.rstrip('. '))}. SHA-256 {row.sha256}",
         },

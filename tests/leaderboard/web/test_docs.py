@@ -108,10 +108,7 @@ def test_every_protocol_and_metric_of_the_catalog_is_told(client: Client) -> Non
 
 def test_every_metric_has_its_form_and_faults(client: Client) -> None:
     page = client.get("/docs/metrics/").content.decode()
-    # Timing and rare events are told on their tasks' pages so far.
-    others = {*PROTOCOLS["efficiency"].metrics, *PROTOCOLS["rare_event_forces"].metrics}
-    others |= {"rdf_error", "density_relative_error"}
-    assert {key for key in METRICS if f"<code>{key}</code>" not in page} <= others
+    assert {key for key in METRICS if f"<code>{key}</code>" not in page} == set()
 
 
 def test_bounds_and_defaults_of_parameters_are_readable(client: Client) -> None:
