@@ -70,6 +70,9 @@ DATA_MIRROR = os.environ.get("TOUCHSTONE_DATA_MIRROR", "")
 #: Shown on the first page, and run for submissions that name neither benchmark nor tasks.
 DEFAULT_BENCHMARK = os.environ.get("TOUCHSTONE_DEFAULT_BENCHMARK", "core-small")
 
+#: Of the scores and records, as the operator grants it; empty where nothing is granted.
+DATA_LICENCE = os.environ.get("TOUCHSTONE_DATA_LICENCE", "")
+
 DATABASES = {
     "default": dj_database_url.parse(
         _required("DATABASE_URL", "postgresql://user:password@host/database"),

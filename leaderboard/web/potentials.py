@@ -87,6 +87,7 @@ def potential(request: HttpRequest, slug: str) -> HttpResponse:
             "card": card,
             "kinds": CALCULATOR_KINDS,
             "is_owner": permissions.may_submit(request.user, found),
+            "may_edit": permissions.may_manage(request.user, found),
             "is_public": any(s.visibility == "public" and not s.withdrawn_at for s in submissions),
             "badge": request.build_absolute_uri(f"/api/v1/potentials/{found.slug}/badge.svg"),
             "page": request.build_absolute_uri(found.get_absolute_url()),

@@ -120,6 +120,11 @@ structure                 get    -        503 503 503 503 503 503
 potentials                get    -        200 200 200 200 200 200
 potential                 get    public   200 200 200 200 200 200
 potential                 get    private  404 404 200 200 200 200
+# The form of its card: for whoever may change it by the API, with the same refusals.
+potential-edit            get    public   302 403 403 403 200 200
+potential-edit            get    private  302 404 403 403 200 200
+potential-edit            post   public   302 403 403 403 400 400
+potential-edit            post   private  302 404 403 403 400 400
 submissions               get    -        302 200 200 200 200 200
 submission-new            get    -        302 200 200 200 200 200
 # An empty form is refused; test_submit.py fills it in.
@@ -139,6 +144,10 @@ correlation               get    -        200 200 200 200 200 200
 queue                     get    -        200 200 200 200 200 200
 docs                      get    -        200 200 200 200 200 200
 verdicts                  get    -        200 200 200 200 200 200
+protocols                 get    -        200 200 200 200 200 200
+protocol                  get    -        200 200 200 200 200 200
+cite                      get    -        200 200 200 200 200 200
+doc                       get    -        200 200 200 200 200 200
 sitemap                   get    -        200 200 200 200 200 200
 robots                    get    -        200 200 200 200 200 200
 login                     get    -        200 302 302 302 302 302
