@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -132,6 +132,16 @@ def matrix_of(
         **found,
     )
     return rows, matrix
+
+
+def matrix_with_rows(matrix: Matrix, rows: Sequence[int]) -> Matrix:
+    """Some rows alone. Ranks on tasks stay those among all."""
+    arrays: dict[str, Any] = {
+        name: value[np.array(rows, int)]
+        for name, value in vars(matrix).items()
+        if isinstance(value, np.ndarray)
+    }
+    return replace(matrix, names=[matrix.names[i] for i in rows], **arrays)
 
 
 def described(evaluation: Evaluation) -> str:

@@ -12,7 +12,7 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection, transaction
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.utils import timezone
 
 from leaderboard.enums import Visibility
@@ -37,7 +37,7 @@ from leaderboard.models import (
     Team,
 )
 from leaderboard.services import board_replicates
-from leaderboard.services.board_matrix import Matrix, Ranking, matrix_of, ranked
+from leaderboard.services.board_matrix import Matrix, Ranking, matrix_of, matrix_with_rows, ranked
 from leaderboard.services.board_replicates import Replicates
 from leaderboard.services.leaderboards import categories_of, on_boards, why_not_ranked
 
@@ -160,7 +160,7 @@ def forget_old_changes() -> int:
 
 def current_board(version: BenchmarkVersion) -> StoredBoard:
     """The board as it stands now. One query where this process has it, three where another has."""
-    stamp = _stamp(version)
+    stamp = stamp_of(version)
     kept: StoredBoard | None = _boards.get(version.pk)
     if kept is not None and kept.stamp == stamp:
         return kept
@@ -171,9 +171,30 @@ def current_board(version: BenchmarkVersion) -> StoredBoard:
 
 def past_board(version: BenchmarkVersion, as_of: datetime) -> StoredBoard:
     """The board as it stood then; kept by this process alone."""
-    key = (version.pk, as_of, _stamp(version))
+    key = (version.pk, as_of, stamp_of(version))
     kept: StoredBoard | None = _boards.get(key)
-    return kept or _boards.put(key, _compute(version, _entries(version), key[2], as_of))
+    return kept or _boards.put(key, board_at(version, as_of))
+
+
+def board_at(version: BenchmarkVersion, as_of: datetime) -> StoredBoard:
+    """The same, computed and not kept: for who goes through many moments."""
+    return _compute(version, _entries(version), "", as_of)
+
+
+def with_rows(board: StoredBoard, rows: Sequence[int]) -> StoredBoard:
+    """Of a computed board some rows alone, ranked among each other with its own weights."""
+    matrix = matrix_with_rows(board.matrix, rows)
+    replicates = {name: array[rows] for name, array in _replicates(board).items()}
+    weights = {e.category: e.category_weight for e in board.entries}
+    return replace(
+        board,
+        entrants=[board.entrants[i] for i in rows],
+        matrix=matrix,
+        own=ranked(matrix, board.entries, weights, replicates),
+        replicates=replicates,
+        rankings=Kept(_RANKINGS_KEPT),
+        pages=Kept(_PAGES_KEPT),
+    )
 
 
 def private_board(board: StoredBoard, user: User | AnonymousUser) -> StoredBoard | None:
@@ -209,14 +230,19 @@ def ranking_of(board: StoredBoard, weights: Mapping[str, float], category: str =
     return board.rankings.put(key, found)
 
 
-def _stamp(version: BenchmarkVersion) -> str:
-    """Differs whenever anything that the board shows has changed.
+def stamp_of(version: BenchmarkVersion) -> str:
+    """Differs whenever anything has changed that the board shows."""
+    tasks = BenchmarkTask.objects.filter(benchmark_version=version)
+    return stamp_of_tasks(tasks.values("task_version"))
+
+
+def stamp_of_tasks(task_versions: QuerySet[BenchmarkTask, Any] | Sequence[int]) -> str:
+    """Differs whenever anything has changed that a board with these tasks shows.
 
     Changes are only added, and may become visible out of order: their count and sum tell of one
     that was numbered early and committed late.
     """
-    tasks = BenchmarkTask.objects.filter(benchmark_version=version).values("task_version")
-    concerned = BoardChange.objects.filter(Q(task_version=None) | Q(task_version__in=tasks))
+    concerned = BoardChange.objects.filter(Q(task_version=None) | Q(task_version__in=task_versions))
     found = concerned.order_by().aggregate(last=Max("pk"), count=Count("pk"), sum=Sum("pk"))
     return f"{_FORMAT}.{found['last'] or 0}.{found['count']}.{found['sum'] or 0}"
 
@@ -230,7 +256,7 @@ def _computed_alone(version: BenchmarkVersion, entries: list[BenchmarkTask]) -> 
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, version.pk % 2**31])
-        stamp = _stamp(version)  # read before the rows: they are never older than it
+        stamp = stamp_of(version)  # read before the rows: they are never older than it
         stored = _stored(version, entries, stamp)
         if stored is not None:
             return stored
