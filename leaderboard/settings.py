@@ -250,6 +250,8 @@ THROTTLES = {
     "read": _rate("TOUCHSTONE_READ_RATE", "600/min"),
     "submit": _rate("TOUCHSTONE_SUBMIT_RATE", "120/min"),
     "upload": _rate("TOUCHSTONE_UPLOAD_RATE", "600/min"),
+    # Pictures beside shared links that have to be drawn; the others are not counted.
+    "card": _rate("TOUCHSTONE_CARD_RATE", "60/min"),
     "login": _rate("TOUCHSTONE_SIGN_IN_RATE", "20/min"),
     # Tries at one account, whatever the addresses.
     "login-account": _rate("TOUCHSTONE_SIGN_IN_ACCOUNT_RATE", "40/15min"),

@@ -125,6 +125,13 @@ potential-edit            get    public   302 403 403 403 200 200
 potential-edit            get    private  302 404 403 403 200 200
 potential-edit            post   public   302 403 403 403 400 400
 potential-edit            post   private  302 404 403 403 400 400
+# Pictures for everybody: what is private has none, not for its owner either.
+card                      get    -        200 200 200 200 200 200
+potential-card            get    public   200 200 200 200 200 200
+potential-card            get    private  404 404 404 404 404 404
+task-card                 get    -        200 200 200 200 200 200
+task-version-card         get    -        200 200 200 200 200 200
+benchmark-card            get    -        200 200 200 200 200 200
 submissions               get    -        302 200 200 200 200 200
 submission-new            get    -        302 200 200 200 200 200
 # An empty form is refused; test_submit.py fills it in.
