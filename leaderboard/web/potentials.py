@@ -24,6 +24,7 @@ from leaderboard.services.grades import grades
 from leaderboard.services.judgements import judgement
 from leaderboard.services.leaderboards import BenchmarkBoard, BoardRow, benchmark_board
 from leaderboard.services.submissions import default_benchmark
+from leaderboard.web.history import history
 from leaderboard.web.potential_words import bibtex, loading
 from leaderboard.web.systems import systems_at
 
@@ -86,6 +87,7 @@ def potential(request: HttpRequest, slug: str) -> HttpResponse:
             "cards": cards,
             "card": card,
             "kinds": CALCULATOR_KINDS,
+            "history": history(found, version, request.user),
             "is_owner": permissions.may_submit(request.user, found),
             "may_edit": permissions.may_manage(request.user, found),
             "is_public": any(s.visibility == "public" and not s.withdrawn_at for s in submissions),

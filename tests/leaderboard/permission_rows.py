@@ -46,6 +46,8 @@ api:potential             get    public   200 200 200 200 200 200
 api:potential             get    private  404 404 200 200 200 200
 api:potential             patch  public   401 403 403 403 200 200
 api:potential             patch  private  401 404 403 403 200 200
+api:potential-history     get    public   200 200 200 200 200 200
+api:potential-history     get    private  404 404 200 200 200 200
 api:leaderboard-diff      get    -        200 200 200 200 200 200
 api:task-diff             get    -        200 200 200 200 200 200
 api:redoc                 get    -        200 200 200 200 200 200
