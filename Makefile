@@ -14,7 +14,7 @@ ifneq ($(MIRROR),)
 export TOUCHSTONE_DATA_MIRROR ?= $(MIRROR)
 endif
 
-.PHONY: demo test test-fast lint types check bench coverage constraints clean bubblewrap chromium
+.PHONY: demo screenshots test test-fast lint types check bench coverage constraints clean bubblewrap chromium
 
 $(STAMP): pyproject.toml deploy/constraints.txt deploy/install.sh
 	PYTHON="$(PYTHON)" VENV="$(VENV)" bash deploy/install.sh
@@ -22,6 +22,10 @@ $(STAMP): pyproject.toml deploy/constraints.txt deploy/install.sh
 
 demo: $(STAMP) bubblewrap
 	$(BIN)/python -m deploy.demo $(ARGS)
+
+# Pictures of all pages in var/screenshots/, those of the README in docs/screenshots/.
+screenshots: $(STAMP) bubblewrap chromium
+	$(BIN)/python -m deploy.screenshots $(ARGS)
 
 test: $(STAMP) bubblewrap chromium lint types
 	$(BIN)/python -m pytest $(ARGS)

@@ -55,15 +55,15 @@ _CHGNET_030 = KnownPotential(
     supported_elements=MPTRJ_ELEMENTS,
 )
 
-#: Carried by the wheel of the package chgnet.
+#: Carried by the wheel of the package chgnet; the newest version of a potential is submitted last.
 CHGNETS = (
-    _CHGNET_030,
     replace(
         _CHGNET_030,
         reference="chgnet:0.2.0",
         version="0.2.0",
         n_parameters=400_438,
     ),
+    _CHGNET_030,
     replace(
         _CHGNET_030,
         reference="chgnet:r2scan",

@@ -34,6 +34,17 @@ class Visibility(models.TextChoices):
     PUBLIC = "public"
 
 
+class StandingChange(models.TextChoices):
+    """What brought a version to where it stands on a board."""
+
+    PUBLISHED = "published"  # the board itself, which the version was on from the start
+    ENTERED = "entered"
+    MOVED = "moved"
+    WITHDRAWN = "withdrawn"
+    REPEATED = "repeated"  # a task is evaluated anew: it is off the board until that is done
+    RETURNED = "returned"
+
+
 class TeamRole(models.TextChoices):
     """What a member of a team may do; see models/permissions.py."""
 

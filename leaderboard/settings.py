@@ -70,6 +70,9 @@ DATA_MIRROR = os.environ.get("TOUCHSTONE_DATA_MIRROR", "")
 #: Shown on the first page, and run for submissions that name neither benchmark nor tasks.
 DEFAULT_BENCHMARK = os.environ.get("TOUCHSTONE_DEFAULT_BENCHMARK", "core-small")
 
+#: Of the scores and records, as the operator grants it; empty where nothing is granted.
+DATA_LICENCE = os.environ.get("TOUCHSTONE_DATA_LICENCE", "")
+
 DATABASES = {
     "default": dj_database_url.parse(
         _required("DATABASE_URL", "postgresql://user:password@host/database"),
@@ -247,6 +250,8 @@ THROTTLES = {
     "read": _rate("TOUCHSTONE_READ_RATE", "600/min"),
     "submit": _rate("TOUCHSTONE_SUBMIT_RATE", "120/min"),
     "upload": _rate("TOUCHSTONE_UPLOAD_RATE", "600/min"),
+    # Pictures beside shared links that have to be drawn; the others are not counted.
+    "card": _rate("TOUCHSTONE_CARD_RATE", "60/min"),
     "login": _rate("TOUCHSTONE_SIGN_IN_RATE", "20/min"),
     # Tries at one account, whatever the addresses.
     "login-account": _rate("TOUCHSTONE_SIGN_IN_ACCOUNT_RATE", "40/15min"),

@@ -11,3 +11,5 @@ urlpatterns = [
     path("api/v1/", include("leaderboard.api.urls")),
     path("", include("leaderboard.web.urls")),
 ]
+
+handler404 = "leaderboard.web.errors.not_found"

@@ -47,6 +47,12 @@ class SubmissionFilter(serializers.Serializer[Any]):
     mine = serializers.BooleanField(required=False, help_text="Only those of your potentials.")
 
 
+class HistoryFilter(serializers.Serializer[Any]):
+    benchmark = SlugField(
+        required=False, help_text="Slug of a benchmark; that of the first page by default."
+    )
+
+
 class EvaluationFilter(serializers.Serializer[Any]):
     submission = serializers.UUIDField(required=False, help_text="Id of a submission.")
     potential = SlugField(required=False, help_text="Slug of a potential.")

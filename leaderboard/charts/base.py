@@ -87,7 +87,7 @@ def render_svg(spec: dict[str, Any]) -> str:
         return path.read_text()
     except FileNotFoundError:
         svg = _scalable(vl_convert.vegalite_to_svg(text, allowed_base_urls=[]))
-    _write_whole(path, svg)
+    write_whole(path, svg.encode())
     return svg
 
 
@@ -129,10 +129,10 @@ def _scalable(svg: str) -> str:
     return f"{' '.join(words)}>{rest}"
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Another process reads either nothing or all of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".svg-")
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
     Path(name).replace(path)

@@ -5,6 +5,7 @@ from leaderboard.models.audit import AuditEntry
 from leaderboard.models.benchmark import Benchmark, BenchmarkTask, BenchmarkVersion
 from leaderboard.models.board import BoardChange, BoardSnapshot, TaskBoardSnapshot
 from leaderboard.models.evaluation import Evaluation, Event, Score, SystemResult
+from leaderboard.models.history import BoardHistory, StandingRecord
 from leaderboard.models.idempotency import IdempotencyKey
 from leaderboard.models.output import EvaluationFile, KeptSystem
 from leaderboard.models.potential import Potential
@@ -26,6 +27,7 @@ __all__ = [
     "BenchmarkTask",
     "BenchmarkVersion",
     "BoardChange",
+    "BoardHistory",
     "BoardSnapshot",
     "Charge",
     "Evaluation",
@@ -41,6 +43,7 @@ __all__ = [
     "ReferenceUpload",
     "RequestCount",
     "Score",
+    "StandingRecord",
     "Submission",
     "SystemResult",
     "Task",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import RegexValidator
+from django.contrib.postgres.validators import ArrayMaxLengthValidator
+from django.core.validators import MaxLengthValidator, RegexValidator
 from django.db import models
 
 slug_validator = RegexValidator(
@@ -35,7 +36,12 @@ class Potential(models.Model):
         related_name="potentials",
         help_text="The team that owns it, if one does; its members have their roles' rights.",
     )
-    description = models.TextField(blank=True, max_length=10_000, help_text="Plain text.")
+    description = models.TextField(
+        blank=True,
+        max_length=10_000,
+        validators=[MaxLengthValidator(10_000)],
+        help_text="In Markdown: CommonMark with tables, without HTML; pictures become their words.",
+    )
     architecture = models.CharField(
         max_length=100, blank=True, help_text="E.g. MACE, CHGNet, M3GNet."
     )
@@ -44,7 +50,11 @@ class Potential(models.Model):
     code_url = models.URLField(blank=True, help_text="Where its code is.")
     licence = models.CharField(max_length=100, blank=True, help_text="Of the weights; SPDX name.")
     training_sets = ArrayField(
-        models.CharField(max_length=100), default=list, blank=True, help_text="E.g. MPtrj, OMat24."
+        models.CharField(max_length=100),
+        default=list,
+        blank=True,
+        validators=[ArrayMaxLengthValidator(50)],
+        help_text="E.g. MPtrj, OMat24.",
     )
     level_of_theory = models.CharField(
         max_length=100, blank=True, help_text="Of its training data, e.g. PBE, r2SCAN."

@@ -72,8 +72,10 @@ class TaskVersion(models.Model):
         help_text="A potential that supports a smaller share of the systems is shown, not ranked.",
     )
     seed = models.PositiveIntegerField(default=0, help_text="Of all random numbers of the task.")
-    description = models.TextField(help_text="What is measured and why, for a reader of the page.")
-    limitations = models.TextField(help_text="What the task cannot tell. Required.")
+    description = models.TextField(
+        help_text="What is measured and why, for a reader of the page; in Markdown."
+    )
+    limitations = models.TextField(help_text="What the task cannot tell, in Markdown. Required.")
     created_at = models.DateTimeField(auto_now_add=True, help_text="When it was drafted.")
     published_at = models.DateTimeField(null=True, blank=True, help_text="When it was frozen.")
 

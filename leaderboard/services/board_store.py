@@ -89,7 +89,12 @@ def past_board(version: BenchmarkVersion, as_of: datetime) -> StoredBoard:
     """The board as it stood then; kept by this process alone."""
     key = (version.pk, as_of, stamp_of_benchmark(version.pk))
     kept: StoredBoard | None = _past.get(key)
-    return kept or _past.put(key, _compute(version, _entries(version), key[2], as_of))
+    return kept or _past.put(key, computed_board(version, as_of))
+
+
+def computed_board(version: BenchmarkVersion, as_of: datetime) -> StoredBoard:
+    """The same, computed and not kept: for who goes through many moments."""
+    return _compute(version, _entries(version), "", as_of)
 
 
 def board_at(version: BenchmarkVersion, as_of: datetime | None) -> StoredBoard:
@@ -142,10 +147,22 @@ def part_of_board(board: StoredBoard, category: str) -> StoredBoard:
         return kept
     columns = [i for i, e in enumerate(board.entries) if e in entries]
     rows = np.flatnonzero(board.matrix.state[:, columns].any(axis=1)).tolist()
+    found = _part(board, rows, columns)
+    return board.rankings.put(key, found)
+
+
+def with_rows(board: StoredBoard, rows: Sequence[int]) -> StoredBoard:
+    """Some rows alone, ranked among each other with the board's own weights."""
+    return _part(board, rows, range(len(board.entries)))
+
+
+def _part(board: StoredBoard, rows: Sequence[int], columns: Sequence[int]) -> StoredBoard:
+    entries = [board.entries[i] for i in columns]
+    weights = {e.category: e.category_weight for e in entries}
     matrix = board.matrix.part(rows, columns)
-    replicates = {category: replicates_of_board(board)[category][rows]}
-    weights = {category: entries[0].category_weight}
-    found = replace(
+    all_replicates = replicates_of_board(board)
+    replicates = {name: all_replicates[name][rows] for name in weights if name in all_replicates}
+    return replace(
         board,
         entries=entries,
         entrants=board.entrants.chosen(rows),
@@ -156,7 +173,6 @@ def part_of_board(board: StoredBoard, category: str) -> StoredBoard:
         pages=Kept(_PAGES_KEPT),
         kept=Kept(_OTHERS_KEPT),
     )
-    return board.rankings.put(key, found)
 
 
 def replicates_of_board(board: StoredBoard) -> Replicates:

@@ -6,11 +6,16 @@ measured has no grade. In single precision finite differences are good to about 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from django.db.models import FloatField, Max, QuerySet
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Abs, Cast
+
 from evaluator.catalog import CONSISTENCY, METRICS
-from leaderboard.models import Evaluation
+from leaderboard.models import Evaluation, Score
 
 LETTERS = "ABCD"
 DRIFT = "nve_extrapolated_drift"
@@ -82,6 +87,48 @@ def grades(evaluations: Iterable[Evaluation]) -> list[Grade]:
     return found
 
 
+def letters_of(evaluations: QuerySet[Evaluation]) -> dict[uuid.UUID, str]:
+    """Of each submission, a letter for each grade in their order; "-" where nothing was measured.
+
+    By the same limits as ``grades``, for a board's many evaluations: two queries.
+    """
+    keys = [key for *_, limits in _GRADES for key in limits if key != DRIFT]
+    measured = {
+        key: Max(Abs(Cast(KeyTextTransform(key, "consistency"), FloatField()))) for key in keys
+    }
+    own = evaluations.order_by()
+    worst: dict[uuid.UUID, dict[str, float | None]] = {
+        submission: dict(zip(keys, values, strict=True))
+        for submission, *values in own.values("submission_id")
+        .annotate(**measured)
+        .values_list("submission_id", *keys)
+    }
+    drifts = (
+        Score.objects.filter(evaluation__in=own.values("pk"), metric=DRIFT, value__isnull=False)
+        .values_list("evaluation__submission_id")
+        .annotate(value=Max(Abs("value")))
+    )
+    for submission, value in drifts:
+        worst[submission][DRIFT] = value
+    return {
+        submission: "".join(_letter_of_grade(found, limits) for *_, limits in _GRADES)
+        for submission, found in worst.items()
+    }
+
+
+def _letter_of_grade(
+    worst: Mapping[str, float | None], limits: Mapping[str, tuple[float, float, float]]
+) -> str:
+    letters = [
+        _letter(value, limits[key]) for key in limits if (value := worst.get(key)) is not None
+    ]
+    return max(letters, default="-")
+
+
+def _letter(value: float, limits: tuple[float, float, float]) -> str:
+    return LETTERS[sum(value > limit for limit in limits)]
+
+
 def _worst(evaluations: Iterable[Evaluation]) -> dict[str, tuple[float, str]]:
     worst: dict[str, tuple[float, str]] = {}
     for evaluation in evaluations:
@@ -97,8 +144,11 @@ def _check(
     key: str, value: float, address: str, limits: tuple[float, float, float]
 ) -> Check:  # fmt: skip
     about = METRICS.get(key) or next(column for column in CONSISTENCY if column.name == key)
-    letter = LETTERS[sum(value > limit for limit in limits)]
     return Check(
-        label=about.label, unit=about.unit, value=value, letter=letter, limits=limits,
+        label=about.label,
+        unit=about.unit,
+        value=value,
+        letter=_letter(value, limits),
+        limits=limits,
         address=address,
-    )  # fmt: skip
+    )

@@ -27,6 +27,7 @@ from evaluator.standard import StandardBenchmark, StandardTask, standard_benchma
 from leaderboard import blobs
 from leaderboard.enums import VersionState
 from leaderboard.exceptions import InfrastructureError
+from leaderboard.markdown import plain
 from leaderboard.models import (
     Benchmark,
     BenchmarkTask,
@@ -109,7 +110,10 @@ def ensure_task(standard: StandardTask, built: Mapping[str, _Built] | None = Non
     with transaction.atomic():
         task, _ = Task.objects.update_or_create(
             slug=standard.slug,
-            defaults={"name": standard.title, "summary": _first_sentence(standard.description)},
+            defaults={
+                "name": standard.title,
+                "summary": _first_sentence(plain(standard.description)),
+            },
         )
         version, _ = TaskVersion.objects.update_or_create(
             task=task, number=standard.version, defaults=_definition(standard, reference)
@@ -217,7 +221,7 @@ def ensure_benchmark(
     with transaction.atomic():
         benchmark, _ = Benchmark.objects.update_or_create(
             slug=standard.slug,
-            defaults={"name": standard.title, "summary": standard.description[:300]},
+            defaults={"name": standard.title, "summary": plain(standard.description)[:300]},
         )
         current = benchmark.current_version()
         if not entries or (current and _content(current.entries.all()) == _content(entries)):

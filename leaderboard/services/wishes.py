@@ -129,10 +129,7 @@ def _read(name: str, text: str) -> object:
 
 def _number(name: str, text: str) -> float | int:
     least, most, is_allowed = _RANGES[name]
-    try:
-        value = float(text.replace("_", "x"))
-    except ValueError:
-        value = math.nan
+    value = _count(text) if name == "n_atoms" else _float(text)
     if not (least <= value <= most) or (value == least and not is_allowed):
         above = "from" if is_allowed else "above"
         raise ValueError(
@@ -143,3 +140,20 @@ def _number(name: str, text: str) -> float | int:
     if value != int(value):
         raise ValueError(f"{text[:40]!r} must be a whole number of atoms.")
     return int(value)
+
+
+def _float(text: str) -> float:
+    """NaN for what is no number, and for Python's 1_000."""
+    try:
+        return math.nan if "_" in text else float(text)
+    except ValueError:
+        return math.nan
+
+
+def _count(text: str) -> float:
+    """As people write large numbers: 10000, 10,000, 10 000, 10k, 1.5M, 1e4."""
+    found = re.fullmatch(r"(\d{1,3}(?:[, \u00a0\u202f]\d{3})+|[^, ]+?)\s?([kM]?)", text)
+    if found is None:
+        return math.nan
+    digits = re.sub(r"[, \u00a0\u202f]", "", found[1])
+    return _float(digits) * {"": 1, "k": 1e3, "M": 1e6}[found[2]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +26,9 @@ register = template.Library()
 NOTHING = "–"
 #: Longer lists are for the API.
 _LIST_SHOWN = 8
+_SOURCE = re.compile(
+    r"doi:10\.[0-9]{4,9}/\S+|arXiv:[0-9]{4}\.[0-9]{4,5}|https?://\S+", re.IGNORECASE
+)
 #: Steps of the heat colours in site.css: heat-0 to heat-10.
 _HEAT_STEPS = 10
 
@@ -53,6 +57,28 @@ def short(value: object, digits: int = 4) -> str:
     if len(value) > _LIST_SHOWN or any(isinstance(item, list | dict) for item in value):
         return f"{len(value)} entries, in the API"
     return ", ".join(number(item, digits) for item in value) or NOTHING
+
+
+@register.filter
+def sources(text: str) -> SafeString:
+    """A citation whose DOIs, arXiv numbers and addresses are links."""
+    parts = []
+    end = 0
+    for found in _SOURCE.finditer(text):
+        name = found[0].rstrip(".,;:)")
+        parts.append(format_html("{}", text[end : found.start()]))
+        address = _address_of_source(name)
+        parts.append(format_html('<a href="{}" rel="noopener">{}</a>', address, name))
+        end = found.start() + len(name)
+    parts.append(format_html("{}", text[end:]))
+    return SafeString("".join(parts))
+
+
+def _address_of_source(name: str) -> str:
+    kind, _, rest = name.partition(":")
+    if kind.lower() == "doi":
+        return f"https://doi.org/{rest}"
+    return f"https://arxiv.org/abs/{rest}" if kind.lower() == "arxiv" else name
 
 
 @register.filter

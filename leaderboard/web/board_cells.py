@@ -68,7 +68,8 @@ def head_html(column: Column, query: BoardQuery, share: float) -> str:
     )
     return (
         f'<th scope="col" class="number task"{board_sort(query, task.slug)}>'
-        f'<a href="{escape(sort_link(query, task.slug))}" aria-describedby="anchors-{entry.pk}">'
+        f'<a id="sort-{escape(task.slug)}" href="{escape(sort_link(query, task.slug))}"'
+        f' aria-describedby="anchors-{entry.pk}">'
         f'{escape(task.name)}</a> <span class="unit">{percent(share)} of overall</span>'
         f'<span class="tip" id="anchors-{entry.pk}" role="tooltip">{tips}</span></th>\n'
     )
@@ -86,10 +87,13 @@ def about_html(column: Column, share: float) -> str:
     if reference is not None:
         set_words = f'{escape(reference.title)} <span class="soft">({column.theory})</span>'
     return (
-        f'<tr><th scope="row"><a href="/tasks/{escape(task.slug)}/{version.number}/">'
+        f'<tr role="row"><th role="rowheader" scope="row">'
+        f'<a href="/tasks/{escape(task.slug)}/{version.number}/">'
         f'{escape(task.name)}</a> <span class="badge">v{version.number}</span></th>'
-        f"<td>{escape(task.summary)}</td><td>{set_words}</td><td>{anchors}</td>"
-        f'<td class="number">{percent(share)}</td></tr>\n'
+        f'<td role="cell">{escape(task.summary)}</td>'
+        f'<td role="cell" data-label="Reference">{set_words}</td>'
+        f'<td role="cell" data-label="Scores 1 → scores 0">{anchors}</td>'
+        f'<td role="cell" class="number" data-label="Share of overall">{percent(share)}</td></tr>\n'
     )
 
 

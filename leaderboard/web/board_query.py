@@ -63,17 +63,18 @@ class BoardQuery:
     def is_filtered(self) -> bool:
         return self.wanted != BoardFilter()
 
+    @property
+    def own_address(self) -> str:
+        """The page as it is, without what could not be read."""
+        return _address(self.given)
+
     def address(self, **changes: str) -> str:
         """The page with something else changed; an empty value takes a parameter out.
 
         Other rows or another order begin on the first page again.
         """
         kept = {name: text for name, text in self.given.items() if name != "page"}
-        kept |= changes
-        pairs = [(name, text) for name, text in kept.items() if text and name != "show"]
-        if "show" in kept:
-            pairs += [("show", name) for name in kept["show"].split(",")]
-        return "?" + urlencode(pairs)
+        return _address(kept | changes)
 
     def api_query(self) -> str:
         """The same rows and weights of the API, for downloads."""
@@ -156,6 +157,13 @@ def _shown(query: QueryDict, reader: QueryReader) -> Sequence[str]:
         return SHOWN_AT_FIRST
     reader.given["show"] = ",".join(shown) or "none"
     return shown
+
+
+def _address(given: Mapping[str, str]) -> str:
+    pairs = [(name, text) for name, text in given.items() if text and name != "show"]
+    if "show" in given:
+        pairs += [("show", name) for name in given["show"].split(",")]
+    return "?" + urlencode(pairs)
 
 
 def _elements(text: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 from leaderboard.enums import VersionState
 from leaderboard.models import Benchmark, BenchmarkVersion, Evaluation
 from leaderboard.services.board_changes import Change, changes_of_boards
-from leaderboard.services.board_matrix import Ranking
+from leaderboard.services.board_matrix import SUCCEEDED, Ranking
 from leaderboard.services.board_places import LIVE, Place, view_of
 from leaderboard.services.board_store import (
     StoredBoard,
@@ -80,7 +80,7 @@ def home(request: HttpRequest) -> HttpResponse:
     version = board_version()
     if version is None:
         return render(request, "leaderboard_empty.html")
-    return _board(request, version)
+    return _board(request, version, is_home=True)
 
 
 @require_safe
@@ -101,7 +101,9 @@ def _shown_versions() -> QuerySet[BenchmarkVersion]:
     return BenchmarkVersion.objects.exclude(state=VersionState.DRAFT).select_related("benchmark")
 
 
-def _board(request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:
+def _board(
+    request: HttpRequest, version: BenchmarkVersion, *, is_home: bool = False
+) -> HttpResponse:
     """Bad parameters are told and left out (HTTP 400); the page is whole without them."""
     board = current_board(version)
     query = read_board_query(
@@ -124,7 +126,8 @@ def _board(request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:
         "query": query,
         "body": _with_live_words(found.parts),
         "foot": mark_safe(found.foot),  # noqa: S308  (our own templates)
-        "versions": versions,
+        "is_home": is_home,
+        "others": [other for other in versions if other.pk != version.pk],
         "filling": _filling(version, board, versions),
     }
     return render(request, "leaderboard.html", context, status=400 if query.complaints else 200)
@@ -153,6 +156,7 @@ def _body(
         "n_pages": n_pages,
         "changes": _changes(version, board, view.ranking, query),
         "hardware": view.ranking.hardware,
+        "n_evaluations": int((board.matrix.state == SUCCEEDED).sum()),
     }
     categories = categories_of(board.entries, _weights(query, board))
     shares = shares_of(board.entries, categories)

@@ -6,6 +6,8 @@ import re
 from urllib.parse import urlsplit
 
 from leaderboard.models import Potential, Submission
+from leaderboard.web import citations
+from leaderboard.web.citations import tex, verbatim
 
 #: Three lines of Python by kind; {file} is the artifact's name, as a Python string.
 _LOADING = {
@@ -30,7 +32,6 @@ _LOADING = {
         "atoms.calc = {function}('potential')"
     ),
 }
-_TEX = re.compile(r"[\\{}%&#_$~^]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 
 
@@ -52,27 +53,21 @@ def loading(submission: Submission) -> str:
 def bibtex(potential: Potential, year: int) -> str:
     """An entry for the potential itself; its paper is named by address."""
     fields = {
-        "author": " and ".join(_tex(a) for a in re.split(r"\s*[,;]\s*", potential.authors) if a),
-        "title": f"{{{_tex(potential.name)}}}",
+        "author": " and ".join(tex(a) for a in re.split(r"\s*[,;]\s*", potential.authors) if a),
+        "title": f"{{{tex(potential.name)}}}",
         "year": str(year),
         "doi": _doi(potential.paper_url),
-        "url": _tex(potential.paper_url or potential.code_url),
+        "url": verbatim(potential.paper_url or potential.code_url),
         "note": "Interatomic potential" + (
-            f", trained on {_tex(', '.join(potential.training_sets))}"
+            f", trained on {tex(', '.join(potential.training_sets))}"
             if potential.training_sets
             else ""
         ),
     }  # fmt: skip
-    lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
-    return "\n".join([f"@misc{{{potential.slug},", *lines, "}"])
+    return citations.entry(potential.slug, fields)
 
 
 def _doi(address: str) -> str:
     parts = urlsplit(address)
     is_doi = parts.hostname in {"doi.org", "dx.doi.org", "www.doi.org"}
-    return _tex(parts.path.lstrip("/")) if is_doi else ""
-
-
-def _tex(text: str) -> str:
-    one_line = " ".join(text.split())
-    return _TEX.sub(lambda match: "" if match[0] in "\\{}~^" else f"\\{match[0]}", one_line)
+    return tex(parts.path.lstrip("/")) if is_doi else ""

@@ -25,6 +25,7 @@ from leaderboard.services.element_errors import QUANTITIES, ElementError, elemen
 from leaderboard.services.grades import grades
 from leaderboard.services.judgements import judgement
 from leaderboard.services.submissions import default_benchmark
+from leaderboard.web.history import history
 from leaderboard.web.potential_words import bibtex, loading
 from leaderboard.web.systems import systems_at
 
@@ -77,7 +78,9 @@ def potential(request: HttpRequest, slug: str) -> HttpResponse:
             "cards": cards,
             "card": card,
             "kinds": CALCULATOR_KINDS,
+            "history": history(found, version, request.user),
             "is_owner": permissions.may_submit(request.user, found),
+            "may_edit": permissions.may_manage(request.user, found),
             "is_public": any(s.visibility == "public" and not s.withdrawn_at for s in submissions),
             "badge": request.build_absolute_uri(f"/api/v1/potentials/{found.slug}/badge.svg"),
             "page": request.build_absolute_uri(found.get_absolute_url()),

@@ -17,11 +17,12 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.http import urlencode
 
 from leaderboard.services.accounts import is_confirmed
 from leaderboard.services.throttles import hit_sign_in
+from leaderboard.web.errors import too_many
 
 Page = Callable[..., HttpResponseBase]
 
@@ -63,10 +64,7 @@ def throttled(page: Page) -> Page:
         standing = hit_sign_in(request, who)
         if standing.is_allowed:
             return page(request, *args, **kwargs)
-        response = render(request, "429.html", {"wait_s": standing.reset_s}, status=429)
-        for name, value in standing.headers().items():
-            response[name] = value
-        return response
+        return too_many(request, standing)
 
     return counted
 

@@ -11,12 +11,14 @@ from django.utils.html import format_html_join
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
+from evaluator.catalog import PROTOCOLS
 from leaderboard.enums import VersionState
 from leaderboard.models import BenchmarkVersion, Potential, Task, permissions
+from leaderboard.web.doc_pages import PAGES
 
 #: More a sitemap may not hold (sitemaps.org).
 _MOST = 50_000
-_PAGES = ("home", "tasks", "potentials", "queue", "docs", "verdicts")
+_PAGES = ("home", "tasks", "potentials", "queue")
 
 
 @require_safe
@@ -34,6 +36,8 @@ def sitemap(request: HttpRequest) -> HttpResponse:
 
 def _addresses() -> Iterator[str]:
     yield from (reverse(name) for name in _PAGES)
+    yield from (page.address for page in PAGES.values())
+    yield from (reverse("protocol", args=[name]) for name in PROTOCOLS)
     published = BenchmarkVersion.objects.filter(state=VersionState.PUBLISHED)
     for slug, number in published.order_by("pk").values_list("benchmark__slug", "number"):
         yield reverse("benchmark", args=[slug, number])

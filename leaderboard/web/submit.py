@@ -28,13 +28,14 @@ from leaderboard.services.submissions import (
     create_potential,
     default_benchmark,
     submit_or_find,
+    update_potential,
 )
 from leaderboard.services.throttles import client_of, hit
 from leaderboard.web.accounts import signed_in
+from leaderboard.web.cards import CARD_FIELDS, refuse_unstorable, typed
+from leaderboard.web.errors import too_many
 
 _PER_PAGE = 50
-#: What the form asks of a new potential; the rest can be told later.
-_NEW_FIELDS = ("slug", "name", "architecture", "level_of_theory", "licence", "authors", "paper_url")
 
 
 @require_safe
@@ -68,7 +69,7 @@ def submission_new(request: HttpRequest) -> HttpResponse:
         return _form(request, user, {"kind": "chgnet", "visibility": Visibility.PUBLIC})
     standing = hit("submit", client_of(user, request))
     if not standing.is_allowed:
-        return render(request, "429.html", {"wait_s": standing.reset_s}, status=429)
+        return too_many(request, standing)
     try:
         submitted = _submit(request, user)
     except ConflictError as error:
@@ -84,6 +85,7 @@ def submission_new(request: HttpRequest) -> HttpResponse:
 
 def _submit(request: HttpRequest, user: User) -> Submitted:
     given = request.POST
+    refuse_unstorable(given)
     file = request.FILES.get("artifact")
     if not isinstance(file, UploadedFile) or file.size is None or file.name is None:
         raise SubmissionError({"artifact": "Choose the file of the potential."})
@@ -145,12 +147,12 @@ def _potential(user: User, given: Mapping[str, str]) -> Potential:
         if found is None:
             raise SubmissionError({"potential": "Choose one of your potentials."})
         return found
-    fields: dict[str, Any] = {name: given.get(name, "").strip() for name in _NEW_FIELDS}
-    # Once more after a refusal: it is there by now.
-    there = Potential.objects.filter(slug=fields["slug"], owner=user, team=None).first()
+    card, slug = typed(given), given.get("slug", "").strip()
+    # Once more after a refusal: it is there by now, and what is typed counts.
+    there = Potential.objects.filter(slug=slug, owner=user, team=None).first()
     if there is not None and not there.submissions.exists():
-        return there
-    return create_potential(user, **fields)
+        return update_potential(user, there, **card)
+    return create_potential(user, slug=slug, **card)
 
 
 def _own(user: User) -> QuerySet[Potential]:
@@ -187,6 +189,7 @@ def _form(
         "kinds": CALCULATOR_KINDS.values(),
         "benchmarks": published.order_by("name"),
         "default": default.benchmark if default else None,
+        "card_fields": CARD_FIELDS,
         "visibilities": Visibility.choices,
         "max_mib": _max_mib(),
     }

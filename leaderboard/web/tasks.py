@@ -7,17 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
-from evaluator.catalog import METRICS, Column
+from evaluator.catalog import METRICS, PROTOCOLS, Column
 from evaluator.contract import SystemStatus
 from leaderboard.charts import MAX_SERIES, Chart, parity_chart
 from leaderboard.charts.families import Judged, task_charts
-from leaderboard.enums import VersionState
-from leaderboard.models import Evaluation, SystemResult, TaskVersion
+from leaderboard.enums import EvaluationState, VersionState
+from leaderboard.models import (
+    BenchmarkTask,
+    BenchmarkVersion,
+    Evaluation,
+    SystemResult,
+    TaskVersion,
+)
+from leaderboard.services.leaderboards import on_boards
 from leaderboard.services.task_board_places import TaskPlace, TaskView, task_view
 from leaderboard.web.names import options
 from leaderboard.web.paging import page_of
@@ -30,14 +39,39 @@ _MOST_TICKED, _TICKED_OF_MANY = 60, 20
 
 @require_safe
 def task_list(request: HttpRequest) -> HttpResponse:
+    """Protocol by protocol, in the order of the catalog. Three queries."""
     published = TaskVersion.objects.filter(state=VersionState.PUBLISHED)
     newest = published.order_by("task_id", "-number").distinct("task_id")
-    versions = (
+    versions = list(
         TaskVersion.objects.filter(pk__in=newest.values("pk"))
         .select_related("task", "reference_set")
-        .order_by("task__slug")
+        .order_by("task__name")
     )
-    return render(request, "task_list.html", {"versions": versions})
+    n_judged = dict(
+        on_boards(AnonymousUser())
+        .filter(task_version__in=versions, state=EvaluationState.SUCCEEDED)
+        .order_by()
+        .values_list("task_version")
+        .annotate(n=Count("submission__potential", distinct=True))
+    )
+    boards: dict[int, list[BenchmarkVersion]] = {}
+    for entry in BenchmarkTask.objects.filter(
+        benchmark_version__state=VersionState.PUBLISHED, task_version__in=versions
+    ).select_related("benchmark_version__benchmark"):
+        boards.setdefault(entry.task_version_id, []).append(entry.benchmark_version)
+    families = [
+        (
+            protocol,
+            [
+                (version, n_judged.get(version.pk, 0), boards.get(version.pk, []))
+                for version in versions
+                if version.protocol == protocol.name
+            ],
+        )
+        for protocol in PROTOCOLS.values()
+    ]
+    context = {"families": [family for family in families if family[1]]}
+    return render(request, "task_list.html", context)
 
 
 @require_safe

@@ -41,6 +41,7 @@ def open_page(browser: Any, live_server: Any) -> Callable[..., AbstractContextMa
         context = browser.new_context(base_url=live_server.url, **options)
         page = context.new_page()
         complaints: list[str] = []
+        context.complaints = complaints  # for a test that expects some
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(

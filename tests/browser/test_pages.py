@@ -40,6 +40,7 @@ def test_the_first_column_and_the_heading_stay_in_sight(open_page: Any) -> None:
 def test_the_chart_appears_with_tooltips_under_the_content_policy(open_page: Any) -> None:
     build_site()
     with open_page("/tasks/eos-wien2k/") as page:
+        page.locator(".chart").first.scroll_into_view_if_needed()
         page.wait_for_selector(".chart.is-live .chart-live svg")
         marks = page.locator(".chart-live .mark-symbol.role-mark path")
         assert marks.count() > 100
@@ -71,6 +72,17 @@ def test_a_submission_is_followed_without_a_reload(open_page: Any) -> None:
         assert "0.734" in page.inner_text("main")
         assert page.evaluate("window.stayed")
         assert "evaluation ended" in page.locator("[data-live-news]").inner_text()
+
+
+def test_the_queue_is_followed_without_a_reload(open_page: Any) -> None:
+    with open_page("/queue/") as page:
+        page.evaluate("window.stayed = true")
+        assert "Nothing waits" in page.inner_text("main")
+        evaluation = factories.evaluation()
+        page.wait_for_selector("text=waiting, the oldest since", timeout=15000)
+        assert page.locator(f"#e-{evaluation.pk}").is_visible()
+        assert "1 waiting, 0 running" in page.locator("[data-live-news]").inner_text()
+        assert page.evaluate("window.stayed")
 
 
 def test_the_keyboards_focus_is_visible(open_page: Any) -> None:

@@ -39,6 +39,7 @@ def test_the_structure_is_turned_by_keys_and_by_dragging(open_page: Any, scheme:
         page.mouse.move(box["x"] + 160, box["y"] + 100)
         page.mouse.up()
         assert first.get_attribute("cx") != turned
+        page.locator(".chart").first.scroll_into_view_if_needed()
         page.wait_for_selector(".chart.is-live")
         assert not page.evaluate(SCROLLS)
 

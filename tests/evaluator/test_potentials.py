@@ -43,8 +43,8 @@ def test_every_known_potential_loads_and_has_the_parameters_it_declares(
 def test_known_potentials_hold_three_chgnets_and_four_baselines() -> None:
     known = known_potentials()
     assert [p.reference for p in known if not p.is_baseline] == [
-        "chgnet:0.3.0",
         "chgnet:0.2.0",
+        "chgnet:0.3.0",
         "chgnet:r2scan",
     ]
     assert [p.reference for p in known if p.is_baseline] == [
@@ -102,8 +102,8 @@ def test_lennard_jones_from_covalent_radii_has_its_minimum_at_the_bond(tmp_path:
         ("", "'' is no potential; write KIND:WHAT"),
         ("chgnet", "'chgnet' is no potential; write KIND:WHAT"),
         ("vasp:5", "where KIND is one of chgnet, mace, matgl"),
-        ("chgnet:", "names no file; shipped are chgnet:0.3.0, chgnet:0.2.0"),
-        ("chgnet:0.9.9", "0.9.9 does not exist; shipped are chgnet:0.3.0"),
+        ("chgnet:", "names no file; shipped are chgnet:0.2.0, chgnet:0.3.0"),
+        ("chgnet:0.9.9", "0.9.9 does not exist; shipped are chgnet:0.2.0"),
         ("ase:sw", "sw does not exist; shipped are ase:lj, ase:emt, ase:tersoff-si"),
         ("chgnet:0.3.0,dtype=float16", "dtype must be one of float32, float64"),
         ("chgnet:0.3.0,compile=true", "compile is unknown; known are dtype"),

@@ -46,6 +46,8 @@ api:potential             get    public   200 200 200 200 200 200
 api:potential             get    private  404 404 200 200 200 200
 api:potential             patch  public   401 403 403 403 200 200
 api:potential             patch  private  401 404 403 403 200 200
+api:potential-history     get    public   200 200 200 200 200 200
+api:potential-history     get    private  404 404 200 200 200 200
 api:leaderboard-diff      get    -        200 200 200 200 200 200
 api:task-diff             get    -        200 200 200 200 200 200
 api:redoc                 get    -        200 200 200 200 200 200
@@ -120,6 +122,18 @@ structure                 get    -        503 503 503 503 503 503
 potentials                get    -        200 200 200 200 200 200
 potential                 get    public   200 200 200 200 200 200
 potential                 get    private  404 404 200 200 200 200
+# The form of its card: for whoever may change it by the API, with the same refusals.
+potential-edit            get    public   302 403 403 403 200 200
+potential-edit            get    private  302 404 403 403 200 200
+potential-edit            post   public   302 403 403 403 400 400
+potential-edit            post   private  302 404 403 403 400 400
+# Pictures for everybody: what is private has none, not for its owner either.
+card                      get    -        200 200 200 200 200 200
+potential-card            get    public   200 200 200 200 200 200
+potential-card            get    private  404 404 404 404 404 404
+task-card                 get    -        200 200 200 200 200 200
+task-version-card         get    -        200 200 200 200 200 200
+benchmark-card            get    -        200 200 200 200 200 200
 submissions               get    -        302 200 200 200 200 200
 submission-new            get    -        302 200 200 200 200 200
 # An empty form is refused; test_submit.py fills it in.
@@ -139,6 +153,10 @@ correlation               get    -        200 200 200 200 200 200
 queue                     get    -        200 200 200 200 200 200
 docs                      get    -        200 200 200 200 200 200
 verdicts                  get    -        200 200 200 200 200 200
+protocols                 get    -        200 200 200 200 200 200
+protocol                  get    -        200 200 200 200 200 200
+cite                      get    -        200 200 200 200 200 200
+doc                       get    -        200 200 200 200 200 200
 sitemap                   get    -        200 200 200 200 200 200
 robots                    get    -        200 200 200 200 200 200
 login                     get    -        200 302 302 302 302 302

@@ -123,6 +123,8 @@ def parameters(row: Row, stage: Stage) -> dict[str, Any]:
         "structure": {"slug": stage.world.task.task.slug, "number": 1, "system_id": "Al"},
         "potential": {"slug": side.potential.slug},
         "submission": {"pk": side.submission.pk},
+        "protocol": {"name": "equation_of_state"},
+        "doc": {"name": "scores"},
         "withdraw": {"pk": side.submission.pk},
         "evaluation": {"pk": evaluation.pk},
         "token-revoke": {"pk": stage.token.pk},

@@ -136,8 +136,8 @@ class VersionRecord(Record):
 
 
 class TaskRecord(TaskRow):
-    description = serializers.CharField()
-    limitations = serializers.CharField(help_text="What the task cannot tell.")
+    description = serializers.CharField(help_text="What is measured and why, in Markdown.")
+    limitations = serializers.CharField(help_text="What the task cannot tell, in Markdown.")
     protocol = ProtocolRecord(source="catalog_protocol")  # type: ignore[assignment]
     protocol_version = serializers.IntegerField()
     parameters = serializers.SerializerMethodField()

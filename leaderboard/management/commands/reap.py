@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connection
 
-from leaderboard.management.commands.deliver_webhooks import start_in_background
+from leaderboard.management.commands import deliver_webhooks, record_history
 from leaderboard.services.reaper import reap, sweep
 
 logger = logging.getLogger(__name__)
@@ -26,14 +26,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--loop",
             action="store_true",
-            help="go on, every TOUCHSTONE_REAPER_INTERVAL_S seconds, and deliver webhooks",
+            help="go on, every TOUCHSTONE_REAPER_INTERVAL_S seconds, deliver webhooks, and write "
+            "the history of boards",
         )
 
     def handle(self, *args: object, loop: bool, **options: object) -> None:
         if not loop:
             self.stdout.write(f"{reap()}, {sweep()} left over removed")
             return
-        start_in_background()
+        deliver_webhooks.start_in_background()
+        record_history.start_in_background()
         swept_at = float("-inf")
         while True:
             try:

@@ -1,10 +1,11 @@
-// Keeps the progress of a submission up to date without a reload.
+// Keeps a part of the page up to date without a reload: data-live names where it is asked for. An
+// answer that is a whole page has the part under the same id. data-live-s: seconds between questions.
 "use strict";
 
 (() => {
-  const INTERVAL_MS = 2000;
   const area = document.querySelector("[data-live]");
   if (!area) return;
+  const pause_ms = 1000 * Number(area.dataset.liveS || 2);
   let etag = "";
   let failures = 0;
 
@@ -23,12 +24,14 @@
     } catch {
       failures += 1;
     }
-    if (!area.querySelector("[data-ended]")) schedule();
+    schedule();
   }
 
   function replace(html) {
+    const page = new DOMParser().parseFromString(html, "text/html"); // our own server's answer
+    const found = (area.id && page.getElementById(area.id)) || page.body;
     const focused = document.activeElement && document.activeElement.id;
-    area.innerHTML = html; // our own server's answer, escaped there
+    area.replaceChildren(...found.childNodes);
     if (focused && document.getElementById(focused)) document.getElementById(focused).focus();
     const news = document.querySelector("[data-live-news]");
     const said = area.querySelector("[data-summary]");
@@ -36,8 +39,9 @@
   }
 
   function schedule() {
-    setTimeout(refresh, Math.min(INTERVAL_MS * 2 ** failures, 60000));
+    if (area.querySelector("[data-ended]")) return;
+    setTimeout(refresh, Math.min(pause_ms * 2 ** failures, 60000));
   }
 
-  if (!area.querySelector("[data-ended]")) schedule();
+  schedule();
 })();

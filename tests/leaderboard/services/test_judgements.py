@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from leaderboard import models
 from leaderboard.services.board_places import view_for
 from leaderboard.services.board_store import current_board
-from leaderboard.services.grades import grades
+from leaderboard.services.grades import grades, letters_of
 from leaderboard.services.judgements import Judgement, judgement
 from tests.leaderboard import factories
 
@@ -96,3 +98,29 @@ def test_grades_are_those_of_the_worst_error_and_missing_ones_have_none() -> Non
     assert (found["Invariance"].letter, found["Smoothness"].letter) == ("C", "D")
     (check,) = found["Invariance"].checks
     assert (check.value, check.address) == (0.03, bad.get_absolute_url())
+
+
+def test_letters_of_many_submissions_are_those_of_their_grades() -> None:
+    consistencies: list[list[dict[str, Any]]] = [
+        [{"rotation_force_error_eV_A_max": 0.03}, {"rotation_force_error_eV_A_max": None}],
+        [{}],
+        [{"force_gradient_error_eV_A_rms": -0.3, "repeat_energy_error_meV_atom_max": 1e-9}],
+        [{"permutation_energy_error_meV_atom_max": 0.1}, {"stress_gradient_error_GPa_max": 0.4}],
+    ]
+    submissions = [factories.submission() for _ in consistencies]
+    for submission, found in zip(submissions, consistencies, strict=True):
+        for consistency in found:
+            factories.evaluation(submission, score=0.5, consistency=consistency)
+    drifting = submissions[1].evaluations.get()
+    models.Score.objects.create(
+        evaluation=drifting, metric="nve_extrapolated_drift", value=-0.5, low=None, high=None,
+        score=0.0, n=1, n_failed=0,
+    )  # fmt: skip
+    with CaptureQueriesContext(connection) as captured:
+        letters = letters_of(models.Evaluation.objects.all())
+    assert len(captured) == 2
+    assert letters == {
+        s.pk: "".join(grade.letter or "-" for grade in grades(s.evaluations.all()))
+        for s in submissions
+    }
+    assert [letters[s.pk] for s in submissions] == ["-C--", "---B", "A-D-", "-BB-"]

@@ -131,6 +131,29 @@ def test_elements_are_read_as_people_write_them(text: str) -> None:
     assert elements_of(text) == ("Li", "P", "S")
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("10000", 10_000),
+        ("10,000", 10_000),
+        ("10 000", 10_000),
+        ("10\u202f000", 10_000),
+        ("10k", 10_000),
+        ("1.5 M", 1_500_000),
+        ("1e4", 10_000),
+    ],
+)
+def test_large_numbers_are_read_as_people_write_them(text: str, number: int) -> None:
+    assert wishes_from_query({"n_atoms": text}).n_atoms == number
+
+
+@pytest.mark.parametrize("text", ["10,00", "1_000", "k", "10kk", "1.2345k", "infk", "1,000,00"])
+def test_what_is_no_number_of_atoms_is_told(text: str) -> None:
+    with pytest.raises(SubmissionError) as caught:
+        wishes_from_query({"n_atoms": text})
+    assert "must be a" in caught.value.errors["n_atoms"]
+
+
 def test_every_bad_field_is_told_at_once() -> None:
     with pytest.raises(SubmissionError) as refused:
         wishes_from_query({"elements": "Q", "n_atoms": "x", "weight.Forces": "-1"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -30,6 +32,24 @@ def test_it_tells_standing_elements_verification_failures_and_how_to_use_it(
     page = response.content.decode()
     assert page.count('class="periodic" viewBox') == 2
     assert 'type="application/atom+xml"' in page
+
+
+def test_a_description_is_markdown_and_leaves_the_page_whole(client: Client) -> None:
+    hostile = (
+        "# Mine\n\n**Good** at [oxides](https://a.example) \u202e<script>alert(1)</script> "
+        "![x](https://tracker.example/x.png)\n\n" + "w" * 3000
+    )
+    potential = factories.potential(slug="told", description=hostile)
+    factories.submission(potential)
+    page = client.get("/potentials/told/").content.decode()
+    assert "<h3>Mine</h3>" in page
+    assert (
+        '<strong>Good</strong> at <a href="https://a.example" rel="nofollow noopener ugc">' in page
+    )
+    for bad in ("<script>alert", "\u202e", "tracker.example"):
+        assert bad not in page
+    levels = [int(n) for n in re.findall(r"<h(\d)", page)]
+    assert levels[:3] == [1, 2, 3]
 
 
 def test_versions_are_compared_task_by_task(client: Client) -> None:

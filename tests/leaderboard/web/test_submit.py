@@ -54,6 +54,17 @@ def test_a_new_potential_and_its_first_version_are_submitted_at_once(alice: Clie
     assert [e.task_version for e in submission.evaluations.all()] == [task]
 
 
+def test_the_card_of_a_new_potential_is_told_at_once(alice: Client) -> None:
+    alice.post(NEW, filled(
+        training_sets="MPtrj, OMat24,\r\nsAlex ,", n_parameters="4690000", licence="MIT",
+        code_url="https://code.example/x", description="**Good**\r\n\r\nat oxides",
+    ))  # fmt: skip
+    potential = models.Potential.objects.get()
+    assert potential.training_sets == ["MPtrj", "OMat24", "sAlex"]
+    assert (potential.n_parameters, potential.code_url) == (4690000, "https://code.example/x")
+    assert potential.description == "**Good**\n\nat oxides"
+
+
 def test_settings_are_those_of_the_chosen_kind(alice: Client) -> None:
     file = SimpleUploadedFile("my.model", b"weights")
     alice.post(NEW, filled(artifact=file, kind="mace", **{
@@ -71,6 +82,12 @@ def test_settings_are_those_of_the_chosen_kind(alice: Client) -> None:
         ({"kind": "nothing"}, "calculator_kind", "Choose what loads the file"),
         ({"supported_elements": "Xx"}, "supported_elements", "no such chemical symbol"),
         ({"slug": "Not a slug"}, "slug", "small letters"),
+        ({"code_url": "javascript:alert(1)"}, "code_url", "valid URL"),
+        ({"n_parameters": "many"}, "n_parameters", "must be an integer"),
+        ({"description": "x" * 10_001}, "description", "at most 10000 characters"),
+        ({"training_sets": "a," * 60}, "training_sets", "no more than 50"),
+        ({"name": "a\x00b"}, "name", "cannot be stored"),
+        ({"potential": "a\x00b"}, "potential", "cannot be stored"),
         ({"benchmark": "none"}, "benchmark", "Choose one of the benchmarks"),
         ({"potential": "somebodys"}, "potential", "Choose one of your potentials"),
         ({"kind": "mace", "mace.dtype": "float16"}, "settings.dtype", "must be one of"),
@@ -94,8 +111,8 @@ def test_what_is_refused_is_said_beside_its_field(
 
 def test_a_refused_first_version_can_be_sent_again(alice: Client) -> None:
     assert alice.post(NEW, filled(version="no good")).status_code == 400
-    assert alice.post(NEW, filled()).status_code == 302
-    assert models.Potential.objects.count() == 1
+    assert alice.post(NEW, filled(licence="MIT")).status_code == 302
+    assert models.Potential.objects.get().licence == "MIT"
 
 
 def test_a_version_that_is_there_is_a_conflict_and_the_same_file_is_found(alice: Client) -> None:

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('leaderboard', '0015_board_change_triggers'),
+        ('leaderboard', '0018_standing_record_guard'),
     ]
 
     operations = [
