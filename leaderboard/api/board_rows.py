@@ -16,6 +16,7 @@ from leaderboard.services.board_entrants import Entrant
 from leaderboard.services.board_matrix import STATES
 from leaderboard.services.board_places import LIVE, BoardView, Place, live_states
 from leaderboard.services.board_types import MISSING
+from leaderboard.services.grades import letters_by_name
 from leaderboard.services.leaderboards import levels_of
 from leaderboard.services.recommendation import Candidate
 from leaderboard.services.scaling import Estimate
@@ -106,6 +107,7 @@ def board_rows(view: BoardView, links: Links) -> list[dict[str, Any]]:
             "overall": place.overall,
             "overall_low": place.low,
             "overall_high": place.high,
+            "grades": letters_by_name(place.entrant.grades),
             "tasks": [
                 {
                     "task": slug,

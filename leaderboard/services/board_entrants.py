@@ -38,6 +38,8 @@ class Entrant(NamedTuple):
     #: µs/atom and MiB, where a task of the board measured them.
     speed: float | None = None
     memory: float | None = None
+    #: Of the checks, by the board's tasks; see ``grades.letters_of``.
+    grades: str = ""
 
     @property
     def title(self) -> str:
@@ -112,6 +114,7 @@ def entrant_of(
     submission: Submission,
     timed: Mapping[str, float] | None = None,
     told_elements: list[str] | None = None,
+    grades: str = "",
 ) -> Entrant:
     timed = timed or {}
     potential = submission.potential
@@ -136,6 +139,7 @@ def entrant_of(
         told_elements=told_elements,
         speed=timed.get(SPEED),
         memory=timed.get(MEMORY),
+        grades=grades,
     )
 
 

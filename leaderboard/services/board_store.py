@@ -33,6 +33,7 @@ from leaderboard.services.board_matrix import Matrix, Ranking, matrix_of, ranked
 from leaderboard.services.board_replicates import Replicates
 from leaderboard.services.board_results import Result, results_of
 from leaderboard.services.board_stamps import stamp_of_benchmark, wait_for_others
+from leaderboard.services.grades import letters_of
 from leaderboard.services.kept import Kept, of_process
 from leaderboard.services.leaderboards import (
     categories_of,
@@ -248,7 +249,10 @@ def _assemble(
     weights = {e.category: e.category_weight for e in entries}
     timed = _timings(results)
     told = told_by_checkpoints([s.pk for s in submissions if s.supported_elements is None])
-    entrants = Entrants(entrant_of(s, timed.get(s.pk, {}), told.get(s.pk)) for s in submissions)
+    letters = letters_of(evaluations)
+    entrants = Entrants(
+        entrant_of(s, timed.get(s.pk), told.get(s.pk), letters.get(s.pk, "")) for s in submissions
+    )
     return StoredBoard(
         version=version,
         entries=entries,

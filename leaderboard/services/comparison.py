@@ -15,6 +15,7 @@ import numpy as np
 from django.db.models import Q, Value
 from django.db.models.functions import Concat
 
+from evaluator.standard import SMOKE_TASK
 from leaderboard import ranking
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import SubmissionError
@@ -183,10 +184,15 @@ def _evaluations(submissions: Sequence[Submission]) -> list[dict[int, Evaluation
 
 
 def _common_tasks(found: Sequence[Mapping[int, Evaluation]]) -> list[TaskVersion]:
-    """In the order of their names, versions from the newest."""
+    """In the order of their names, versions from the newest; the smoke task, which judges none,
+    comes last.
+    """
     versions = {e.task_version_id: e.task_version for row in found for e in row.values()}
     common = [v for pk, v in versions.items() if sum(pk in row for row in found) > 1]
-    return sorted(common, key=lambda v: (v.task.name.casefold(), v.task_id, -v.number))
+    return sorted(
+        common,
+        key=lambda v: (v.task.slug == SMOKE_TASK, v.task.name.casefold(), v.task_id, -v.number),
+    )
 
 
 def _compare_task(

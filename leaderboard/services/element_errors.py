@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from evaluator.contract import SystemStatus
+from evaluator.standard import SMOKE_TASK
 from leaderboard.models import Evaluation, SystemResult
 from leaderboard.services.wishes import SYMBOLS
 
@@ -31,14 +32,17 @@ class ElementError:
 def element_errors(
     evaluations: Iterable[uuid.UUID], elements: Iterable[str] | None = None
 ) -> list[ElementError]:
-    """Of these evaluations, on these elements or on all; nothing of a hidden reference set.
+    """Of these evaluations, on these elements or on all; nothing of a hidden reference set, and
+    nothing of the smoke task, which judges none.
 
     By atomic number; a crystal of several elements counts for none. Two queries. The caller
     answers for who may see the evaluations.
     """
     keys = list(evaluations)
     wanted = None if elements is None else set(elements)
-    shown = Evaluation.objects.filter(pk__in=keys, task_version__reference_set__is_public=True)
+    shown = Evaluation.objects.filter(
+        pk__in=keys, task_version__reference_set__is_public=True
+    ).exclude(task_version__task__slug=SMOKE_TASK)
     task = ("task_version__task__slug", "task_version__task__name")
     found: list[ElementError] = []
     for pk, by_element, slug, name in shown.filter(task_version__protocol=FORCES).values_list(
@@ -53,10 +57,7 @@ def element_errors(
             if _is_number(value)
         ]  # fmt: skip
     crystals = SystemResult.objects.filter(
-        evaluation__in=keys,
-        evaluation__task_version__protocol=CRYSTALS,
-        evaluation__task_version__reference_set__is_public=True,
-        status=SystemStatus.OK,
+        evaluation__in=shown.filter(task_version__protocol=CRYSTALS), status=SystemStatus.OK
     ).order_by("evaluation_id", "position")
     if wanted is not None:
         crystals = crystals.filter(values__element__in=sorted(wanted))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db.models import FloatField, Max, QuerySet
 from django.db.models.fields.json import KeyTextTransform
@@ -74,6 +75,35 @@ _GRADES: tuple[tuple[str, str, dict[str, tuple[float, float, float]]], ...] = (
         {DRIFT: (0.1, 1.0, 10.0)},
     ),
 )
+
+
+#: What must be measured before anything is called verified: all but the last, which needs dynamics.
+_NEEDED = tuple(name for name, *_ in _GRADES[:-1])
+
+
+class Mark(NamedTuple):
+    """What a board shows of the grades."""
+
+    #: All of what is needed was measured, and nothing that was measured is worse than B.
+    is_verified: bool
+    #: Like "Conservation D", of those that are C or D.
+    poor: list[str]
+    #: Of those that were measured.
+    words: str
+
+
+def letters_by_name(letters: str) -> dict[str, str]:
+    """Of ``letters_of``, those that were measured."""
+    named = zip(_GRADES, letters, strict=False)
+    return {name: letter for (name, *_), letter in named if letter != "-"}
+
+
+def mark_of(letters: str) -> Mark:
+    """From the letters of ``letters_of``; none at all where nothing was measured."""
+    measured = letters_by_name(letters)
+    told = {name: f"{name} {letter}" for name, letter in measured.items()}
+    poor = [told[name] for name, letter in measured.items() if letter > "B"]
+    return Mark(not poor and measured.keys() >= set(_NEEDED), poor, ", ".join(told.values()))
 
 
 def grades(evaluations: Iterable[Evaluation]) -> list[Grade]:

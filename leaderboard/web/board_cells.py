@@ -18,6 +18,7 @@ from leaderboard.services.board_entrants import Entrant
 from leaderboard.services.board_matrix import STATES, SUCCEEDED
 from leaderboard.services.board_places import LIVE, Place
 from leaderboard.services.board_store import StoredBoard
+from leaderboard.services.grades import mark_of
 from leaderboard.services.leaderboards import levels_of
 from leaderboard.services.task_board_places import TaskPlace
 from leaderboard.templatetags.board import board_sort, sort_link
@@ -273,15 +274,26 @@ def rank_html(row: Place | TaskPlace) -> str:
 
 
 def name_html(entrant: Entrant) -> str:
-    """As includes/submission_name.html."""
+    """As includes/submission_name.html, with the mark of its grades."""
     baseline = ' <span class="badge">baseline</span>' if entrant.is_baseline else ""
     is_private = entrant.visibility == Visibility.PRIVATE
     private = ' <span class="badge warn">private</span>' if is_private else ""
     return (
         f'<a href="/potentials/{escape(entrant.slug)}/"><bdi>{escape(entrant.name)}</bdi></a> '
         f'<a class="version" href="/submissions/{escape(entrant.submission)}/">'
-        f"<bdi>{escape(entrant.version)}</bdi></a>{baseline}{private}"
+        f"<bdi>{escape(entrant.version)}</bdi></a>{_mark(entrant)}{baseline}{private}"
     )
+
+
+def _mark(entrant: Entrant) -> str:
+    mark = mark_of(entrant.grades)
+    told = f"Checked in the tasks of this board: {mark.words}"
+    if mark.is_verified:
+        return (
+            f' <span class="verified" title="{told}"><span aria-hidden="true">✓</span>'
+            f'<span class="visually-hidden">verified</span></span>'
+        )
+    return "".join(f' <span class="badge warn" title="{told}">{name}</span>' for name in mark.poor)
 
 
 def _overall(place: Place) -> str:

@@ -84,13 +84,17 @@ def choose(request: HttpRequest) -> HttpResponse:
     }
     if found is not None:
         context |= _answer(found)
+        context["elsewhere"] = _elsewhere(request, found)
     return render(request, "choose.html", context, status=400 if errors else 200)
 
 
 def _answer(found: Recommendation) -> dict[str, object]:
     chosen = found.of(Group.RECOMMENDED)
+    # Without a time nobody can say that they fit; their scores say who does it well.
+    able = [c for c in found.of(Group.UNTIMED) if c.row.rank is not None]
     return {
-        "best": [_line(c) for c in chosen[:MAX_CARDS]],
+        "best": [_line(c) for c in (chosen or able)[:MAX_CARDS]],
+        "n_able": len(able),
         "lines": [_line(c) for c in chosen[:MAX_ROWS]],
         "n_chosen": len(chosen),
         "others": [
@@ -102,6 +106,15 @@ def _answer(found: Recommendation) -> dict[str, object]:
         "max_drawn": MAX_DRAWN,
         "chart": _chart(_drawn(chosen)),
     }
+
+
+def _elsewhere(request: HttpRequest, found: Recommendation) -> str:
+    """The same question on the hardware that most were timed on; empty where hours are told."""
+    if found.chosen_hardware or not found.hardware:
+        return ""
+    asked = request.GET.copy()
+    asked["hardware"] = found.hardware[0].key
+    return f"?{asked.urlencode()}"
 
 
 def _line(candidate: Candidate) -> Line:

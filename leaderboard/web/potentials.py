@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from evaluator.catalog import CALCULATOR_KINDS
 from evaluator.contract import SystemStatus
+from evaluator.standard import SMOKE_TASK
 from leaderboard.charts import Chart
 from leaderboard.charts.families import Judged, evaluation_charts
 from leaderboard.charts.periodic import PeriodicTable, periodic_table
@@ -21,7 +23,7 @@ from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Potential, Submission, SystemResult, permissions
 from leaderboard.services.board_places import BoardView, Place, view_for
 from leaderboard.services.board_store import current_board
-from leaderboard.services.element_errors import QUANTITIES, ElementError, element_errors
+from leaderboard.services.element_errors import QUANTITIES, element_errors
 from leaderboard.services.grades import grades
 from leaderboard.services.judgements import judgement
 from leaderboard.services.submissions import default_benchmark
@@ -33,6 +35,7 @@ from leaderboard.web.systems import systems_at
 _DIGITS = {"energy_forces": 2, "equation_of_state": 1}
 _TIMED = "efficiency"
 _FAILURES_SHOWN = 12
+_WORST_SHOWN = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +55,14 @@ class Elements:
     task_slug: str
     quantity: str
     unit: str
+    #: Elements with the largest errors, the largest first.
+    worst: list[tuple[str, float]]
     table: PeriodicTable
 
 
 @require_safe
 def potential(request: HttpRequest, slug: str) -> HttpResponse:
-    """The newest version in full, the others by their numbers."""
+    """One version in full, the newest or that of ``version``; the others by their numbers."""
     found = get_object_or_404(_visible(request.user), slug=slug)
     submissions = list(
         found.submissions.filter(versions_shown("", request.user))
@@ -67,7 +72,7 @@ def potential(request: HttpRequest, slug: str) -> HttpResponse:
     version = default_benchmark()
     board = view_for(current_board(version), request.user) if version else None
     cards = _cards(submissions, board)
-    card = _telling(cards)
+    card = _chosen(cards, request.GET.get("version", "")) or _telling(cards)
     return render(
         request,
         "potential.html",
@@ -88,6 +93,16 @@ def potential(request: HttpRequest, slug: str) -> HttpResponse:
             **(_in_full(card, board) if card else {}),
         },
     )
+
+
+def _chosen(cards: Sequence[VersionCard], version: str) -> VersionCard | None:
+    """Http404 where no such version is shown to this reader."""
+    if not version:
+        return None
+    for card in cards:
+        if card.submission.version == version:
+            return card
+    raise Http404("no such version, or it is not public")
 
 
 def _telling(cards: Sequence[VersionCard]) -> VersionCard | None:
@@ -116,17 +131,27 @@ def _in_full(card: VersionCard, board: BoardView | None) -> dict[str, Any]:
 
 def _elements(done: Sequence[Evaluation]) -> list[Elements]:
     """A periodic table for each task that tells errors by element."""
-    by_task: dict[tuple[str, str, str], list[ElementError]] = {}
-    for error in element_errors([e.pk for e in done]):
-        by_task.setdefault((error.task_name, error.task_slug, error.protocol), []).append(error)
+    values: dict[uuid.UUID, dict[str, float]] = {e.pk: {} for e in done}
+    for error in element_errors(values):
+        values[error.evaluation][error.element] = error.value
     found = []
-    for (name, slug, protocol), errors in by_task.items():
-        quantity, unit = QUANTITIES[protocol]
-        values = {error.element: error.value for error in errors}
-        table = periodic_table(values, label=quantity, unit=unit, digits=_DIGITS[protocol])
+    for evaluation in done:
+        protocol = evaluation.task_version.protocol
+        if not values[evaluation.pk]:
+            continue
+        errors, (quantity, unit) = values[evaluation.pk], QUANTITIES[protocol]
+        table = periodic_table(errors, label=quantity, unit=unit, digits=_DIGITS[protocol])
         if table is not None:
+            task = evaluation.task_version.task
             found.append(
-                Elements(task_name=name, task_slug=slug, quantity=quantity, unit=unit, table=table)
+                Elements(
+                    task_name=task.name,
+                    task_slug=task.slug,
+                    quantity=quantity,
+                    unit=unit,
+                    worst=sorted(errors.items(), key=lambda e: e[1], reverse=True)[:_WORST_SHOWN],
+                    table=table,
+                )
             )
     return found
 
@@ -182,10 +207,17 @@ def _cards(submissions: list[Submission], board: BoardView | None) -> list[Versi
         .defer("stdout", "stderr", "provenance", "replicates", "summary")
         .order_by("task_version__task__name", "-task_version__number")
     )
-    for evaluation in found:
+    places = {e.task_version_id: i for i, e in enumerate(board.entries)} if board else {}
+    for evaluation in sorted(found, key=lambda e: _place_of(e, places)):
         evaluation.submission = by_pk[evaluation.submission_id]
         evaluations[evaluation.submission_id].append(evaluation)
     return [
         VersionCard(submission=s, row=rows.get(str(s.pk)), evaluations=evaluations[s.pk])
         for s in submissions
     ]
+
+
+def _place_of(evaluation: Evaluation, places: Mapping[int, int]) -> tuple[bool, int]:
+    """As on the board, then the others; the task that only asks whether it runs comes last."""
+    version = evaluation.task_version
+    return version.task.slug == SMOKE_TASK, places.get(version.pk, len(places))

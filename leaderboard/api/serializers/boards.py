@@ -112,6 +112,10 @@ class BoardRowRecord(StandingRecord):
     overall = serializers.FloatField(allow_null=True, help_text="Weighted mean, 0 to 1.")
     overall_low = serializers.FloatField(allow_null=True, source="low")
     overall_high = serializers.FloatField(allow_null=True, source="high")
+    grades = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="Consistency, Invariance, Conservation, Smoothness: A to D, those measured.",
+    )
     tasks = serializers.SerializerMethodField()
 
     @extend_schema_field(CellRecord(many=True))

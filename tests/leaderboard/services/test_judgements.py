@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from leaderboard import models
 from leaderboard.services.board_places import view_for
 from leaderboard.services.board_store import current_board
-from leaderboard.services.grades import grades, letters_of
+from leaderboard.services.grades import grades, letters_by_name, letters_of, mark_of
 from leaderboard.services.judgements import Judgement, judgement
 from tests.leaderboard import factories
 
@@ -124,3 +124,27 @@ def test_letters_of_many_submissions_are_those_of_their_grades() -> None:
         for s in submissions
     }
     assert [letters[s.pk] for s in submissions] == ["-C--", "---B", "A-D-", "-BB-"]
+
+
+@pytest.mark.parametrize(
+    ("letters", "is_verified", "poor"),
+    [
+        ("ABB-", True, []),
+        ("AAAA", True, []),
+        ("AAAC", False, ["Smoothness C"]),
+        ("A-B-", False, []),
+        ("-AAA", False, []),
+        ("ADC-", False, ["Invariance D", "Conservation C"]),
+        ("----", False, []),
+        ("", False, []),
+    ],
+)
+def test_only_what_was_measured_and_found_good_is_verified(
+    letters: str, is_verified: bool, poor: list[str]
+) -> None:
+    assert mark_of(letters)[:2] == (is_verified, poor)
+
+
+def test_letters_are_told_by_name() -> None:
+    assert letters_by_name("A-D-") == {"Consistency": "A", "Conservation": "D"}
+    assert mark_of("A-D-").words == "Consistency A, Conservation D"

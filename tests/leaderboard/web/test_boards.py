@@ -57,6 +57,25 @@ def test_rows_are_filtered(
     assert names(client, **query) == expected
 
 
+def test_verified_versions_are_marked_and_bad_grades_named(client: Client, site: Site) -> None:
+    good = dict.fromkeys(
+        ("repeat_force_error_eV_A_max", "rotation_force_error_eV_A_max",
+         "force_gradient_error_eV_A_rms"), 1e-6,
+    )  # fmt: skip
+    found = {"Sound": good, "Curled": {**good, "force_gradient_error_eV_A_rms": 0.3}}
+    for name, consistency in found.items():
+        submission = factories.submission(factories.potential(name=name), version="1")
+        factories.evaluation(submission, site.eos, score=0.4, consistency=consistency)
+    sound, curled = (re.findall(rf"<bdi>{name}</bdi>.*?</th>", shown(client))[0] for name in found)
+    assert 'title="Checked in the tasks of this board: ' in sound
+    assert "verified</span>" in sound
+    assert "verified" not in curled
+    assert "Conservation D</span>" in curled
+    rows = client.get("/api/v1/leaderboards/core/").json()["rows"]
+    by_name = {row["submission"]["potential"]["name"]: row["grades"] for row in rows}
+    assert by_name["Curled"] == {"Consistency": "A", "Invariance": "A", "Conservation": "D"}
+
+
 def test_elements_and_declared_curl_are_filtered(client: Client, site: Site) -> None:
     potential = factories.potential(name="Curled")
     submission = factories.submission(

@@ -80,9 +80,32 @@ def test_hardware_that_was_never_timed_is_told(client: Client, world: Advice) ->
     submission = add(world, "good", 0.8, us_per_atom=None)
     timed(submission, world.efficiency, hardware=CPU)
     shown = text_of(client.get(f"/choose/?{QUESTION}"))
+    assert "1 of 1 potential can do it; how fast is not known" in shown
     assert "Nothing was timed on a GPU yet" in shown
+    assert "Ranked by their scores alone" in shown
     assert "Not timed on gpu." in shown
-    assert CPU in shown
+
+
+def test_an_answer_without_hours_leads_to_where_some_are_known(
+    client: Client, world: Advice
+) -> None:
+    submission = add(world, "good", 0.8, us_per_atom=None)
+    add(world, "better", 0.9, us_per_atom=None)
+    timed(submission, world.efficiency, hardware=CPU)
+    response = client.get(f"/choose/?{QUESTION}")
+    names = [line.candidate.submission.potential.slug for line in response.context["best"]]
+    assert names == ["better", "good"]
+    (address,) = re.findall(r'href="([^"]*)">The hours on', response.content.decode())
+    shown = text_of(client.get(f"/choose/{address.replace('&amp;', '&')}"))
+    assert "1 of 2 potentials can be recommended" in shown
+    assert f"on {CPU}" in shown
+
+
+def test_nobody_who_can_do_it_is_said_so(client: Client, world: Advice) -> None:
+    add(world, "narrow", 0.9, elements=["Li"])
+    shown = text_of(client.get(f"/choose/?{QUESTION}"))
+    assert "0 of 1 potential can be recommended" in shown
+    assert "None is ranked, fits all that you asked for" in shown
 
 
 @pytest.mark.parametrize(

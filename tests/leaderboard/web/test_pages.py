@@ -350,7 +350,7 @@ def test_pages_take_a_constant_number_of_queries(client: Client, n: int) -> None
         "evaluation": queries(evaluation.get_absolute_url()),
         "queue": queries("/queue/"),
     } == {
-        "board, which nobody has computed": 23,
+        "board, which nobody has computed": 25,
         "board": 6,
         "tasks": 3,
         "task, whose board nobody has computed": 21,

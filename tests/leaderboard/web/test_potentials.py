@@ -25,7 +25,7 @@ def test_it_tells_standing_elements_verification_failures_and_how_to_use_it(
     response = client.get("/potentials/chgnet/")
     shown = text_of(response)
     for words in ("Standing of version", "95 % interval of the rank", "Strengths and weaknesses",
-                  "Force MAE / eV/Å", "Consistency", "not measured", "No minimum of the energy",
+                  "force MAE / eV/Å", "Consistency", "not measured", "No minimum of the energy",
                   "CHGNetCalculator(CHGNet.from_file(", "@misc{chgnet,",
                   "doi = {10.1038/s42256-023-00716-3}", "badge.svg"):  # fmt: skip
         assert words in shown, words
@@ -57,6 +57,45 @@ def test_versions_are_compared_task_by_task(client: Client) -> None:
     page = client.get("/potentials/chgnet/").content.decode()
     compared = page[page.index("Versions compared") :]
     assert compared.index("0.2.0") < compared.index("0.3.0")  # the newest first
+
+
+def test_another_version_is_shown_in_full_when_asked_for(client: Client) -> None:
+    build_site()
+    newest, older = (
+        client.get("/potentials/chgnet/", {"version": version}).context["card"].submission.version
+        for version in ("", "0.3.0")
+    )
+    assert (newest, older) == ("0.2.0", "0.3.0")
+    page = client.get("/potentials/chgnet/?version=0.3.0").content.decode()
+    assert 'aria-current="true"><bdi>0.3.0</bdi>' in page
+    for address in re.findall(r'href="(\?version=[^"]*)"', page):
+        assert client.get(f"/potentials/chgnet/{address}").status_code == 200
+    assert 'rel="canonical" href="http://testserver/potentials/chgnet/"' in page
+
+
+@pytest.mark.parametrize("version", ["9.9", "\0", "<b>", "hidden"])
+def test_a_version_that_is_not_shown_is_not_found(client: Client, version: str) -> None:
+    potential = factories.potential(slug="told")
+    factories.submission(potential, version="1")
+    factories.submission(potential, version="hidden", visibility="private")
+    response = client.get("/potentials/told/", {"version": version})
+    assert response.status_code == 404
+    assert "<b>" not in response.content.decode()
+
+
+def test_tasks_stand_as_on_the_board_and_the_smoke_test_last(client: Client) -> None:
+    site = build_site()
+    for slug in ("smoke", "another"):
+        task = models.Task.objects.create(slug=slug, name=f"A {slug}")
+        version = factories.task_version(task, reference_set=factories.reference_set())
+        summary = {"force_mae_by_element": {"Si": 0.5}}
+        factories.evaluation(
+            site.submissions["chgnet:0.3.0"], version, score=0.5, n_systems=1, summary=summary
+        )
+    context = client.get("/potentials/chgnet/?version=0.3.0").context
+    shown = [e.task_version.task.slug for e in context["card"].evaluations]
+    on_board = [e.task_version.task.slug for e in context["board"].entries]
+    assert shown == [slug for slug in on_board if slug in shown] + ["another", "smoke"]
 
 
 def test_a_withdrawn_version_is_not_the_one_that_is_told_of(client: Client) -> None:
