@@ -106,7 +106,7 @@ def pages_of(url: str) -> dict[str, str]:
             continue
         task = evaluation.task
         found["task" if "task" not in found else f"task-{task}"] = f"/tasks/{task}/"
-        found[f"evaluation-{task}"] = evaluation.page
+        found[f"evaluation-{task}"] = f"/evaluations/{evaluation.id}/"
         if system := _system(url, evaluation.id):
             number = evaluation.task_version
             found[f"system-{task}"] = f"/tasks/{task}/{number}/systems/{quote(system, safe='')}/"

@@ -11,7 +11,7 @@ import pandas as pd
 from leaderboard.charts.base import COLOURS, Chart, finished
 from leaderboard.charts.remembered import remembered
 
-_NAMED = 8
+_FEW, _NAMED = 6, 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,8 @@ class ParetoPoint:
 def pareto_chart(points: Sequence[ParetoPoint], cost_title: str, title: str) -> Chart | None:
     """Scores over a cost on a logarithmic axis, the front joined by a line; None without points.
 
-    Names stand beside the points of the front, at most eight; the others have theirs as tooltips.
+    Names stand beside all of a few points, else beside those of the front, at most eight; the
+    others have theirs as tooltips.
     """
     if not points:
         return None
@@ -68,10 +69,16 @@ def pareto_chart(points: Sequence[ParetoPoint], cost_title: str, title: str) -> 
         .mark_line(interpolate="step-after", strokeDash=[5, 4], color=COLOURS[1], strokeWidth=1.5)
         .encode(x=x, y=y)
     )
-    names = (
-        alt.Chart(front.tail(_NAMED))
-        .mark_text(align="left", dx=8, dy=-8, fontSize=12, color="currentColor", limit=150)
-        .encode(x=x, y=y, text="name:N")
+    named = rows.sort_values("cost") if len(rows) <= _FEW else front.tail(_NAMED)
+    # Above and below in turns: neighbours would stand on each other.
+    names = alt.layer(
+        *(
+            alt.Chart(part)
+            .mark_text(align="left", dx=8, dy=dy, fontSize=12, color="currentColor", limit=150)
+            .encode(x=x, y=y, text="name:N")
+            for part, dy in ((named[::2], -9), (named[1::2], 12))
+            if not part.empty
+        )
     )
     told = ", ".join(f"{n} ({s:.2f})" for n, s in zip(front["name"], front["score"], strict=True))
     return finished(

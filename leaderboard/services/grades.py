@@ -20,6 +20,7 @@ from leaderboard.models import Evaluation, Score
 
 LETTERS = "ABCD"
 DRIFT = "nve_extrapolated_drift"
+GRADIENT = "force_gradient_error_eV_A_rms"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ _GRADES: tuple[tuple[str, str, dict[str, tuple[float, float, float]]], ...] = (
         "Conservation",
         "Forces and stress are the derivatives of the energy.",
         {
-            "force_gradient_error_eV_A_rms": (5e-3, 2e-2, 1e-1),
+            GRADIENT: (5e-3, 2e-2, 1e-1),
             "stress_gradient_error_GPa_max": (0.05, 0.5, 5.0),
         },
     ),
@@ -115,6 +116,12 @@ def grades(evaluations: Iterable[Evaluation]) -> list[Grade]:
         letter = max((check.letter for check in checks), default="")
         found.append(Grade(name=name, meaning=meaning, letter=letter, checks=checks))
     return found
+
+
+def letter_of(check: str, value: float) -> str:
+    """Of one figure alone."""
+    limits = next(limits[check] for *_, limits in _GRADES if check in limits)
+    return _letter(abs(value), limits)
 
 
 def letters_of(evaluations: QuerySet[Evaluation]) -> dict[uuid.UUID, str]:

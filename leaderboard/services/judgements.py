@@ -14,7 +14,7 @@ The rules, said on its page too:
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ from evaluator.catalog import METRICS, Direction
 from leaderboard.models import Evaluation
 from leaderboard.services.board_places import Place
 from leaderboard.services.board_store import StoredBoard
+from leaderboard.services.grades import GRADIENT, letter_of
 
 MIN_OTHERS = 3
 _OFF_BY = 0.05
@@ -54,7 +55,7 @@ def judgement(
     """
     strengths, weaknesses, n_compared = _against_others(board, row)
     for evaluation in evaluations:
-        weaknesses += [*_off_one(evaluation), *_failed(evaluation)]
+        weaknesses += [*_ordered(_off_one(evaluation))[:1], *_failed(evaluation)]
     return Judgement(
         strengths=_ordered(strengths), weaknesses=_ordered(weaknesses), n_compared=n_compared
     )
@@ -102,6 +103,7 @@ def _others(
 
 
 def _off_one(evaluation: Evaluation) -> Iterable[Remark]:
+    """Several metrics of a task tell the same in other ways: the worst of them is enough."""
     for score in evaluation.scores.all():
         about = METRICS.get(score.metric)
         if about is None or about.direction != Direction.ONE or score.value is None:
@@ -128,8 +130,7 @@ def _failed(evaluation: Evaluation) -> Iterable[Remark]:
             address=evaluation.get_absolute_url(),
             weight=evaluation.n_failed / n_judged,
         )
-    declared = evaluation.submission.declares_non_conservative
-    if evaluation.consistency.get("is_conservative_measured") is False and not declared:
+    if _is_not_gradient(evaluation) and not evaluation.submission.declares_non_conservative:
         yield Remark(
             text=f"Forces were not the energy’s gradient in {evaluation.task_version.task.name}",
             address=evaluation.get_absolute_url(),
@@ -137,5 +138,12 @@ def _failed(evaluation: Evaluation) -> Iterable[Remark]:
         )
 
 
-def _ordered(remarks: Sequence[Remark]) -> list[Remark]:
+def _is_not_gradient(evaluation: Evaluation) -> bool:
+    """Measured so, and by more than a grade of B allows."""
+    error = evaluation.consistency.get(GRADIENT)
+    is_far = error is None or letter_of(GRADIENT, error) > "B"
+    return evaluation.consistency.get("is_conservative_measured") is False and is_far
+
+
+def _ordered(remarks: Iterable[Remark]) -> list[Remark]:
     return sorted(remarks, key=lambda remark: -remark.weight)

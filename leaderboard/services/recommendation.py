@@ -26,13 +26,14 @@ from leaderboard.services.paired import combined, difference
 from leaderboard.services.scaling import Estimate, estimate, ran_out_of_memory
 from leaderboard.services.submissions import default_benchmark
 from leaderboard.services.supported_elements import told_by_checkpoints
-from leaderboard.services.wishes import OPEN, Wishes
+from leaderboard.services.wishes import ANY_CPU, ANY_GPU, OPEN, Wishes
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
 #: So many of the best are compared with the best one, replicate by replicate.
 _COMPARED = 30
+_HARDWARE_WORDS = {"": "any hardware", ANY_GPU: "a GPU", ANY_CPU: "a processor"}
 _HYDROGEN_STEP_FS, _LONG_STEP_FS = 1.0, 5.0
 
 
@@ -127,7 +128,7 @@ def recommend(
             known=told.get(row.key),
             timing=timings.get(row.key),
             errors=errors[id(row.board)],
-            hardware=hardware or wishes.hardware or "any hardware",
+            hardware=hardware or _HARDWARE_WORDS.get(wishes.hardware, wishes.hardware),
         )
         for row in able
     ]

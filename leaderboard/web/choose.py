@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import fmean
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
@@ -46,6 +47,7 @@ class Errors:
     words: str
     unit: str
     mean: float
+    #: Means over the tasks that tell them.
     by_element: list[tuple[str, float]]
 
 
@@ -120,9 +122,13 @@ def _elsewhere(request: HttpRequest, found: Recommendation) -> str:
 def _line(candidate: Candidate) -> Line:
     kinds = []
     for protocol, (words, unit) in QUANTITIES.items():
-        found = [(e.element, e.value) for e in candidate.errors if e.protocol == protocol]
-        if found:
-            mean = sum(value for _, value in found) / len(found)
+        values: dict[str, list[float]] = {}
+        for error in candidate.errors:
+            if error.protocol == protocol:
+                values.setdefault(error.element, []).append(error.value)
+        if values:
+            found = [(element, fmean(own)) for element, own in values.items()]
+            mean = fmean(value for _, value in found)
             kinds.append(Errors(words=words, unit=unit, mean=mean, by_element=found))
     return Line(candidate=candidate, errors=kinds)
 

@@ -20,8 +20,9 @@ from leaderboard.charts import Chart
 from leaderboard.charts.pareto import ParetoPoint, pareto_chart
 from leaderboard.charts.residuals import residual_chart
 from leaderboard.exceptions import SubmissionError
-from leaderboard.models import Score, Submission, SystemResult
+from leaderboard.models import BenchmarkVersion, Score, Submission, SystemResult
 from leaderboard.services import pareto
+from leaderboard.services.board_store import current_board
 from leaderboard.services.comparison import (
     MAX_COMPARED,
     MIN_COMPARED,
@@ -40,6 +41,7 @@ from leaderboard.web.names import options
 #: Up to so many are lists to choose from; more are offered where a name is typed.
 MAX_LISTED, MAX_OFFERED = 60, 5000
 _TIME = "atom_time_median"
+_LEADERS = 3
 
 
 @require_safe
@@ -69,8 +71,11 @@ def compare_page(request: HttpRequest) -> HttpResponse:
         ],
         "max_compared": MAX_COMPARED,
     }
+    version = board_version()
     if len(submissions) >= MIN_COMPARED:
-        context |= _answer(request, submissions)
+        context |= _answer(request, submissions, version)
+    elif version is not None and not submissions:
+        context["leaders"] = _leaders(version)
     return render(request, "compare.html", context, status=status)
 
 
@@ -93,8 +98,18 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _answer(request: HttpRequest, submissions: Sequence[Submission]) -> dict[str, object]:
-    found = compare(submissions, board_version())
+def _leaders(version: BenchmarkVersion) -> list[tuple[str, str]]:
+    """The first of the board: how a query names each, and how a reader does."""
+    board = current_board(version)
+    rows = [i for i in board.own.order[:_LEADERS].tolist() if board.own.rank[i]]
+    found = [board.entrants[i] for i in rows]
+    return [(e.key, _cut(e.title, 60)) for e in found] if len(found) >= MIN_COMPARED else []
+
+
+def _answer(
+    request: HttpRequest, submissions: Sequence[Submission], version: BenchmarkVersion | None
+) -> dict[str, object]:
+    found = compare(submissions, version)
     drawable = [t for t in found.tasks if _columns(t)]
     wanted = request.GET.get("task", "")
     drawn = next((t for t in drawable if t.task_version.task.slug == wanted), None) or next(

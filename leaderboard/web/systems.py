@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -30,7 +29,7 @@ from leaderboard.web.paging import page_of
 logger = logging.getLogger(__name__)
 
 #: Potentials drawn when the reader has chosen none.
-_DRAWN_AT_FIRST = 3
+_DRAWN_AT_FIRST = 4
 _MAX_LABEL = 60
 
 
@@ -49,7 +48,7 @@ def systems_at(version: TaskVersion) -> str:
 def chosen_rows(rows: Sequence[TaskPlace], names: Sequence[str]) -> tuple[list[TaskPlace], str]:
     """Those that are named by slug and version, or as they are written, and a name that none has.
 
-    Without a known name the best few and the best baseline.
+    Without a known name the best few; baselines, whose numbers may dwarf theirs, only fill up.
     """
     wanted = {name.strip() for name in names} - {""}
     if not wanted:
@@ -61,9 +60,7 @@ def chosen_rows(rows: Sequence[TaskPlace], names: Sequence[str]) -> tuple[list[T
 
 
 def _best(rows: Sequence[TaskPlace]) -> list[TaskPlace]:
-    trained = (row for row in rows if not row.entrant.is_baseline)
-    baselines = (row for row in rows if row.entrant.is_baseline)
-    return [*islice(trained, _DRAWN_AT_FIRST), *islice(baselines, 1)]
+    return sorted(rows, key=lambda row: row.entrant.is_baseline)[:_DRAWN_AT_FIRST]
 
 
 def label_of(row: TaskPlace) -> str:

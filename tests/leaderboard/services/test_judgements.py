@@ -145,6 +145,15 @@ def test_only_what_was_measured_and_found_good_is_verified(
     assert mark_of(letters)[:2] == (is_verified, poor)
 
 
+@pytest.mark.parametrize(("error", "is_told"), [(0.0147, False), (0.03, True)])
+def test_forces_are_no_gradient_where_the_grade_says_so_too(error: float, is_told: bool) -> None:
+    consistency = {
+        "is_conservative_measured": False, "force_gradient_error_eV_A_rms": error,
+    }  # fmt: skip
+    found = judged(0.6, 0.5, 0.6, 0.7, consistency=consistency)
+    assert any("energy’s gradient" in r.text for r in found.weaknesses) == is_told
+
+
 def test_letters_are_told_by_name() -> None:
     assert letters_by_name("A-D-") == {"Consistency": "A", "Conservation": "D"}
     assert mark_of("A-D-").words == "Consistency A, Conservation D"

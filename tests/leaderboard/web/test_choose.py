@@ -83,7 +83,7 @@ def test_hardware_that_was_never_timed_is_told(client: Client, world: Advice) ->
     assert "1 of 1 potential can do it; how fast is not known" in shown
     assert "Nothing was timed on a GPU yet" in shown
     assert "Ranked by their scores alone" in shown
-    assert "Not timed on gpu." in shown
+    assert "Not timed on a GPU." in shown
 
 
 def test_an_answer_without_hours_leads_to_where_some_are_known(

@@ -75,7 +75,7 @@ def test_where_one_moment_is_known_a_sentence_stands_for_it(client: Client, past
     past.enters(0.5, factories.potential(slug="steps"), version="1.0")
     record(past.board)
     shown = text_of(client.get(PAGE))
-    assert "Version 1.0 has stood at rank 1 of 1 (1–1) since" in shown
+    assert "Version 1.0 has stood at rank 1 (1–1) since" in shown
     assert "chart-rank-over-time" not in client.get(PAGE).content.decode()
 
 
