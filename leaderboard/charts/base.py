@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ def finished(chart: AnyChart, title: str, description: str, url: str = "") -> Ch
     """Themed, described and drawn."""
     described = chart.properties(description=title)
     spec: dict[str, Any] = json.loads(themed(described).to_json())
-    return Chart(title=title, description=description, spec=spec, svg=render_svg(spec), url=url)
+    svg = _with_own_ids(render_svg(spec), slugify(title))
+    return Chart(title=title, description=description, spec=spec, svg=svg, url=url)
 
 
 def potential_colour(series: Sequence[str]) -> alt.Color:
@@ -127,6 +129,11 @@ def _scalable(svg: str) -> str:
     head, _, rest = svg.partition(">")
     words = [w for w in head.split(" ") if not w.startswith(("width=", "height="))]
     return f"{' '.join(words)}>{rest}"
+
+
+def _with_own_ids(svg: str, prefix: str) -> str:
+    """Colour gradients have ids, which the live drawing and other charts of the page have too."""
+    return re.sub(r'( id="|="url\(#)', rf"\g<1>{prefix}-", svg)
 
 
 def write_whole(path: Path, content: bytes) -> None:

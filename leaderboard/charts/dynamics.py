@@ -238,10 +238,13 @@ def _panel(points: pd.DataFrame, name: str, title: str, *, is_last: bool) -> alt
     base = alt.Chart(points).encode(x=x, y=y, color=colour, tooltip=tooltip)
     if (points["url"] != "").all():
         base = base.encode(href="url:N")
-    lines = base.mark_line(strokeWidth=1.2, opacity=0.75).encode(detail="system:N")
-    crosses = base.mark_point(shape="cross", size=60, filled=True, angle=45, opacity=1)
-    layers: alt.LayerChart = lines + crosses.transform_filter("datum.is_failure")
-    return layers.properties(width=400, height=105)
+    layers = [base.mark_line(strokeWidth=1.2, opacity=0.75).encode(detail="system:N")]
+    # A layer that draws nothing has nothing to tell a screen reader.
+    if points.loc[points["is_failure"], name].notna().any():
+        crosses = base.mark_point(shape="cross", size=60, filled=True, angle=45, opacity=1)
+        layers.append(crosses.transform_filter("datum.is_failure"))
+    panel: alt.LayerChart = alt.LayerChart(layer=layers).properties(width=400, height=105)
+    return panel
 
 
 def structure_chart(label: str, systems: Series) -> Chart | None:
@@ -255,6 +258,7 @@ def structure_chart(label: str, systems: Series) -> Chart | None:
         return None
     chosen = list(panels.values())[:_N_STATES]
     points = pd.DataFrame([row for state, values in chosen for row in _rdf(label, state, values)])
+    legend = alt.Legend(orient="top", labelLimit=320)
     chart = (
         alt.Chart(points)
         .mark_line(strokeWidth=1.4)
@@ -265,12 +269,13 @@ def structure_chart(label: str, systems: Series) -> Chart | None:
                 "of:N",
                 title=None,
                 scale=alt.Scale(domain=["reference", label], range=["#7a7f87", COLOURS[1]]),
-                legend=alt.Legend(orient="top", labelLimit=320),
+                legend=legend,
             ),
             strokeDash=alt.StrokeDash(
                 "of:N",
+                title=None,
                 scale=alt.Scale(domain=["reference", label], range=[[4, 3], [1, 0]]),
-                legend=None,
+                legend=legend,
             ),
         )
         .properties(width=120, height=90)

@@ -152,12 +152,13 @@ def _panel(
             alt.Tooltip("reason:N", title="failure"),
         ],
     )
-    crosses = base.mark_point(shape="cross", size=80, filled=True, angle=45, opacity=1)
-    lines = base.mark_line(strokeWidth=1.4, opacity=0.85)
-    # Without a failure the second layer draws nothing: an empty one makes Vega complain.
-    over = crosses.transform_filter("datum.is_failure") if points["is_failure"].any() else lines
-    layers: alt.LayerChart = lines + over
-    return layers.properties(width=400, height=120)
+    layers = [base.mark_line(strokeWidth=1.4, opacity=0.85)]
+    # A layer that draws nothing makes Vega complain, and has nothing to tell a screen reader.
+    if points.loc[points["is_failure"], key].notna().any():
+        crosses = base.mark_point(shape="cross", size=80, filled=True, angle=45, opacity=1)
+        layers.append(crosses.transform_filter("datum.is_failure"))
+    panel: alt.LayerChart = alt.LayerChart(layer=layers).properties(width=400, height=120)
+    return panel
 
 
 def phonon_charts(name: str, rows: Rows, reference: Values) -> list[Chart]:

@@ -102,6 +102,19 @@ def test_course_goes_up_to_the_failure_and_failed_ones_come_first() -> None:
         assert title in chart.svg
 
 
+def test_crosses_stand_in_those_panels_alone_where_a_failure_has_a_value() -> None:
+    _, systems = found(0, 50)
+    chart = dynamics.course_chart("A 1", systems)
+    assert chart is not None
+    marks = {
+        panel["layer"][0]["encoding"]["y"]["title"]: len(panel["layer"])
+        for panel in chart.spec["vconcat"]
+    }
+    # Its last temperature and energies are not finite; distances and volumes are.
+    assert (marks["temperature / K"], marks["distance / Σr_cov"]) == (1, 2)
+    assert 'aria-roledescription="symbol mark container"></g>' not in chart.svg
+
+
 def test_no_more_courses_are_drawn_than_can_be_seen() -> None:
     _, ((name, values),) = found(0)
     chart = dynamics.course_chart("A 1", [(f"{name}-{i}", values) for i in range(40)])

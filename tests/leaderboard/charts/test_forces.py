@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,13 @@ def test_density_holds_every_component_of_the_histogram() -> None:
     assert all(row["x"] < row["x2"] and row["y"] < row["y2"] for row in drawn)
     assert f"{parity['n_outside']} beyond it" in chart.description
     assert "predicted force component / eV/Å" in chart.svg
+
+
+def test_the_colours_of_a_drawing_are_told_apart_from_those_of_others_on_the_page() -> None:
+    svg = forces.density_chart("A 1", summary(0.8)["force_parity"]).svg
+    (name,) = re.findall(r' id="([^"]*)"', svg)
+    assert re.fullmatch(r"predicted-against-reference-force-components-gradient_\d+", name)
+    assert f"url(#{name})" in svg
 
 
 def test_softening_draws_each_material_of_each_potential_at_its_slope() -> None:
