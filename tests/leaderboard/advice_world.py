@@ -26,7 +26,7 @@ class Advice:
     efficiency: models.TaskVersion
 
 
-def build_board() -> Advice:
+def build_board(slug: str = "core") -> Advice:
     """Forces, dynamics and crystals count; efficiency stands beside."""
     forces = _task("forces", "energy_forces", FORCE_METRICS)
     heated = {"temperature_K": 300.0, "final_temperature_K": 3000.0}
@@ -34,7 +34,7 @@ def build_board() -> Advice:
     crystals = _task("crystals", "equation_of_state", factories.METRICS)
     efficiency = efficiency_task()
     rows = {forces: "Forces", dynamics: "Stability", crystals: "Crystals", efficiency: "Efficiency"}
-    named = models.Benchmark.objects.create(slug="core", name="Core", summary="All.")
+    named = models.Benchmark.objects.create(slug=slug, name=slug.capitalize(), summary="All.")
     benchmark = models.BenchmarkVersion.objects.create(benchmark=named, number=1)
     for position, (task, category) in enumerate(rows.items()):
         models.BenchmarkTask.objects.create(

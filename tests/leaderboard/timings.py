@@ -38,6 +38,9 @@ def material(
         "scaling_exponent": exponent,
         "scaling_exponent_low": exponent - 0.1,
         "scaling_exponent_high": exponent + 0.1,
+        "scaling_prefactor_ms": us_per_atom / 1e3,
+        "scaling_smallest_n_atoms": sizes[0],
+        "scaling_largest_n_atoms": sizes[-1],
         "sizes": [
             {
                 "n_atoms": n,
