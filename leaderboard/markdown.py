@@ -35,13 +35,14 @@ _MARKS = re.compile(r"[*_`&!\\]")
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _KEPT_S = 24 * 3600
 #: Part of the keys of what is kept: to be raised with every change of what comes out.
-_EDITION = 1
+_EDITION = 2
 
 _TAGS = {
     *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "em", "strong", "code", "pre", "a"),
     *("blockquote", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td"),
 }
-_FRAME = '<div class="table-frame" tabindex="0" role="region" aria-label="Table, scrolls sideways">'
+#: A group and no region: a text may have many tables, and each landmark would need its own name.
+_FRAME = '<div class="table-frame" tabindex="0" role="group" aria-label="Table, scrolls sideways">'
 
 #: Where a link leads instead; None leaves its words without a link.
 LinkMap = Callable[[str], str | None]
