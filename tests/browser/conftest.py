@@ -6,13 +6,17 @@ import asyncio
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connections
 from django.test import Client
+
+from tests.end_to_end.site import Site, broker_url
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 OpenPage = Callable[..., AbstractContextManager[Any]]
@@ -90,6 +94,32 @@ def open_page(browser: Any, live_server: Any) -> OpenPage:
         assert complaints == []
 
     return opened
+
+
+@pytest.fixture
+def site(
+    transactional_db: None, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
+    """With a folder and a broker of its own."""
+    from kombu.transport.sqlalchemy import Channel
+
+    cache.clear()
+    settings.DATA_DIR = tmp_path
+    storage = {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": tmp_path / "blobs"},
+    }
+    settings.STORAGES = {**settings.STORAGES, "default": storage}
+    url = broker_url()
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
+    site = Site(tmp_path, url)
+    try:
+        yield site
+    finally:
+        site.stop()
+        for engine, _ in Channel._engines.values():
+            engine.dispose()  # the test's database cannot be dropped while it is in use
+        Channel._engines.clear()
 
 
 def session_of(name: str, url: str) -> Any:

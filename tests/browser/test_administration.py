@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,9 @@ import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from django.contrib.auth.models import User
-from django.core.cache import cache
 
 from leaderboard import models
-from tests.end_to_end.site import Site, broker_url, wait_until
+from tests.end_to_end.site import Site, wait_until
 from tests.leaderboard import factories
 from tests.leaderboard.services.test_submissions import submit_emt
 
@@ -28,32 +26,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
 ]
 PASSWORD = "a good password"
-
-
-@pytest.fixture
-def site(
-    transactional_db: None, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Site]:
-    """With a folder and a broker of its own."""
-    from kombu.transport.sqlalchemy import Channel
-
-    cache.clear()
-    settings.DATA_DIR = tmp_path
-    storage = {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": tmp_path / "blobs"},
-    }
-    settings.STORAGES = {**settings.STORAGES, "default": storage}
-    url = broker_url()
-    monkeypatch.setenv("CELERY_BROKER_URL", url)
-    site = Site(tmp_path, url)
-    try:
-        yield site
-    finally:
-        site.stop()
-        for engine, _ in Channel._engines.values():
-            engine.dispose()  # the test's database cannot be dropped while it is in use
-        Channel._engines.clear()
 
 
 def write_reference(path: Path) -> None:

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from django.utils import timezone
 
 from leaderboard import models
 from leaderboard.enums import EvaluationState
+from tests.browser.audit import PHONE
+from tests.browser.conftest import OpenPage
 from tests.leaderboard import factories
 from tests.leaderboard.gallery import build_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-PHONE = {"viewport": {"width": 390, "height": 844}}
-SCROLLS = "document.documentElement.scrollWidth > innerWidth"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_board_is_drawn_on_a_phone_without_complaint(open_page: Any, scheme: str) -> None:
+def test_the_board_has_a_ground_for_each_scheme_and_keeps_its_first_column_in_sight(
+    open_page: OpenPage,
+) -> None:
     build_site()
-    with open_page("/", color_scheme=scheme, **PHONE) as page:
-        assert page.locator(".board tbody tr").count() == 8
-        assert page.locator(".bar").first.is_visible()
-        assert not page.evaluate(SCROLLS)
-        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert (ground == "rgb(20, 23, 26)") == (scheme == "dark")
+    for scheme in ("light", "dark"):
+        with open_page("/", color_scheme=scheme, viewport=PHONE) as page:
+            ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert (ground == "rgb(20, 23, 26)") == (scheme == "dark")
+            assert page.locator(".bar").first.is_visible()
+            first = page.locator(".board tbody tr").first.locator("th")
+            before = first.bounding_box()["x"]
+            page.locator(".table-frame").first.evaluate("frame => frame.scrollLeft = 300")
+            assert first.bounding_box()["x"] == before
 
 
-def test_the_first_column_and_the_heading_stay_in_sight(open_page: Any) -> None:
-    build_site()
-    with open_page("/", **PHONE) as page:
-        first = page.locator(".board tbody tr").first.locator("th")
-        before = first.bounding_box()["x"]
-        page.locator(".table-frame").first.evaluate("frame => frame.scrollLeft = 300")
-        assert first.bounding_box()["x"] == before
-
-
-def test_the_chart_appears_with_tooltips_under_the_content_policy(open_page: Any) -> None:
+def test_the_chart_appears_with_tooltips_under_the_content_policy(open_page: OpenPage) -> None:
     build_site()
     with open_page("/tasks/eos-wien2k/") as page:
         page.locator(".chart").first.scroll_into_view_if_needed()
@@ -50,17 +43,7 @@ def test_the_chart_appears_with_tooltips_under_the_content_policy(open_page: Any
         assert not page.locator(".chart-static").is_visible()
 
 
-def test_the_chart_is_there_without_scripts_and_leads_to_its_system(open_page: Any) -> None:
-    build_site()
-    with open_page("/tasks/eos-wien2k/", java_script_enabled=False) as page:
-        link = page.locator(".chart-static svg a").nth(5)
-        address = link.get_attribute("xlink:href")
-        assert address.startswith("/tasks/eos-wien2k/1/systems/")
-        page.goto(address)
-        assert page.locator("#numbers").is_visible()
-
-
-def test_a_submission_is_followed_without_a_reload(open_page: Any) -> None:
+def test_a_submission_is_followed_without_a_reload(open_page: OpenPage) -> None:
     evaluation = factories.evaluation()
     with open_page(evaluation.submission.get_absolute_url()) as page:
         page.evaluate("window.stayed = true")
@@ -74,7 +57,7 @@ def test_a_submission_is_followed_without_a_reload(open_page: Any) -> None:
         assert "evaluation ended" in page.locator("[data-live-news]").inner_text()
 
 
-def test_the_queue_is_followed_without_a_reload(open_page: Any) -> None:
+def test_the_queue_is_followed_without_a_reload(open_page: OpenPage) -> None:
     with open_page("/queue/") as page:
         page.evaluate("window.stayed = true")
         assert "Nothing waits" in page.inner_text("main")
@@ -85,7 +68,7 @@ def test_the_queue_is_followed_without_a_reload(open_page: Any) -> None:
         assert page.evaluate("window.stayed")
 
 
-def test_the_keyboards_focus_is_visible(open_page: Any) -> None:
+def test_the_keyboards_focus_is_visible(open_page: OpenPage) -> None:
     build_site()
     with open_page("/") as page:
         page.keyboard.press("Tab")

@@ -50,21 +50,6 @@ def test_sorting_and_going_back_need_no_reload(open_page: Any) -> None:
         assert page.evaluate(STAYED)
 
 
-def test_a_reweighted_board_has_the_address_that_shows_it_again(open_page: Any) -> None:
-    build_site()
-    with open_page("/") as page:
-        page.locator("#panel-weights summary").click()
-        field = page.locator("input[name^='weight.']").first
-        field.fill("0")
-        field.press("Enter")
-        page.wait_for_url("**/?weight.*=0")
-        page.wait_for_selector("th.task .unit:text-is('0 % of overall')")
-        assert page.locator("#panel-weights").get_attribute("open") is not None
-        shown, address = names(page), page.url
-    with open_page(address) as page:
-        assert names(page) == shown
-
-
 def test_what_cannot_be_read_is_told_without_a_reload(open_page: Any) -> None:
     build_site()
     with open_page("/") as page:
@@ -76,16 +61,6 @@ def test_what_cannot_be_read_is_told_without_a_reload(open_page: Any) -> None:
         assert "no chemical symbol" in page.locator("#board [role=alert]").inner_text()
         assert page.evaluate(STAYED)
         page.context.complaints.clear()  # the console tells of the answer's status, 400
-
-
-def test_the_form_works_without_scripts(open_page: Any) -> None:
-    build_site()
-    with open_page("/", java_script_enabled=False) as page:
-        page.locator("#panel-filter summary").click()
-        page.fill("input[name=text]", "chgnet")
-        page.click(".board-form button.primary")
-        assert "text=chgnet" in page.url
-        assert all("CHGNet" in name for name in names(page))
 
 
 def test_the_question_of_the_first_page_is_answered_by_one_click(open_page: Any) -> None:

@@ -44,22 +44,9 @@ def test_the_structure_is_turned_by_keys_and_by_dragging(open_page: Any, scheme:
         assert not page.evaluate(SCROLLS)
 
 
-def test_the_structure_is_there_without_scripts(open_page: Any) -> None:
-    version = factories.task_version(reference_set=stored_set())
-    answered(version)
-    with open_page(address_of_system(version, "cu"), java_script_enabled=False) as page:
-        assert page.locator(".structure circle").count() == 14  # fcc: 8 corners, 6 faces
-        assert page.locator(".chart-static svg").first.is_visible()
-
-
-def test_a_version_is_submitted_by_form_and_followed(
-    open_page: Any, live_server: Any, client: Any
-) -> None:
-    client.force_login(factories.user("alice"))
-    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
-    with open_page("/", **PHONE) as page:
-        page.context.add_cookies([{**cookie, "url": live_server.url}])
-        page.goto("/submissions/new/")
+def test_a_version_is_submitted_by_form_and_followed(open_page: Any) -> None:
+    factories.user("alice")
+    with open_page("/submissions/new/", who="alice", **PHONE) as page:
         assert not page.evaluate(SCROLLS)
         page.fill("#name", "My EMT")
         page.fill("#slug", "my-emt")
