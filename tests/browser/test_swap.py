@@ -33,6 +33,24 @@ def test_the_board_follows_what_is_typed_and_keeps_the_cursor(open_page: Any) ->
         assert page.evaluate(STAYED)
 
 
+def test_what_is_typed_while_an_answer_is_on_its_way_is_not_lost(open_page: Any) -> None:
+    build_site()
+    with open_page("/") as page:
+        held: list[Any] = []
+        page.route("**/*elements=Si*", lambda route: held.append(route))
+        page.locator("#panel-filter summary").click()
+        page.fill("#panel-filter [name=elements]", "Si")
+        page.locator("#panel-filter [name=licence]").press_sequentially("MI")
+        held[0].continue_()
+        page.wait_for_url("**elements=Si**")
+        page.keyboard.type("T")
+        assert page.input_value("#panel-filter [name=licence]") == "MIT"
+        page.unroute("**/*elements=Si*")
+        page.keyboard.press("Tab")
+        page.wait_for_url("**licence=MIT**")
+        assert "elements=Si" in page.url
+
+
 def test_sorting_and_going_back_need_no_reload(open_page: Any) -> None:
     build_site()
     with open_page("/") as page:

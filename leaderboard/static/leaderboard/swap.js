@@ -28,6 +28,7 @@
     const own = new AbortController();
     request = own;
     part.setAttribute("aria-busy", "true");
+    const sent = typed();
     try {
       const response = await fetch(address, { signal: own.signal, headers: { Accept: "text/html" } });
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
@@ -36,12 +37,37 @@
       if (own !== request) return;
       if (keep) history.pushState(null, "", found.dataset.address || address);
       shown = location.pathname + location.search;
+      const now = typed();
       replace(found);
+      part.removeAttribute("aria-busy");
+      retype(sent, now);
     } catch (error) {
       if (error.name !== "AbortError") location.assign(address);
-      return;
     }
-    part.removeAttribute("aria-busy");
+  }
+
+  function fields() {
+    return [...part.querySelectorAll("input[name]:not([type=hidden]), select[name]")];
+  }
+
+  function keyOf(field) {
+    return field.type === "checkbox" ? `${field.name}=${field.value}` : field.name;
+  }
+
+  function typed() {
+    return new Map(fields().map((f) => [keyOf(f), f.type === "checkbox" ? f.checked : f.value]));
+  }
+
+  // What was typed while the answer was on its way is not lost: it stands in the new form, and is
+  // asked for when its field is left.
+  function retype(sent, now) {
+    for (const field of fields()) {
+      const value = now.get(keyOf(field));
+      if (value === undefined || value === sent.get(keyOf(field))) continue;
+      if (field.type === "checkbox") field.checked = value;
+      else field.value = value;
+      field.dataset.retyped = "";
+    }
   }
 
   function replace(found) {
@@ -82,6 +108,11 @@
   });
   part.addEventListener("change", (event) => {
     if (event.target.type !== "search" && isOurs(event.target.form)) show(addressOf(event.target.form), true);
+  });
+  part.addEventListener("focusout", ({ target }) => {
+    if (target.dataset.retyped === undefined || !isOurs(target.form)) return;
+    delete target.dataset.retyped;
+    show(addressOf(target.form), true);
   });
   part.addEventListener("submit", (event) => {
     if (!isOurs(event.target)) return;
