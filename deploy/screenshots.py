@@ -34,11 +34,20 @@ SIZES = {"desktop": (1280, 860), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
 BROWSER_OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 #: What the README shows, by the names of pages, each with its scheme; cut to one screen.
-IN_README = {"home": "light", "potential": "light", "task": "dark", "choose-answer": "light"}
+IN_README = {
+    "home": "light",
+    "potential": "light",
+    "task-eos-wien2k": "dark",
+    "choose-small": "light",
+}
 README_FOLDER = ROOT / "docs" / "screenshots"
 QUESTION = (
     "/choose/?elements=Li,P,S&n_atoms=10000&duration=1&duration_unit=ns&temperature_K=600"
     "&licence=open"
+)
+#: What a processor can do.
+SMALL_QUESTION = (
+    "/choose/?elements=Li,P,S&n_atoms=200&duration=10&temperature_K=600&hardware=cpu&licence=open"
 )
 SIGNED_IN = {"account": "/account/", "submit": "/submissions/new/", "submissions": "/submissions/"}
 
@@ -89,6 +98,7 @@ def pages_of(url: str) -> dict[str, str]:
         "choose": "/choose/",
         "choose-answer": QUESTION,
         "choose-gpu": f"{QUESTION}&hardware=gpu",
+        "choose-small": SMALL_QUESTION,
         "choose-error": "/choose/?elements=Xx&n_atoms=many",
         "compare": "/compare/",
         "compare-two": f"/compare/?p={first.potential.slug}&p={second.potential.slug}",
@@ -105,7 +115,7 @@ def pages_of(url: str) -> dict[str, str]:
         if evaluation.state != "succeeded":
             continue
         task = evaluation.task
-        found["task" if "task" not in found else f"task-{task}"] = f"/tasks/{task}/"
+        found[f"task-{task}"] = f"/tasks/{task}/"
         found[f"evaluation-{task}"] = f"/evaluations/{evaluation.id}/"
         if system := _system(url, evaluation.id):
             number = evaluation.task_version

@@ -11,14 +11,17 @@ from __future__ import annotations
 import argparse
 import gzip
 import itertools
+import math
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 _ROUNDS = 3
+#: Requests for the board's percentiles, warm and cold each.
+_REQUESTS = 60
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,24 @@ def _middle(times: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return own, database
 
 
+def latencies(slug: str, requests: int) -> str:
+    """How long the board's page takes from the request to its last byte, in this process."""
+    asked = _Asked(Address("board", f"/benchmarks/{slug}/1/"))
+    asked.ask()
+    told = []
+    for what, ask in (("warm", asked.ask), ("cold", asked.ask_anew)):
+        times = sorted(_wall_ms(ask) for _ in range(requests))
+        median, p95 = times[len(times) // 2], times[math.ceil(0.95 * len(times)) - 1]
+        told.append(f"{what} {median:.1f} ms in the median and {p95:.1f} ms at the 95th percentile")
+    return f"The board's page takes {told[0]}, {told[1]}, of {requests} requests each."
+
+
+def _wall_ms(ask: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    ask()
+    return 1e3 * (time.perf_counter() - started)
+
+
 class _Asked:
     """Asks for one address and tells what that took."""
 
@@ -186,12 +207,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.performance.pages", description=__doc__)
     parser.add_argument("--slug", default="gallery", help="of the board (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help="default: %(default)s")
+    parser.add_argument("--requests", type=int, default=_REQUESTS, help="default: %(default)s")
     parser.add_argument("--only", default="", help="addresses whose name holds this")
     chosen = parser.parse_args()
     django.setup()
     print(HEAD)
     for cost in measure(chosen.slug, chosen.rounds, chosen.only):
         print(line(cost), flush=True)
+    print(f"\n{latencies(chosen.slug, chosen.requests)}", flush=True)
     return 0
 
 

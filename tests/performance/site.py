@@ -33,6 +33,12 @@ http {{
 """
 
 
+_PAGES = """### Every page and table
+
+Processor time of the web process and of the database's; *cold* is a process that has forgotten
+every board, and a shared cache that is empty. Addresses of the API answer with the whole table."""
+
+
 def section(n_potentials: int, n_tasks: int) -> str:
     """The part of the results page."""
     missing = [name for name in _NEEDED if shutil.which(name) is None]
@@ -41,14 +47,17 @@ def section(n_potentials: int, n_tasks: int) -> str:
     with tempfile.TemporaryDirectory(prefix="touchstone-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # the database's own user reaches its data below
-        with _service(folder, n_potentials, n_tasks) as address:
+        with _service(folder, n_potentials, n_tasks) as (address, environment):
             page = urllib.request.urlopen(address, timeout=60).read()
             (folder / "www").mkdir()
             (folder / "www" / "index.html").write_bytes(page)
             dynamic = _ask(address)
             with _nginx(folder) as static_address:
                 static = _ask(static_address)
-    return _page(dynamic, static, len(page), n_potentials, n_tasks)
+            command = [sys.executable, "-m", "tests.performance.pages"]
+            pages = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+    compared = _page(dynamic, static, len(page), n_potentials, n_tasks)
+    return f"{compared}\n\n{_PAGES}\n\n{pages.stdout.decode().strip()}"
 
 
 def _page(
@@ -81,7 +90,8 @@ def _ask(address: str) -> tuple[float, str]:
 
 
 @contextmanager
-def _service(folder: Path, n_potentials: int, n_tasks: int) -> Iterator[str]:
+def _service(folder: Path, n_potentials: int, n_tasks: int) -> Iterator[tuple[str, dict[str, str]]]:
+    """Address of the board, and the environment of the service."""
     from leaderboard.local_postgres import start
 
     (folder / "data" / "static").mkdir(parents=True)
@@ -101,7 +111,7 @@ def _service(folder: Path, n_potentials: int, n_tasks: int) -> Iterator[str]:
     bind = ["-b", f"127.0.0.1:{port}", "-w1", "--log-level=warning"]
     command = [sys.executable, "-m", "gunicorn", "leaderboard.wsgi", *bind]
     with _running(command, port, environment):
-        yield f"http://127.0.0.1:{port}/benchmarks/gallery/1/"
+        yield f"http://127.0.0.1:{port}/benchmarks/gallery/1/", environment
 
 
 @contextmanager
