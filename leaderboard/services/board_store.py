@@ -45,6 +45,18 @@ from leaderboard.services.supported_elements import told_by_checkpoints
 
 #: Class of PostgreSQL's advisory locks under which a board is computed.
 _LOCK = 0x70B0
+#: What a task's own page tells, and no board.
+_NOT_OF_BOARDS = (
+    *(f"task_version__{name}" for name in ("description", "limitations", "limits", "created_at")),
+    "task_version__task__created_at",
+    *(
+        f"task_version__reference_set__{name}"
+        for name in (
+            "sha256", "size_bytes", "n_systems", "elements", "properties", "licence", "citation",
+            "url", "summary", "created_at",
+        )
+    ),
+)  # fmt: skip
 _BOARDS_KEPT, _PAST_KEPT, _REPLICATES_KEPT = 8, 4, 2
 _RANKINGS_KEPT, _PAGES_KEPT, _OTHERS_KEPT = 12, 12, 256
 
@@ -194,7 +206,8 @@ def _read_replicates(board: StoredBoard) -> Replicates:
 
 
 def _entries(version: BenchmarkVersion) -> list[BenchmarkTask]:
-    return list(version.entries.select_related("task_version__task", "task_version__reference_set"))
+    rows = version.entries.select_related("task_version__task", "task_version__reference_set")
+    return list(rows.defer(*_NOT_OF_BOARDS))
 
 
 def _shown(entries: Sequence[BenchmarkTask], as_of: datetime | None = None) -> QuerySet[Evaluation]:

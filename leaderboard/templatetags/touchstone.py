@@ -167,9 +167,9 @@ def interval_bar(score: float | None, low: float | None, high: float | None) -> 
         label += f", 95 % interval {low:.3f} to {high:.3f}"
     return format_html(
         '<svg class="bar" viewBox="0 0 104 8" role="img" aria-label="{}"><title>{}</title>'
-        '<line class="bar-track" x1="2" x2="102" y1="4" y2="4"/>'
-        '<line class="bar-interval" x1="{}" x2="{}" y1="4" y2="4"/>'
-        '<circle class="bar-point" cx="{}" cy="4" r="2.6"/></svg>',
+        '<line x1="2" x2="102" y1="4" y2="4"/>'
+        '<line x1="{}" x2="{}" y1="4" y2="4"/>'
+        '<circle cx="{}" cy="4" r="2.6"/></svg>',
         label,
         label,
         *(f"{2 + 100 * min(max(x, 0.0), 1.0):.1f}" for x in (low, high, score)),

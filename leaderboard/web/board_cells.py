@@ -145,12 +145,19 @@ class _Cells:
         rank = self.rank[j]
         margin = f' <span class="margin">#{rank}</span>' if rank else ""
         within = _within(score)
+        is_plain = self.coverage[j] == 1 and not self.n_failed[j] and not self._is_other(column)
         return (
             f'<td class="number cell heat-{round(10 * within)}">'
             f'<a href="/evaluations/{pk}/"{self._title(j)}>'
             f'<span class="value">{score:.3f}</span>{margin}'
-            f"{_bar(within, self.low[j], self.high[j])}{self._marks(column)}</a></td>"
+            f"{_bar(within, self.low[j], self.high[j])}"
+            f"{'' if is_plain else self._marks(column)}</a></td>"
         )
+
+    def _is_other(self, column: Column) -> bool:
+        """Whether the potential's level of theory is not the reference's."""
+        ours, theirs = self._levels, column.levels
+        return bool(ours and theirs) and ours.isdisjoint(theirs)
 
     def short(self, column: Column) -> str:
         """The score alone; in brackets where it is not ranked."""
@@ -185,7 +192,7 @@ class _Cells:
             marks.append(
                 f'<span title="Systems that failed and were charged">{n_failed} failed</span>'
             )
-        if self._levels and column.levels and self._levels.isdisjoint(column.levels):
+        if self._is_other(column):
             marks.append(
                 f'<span title="{self._theory} potential, {column.theory} reference">'
                 '<span aria-hidden="true">≠</span><span class="visually-hidden">'
@@ -203,11 +210,11 @@ def _bar(score: float, low: float, high: float) -> str:
     line = ""
     if low == low:  # not NaN
         low, high = _within(low), _within(high)
-        line = f'<path class="bar-interval" d="M{2 + 100 * low:.1f} 4H{2 + 100 * high:.1f}"/>'
+        line = f'<path d="M{2 + 100 * low:.1f} 4H{2 + 100 * high:.1f}"/>'
+    # The track first, then the interval: the style sheet tells them apart by their order.
     return (
-        '<svg class="bar" viewBox="0 0 104 8" aria-hidden="true">'
-        f'<path class="bar-track" d="M2 4H102"/>{line}'
-        f'<circle class="bar-point" cx="{2 + 100 * score:.1f}" cy="4" r="2.6"/></svg>'
+        f'<svg class="bar" viewBox="0 0 104 8" aria-hidden="true"><path d="M2 4H102"/>{line}'
+        f'<circle cx="{2 + 100 * score:.1f}" cy="4" r="2.6"/></svg>'
     )
 
 

@@ -54,6 +54,8 @@ _FILTER_LABELS = (
     ("architecture", "Architecture"),
     ("training_set", "Training set"),
 )
+#: Stand in the template for what is put in last. No text has them.
+_BODY, _FOOT = "\0body\0", "\0foot\0"
 #: From so many tasks on, columns are narrow.
 _MANY_TASKS = 6
 
@@ -68,11 +70,11 @@ class _Body(NamedTuple):
     """What only depends on the board and the question: the same for all readers and moments."""
 
     context: dict[str, Any]
-    #: The table with its form; every second part is the id of an evaluation that has no score,
-    #: where the words of its state belong.
-    parts: list[str]
-    #: What stands below the table.
-    foot: str
+    #: The table with its form, encoded; every second part is the id of an evaluation that has no
+    #: score, where the words of its state belong.
+    parts: list[bytes]
+    #: What stands below the table, encoded.
+    foot: bytes
 
 
 @require_safe
@@ -124,13 +126,18 @@ def _board(
     context = {
         **found.context,
         "query": query,
-        "body": _with_live_words(found.parts),
-        "foot": mark_safe(found.foot),  # noqa: S308  (our own templates)
+        "body": _BODY,
+        "foot": _FOOT,
         "is_home": is_home,
         "others": [other for other in versions if other.pk != version.pk],
         "filling": _filling(version, board, versions),
     }
-    return render(request, "leaderboard.html", context, status=400 if query.complaints else 200)
+    response = render(request, "leaderboard.html", context, status=400 if query.complaints else 200)
+    # Put in last: as variables of a template they would be copied and encoded again and again.
+    head, rest = response.content.split(_BODY.encode())
+    middle, end = rest.split(_FOOT.encode())
+    response.content = b"".join((head, *_with_live_words(found.parts), middle, found.foot, end))
+    return response
 
 
 def _body(
@@ -179,22 +186,22 @@ def _body(
     }
     names = ("includes/board_body.html", "includes/board_foot.html")
     body, foot = (render_to_string(name, whole) for name in names)
-    return _Body(context, body.split(LIVE_MARK), foot)
+    return _Body(context, [part.encode() for part in body.split(LIVE_MARK)], foot.encode())
 
 
 def _joined(parts: Iterable[str]) -> SafeString:
     return mark_safe("".join(parts))  # noqa: S308  (escaped where they are written)
 
 
-def _with_live_words(parts: Sequence[str]) -> SafeString:
+def _with_live_words(parts: Sequence[bytes]) -> list[bytes]:
     """Where the shown evaluations stand that have no score: these words change every second."""
-    keys = parts[1::2]
+    keys = [part.decode() for part in parts[1::2]]
     names = ("pk", "state", "phase", "progress_done", "progress_total", "verdict")
     found = Evaluation.objects.filter(pk__in=keys).order_by().values(*names)
-    words = {str(row["pk"]): escape(live_words(row)) for row in found}
+    words = {str(row["pk"]): escape(live_words(row)).encode() for row in found}
     told = list(parts)
-    told[1::2] = [words.get(key, "") for key in keys]
-    return _joined(told)
+    told[1::2] = [words.get(key, b"") for key in keys]
+    return told
 
 
 @dataclass(frozen=True)

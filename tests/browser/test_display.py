@@ -18,7 +18,7 @@ _COLOURS = """() => {
   const {color, backgroundColor} = getComputedStyle(probe);
   const of = (what) => getComputedStyle(document.querySelector(what));
   return {
-    ink: color, ground: backgroundColor, bar: of("td .bar-interval").stroke,
+    ink: color, ground: backgroundColor, bar: of("td .bar path + path").stroke,
     cell: of("td[class*=heat-]").backgroundColor, legend: of(".legend li:has(.scale)").display,
   };
 }"""
