@@ -10,7 +10,7 @@ import numpy as np
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from evaluator.catalog import METRICS, PROTOCOLS
@@ -73,6 +73,8 @@ class Command(BaseCommand):
             for n, task in enumerate(tasks):
                 _evaluate(task, submissions, skill, options["replicates"], rng)
                 self.stderr.write(f"\rtask {n + 1}/{len(tasks)}", ending="")
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")  # so many rows at once: the planner knows none of them yet
         self.stderr.write("")
         self.stdout.write(f"/benchmarks/{options['slug']}/1/")
 
