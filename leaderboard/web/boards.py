@@ -128,7 +128,8 @@ def _board(
         "query": query,
         "body": _BODY,
         "foot": _FOOT,
-        "is_home": is_home,
+        # Who comes with a question of the board wants its answer, not the welcome.
+        "is_home": is_home and not query.given,
         "others": [other for other in versions if other.pk != version.pk],
         "filling": _filling(version, board, versions),
     }

@@ -57,12 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parts.append(site.section(chosen.potentials, chosen.site_tasks))
         print(parts[-1], flush=True)
     if chosen.write is not None:
-        page = _page(parts, load_before, (time.monotonic() - started) / 60)
+        chose = "" if chosen.sections == ",".join(SECTIONS) else f"--sections {chosen.sections} "
+        command = f'make bench ARGS="{chose}--write {chosen.write}"'
+        page = _page(parts, load_before, (time.monotonic() - started) / 60, command)
         chosen.write.write_text(page, encoding="utf-8")
     return 0
 
 
-def _page(parts: Sequence[str], load_before: float, minutes: float) -> str:
+def _page(parts: Sequence[str], load_before: float, minutes: float, command: str) -> str:
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     versions = ", ".join(f"{k} {v}" for k, v in sorted(machine.trusted_versions().items()))
     chgnet = f"chgnet {machine.package_version('chgnet')}, torch {machine.package_version('torch')}"
@@ -75,7 +77,7 @@ Measured on {today}, {machine.cpu_model()}, {machine.n_cores()} cores, in {minut
 The load average was {load_before:.2f} before the run and {load_after:.2f} after it.
 On an idle machine it begins near zero; what is above that is other work, which widens the ranges.
 
-To repeat: `make bench ARGS="--write docs/benchmarks.md"`.
+To repeat: `{command}`.
 
 {sections}
 """

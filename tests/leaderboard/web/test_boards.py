@@ -57,6 +57,13 @@ def test_rows_are_filtered(
     assert names(client, **query) == expected
 
 
+def test_a_shared_address_shows_the_board_without_the_welcome(client: Client, site: Site) -> None:
+    assert "Which potential for my simulation?" in shown(client)
+    page = shown(client, text="chgnet")
+    assert "Which potential for my simulation?" not in page
+    assert page.count("<h1") == 1
+
+
 def test_verified_versions_are_marked_and_bad_grades_named(client: Client, site: Site) -> None:
     good = dict.fromkeys(
         ("repeat_force_error_eV_A_max", "rotation_force_error_eV_A_max",
