@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from leaderboard.enums import EvaluationState
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import ApiToken, Invitation, Submission
 from leaderboard.models.account import default_scopes
@@ -72,6 +73,19 @@ def signed_in(request: HttpRequest) -> User:
     return request.user
 
 
+def _outcome(submission: Submission) -> str:
+    """How its evaluations ended, in a few words."""
+    current = [e for e in submission.evaluations.all() if e.is_current]
+    n_scored = sum(e.state == EvaluationState.SUCCEEDED for e in current)
+    n_open = sum(not e.has_ended for e in current)
+    counts = {
+        "ended well": n_scored,
+        "ended without a score": len(current) - n_scored - n_open,
+        "to go": n_open,
+    }
+    return ", ".join(f"{n} {words}" for words, n in counts.items() if n) or "none"
+
+
 def _account(
     request: HttpRequest, *, new_token: str = "", complaint: str = "", status: int = 200
 ) -> HttpResponse:
@@ -82,7 +96,7 @@ def _account(
         .prefetch_related("evaluations")
     )
     context = {
-        "submissions": submissions,
+        "submissions": [(submission, _outcome(submission)) for submission in submissions],
         "tokens": ApiToken.objects.valid().filter(user=user),
         "scopes": SCOPES,
         "lifetimes": LIFETIMES,

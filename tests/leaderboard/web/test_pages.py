@@ -319,6 +319,22 @@ def test_the_queue_counts_what_is_private_without_naming_it(client: Client) -> N
     assert "no worker is online" not in text_of(client.get("/queue/"))
 
 
+def test_the_account_tells_in_a_few_words_how_submissions_went(client: Client) -> None:
+    alice = factories.user("alice")
+    submission = factories.submission(factories.potential(alice))
+    for fields in (
+        {"score": 0.5},
+        {"score": 0.6},
+        {"state": "failed", "verdict": "load_error"},
+        {},
+    ):
+        factories.evaluation(submission, factories.task_version(), **fields)
+    client.force_login(alice)
+    page = client.get("/account/").content.decode()
+    words = "2 ended well, 1 ended without a score, 1 to go"
+    assert f'<a href="{submission.get_absolute_url()}">{words}</a>' in page
+
+
 @pytest.mark.parametrize("n", [1, 3])
 def test_pages_take_a_constant_number_of_queries(client: Client, n: int) -> None:
     tasks = [factories.task_version(metrics=EOS_METRICS) for _ in range(n)]
