@@ -17,7 +17,7 @@ from leaderboard.services.board_matrix import STATES
 from leaderboard.services.board_places import LIVE, BoardView, Place, live_states
 from leaderboard.services.board_types import MISSING
 from leaderboard.services.grades import letters_by_name
-from leaderboard.services.leaderboards import levels_of
+from leaderboard.services.leaderboards import are_apart, levels_of
 from leaderboard.services.recommendation import Candidate
 from leaderboard.services.scaling import Estimate
 from leaderboard.services.task_board_places import TaskPlace
@@ -79,7 +79,7 @@ class CellValues:
         ]
         ours = levels_of(place.entrant.level_of_theory)
         self.theory_mismatch = [
-            bool(code and ours and theirs) and ours.isdisjoint(theirs)
+            bool(code) and are_apart(ours, theirs)
             for code, theirs in zip(codes, levels, strict=True)
         ]
 

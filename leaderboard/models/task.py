@@ -34,6 +34,14 @@ class Task(models.Model):
         return self.versions.filter(state=VersionState.PUBLISHED).order_by("-number").first()
 
 
+class TaskVersionQuerySet(models.QuerySet["TaskVersion"]):
+    def newest_published(self) -> TaskVersionQuerySet:
+        """Of each task the version that is current, in any order."""
+        published = self.filter(state=VersionState.PUBLISHED)
+        newest = published.order_by("task_id", "-number").distinct("task_id")
+        return self.filter(pk__in=newest.values("pk"))
+
+
 class TaskVersion(models.Model):
     task = models.ForeignKey(
         Task, on_delete=models.PROTECT, related_name="versions", help_text="Of which task."
@@ -78,6 +86,8 @@ class TaskVersion(models.Model):
     limitations = models.TextField(help_text="What the task cannot tell, in Markdown. Required.")
     created_at = models.DateTimeField(auto_now_add=True, help_text="When it was drafted.")
     published_at = models.DateTimeField(null=True, blank=True, help_text="When it was frozen.")
+
+    objects: ClassVar[models.Manager[TaskVersion]] = TaskVersionQuerySet.as_manager()
 
     class Meta:
         ordering = ("task__slug", "-number")

@@ -33,11 +33,11 @@ class BoardFilter:
         return (
             self._has_elements(submission)
             and self._has_size(potential.n_parameters)
-            and _is_among(self.level_of_theory, potential.level_of_theory.split(","))
-            and _is_among(self.training_set, potential.training_sets)
-            and _is_among(self.licence, [potential.licence])
-            and _is_among(self.architecture, [potential.architecture])
-            and _is_among(self.team, [potential.team.slug] if potential.team else [])
+            and is_among(self.level_of_theory, potential.level_of_theory.split(","))
+            and is_among(self.training_set, potential.training_sets)
+            and is_among(self.licence, [potential.licence])
+            and is_among(self.architecture, [potential.architecture])
+            and is_among(self.team, [potential.team.slug] if potential.team else [])
             and self.open_weights in {None, is_open(potential.licence)}
             and self.conservative in {None, not submission.declares_non_conservative}
             and self.text.strip().casefold() in _words(submission)
@@ -65,7 +65,8 @@ class BoardFilter:
 EVERY_ROW = BoardFilter()
 
 
-def _is_among(wanted: str, found: Iterable[str]) -> bool:
+def is_among(wanted: str, found: Iterable[str]) -> bool:
+    """Without regard to case; everything is among what was not asked for."""
     return not wanted or wanted.strip().casefold() in {text.strip().casefold() for text in found}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import IntEnum, unique
 
 from django.db import connection
 from django.utils import timezone
@@ -14,6 +15,15 @@ _FORMAT = 3
 _CHANGES_KEPT = timedelta(days=7)
 _CHANGES = """SELECT max(id), count(*), sum(id) FROM leaderboard_boardchange
     WHERE task_version_id IS NULL OR task_version_id IN"""
+
+
+@unique
+class Lock(IntEnum):
+    """Classes of PostgreSQL's advisory locks under which something is computed once."""
+
+    BOARD = 0x70B0
+    TASK_BOARD = 0x70B1
+    HISTORY = 0x70B2
 
 
 def stamp_of_benchmark(version: int) -> str:
@@ -45,7 +55,7 @@ def forget_old_changes() -> int:
     return int(old.delete()[0])
 
 
-def wait_for_others(lock: int, key: int) -> None:
+def wait_for_others(lock: Lock, key: int) -> None:
     """Until no other process computes the same; holds until this transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [lock, key % 2**31])

@@ -32,7 +32,7 @@ from leaderboard.services.board_entrants import MEMORY, SPEED, Entrants, choices
 from leaderboard.services.board_matrix import Matrix, Ranking, matrix_of, ranked
 from leaderboard.services.board_replicates import Replicates
 from leaderboard.services.board_results import Result, results_of
-from leaderboard.services.board_stamps import stamp_of_benchmark, wait_for_others
+from leaderboard.services.board_stamps import Lock, stamp_of_benchmark, wait_for_others
 from leaderboard.services.grades import letters_of
 from leaderboard.services.kept import Kept, of_process
 from leaderboard.services.leaderboards import (
@@ -43,8 +43,6 @@ from leaderboard.services.leaderboards import (
 )
 from leaderboard.services.supported_elements import told_by_checkpoints
 
-#: Class of PostgreSQL's advisory locks under which a board is computed.
-_LOCK = 0x70B0
 #: What a task's own page tells, and no board.
 _NOT_OF_BOARDS = (
     *(f"task_version__{name}" for name in ("description", "limitations", "limits", "created_at")),
@@ -219,7 +217,7 @@ def _shown(entries: Sequence[BenchmarkTask], as_of: datetime | None = None) -> Q
 def _computed_alone(version: BenchmarkVersion, entries: list[BenchmarkTask]) -> StoredBoard:
     """Compute and store it, while other processes that need it wait for the result."""
     with transaction.atomic():
-        wait_for_others(_LOCK, version.pk)
+        wait_for_others(Lock.BOARD, version.pk)
         stamp = stamp_of_benchmark(version.pk)  # read before the rows: they are never older than it
         stored = _stored(version, entries, stamp)
         if stored is not None:

@@ -8,7 +8,6 @@ task the most often timed hardware alone is taken.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +21,7 @@ from scipy.stats import rankdata
 from leaderboard.models import BenchmarkVersion, BoardSnapshot, Submission, TaskVersion
 from leaderboard.ranking import INTERVAL
 from leaderboard.services.binary_rows import binary_value
+from leaderboard.services.board_hardware import by_frequency
 from leaderboard.services.board_matrix import SUCCEEDED
 from leaderboard.services.board_store import StoredBoard, current_board
 
@@ -188,11 +188,13 @@ def _scores(board: StoredBoard, rows: Sequence[int]) -> FloatArray:
     """Of each row on each task; NaN where it is not ranked there, or was timed elsewhere."""
     matrix = board.matrix
     is_trained = np.array([not entrant.is_baseline for entrant in board.entrants], bool)
+    all_scored = _is_scored(board) & is_trained[:, None]
     scores = np.full((len(rows), len(board.entries)), np.nan)
     for j, entry in enumerate(board.entries):
-        is_scored = _is_scored(board)[:, j] & is_trained
+        is_scored = all_scored[:, j]
         timed_on = [matrix.hardware_keys[k] for k in matrix.hardware[:, j].tolist()]
-        hardware = _most_frequent([timed_on[i] for i in np.flatnonzero(is_scored).tolist()])
+        by_rows = by_frequency(timed_on[i] for i in np.flatnonzero(is_scored).tolist())
+        hardware = next(iter(by_rows), "")
         least = entry.task_version.min_coverage
         is_meant = is_scored & (np.nan_to_num(matrix.coverage[:, j]) >= least)
         is_meant &= np.array([key == hardware for key in timed_on], bool)
@@ -203,9 +205,3 @@ def _scores(board: StoredBoard, rows: Sequence[int]) -> FloatArray:
 def _is_scored(board: StoredBoard) -> npt.NDArray[np.bool_]:
     found: npt.NDArray[np.bool_] = (board.matrix.state == SUCCEEDED) & ~np.isnan(board.matrix.score)
     return found
-
-
-def _most_frequent(keys: Sequence[str]) -> str:
-    """What most were timed on, equals by name; empty for those that are not timed."""
-    counts = Counter(keys)
-    return min(counts, key=lambda key: (-counts[key], key), default="")

@@ -19,13 +19,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from leaderboard.enums import StandingChange, VersionState
 from leaderboard.models import BenchmarkVersion, BoardHistory, StandingRecord
 from leaderboard.services.board_moments import Moments, moments_of
-from leaderboard.services.board_stamps import stamp_of_benchmark
+from leaderboard.services.board_stamps import Lock, stamp_of_benchmark, wait_for_others
 from leaderboard.services.board_store import StoredBoard, computed_board, with_rows
 from leaderboard.services.json_values import finite
 
@@ -33,8 +33,6 @@ logger = logging.getLogger(__name__)
 
 #: Between a moment that a row names and its commit there is less than this.
 SETTLED_S = 60
-#: Class of PostgreSQL's advisory locks under which a board's history is written.
-_LOCK = 0x70B1
 _BATCH = 1000
 
 
@@ -80,7 +78,7 @@ def record(version: BenchmarkVersion, at_most: int | None = None) -> int:
 def forget(version: BenchmarkVersion) -> None:
     """Let the history of a board be written anew."""
     with transaction.atomic():
-        _wait_for_lock(version)
+        wait_for_others(Lock.HISTORY, version.pk)
         StandingRecord.objects.filter(benchmark_version=version).delete()
         BoardHistory.objects.filter(pk=version.pk).delete()
 
@@ -172,7 +170,7 @@ def _write_moment(
     """All rows of a moment with the new mark, or none: None where another process was first."""
     version = boards.version
     with transaction.atomic():
-        _wait_for_lock(version)
+        wait_for_others(Lock.HISTORY, version.pk)
         there = BoardHistory.objects.filter(pk=version.pk).values_list("through", flat=True).first()
         if there != through:
             return None
@@ -274,8 +272,3 @@ def _scores_of_those_ranked(
 def _n_above(scores: Sequence[float], score: float) -> int:
     """How many of the sorted scores are better."""
     return len(scores) - bisect_right(scores, score)
-
-
-def _wait_for_lock(version: BenchmarkVersion) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, version.pk % 2**31])

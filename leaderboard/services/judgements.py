@@ -26,7 +26,7 @@ from leaderboard.services.board_places import Place
 from leaderboard.services.board_store import StoredBoard
 from leaderboard.services.grades import GRADIENT, letter_of
 
-MIN_OTHERS = 3
+_MIN_OTHERS = 3
 _OFF_BY = 0.05
 _MANY_FAILED = 0.05
 
@@ -69,16 +69,13 @@ def _against_others(
     n_compared = 0
     if board is None or row is None:
         return strengths, weaknesses, n_compared
-    is_other = np.array(
-        [not e.is_baseline and e.slug != row.entrant.slug for e in board.entrants], bool
-    )
+    is_other = trained_others(board, row.entrant.slug)
     for j, entry in enumerate(board.entries):
         cell = row.cell(j)
-        others = _others(board, is_other, j, cell.hardware)
-        if cell.score is None or cell.low is None or cell.high is None or len(others) < MIN_OTHERS:
+        median = median_of(board, is_other, j, cell.hardware)
+        if cell.score is None or cell.low is None or cell.high is None or median is None:
             continue
         n_compared += 1
-        median = statistics.median(others)
         if not (is_better := cell.low > median) and cell.high >= median:
             continue
         remark = Remark(
@@ -91,15 +88,22 @@ def _against_others(
     return strengths, weaknesses, n_compared
 
 
-def _others(
-    board: StoredBoard, is_other: npt.NDArray[np.bool_], j: int, hardware: str
-) -> list[float]:
-    """Scores of the other trained potentials that are ranked on the task."""
+def trained_others(board: StoredBoard, slug: str) -> npt.NDArray[np.bool_]:
+    """Rows of the trained potentials but this one, shape (rows,)."""
+    return np.array([not e.is_baseline and e.slug != slug for e in board.entrants], bool)
+
+
+def median_of(
+    board: StoredBoard, rows: npt.NDArray[np.bool_], column: int, hardware: str
+) -> float | None:
+    """Of the scores of those of the rows that are ranked on a task, on this hardware; None where
+    they are too few to compare with.
+    """
     matrix = board.matrix
     is_same = np.array([key == hardware for key in matrix.hardware_keys], bool)
-    chosen = is_other & (matrix.rank[:, j] > 0) & is_same[matrix.hardware[:, j]]
-    found: list[float] = matrix.score[chosen, j].tolist()
-    return found
+    chosen = rows & (matrix.rank[:, column] > 0) & is_same[matrix.hardware[:, column]]
+    scores: list[float] = matrix.score[chosen, column].tolist()
+    return statistics.median(scores) if len(scores) >= _MIN_OTHERS else None
 
 
 def _off_one(evaluation: Evaluation) -> Iterable[Remark]:

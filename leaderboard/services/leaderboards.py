@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,7 @@ __all__ = [
     "Cell",
     "TaskBoard",
     "TaskRow",
+    "are_apart",
     "benchmark_board",
     "categories_of",
     "has_theory_mismatch",
@@ -234,6 +235,11 @@ def has_theory_mismatch(submission: Submission, task_version: TaskVersion) -> bo
     reference = task_version.reference_set
     ours = levels_of(submission.potential.level_of_theory)
     theirs = levels_of(reference.level_of_theory if reference else "")
+    return are_apart(ours, theirs)
+
+
+def are_apart(ours: Set[str], theirs: Set[str]) -> bool:
+    """Whether both sets of ``levels_of`` are known and have nothing in common."""
     return bool(ours and theirs) and ours.isdisjoint(theirs)
 
 

@@ -22,13 +22,11 @@ from leaderboard.services.binary_rows import binary_value
 from leaderboard.services.board_entrants import Entrants, entrant_of
 from leaderboard.services.board_matrix import FloatArray, IntArray, described
 from leaderboard.services.board_packing import parts_of, whole_of
-from leaderboard.services.board_stamps import stamp_of_task, wait_for_others
+from leaderboard.services.board_stamps import Lock, stamp_of_task, wait_for_others
 from leaderboard.services.board_types import TaskRow
 from leaderboard.services.kept import Kept, of_process
 from leaderboard.services.leaderboards import task_board
 
-#: Class of PostgreSQL's advisory locks under which a board is computed.
-_LOCK = 0x70B1
 _BOARDS_KEPT, _PAGES_KEPT = 40, 12
 
 
@@ -90,7 +88,7 @@ def current_task_board(task_version: TaskVersion) -> StoredTaskBoard:
 def _computed_alone(task_version: TaskVersion) -> StoredTaskBoard:
     """Compute and store it, while other processes that need it wait for the result."""
     with transaction.atomic():
-        wait_for_others(_LOCK, task_version.pk)
+        wait_for_others(Lock.TASK_BOARD, task_version.pk)
         stamp = stamp_of_task(task_version.pk)  # read before the rows: never older than it
         stored = _stored(task_version, stamp)
         if stored is not None:

@@ -36,7 +36,7 @@ from leaderboard.services.comparison import (
 from leaderboard.services.recommendation import board_version
 from leaderboard.templatetags.estimates import rough
 from leaderboard.templatetags.touchstone import key_of, metric, number
-from leaderboard.web.names import options
+from leaderboard.web.names import cut, options
 
 #: Up to so many are lists to choose from; more are offered where a name is typed.
 MAX_LISTED, MAX_OFFERED = 60, 5000
@@ -89,13 +89,8 @@ def _offered(request: HttpRequest) -> list[tuple[str, str]]:
         .values_list("potential__slug", "version", "potential__name")[:MAX_OFFERED]
     )
     return [
-        (f"{slug}:{version}", f"{_cut(name, 60)} {_cut(version, 40)}")
-        for slug, version, name in rows
+        (f"{slug}:{version}", f"{cut(name, 60)} {cut(version, 40)}") for slug, version, name in rows
     ]
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _leaders(version: BenchmarkVersion) -> list[tuple[str, str]]:
@@ -103,7 +98,7 @@ def _leaders(version: BenchmarkVersion) -> list[tuple[str, str]]:
     board = current_board(version)
     rows = [i for i in board.own.order[:_LEADERS].tolist() if board.own.rank[i]]
     found = [board.entrants[i] for i in rows]
-    return [(e.key, _cut(e.title, 60)) for e in found] if len(found) >= MIN_COMPARED else []
+    return [(e.key, cut(e.title, 60)) for e in found] if len(found) >= MIN_COMPARED else []
 
 
 def _answer(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -15,7 +14,6 @@ from django.views.decorators.http import require_safe
 from evaluator.catalog import CALCULATOR_KINDS, METRICS, PROTOCOLS, Parameter
 from evaluator.catalog_verdicts import VERDICTS
 from evaluator.contract import INFRASTRUCTURE_VERDICTS
-from leaderboard.enums import VersionState
 from leaderboard.models import TaskVersion
 from leaderboard.web import citations, doc_pages
 from leaderboard.web.doc_pages import GROUPS, PAGES, MissingFile
@@ -35,7 +33,7 @@ def document(request: HttpRequest, name: str) -> HttpResponse:
     if page is None or not page.source:
         raise Http404("There is no such page.")
     try:
-        made = doc_pages.read(page, f"{request.scheme}://{request.get_host()}")
+        made = doc_pages.read(page, _site(request))
         variables = doc_pages.text_of(doc_pages.ENVIRONMENT) if name == "worker" else ""
     except MissingFile as error:
         logger.error("%s", error)
@@ -63,7 +61,7 @@ class ParameterRow:
 @require_safe
 def protocols(request: HttpRequest) -> HttpResponse:
     """All protocols, and all metrics with the protocol that measures each."""
-    by_protocol = _tasks_by_protocol(_published())
+    by_protocol = _tasks_by_protocol()
     rows = [(p, by_protocol.get(p.name, [])) for p in PROTOCOLS.values()]
     metrics = [(METRICS[key], p) for p in PROTOCOLS.values() for key in p.metrics]
     return _page(request, "protocols", "docs/protocols.html", protocols=rows, metrics=metrics)
@@ -82,14 +80,14 @@ def protocol(request: HttpRequest, name: str) -> HttpResponse:
         protocol=found,
         parameters=[_row(parameter) for parameter in found.parameters],
         metrics=metrics,
-        tasks=_tasks_by_protocol(_published().filter(protocol=name)).get(name, []),
+        tasks=_tasks_by_protocol(protocol=name).get(name, []),
     )
 
 
 @require_safe
 def cite(request: HttpRequest) -> HttpResponse:
     """BibTeX; a board's is made for the benchmark and the day that are asked for."""
-    site = f"{request.scheme}://{request.get_host()}"
+    site = _site(request)
     board = citations.cited_board(request.GET, site)
     return _page(
         request,
@@ -101,6 +99,10 @@ def cite(request: HttpRequest) -> HttpResponse:
         sets=citations.reference_sets(),
         data_licence=settings.DATA_LICENCE,
     )
+
+
+def _site(request: HttpRequest) -> str:
+    return f"{request.scheme}://{request.get_host()}"
 
 
 def _page(
@@ -115,14 +117,9 @@ def _page(
     return render(request, template, context, status=status)
 
 
-def _published() -> QuerySet[TaskVersion]:
+def _tasks_by_protocol(**wanted: str) -> dict[str, list[TaskVersion]]:
     """The newest published version of each task."""
-    published = TaskVersion.objects.filter(state=VersionState.PUBLISHED)
-    newest = published.order_by("task_id", "-number").distinct("task_id")
-    return TaskVersion.objects.filter(pk__in=newest.values("pk"))
-
-
-def _tasks_by_protocol(versions: QuerySet[TaskVersion]) -> dict[str, list[TaskVersion]]:
+    versions = TaskVersion.objects.all().newest_published().filter(**wanted)
     found: dict[str, list[TaskVersion]] = {}
     for version in versions.select_related("task").order_by("task__name"):
         found.setdefault(version.protocol, []).append(version)

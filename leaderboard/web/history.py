@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
 
 from django.contrib.auth.models import AnonymousUser, User
 
 from leaderboard.charts import MAX_SERIES, Chart
 from leaderboard.charts.history import Stretch, rank_chart
+from leaderboard.charts.remembered import remember
 from leaderboard.enums import StandingChange
 from leaderboard.models import BenchmarkVersion, Potential, StandingRecord
-from leaderboard.services.kept import of_process
 from leaderboard.services.potential_history import (
     Written,
     history_of,
@@ -25,8 +24,6 @@ from leaderboard.services.potential_history import (
 #: Rows that are read for the chart, and those that are listed.
 _ROWS, _LISTED = 200, 12
 _DAY = timedelta(days=1)
-#: It takes Altair a while to make one, and rows never change.
-_charts = of_process(64)
 
 
 @dataclass(frozen=True)
@@ -87,12 +84,18 @@ def _chart(
     rows: Sequence[StandingRecord], boards: Sequence[tuple[datetime, int]], told: Written
 ) -> Chart | None:
     """None without a rank; of many versions those that stood last."""
-    versions = list(dict.fromkeys(row.submission.version for row in rows))[:MAX_SERIES]
     oldest, newest = rows[-1].since, rows[0].since
     until = _until(oldest, newest, told.through or newest)
-    key = (tuple(row.pk for row in rows), tuple(boards), until)
-    if (kept := _charts.get(key)) is not None:
-        return cast(Chart, kept)
+    # It takes Altair a while, and rows never change.
+    key = ("ranks", tuple(row.pk for row in rows), tuple(boards), until)
+    return remember(key, lambda: _drawn(rows, boards, until))
+
+
+def _drawn(
+    rows: Sequence[StandingRecord], boards: Sequence[tuple[datetime, int]], until: datetime
+) -> Chart | None:
+    versions = list(dict.fromkeys(row.submission.version for row in rows))[:MAX_SERIES]
+    oldest, newest = rows[-1].since, rows[0].since
     lasting = _stretches(rows[::-1], [at for at, _ in boards], until)
     stretches = [s for name in reversed(versions) for s in lasting.get(name, ())]
     if not stretches:
@@ -106,7 +109,7 @@ def _chart(
     last = {stretch.series: stretch for stretch in stretches}.values()
     places = (f"version {s.series} at rank {s.rank} of {s.n_ranked}" for s in last)
     words.append(f"Last stood {', '.join(places)}.")
-    return _charts.put(key, rank_chart(stretches, published, " ".join(words)))
+    return rank_chart(stretches, published, " ".join(words))
 
 
 def _stretches(

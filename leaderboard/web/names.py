@@ -1,4 +1,4 @@
-"""Fields that take the names of potentials: what a browser may offer for them."""
+"""Names of potentials: cut to a length, and as a field that takes them offers them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Iterable
 from html import escape
 
 from django.utils.safestring import SafeString, mark_safe
+
+
+def cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def options(names: Iterable[tuple[str, str]]) -> SafeString:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef
 from django.http import Http404
@@ -16,7 +14,6 @@ from django.shortcuts import get_object_or_404
 from leaderboard.charts.cards import Bar, Card, Place
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.models import (
-    BenchmarkTask,
     BenchmarkVersion,
     Evaluation,
     Potential,
@@ -24,20 +21,16 @@ from leaderboard.models import (
     TaskVersion,
     permissions,
 )
-from leaderboard.services.board_hardware import by_frequency
-from leaderboard.services.board_matrix import Matrix, matrix_of
-from leaderboard.services.board_stamps import stamp_of_task
 from leaderboard.services.board_store import StoredBoard, current_board
 from leaderboard.services.json_values import finite
-from leaderboard.services.judgements import MIN_OTHERS
-from leaderboard.services.kept import of_process
-from leaderboard.services.leaderboards import categories_of, on_boards, shares_of, why_not_ranked
+from leaderboard.services.judgements import median_of, trained_others
+from leaderboard.services.leaderboards import categories_of, shares_of
 from leaderboard.services.submissions import default_benchmark
+from leaderboard.services.task_board_places import TaskPlace
+from leaderboard.services.task_board_store import current_task_board
 
 _EVERYBODY = AnonymousUser()
 _TASKS, _ROWS = 6, 5
-#: Top rows of tasks, by version; a board keeps its own rows.
-_tops = of_process(64)
 
 SITE = Card(
     kind="Public leaderboard",
@@ -80,16 +73,31 @@ def task_card(slug: str, number: int | None = None) -> Card:
         version = get_object_or_404(published.order_by("-number")[:1])
     else:
         version = get_object_or_404(versions.exclude(state=VersionState.DRAFT), number=number)
-    stamp = stamp_of_task(version.pk)
-    top: _Top = _tops.get((version.pk, stamp)) or _tops.put((version.pk, stamp), _top_of(version))
+    # Who is ranked first; where it times, on the hardware of most, whose rows come first.
+    board = current_task_board(version)
+    places = [TaskPlace(board, i) for i in range(len(board.entrants))]
+    ranked = [p for p in places if p.rank and p.hardware == places[0].hardware]
+    timed_on = f", on {ranked[0].hardware}" if ranked and ranked[0].hardware else ""
     return Card(
         kind=f"Task, version {version.number}",
         mark=_mark(version),
         title=version.task.name,
         slug=version.task.slug,
         line=version.task.summary,
-        bars=top.bars,
-        remark=top.remark,
+        bars=[
+            Bar(
+                label=place.entrant.title,
+                slug=place.entrant.slug,
+                rank=place.rank,
+                score=place.score,
+                low=place.low,
+                high=place.high,
+            )
+            for place in ranked[:_ROWS]
+        ],
+        remark=f"{len(ranked)} ranked{timed_on}"
+        if ranked
+        else "No potential is ranked on this task yet.",
     )
 
 
@@ -162,7 +170,8 @@ def _standing(board: StoredBoard, submission: Submission) -> dict[str, Any]:
     )
     if np.isnan(board.matrix.score[i]).all():
         return {"place": place, "remark": "No task has a score yet."}
-    bars = [_bar(board, i, j) for j in _weightiest(board)]
+    is_other = trained_others(board, board.entrants[i].slug)
+    bars = [_bar(board, i, j, is_other) for j in _weightiest(board)]
     n_more = n_tasks - len(bars)
     return {"place": place, "bars": bars, "remark": f"+{n_more} tasks" if n_more else ""}
 
@@ -175,7 +184,8 @@ def _weightiest(board: StoredBoard) -> list[int]:
     return sorted(counted[:_TASKS])
 
 
-def _bar(board: StoredBoard, i: int, j: int) -> Bar:
+def _bar(board: StoredBoard, i: int, j: int, is_other: npt.NDArray[np.bool_]) -> Bar:
+    """With the median of the others, as the page compares them."""
     task, matrix = board.entries[j].task_version.task, board.matrix
     return Bar(
         label=task.name,
@@ -183,59 +193,8 @@ def _bar(board: StoredBoard, i: int, j: int) -> Bar:
         score=finite(matrix.score[i, j]),
         low=finite(matrix.low[i, j]),
         high=finite(matrix.high[i, j]),
-        median=_median(board, i, j),
+        median=median_of(board, is_other, j, matrix.hardware_keys[matrix.hardware[i, j]]),
     )
-
-
-def _median(board: StoredBoard, i: int, j: int) -> float | None:
-    """Of the other trained potentials that are ranked on the task, as the page compares them."""
-    matrix, slug = board.matrix, board.entrants[i].slug
-    is_other = (matrix.rank[:, j] > 0) & (matrix.hardware[:, j] == matrix.hardware[i, j])
-    others = [
-        float(matrix.score[k, j])
-        for k in np.flatnonzero(is_other).tolist()
-        if board.entrants[k].slug != slug and not board.entrants[k].is_baseline
-    ]
-    return statistics.median(others) if len(others) >= MIN_OTHERS else None
-
-
-@dataclass(frozen=True)
-class _Top:
-    bars: Sequence[Bar]
-    remark: str
-
-
-def _top_of(version: TaskVersion) -> _Top:
-    """Who is ranked first on a task; where it times, on the hardware of most."""
-    evaluations = on_boards(_EVERYBODY).filter(
-        task_version=version, state=EvaluationState.SUCCEEDED
-    )
-    entry = BenchmarkTask(task_version=version)
-    rows, matrix = matrix_of([entry], list(evaluations.defer("replicates")), why_not_ranked)
-    hardware = _hardware(matrix)
-    ranked = np.flatnonzero((matrix.rank[:, 0] > 0) & (matrix.hardware[:, 0] == hardware)).tolist()
-    if not ranked:
-        return _Top((), "No potential is ranked on this task yet.")
-    first = sorted(ranked, key=lambda i: (matrix.rank[i, 0], matrix.names[i]))[:_ROWS]
-    bars = [
-        Bar(
-            label=matrix.names[i],
-            slug=rows[i].potential.slug,
-            rank=int(matrix.rank[i, 0]),
-            score=finite(matrix.score[i, 0]),
-            low=finite(matrix.low[i, 0]),
-            high=finite(matrix.high[i, 0]),
-        )
-        for i in first
-    ]
-    timed_on = matrix.hardware_keys[hardware]
-    return _Top(bars, f"{len(ranked)} ranked" + (f", on {timed_on}" if timed_on else ""))
-
-
-def _hardware(matrix: Matrix) -> int:
-    """As index into the keys."""
-    found = by_frequency(matrix.hardware_keys[k] for k in matrix.hardware[:, 0].tolist())
-    return list(matrix.hardware_keys).index(found[0]) if found else 0
 
 
 def _mark(version: TaskVersion | BenchmarkVersion) -> str:

@@ -15,7 +15,9 @@ from django.views.decorators.http import require_safe
 
 from leaderboard.models import Potential, permissions
 from leaderboard.services.board_entrants import choices_of
+from leaderboard.services.board_filters import is_among
 from leaderboard.templatetags.touchstone import NOTHING, count
+from leaderboard.web.names import cut
 from leaderboard.web.paging import page_of
 from leaderboard.web.potentials import versions_shown
 from leaderboard.web.query_reader import QueryReader, short_text
@@ -45,15 +47,14 @@ class Listed(NamedTuple):
     n_versions: int
 
     def has(self, wanted: dict[str, str]) -> bool:
-        """As the leaderboard's filters: texts without regard to case, a level as one of several."""
-        levels = {level.strip().casefold() for level in self.level_of_theory.split(",")}
+        """As the leaderboard's filters."""
         names = (self.name, self.slug, self.authors, self.architecture, self.licence,
                  self.level_of_theory, *self.training_sets)  # fmt: skip
         return (
-            wanted["text"] in " ".join(names).casefold()
-            and wanted["architecture"] in {"", self.architecture.casefold()}
-            and wanted["licence"] in {"", self.licence.casefold()}
-            and (not wanted["level_of_theory"] or wanted["level_of_theory"] in levels)
+            wanted["text"].casefold() in " ".join(names).casefold()
+            and is_among(wanted["architecture"], [self.architecture])
+            and is_among(wanted["licence"], [self.licence])
+            and is_among(wanted["level_of_theory"], self.level_of_theory.split(","))
         )
 
 
@@ -63,8 +64,7 @@ def potential_list(request: HttpRequest) -> HttpResponse:
     reader = QueryReader(request.GET)
     typed = {name: reader.read(name, short_text, "") for name in _TEXTS}
     listed = _listed(request.user)
-    wanted = {name: text.casefold() for name, text in typed.items()}
-    found = [potential for potential in listed if potential.has(wanted)]
+    found = [potential for potential in listed if potential.has(typed)]
     page = page_of(found, request.GET, reader.given)
     complaints = reader.few_complaints() + ([page.complaint] if page.complaint else [])
     choices = choices_of(listed)
@@ -97,11 +97,10 @@ def _rows_html(potentials: Sequence[Listed]) -> SafeString:
 
 
 def _row_html(p: Listed) -> str:
-    name = p.name if len(p.name) <= 60 else f"{p.name[:59]}…"
     baseline = ' <span class="badge">baseline</span>' if p.is_baseline else ""
     return (
         f'<tr><th scope="row" class="pinned"><a href="/potentials/{escape(p.slug)}/">'
-        f"<bdi>{escape(name)}</bdi></a>{baseline}</th>{_meta([p.architecture])}"
+        f"<bdi>{escape(cut(p.name, 60))}</bdi></a>{baseline}</th>{_meta([p.architecture])}"
         f"{_meta([p.level_of_theory])}{_meta(p.training_sets)}"
         f'<td class="number meta">{count(p.n_parameters)}</td>{_meta([p.licence])}'
         f'<td class="number">{p.n_versions}</td></tr>\n'

@@ -24,6 +24,7 @@ from leaderboard.models import EvaluationFile, SystemResult, TaskVersion
 from leaderboard.services.reference_structures import structure_of
 from leaderboard.services.task_board_places import TaskPlace, TaskView, task_view
 from leaderboard.structures import Structure
+from leaderboard.web.names import cut
 from leaderboard.web.paging import page_of
 
 logger = logging.getLogger(__name__)
@@ -65,8 +66,7 @@ def _best(rows: Sequence[TaskPlace]) -> list[TaskPlace]:
 
 def label_of(row: TaskPlace) -> str:
     """The potential's name and version, short enough for a legend."""
-    name = row.entrant.title
-    return name if len(name) <= _MAX_LABEL else f"{name[: _MAX_LABEL - 1]}…"
+    return cut(row.entrant.title, _MAX_LABEL)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,13 +40,8 @@ _MOST_TICKED, _TICKED_OF_MANY = 60, 20
 @require_safe
 def task_list(request: HttpRequest) -> HttpResponse:
     """Protocol by protocol, in the order of the catalog. Three queries."""
-    published = TaskVersion.objects.filter(state=VersionState.PUBLISHED)
-    newest = published.order_by("task_id", "-number").distinct("task_id")
-    versions = list(
-        TaskVersion.objects.filter(pk__in=newest.values("pk"))
-        .select_related("task", "reference_set")
-        .order_by("task__name")
-    )
+    newest = TaskVersion.objects.all().newest_published()
+    versions = list(newest.select_related("task", "reference_set").order_by("task__name"))
     n_judged = dict(
         on_boards(AnonymousUser())
         .filter(task_version__in=versions, state=EvaluationState.SUCCEEDED)

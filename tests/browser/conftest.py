@@ -16,7 +16,8 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 
-from tests.end_to_end.site import Site, broker_url
+from tests.end_to_end.site import Site, running_site
+from tests.leaderboard.stored_files import keep_files_in
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 OpenPage = Callable[..., AbstractContextManager[Any]]
@@ -101,25 +102,10 @@ def site(
     transactional_db: None, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:
     """With a folder and a broker of its own."""
-    from kombu.transport.sqlalchemy import Channel
-
     cache.clear()
-    settings.DATA_DIR = tmp_path
-    storage = {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": tmp_path / "blobs"},
-    }
-    settings.STORAGES = {**settings.STORAGES, "default": storage}
-    url = broker_url()
-    monkeypatch.setenv("CELERY_BROKER_URL", url)
-    site = Site(tmp_path, url)
-    try:
+    keep_files_in(settings, tmp_path)
+    with running_site(tmp_path, monkeypatch) as site:
         yield site
-    finally:
-        site.stop()
-        for engine, _ in Channel._engines.values():
-            engine.dispose()  # the test's database cannot be dropped while it is in use
-        Channel._engines.clear()
 
 
 def session_of(name: str, url: str) -> Any:

@@ -15,6 +15,7 @@ from django.core.cache import cache
 
 from leaderboard import models
 from tests.leaderboard import factories
+from tests.leaderboard.stored_files import keep_files_in
 
 Completed = subprocess.CompletedProcess[str]
 Touchstone = Callable[..., Completed]
@@ -29,14 +30,7 @@ def token_of(name: str) -> str:
 def own_blobs(settings: Any, tmp_path: Path) -> None:
     """No test finds another's files, or counts another's requests."""
     cache.clear()
-    settings.DATA_DIR = tmp_path
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "default": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": tmp_path / "blobs"},
-        },
-    }
+    keep_files_in(settings, tmp_path)
 
 
 def environment(url: str, folder: Path, token: str = "") -> dict[str, str]:

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from django.conf import settings
 from django.db import connection
 
@@ -100,6 +102,23 @@ class Site:
             )
         self._processes.append(process)
         return process
+
+
+@contextmanager
+def running_site(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """With a broker of its own; what it started has ended afterwards."""
+    from kombu.transport.sqlalchemy import Channel
+
+    url = broker_url()
+    monkeypatch.setenv("CELERY_BROKER_URL", url)  # Celery reads it for every connection
+    site = Site(folder, url)
+    try:
+        yield site
+    finally:
+        site.stop()
+        for engine, _ in Channel._engines.values():
+            engine.dispose()  # the test's database cannot be dropped while it is in use
+        Channel._engines.clear()
 
 
 def database_url() -> str:

@@ -13,7 +13,7 @@ from evaluator.cli.exit_codes import ExitCode
 from leaderboard import models
 from leaderboard.services.leaderboards import benchmark_board
 from tests.end_to_end.conftest import Touchstone, token_of
-from tests.end_to_end.site import Site, broker_url, wait_until
+from tests.end_to_end.site import Site, running_site, wait_until
 from tests.leaderboard import factories
 from tests.leaderboard.services.test_bundles import bundle, copper, write
 from tests.leaderboard.services.test_submissions import submit_emt
@@ -30,18 +30,8 @@ pytestmark = [
 def site(
     transactional_db: None, own_blobs: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:
-    from kombu.transport.sqlalchemy import Channel
-
-    url = broker_url()
-    monkeypatch.setenv("CELERY_BROKER_URL", url)  # Celery reads it for every connection
-    site = Site(tmp_path, url)
-    try:
+    with running_site(tmp_path, monkeypatch) as site:
         yield site
-    finally:
-        site.stop()
-        for engine, _ in Channel._engines.values():
-            engine.dispose()  # the test's database cannot be dropped while it is in use
-        Channel._engines.clear()
 
 
 @pytest.mark.sandbox

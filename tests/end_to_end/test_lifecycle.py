@@ -22,10 +22,10 @@ from leaderboard.services.tasks import reference_path
 from tests.end_to_end.site import (
     LEASE_S,
     Site,
-    broker_url,
     descendants,
     is_alive,
     load_equation_of_state,
+    running_site,
     slow_emt,
     submit,
     wait_until,
@@ -44,18 +44,8 @@ EMT = b'{"calculator": "emt"}'
 
 @pytest.fixture
 def site(transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    from kombu.transport.sqlalchemy import Channel
-
-    url = broker_url()
-    monkeypatch.setenv("CELERY_BROKER_URL", url)  # Celery reads it for every connection
-    site = Site(tmp_path, url)
-    try:
+    with running_site(tmp_path, monkeypatch) as site:
         yield site
-    finally:
-        site.stop()
-        for engine, _ in Channel._engines.values():
-            engine.dispose()  # the test's database cannot be dropped while it is in use
-        Channel._engines.clear()
 
 
 def is_at_work(evaluation: models.Evaluation) -> bool:

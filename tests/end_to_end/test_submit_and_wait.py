@@ -21,7 +21,7 @@ from evaluator.standard import standard_task
 from leaderboard import models
 from leaderboard.services import standard
 from tests.end_to_end.conftest import Touchstone, environment, token_of
-from tests.end_to_end.site import Site, broker_url, load_equation_of_state
+from tests.end_to_end.site import Site, load_equation_of_state, running_site
 from tests.leaderboard import factories
 
 pytestmark = [
@@ -40,18 +40,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def site(
     transactional_db: None, own_blobs: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:
-    from kombu.transport.sqlalchemy import Channel
-
-    url = broker_url()
-    monkeypatch.setenv("CELERY_BROKER_URL", url)  # Celery reads it for every connection
-    site = Site(tmp_path, url)
-    try:
+    with running_site(tmp_path, monkeypatch) as site:
         yield site
-    finally:
-        site.stop()
-        for engine, _ in Channel._engines.values():
-            engine.dispose()  # the test's database cannot be dropped while it is in use
-        Channel._engines.clear()
 
 
 def load_smoke() -> None:

@@ -87,10 +87,7 @@
   function refocus(old) {
     let same = null;
     if (old.id) same = part.querySelector(`#${CSS.escape(old.id)}`);
-    else if (old.name) {
-      const named = [...part.querySelectorAll(`[name="${CSS.escape(old.name)}"]`)];
-      same = named.find((e) => e.type !== "checkbox" || e.value === old.value);
-    }
+    else if (old.name) same = fields().find((field) => keyOf(field) === keyOf(old));
     if (!same) return;
     same.focus({ preventScroll: true });
     if (same.type === "search") same.setSelectionRange(old.selectionStart, old.selectionEnd);

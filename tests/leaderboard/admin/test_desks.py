@@ -19,6 +19,7 @@ from leaderboard.enums import VersionState
 from leaderboard.services import reference_uploads
 from leaderboard.services.tasks import ReferenceDescription, store_reference_set
 from tests.leaderboard import factories
+from tests.leaderboard.stored_files import keep_files_in
 
 pytestmark = pytest.mark.django_db
 
@@ -33,12 +34,7 @@ Cu {x} 0 0 -0.1 0 0
 
 @pytest.fixture
 def admin(client: Client, settings: Any, tmp_path: Path) -> Client:
-    settings.DATA_DIR = tmp_path
-    storage = {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": tmp_path / "blobs"},
-    }
-    settings.STORAGES = {**settings.STORAGES, "default": storage}
+    keep_files_in(settings, tmp_path)
     client.force_login(User.objects.create_superuser("charlie", "charlie@example.org", "x"))
     return client
 

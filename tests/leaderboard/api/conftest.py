@@ -16,6 +16,7 @@ from rest_framework.test import APIClient
 from leaderboard import models
 from leaderboard.enums import TokenScope
 from tests.leaderboard import factories
+from tests.leaderboard.stored_files import keep_files_in
 
 EMT = b'{"calculator": "emt"}'
 
@@ -31,14 +32,7 @@ def client_of(user: User) -> APIClient:
 def _nothing_is_left_over(settings: Any, tmp_path: Path) -> Iterator[None]:
     """No test counts another's requests, or finds another's files."""
     cache.clear()
-    settings.DATA_DIR = tmp_path
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "default": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": tmp_path / "blobs"},
-        },
-    }
+    keep_files_in(settings, tmp_path)
     yield
     cache.clear()
 

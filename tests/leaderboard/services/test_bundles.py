@@ -20,20 +20,14 @@ from leaderboard.services.bundle_reader import read_bundle
 from leaderboard.services.bundles import Beside, import_bundle
 from leaderboard.services.tasks import reference_path
 from tests.leaderboard import factories
+from tests.leaderboard.stored_files import keep_files_in
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def own_blobs(settings: Any, tmp_path: Path) -> None:
-    settings.DATA_DIR = tmp_path / "data"
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "default": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": tmp_path / "data" / "blobs"},
-        },
-    }
+    keep_files_in(settings, tmp_path / "data")
 
 
 def copper(path: Path) -> str:

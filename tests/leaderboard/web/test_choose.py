@@ -84,6 +84,7 @@ def test_hardware_that_was_never_timed_is_told(client: Client, world: Advice) ->
     assert "Nothing was timed on a GPU yet" in shown
     assert "Ranked by their scores alone" in shown
     assert "Not timed on a GPU." in shown
+    assert CPU in shown
 
 
 def test_an_answer_without_hours_leads_to_where_some_are_known(
