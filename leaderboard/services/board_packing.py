@@ -58,7 +58,7 @@ def unpack_arrays(packed: bytes) -> dict[str, npt.NDArray[Any]]:
 def parts_of(record: object) -> dict[str, Any]:
     """The fields of a dataclass whose values are arrays, or plain."""
     return {
-        name: _packed_array(value) if isinstance(value, np.ndarray) else value
+        name: _coded(value) if isinstance(value, np.ndarray) else value
         for name, value in vars(record).items()
     }
 
@@ -67,9 +67,20 @@ def whole_of(parts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _array(v) if isinstance(v, dict) else v for name, v in parts.items()}
 
 
+def _coded(array: npt.NDArray[Any]) -> dict[str, Any]:
+    """As numbers of its values, where that is shorter: most arrays of a board have few."""
+    values, codes = np.unique(array, return_inverse=True)
+    narrow = codes.astype(np.min_scalar_type(len(values))).reshape(array.shape)
+    if values.nbytes + narrow.nbytes >= array.nbytes:
+        return _packed_array(array)
+    return {"values": _packed_array(values), "codes": _packed_array(narrow)}
+
+
 def _packed_array(array: npt.NDArray[Any]) -> dict[str, Any]:
     return {"type": array.dtype.str, "shape": array.shape, "bytes": array.tobytes()}
 
 
 def _array(packed: Mapping[str, Any]) -> npt.NDArray[Any]:
+    if "codes" in packed:
+        return np.take(_array(packed["values"]), _array(packed["codes"]))
     return np.frombuffer(packed["bytes"], packed["type"]).reshape(packed["shape"])

@@ -5,12 +5,14 @@ Everything that somebody typed is escaped; the rest are numbers and our own word
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.models import BenchmarkTask, TaskVersion
@@ -19,10 +21,10 @@ from leaderboard.services.board_matrix import STATES, SUCCEEDED
 from leaderboard.services.board_places import LIVE, Place
 from leaderboard.services.board_store import StoredBoard
 from leaderboard.services.grades import mark_of
-from leaderboard.services.leaderboards import levels_of
+from leaderboard.services.leaderboards import are_apart, levels_of
 from leaderboard.services.task_board_places import TaskPlace
 from leaderboard.templatetags.board import board_sort, sort_link
-from leaderboard.templatetags.touchstone import NOTHING, count, metric, number, percent
+from leaderboard.templatetags.touchstone import NOTHING, count, heat, metric, number, percent
 from leaderboard.web.board_query import BoardQuery
 
 _EMPTY = (
@@ -31,6 +33,13 @@ _EMPTY = (
 )
 #: Stands around the id of an evaluation where the words of its state belong. No text has it.
 LIVE_MARK = "\0"
+
+#: A score as it is written, its place on a bar's line and its colour, by its thousandths.
+_WRITTEN = [f"{k / 1000:.3f}" for k in range(1001)]
+_AT = [f"{2 + k / 10:.1f}" for k in range(1001)]
+_HEAT = [heat(k / 1000) for k in range(1001)]
+#: Where a UUID has digits, and not hyphens.
+_DIGITS = [i for i in range(36) if i not in {8, 13, 18, 23}]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,64 +122,51 @@ def _label(key: str) -> tuple[str, str]:
 
 
 class _Cells:
-    """The cells of one row."""
+    """The cells of one row, written from what is looked up in ``_Numbers``."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, numbers: _Numbers, row: int) -> None:
         matrix, i = place.board.matrix, place.index
-        self.state, self.score, self.low, self.high, self.coverage, self.n_failed, self.rank = (
-            array[i].tolist()
-            for array in (matrix.state, matrix.score, matrix.low, matrix.high, matrix.coverage,
-                          matrix.n_failed, matrix.rank)
-        )  # fmt: skip
+        self.state, self.rank = matrix.state[i].tolist(), matrix.rank[i].tolist()
+        self.coverage, self.n_failed = matrix.coverage[i].tolist(), matrix.n_failed[i].tolist()
         self.why = [matrix.sentences[k] for k in matrix.why[i].tolist()]
         self.hardware = [matrix.hardware_keys[k] for k in matrix.hardware[i].tolist()]
-        self._ids = matrix.evaluation[i].tobytes().hex()
+        self.score, self.low, self.high = numbers.score[row], numbers.low[row], numbers.high[row]
+        self.keys = numbers.keys[row]
         theory = place.entrant.level_of_theory
         self._theory, self._levels = escape(theory), levels_of(theory)
 
     def html(self, column: Column) -> str:
         j = column.index
-        state, score = self.state[j], self.score[j]
+        state, score, pk = self.state[j], self.score[j], self.keys[j]
         if not state:
             return _EMPTY
-        h = self._ids[32 * j : 32 * j + 32]
-        pk = f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
-        if score != score:  # NaN
+        if score < 0:
             words = "nothing judged" if state == SUCCEEDED else f"{LIVE_MARK}{pk}{LIVE_MARK}"
             bad = " bad-text" if state not in LIVE and state != SUCCEEDED else ""
             return (
                 f'<td class="number cell"><a href="/evaluations/{pk}/">'
                 f'<span class="state{bad}">{words}</span></a></td>'
             )
-        rank = self.rank[j]
+        low, high, rank = self.low[j], self.high[j], self.rank[j]
         margin = f' <span class="margin">#{rank}</span>' if rank else ""
-        within = _within(score)
-        is_plain = self.coverage[j] == 1 and not self.n_failed[j] and not self._is_other(column)
         return (
-            f'<td class="number cell heat-{round(10 * within)}">'
-            f'<a href="/evaluations/{pk}/"{self._title(j)}>'
-            f'<span class="value">{score:.3f}</span>{margin}'
-            f"{_bar(within, self.low[j], self.high[j])}"
-            f"{'' if is_plain else self._marks(column)}</a></td>"
+            f'<td class="number cell {_HEAT[score]}"><a href="/evaluations/{pk}/"{self._title(j)}>'
+            f'<span class="value">{_WRITTEN[score]}</span>{margin}'
+            f"{_bar(score, low, high)}{self._marks(column)}</a></td>"
         )
-
-    def _is_other(self, column: Column) -> bool:
-        """Whether the potential's level of theory is not the reference's."""
-        ours, theirs = self._levels, column.levels
-        return bool(ours and theirs) and ours.isdisjoint(theirs)
 
     def short(self, column: Column) -> str:
         """The score alone; in brackets where it is not ranked."""
         state, score = self.state[column.index], self.score[column.index]
-        if score != score:  # NaN
+        if score < 0:
             words = "pending" if state in LIVE else STATES[state]
             return f"<td>{words if state != SUCCEEDED else 'not judged'}</td>"
-        number = f"{score:.3f}" if self.rank[column.index] else f"({score:.3f})"
-        return f'<td class="heat-{round(10 * _within(score))}">{number}</td>'
+        number = _WRITTEN[score] if self.rank[column.index] else f"({_WRITTEN[score]})"
+        return f'<td class="{_HEAT[score]}">{number}</td>'
 
     def _title(self, j: int) -> str:
-        low = self.low[j]
-        told = "" if low != low else f"95 % interval {low:.3f} to {self.high[j]:.3f}"
+        low, high = self.low[j], self.high[j]
+        told = f"95 % interval {_WRITTEN[low]} to {_WRITTEN[high]}" if low >= 0 else ""
         if self.why[j] or self.hardware[j]:
             words = [told] if told else []
             if self.why[j]:
@@ -182,6 +178,9 @@ class _Cells:
 
     def _marks(self, column: Column) -> str:
         coverage, n_failed = self.coverage[column.index], self.n_failed[column.index]
+        is_apart = are_apart(self._levels, column.levels)
+        if coverage == 1 and not n_failed and not is_apart:
+            return ""
         marks = []
         if coverage < 1:
             marks.append(
@@ -192,7 +191,7 @@ class _Cells:
             marks.append(
                 f'<span title="Systems that failed and were charged">{n_failed} failed</span>'
             )
-        if self._is_other(column):
+        if is_apart:
             marks.append(
                 f'<span title="{self._theory} potential, {column.theory} reference">'
                 '<span aria-hidden="true">≠</span><span class="visually-hidden">'
@@ -201,20 +200,42 @@ class _Cells:
         return f'<span class="marks">{" ".join(marks)}</span>' if marks else ""
 
 
-def _within(score: float) -> float:
-    return score if 0.0 <= score <= 1.0 else min(max(score, 0.0), 1.0)
+class _Numbers:
+    """What the cells of many rows show. Scores are in thousandths, as they are written; -1 is none.
+
+    Read at once for all rows: a page has thousands of cells.
+    """
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        found = [(place.board.matrix, place.index) for place in places]
+        self.score = _thousandths([matrix.score[i] for matrix, i in found])
+        self.low = _thousandths([matrix.low[i] for matrix, i in found])
+        self.high = _thousandths([matrix.high[i] for matrix, i in found])
+        self.keys = _keys(np.array([matrix.evaluation[i] for matrix, i in found]))
 
 
-def _bar(score: float, low: float, high: float) -> str:
-    """``score`` lies from 0 to 1; the line runs from 2 to 102."""
-    line = ""
-    if low == low:  # not NaN
-        low, high = _within(low), _within(high)
-        line = f'<path d="M{2 + 100 * low:.1f} 4H{2 + 100 * high:.1f}"/>'
+def _thousandths(scores: npt.ArrayLike) -> list[Any]:
+    values = np.array(scores)
+    found: list[Any] = np.where(np.isnan(values), -1, np.rint(1000 * values)).astype(int).tolist()
+    return found
+
+
+def _keys(evaluations: npt.NDArray[np.uint8]) -> list[list[str]]:
+    """Their bytes, shape (rows, columns, 16), as addresses have them."""
+    written = np.full((evaluations.size // 16, 36), ord("-"), np.uint8)
+    digits = evaluations.tobytes().hex().encode()
+    written[:, _DIGITS] = np.frombuffer(digits, np.uint8).reshape(-1, 32)
+    keys: list[list[str]] = written.view("S36").astype(str).reshape(evaluations.shape[:2]).tolist()
+    return keys
+
+
+def _bar(score: int, low: int, high: int) -> str:
+    """A score with its interval on a line; all of them in thousandths."""
     # The track first, then the interval: the style sheet tells them apart by their order.
+    line = f'<path d="M{_AT[low]} 4H{_AT[high]}"/>' if low >= 0 else ""
     return (
         f'<svg class="bar" viewBox="0 0 104 8" aria-hidden="true"><path d="M2 4H102"/>{line}'
-        f'<circle cx="{2 + 100 * score:.1f}" cy="4" r="2.6"/></svg>'
+        f'<circle cx="{_AT[score]}" cy="4" r="2.6"/></svg>'
     )
 
 
@@ -231,37 +252,45 @@ def live_words(evaluation: Mapping[str, Any]) -> str:
     return str(evaluation["verdict"]).replace("_", " ") or str(state)
 
 
-def row_html(place: Place, columns: Sequence[Column], shown: Sequence[str]) -> str:
-    """One row of the table, with marks for what is looked up when it is sent."""
-    entrant, cells = place.entrant, _Cells(place)
-    parts = [
-        (
+def rows_html(
+    places: Sequence[Place], columns: Sequence[Column], shown: Sequence[str]
+) -> Iterator[str]:
+    """Rows of the table, with marks for what is looked up when it is sent."""
+    for place, cells in _cells_of(places):
+        entrant = place.entrant
+        yield (
             f'<tr><th scope="row" class="pinned"><div class="who"><span class="rank">'
             f'{rank_html(place)}</span><span class="name">{name_html(entrant)}</span></div></th>'
             f"{_overall(place)}"
-        ),
-        *(cells.html(column) for column in columns),
-        *(_fact(entrant, name) for name in shown),
-        "</tr>\n",
-    ]
-    return "".join(parts)
+        )
+        yield from map(cells.html, columns)
+        yield from (_fact(entrant, name) for name in shown)
+        yield "</tr>\n"
 
 
-def short_row_html(place: Place, columns: Sequence[Column]) -> str:
-    """One row of a table of all rows: names, ranks and scores, without links to what is behind."""
-    entrant, cells = place.entrant, _Cells(place)
-    rank = place.rank
-    low, high = place.rank_low, place.rank_high
-    standing = "–" if rank is None else f"{rank}"
-    if low is not None and low != high:
-        standing += f" <small>{low}–{high}</small>"
-    overall = "" if place.overall is None else f"{place.overall:.3f}"
-    scores = "".join(cells.short(column) for column in columns)
-    return (
-        f'<tr><th scope="row" class="pinned">{standing} <a href="/potentials/'
-        f'{escape(entrant.slug)}/"><bdi>{escape(entrant.name)}</bdi></a> '
-        f"<bdi>{escape(entrant.version)}</bdi></th><td>{overall}</td>{scores}</tr>\n"
-    )
+def short_rows_html(places: Sequence[Place], columns: Sequence[Column]) -> Iterator[str]:
+    """Rows of a table of all: names, ranks and scores, without links to what is behind."""
+    for place, cells in _cells_of(places):
+        entrant, rank = place.entrant, place.rank
+        low, high = place.rank_low, place.rank_high
+        standing = "–" if rank is None else f"{rank}"
+        if low is not None and low != high:
+            standing += f" <small>{low}–{high}</small>"
+        overall = "" if place.overall is None else f"{place.overall:.3f}"
+        yield (
+            f'<tr><th scope="row" class="pinned">{standing} <a href="/potentials/'
+            f'{escape(entrant.slug)}/"><bdi>{escape(entrant.name)}</bdi></a> '
+            f"<bdi>{escape(entrant.version)}</bdi></th><td>{overall}</td>"
+        )
+        yield from map(cells.short, columns)
+        yield "</tr>\n"
+
+
+def _cells_of(places: Sequence[Place]) -> Iterator[tuple[Place, _Cells]]:
+    if places:
+        numbers = _Numbers(places)
+        for row, place in enumerate(places):
+            yield place, _Cells(place, numbers, row)
 
 
 def rank_html(row: Place | TaskPlace) -> str:
@@ -305,13 +334,14 @@ def _mark(entrant: Entrant) -> str:
 
 def _overall(place: Place) -> str:
     found, i = place.ranking, place.index
-    score, low, high = float(found.overall[i]), float(found.low[i]), float(found.high[i])
+    overall, low, high = found.overall[i], found.low[i], found.high[i]
+    score, *interval = _thousandths([overall, low, high])
     parts = []
-    if not math.isnan(score):
-        parts.append(f'<span class="value">{score:.3f}</span>')
-        if not math.isnan(low):
+    if score >= 0:
+        parts.append(f'<span class="value">{_WRITTEN[score]}</span>')
+        if low == low:  # not NaN
             parts.append(f' <span class="margin">{low:.2f}–{high:.2f}</span>')
-        parts.append(_bar(_within(score), low, high))
+        parts.append(_bar(score, *interval))
     if found.reasons[i]:
         why = escape(found.reasons[i])
         parts.append(

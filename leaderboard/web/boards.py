@@ -10,7 +10,6 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -39,8 +38,8 @@ from leaderboard.web.board_cells import (
     facts,
     head_html,
     live_words,
-    row_html,
-    short_row_html,
+    rows_html,
+    short_rows_html,
 )
 from leaderboard.web.board_query import COLUMNS, NAME, RANK, BoardQuery, read_board_query
 
@@ -82,7 +81,7 @@ def home(request: HttpRequest) -> HttpResponse:
     version = board_version()
     if version is None:
         return render(request, "leaderboard_empty.html")
-    return _board(request, version, is_home=True)
+    return _board(request, version, _shown_versions(), is_home=True)
 
 
 @require_safe
@@ -96,15 +95,24 @@ def benchmark_latest(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def benchmark(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     versions = _shown_versions()
-    return _board(request, get_object_or_404(versions, benchmark__slug=slug, number=number))
+    for version in versions:
+        if (version.benchmark.slug, version.number) == (slug, number):
+            return _board(request, version, versions)
+    raise Http404(f"no version {number} of {slug!r} is published")
 
 
-def _shown_versions() -> QuerySet[BenchmarkVersion]:
-    return BenchmarkVersion.objects.exclude(state=VersionState.DRAFT).select_related("benchmark")
+def _shown_versions() -> list[BenchmarkVersion]:
+    """All of them: the page names the other boards too."""
+    shown = BenchmarkVersion.objects.exclude(state=VersionState.DRAFT)
+    return list(shown.select_related("benchmark"))
 
 
 def _board(
-    request: HttpRequest, version: BenchmarkVersion, *, is_home: bool = False
+    request: HttpRequest,
+    version: BenchmarkVersion,
+    versions: Sequence[BenchmarkVersion],
+    *,
+    is_home: bool = False,
 ) -> HttpResponse:
     """Bad parameters are told and left out (HTTP 400); the page is whole without them."""
     board = current_board(version)
@@ -122,7 +130,6 @@ def _board(
         found = _body(version, board, own, query)
         if own is None:
             board.pages.put(key, found)
-    versions = list(_shown_versions())
     context = {
         **found.context,
         "query": query,
@@ -172,8 +179,7 @@ def _body(
         **context,
         "heads": _joined(head_html(c, query, shares[c.entry.task_version_id]) for c in columns),
         "rows": _joined(
-            short_row_html(place, columns) if is_short else row_html(place, columns, query.shown)
-            for place in shown
+            short_rows_html(shown, columns) if is_short else rows_html(shown, columns, query.shown)
         ),
         "about": _joined(about_html(c, shares[c.entry.task_version_id]) for c in columns),
         "categories": categories,

@@ -290,7 +290,7 @@ def test_a_large_page_is_small_and_takes_few_queries(client: Client, large: str)
         with CaptureQueriesContext(connection) as captured:
             page = client.get(large).content
         counts.append(len(captured))
-    assert counts == [6, 4]  # of a process that begins, and of one that knows the board
+    assert counts == [5, 3]  # of a process that begins, and of one that knows the board
     assert len(gzip.compress(page)) < 60_000
 
 
