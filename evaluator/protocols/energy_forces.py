@@ -134,7 +134,7 @@ def _values(system: System, answer: SinglePoint) -> dict[str, Any]:
     """What the table of systems shows; names carry units."""
     n_atoms = len(system.atoms)
     values: dict[str, Any] = {
-        "formula": system.atoms.get_chemical_formula(),
+        "formula": system.atoms.get_chemical_formula("metal"),
         "n_atoms": n_atoms,
         "energy_per_atom_eV": answer.energy / n_atoms,
     }

@@ -41,7 +41,7 @@ def never_started(before: Trajectory, system: System, plan: Plan) -> Outcome:
 def _values(trajectory: Trajectory, system: System, plan: Plan) -> dict[str, Any]:
     failure, records = trajectory.failure, trajectory.records
     values: dict[str, Any] = {
-        "formula": system.atoms.get_chemical_formula(empirical=True),
+        "formula": system.atoms.get_chemical_formula("metal", empirical=True),
         "end": trajectory.end.value,
         "survived_ps": round(trajectory.survived_ps, 6),
         "survived_share": min(1.0, trajectory.survived_ps / plan.duration_ps),

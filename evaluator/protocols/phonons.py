@@ -117,7 +117,7 @@ class PhononsProtocol(Protocol):
         frequencies = dynamics.frequencies_at(phonon, qpoints)
         gamma = dynamics.frequencies_at(phonon, np.zeros((1, 3)))
         values: dict[str, Any] = {
-            "formula": system.atoms.get_chemical_formula(empirical=True),
+            "formula": system.atoms.get_chemical_formula("metal", empirical=True),
             "space_group": dynamics.space_group(relaxed.atoms, symprec),
             "has_imaginary_modes": metrics.is_unstable(
                 float(frequencies.min()), parameters["imaginary_tolerance_THz"]

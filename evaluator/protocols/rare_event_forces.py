@@ -96,7 +96,7 @@ class RareEventForcesProtocol(Protocol):
             raise SystemFailure("The potential gave no forces.")
         predicted, reference = answer.forces[_migrating(system)], _reference(system)
         values: dict[str, Any] = {
-            "formula": system.atoms.get_chemical_formula(),
+            "formula": system.atoms.get_chemical_formula("metal"),
             "n_atoms": len(system.atoms),
             "n_migrating": len(reference),
         }

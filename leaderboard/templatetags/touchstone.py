@@ -29,6 +29,26 @@ _LIST_SHOWN = 8
 _SOURCE = re.compile(
     r"doi:10\.[0-9]{4,9}/\S+|arXiv:[0-9]{4}\.[0-9]{4,5}|https?://\S+", re.IGNORECASE
 )
+#: How keys end, the longest first, and how their units are written.
+_UNITS = {
+    "meV_per_atom": "meV/atom",
+    "eV_per_atom": "eV/atom",
+    "eV_A": "eV/Å",
+    "percent": "%",
+    "meV": "meV",
+    "GPa": "GPa",
+    "MiB": "MiB",
+    "THz": "THz",
+    "A3": "Å³",
+    "eV": "eV",
+    "ms": "ms",
+    "fs": "fs",
+    "ps": "ps",
+    "A": "Å",
+    "K": "K",
+    "s": "s",
+}
+_ACRONYMS = frozenset({"mae", "rmse", "rms", "dos"})
 #: Steps of the heat colours in site.css: heat-0 to heat-10.
 _HEAT_STEPS = 10
 
@@ -38,7 +58,9 @@ def number(value: object, digits: int = 3) -> str:
     """A number with so many decimals; very small and very large ones in powers of ten."""
     if value is None or value == "":
         return NOTHING
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int | float):
         return str(value)
     if not math.isfinite(value):
         return "not finite"
@@ -209,11 +231,13 @@ def words(name: str) -> str:
 @register.filter
 def unit_name(name: str) -> str:
     """A key that carries its unit, in words: wall_time_s → wall time / s."""
-    units = ("s", "ms", "eV", "meV", "GPa", "A", "A3", "MiB", "K", "fs", "ps", "percent")
-    head, _, tail = str(name).rpartition("_")
-    if head and tail in units:
-        return f"{words(head)} / {tail.replace('A3', 'Å³').replace('percent', '%')}"
-    return words(name)
+    head, unit = str(name), ""
+    for ending, written in _UNITS.items():
+        if head.endswith(f"_{ending}"):
+            head, unit = head.removesuffix(f"_{ending}"), f" / {written}"
+            break
+    told = [word.upper() if word in _ACRONYMS else word for word in head.split("_")]
+    return " ".join(told) + unit
 
 
 @register.filter

@@ -196,7 +196,7 @@ def _names(systems: Sequence[SystemResult], columns: Sequence[Column]) -> list[s
             dict.fromkeys(
                 name
                 for name, value in system.values.items()
-                if name not in known and isinstance(value, str) and len(value) <= 40
+                if name not in known and isinstance(value, str) and 0 < len(value) <= 40
             )
         )
     return list(found)[:3]

@@ -46,7 +46,8 @@ def _add(parts: Summary, name: str, value: Any) -> None:  # noqa: ANN401  (any J
         parts.tables.append(_table(name, rows))
     elif isinstance(value, Mapping):
         inner = {k: v for k, v in value.items() if not _is_rows(v)}
-        parts.groups[name] = inner
+        if inner:
+            parts.groups[name] = inner
         for key in value.keys() - inner.keys():
             _add(parts, f"{name}: {key}", value[key])
     else:

@@ -20,7 +20,7 @@ from leaderboard.templatetags import touchstone as tags
         (2.5e7, 2, "2.50e+07"),
         (math.nan, 2, "not finite"),
         (12345, 2, "12\u202f345"),
-        (True, 2, "True"),
+        (True, 2, "yes"),
         ("Si", 2, "Si"),
     ],
 )
@@ -60,6 +60,9 @@ def test_an_interval_bar_tells_its_numbers_to_those_who_cannot_see_it() -> None:
 def test_names_with_units_become_words() -> None:
     assert tags.unit_name("wall_time_s") == "wall time / s"
     assert tags.unit_name("volume_per_atom_A3") == "volume per atom / Å³"
+    assert tags.unit_name("force_mae_eV_A") == "force MAE / eV/Å"
+    assert tags.unit_name("energy_rmse_meV_per_atom") == "energy RMSE / meV/atom"
+    assert tags.unit_name("status") == "status"
     assert tags.words("out_of_memory_gpu") == "out of memory gpu"
     assert tags.get(None, "key") is None
     assert tags.metric("gone_metric").label == "gone_metric"
