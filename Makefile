@@ -7,6 +7,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?=
+# How many processes share the tests, a file at a time, each with a database of its own. 0 runs them
+# in one, which stops at a breakpoint.
+JOBS   ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # A folder shared/data beside the checkout is taken for the local mirror of reference data.
 MIRROR := $(abspath $(wildcard ../shared/data))
@@ -28,10 +32,10 @@ screenshots: $(STAMP) bubblewrap chromium
 	$(BIN)/python -m deploy.screenshots $(ARGS)
 
 test: $(STAMP) bubblewrap chromium lint types
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -44,7 +48,7 @@ types: $(STAMP)
 check: lint types
 
 coverage: $(STAMP) bubblewrap chromium
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+	$(PYTEST) --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 bench: $(STAMP) bubblewrap
 	$(BIN)/python -m tests.performance $(ARGS)

@@ -10,6 +10,16 @@ import tempfile
 import warnings
 from pathlib import Path
 
+import pytest
+
+#: Whose files take minutes. They begin first, so that no process is left alone with one at the end.
+_LONG = ("end_to_end", "browser")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.parent.name not in _LONG)
+
 
 def _start_postgres() -> None:
     """Start a private PostgreSQL unless DATABASE_URL names one; must precede Django's set-up."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LIVE = (STATES.index(EvaluationState.QUEUED), STATES.index(EvaluationState.RUNNING))
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen, which takes three times as long to make, and boards have many
 class Place:
     """Where a row is found: a board (the public one, or the reader's own), and its number there.
 
