@@ -46,7 +46,7 @@ _CHGNET_030 = KnownPotential(
     version="0.3.0",
     architecture="CHGNet",
     level_of_theory="PBE, PBE+U",
-    licence="BSD-3-Clause (modified)",
+    licence="BSD-3-Clause-LBNL",
     citation="B. Deng et al., CHGNet as a pretrained universal neural network potential for "
     "charge-informed atomistic modelling, Nat. Mach. Intell. 5, 1031 (2023)",
     url="https://doi.org/10.1038/s42256-023-00716-3",
