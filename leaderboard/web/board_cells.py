@@ -155,15 +155,6 @@ class _Cells:
             f"{_bar(score, low, high)}{self._marks(column)}</a></td>"
         )
 
-    def short(self, column: Column) -> str:
-        """The score alone; in brackets where it is not ranked."""
-        state, score = self.state[column.index], self.score[column.index]
-        if score < 0:
-            words = "pending" if state in LIVE else STATES[state]
-            return f"<td>{words if state != SUCCEEDED else 'not judged'}</td>"
-        number = _WRITTEN[score] if self.rank[column.index] else f"({_WRITTEN[score]})"
-        return f'<td class="{_HEAT[score]}">{number}</td>'
-
     def _title(self, j: int) -> str:
         low, high = self.low[j], self.high[j]
         told = f"95 % interval {_WRITTEN[low]} to {_WRITTEN[high]}" if low >= 0 else ""
@@ -178,9 +169,6 @@ class _Cells:
 
     def _marks(self, column: Column) -> str:
         coverage, n_failed = self.coverage[column.index], self.n_failed[column.index]
-        is_apart = are_apart(self._levels, column.levels)
-        if coverage == 1 and not n_failed and not is_apart:
-            return ""
         marks = []
         if coverage < 1:
             marks.append(
@@ -191,7 +179,7 @@ class _Cells:
             marks.append(
                 f'<span title="Systems that failed and were charged">{n_failed} failed</span>'
             )
-        if is_apart:
+        if are_apart(self._levels, column.levels):
             marks.append(
                 f'<span title="{self._theory} potential, {column.theory} reference">'
                 '<span aria-hidden="true">≠</span><span class="visually-hidden">'
@@ -256,8 +244,9 @@ def rows_html(
     places: Sequence[Place], columns: Sequence[Column], shown: Sequence[str]
 ) -> Iterator[str]:
     """Rows of the table, with marks for what is looked up when it is sent."""
-    for place, cells in _cells_of(places):
-        entrant = place.entrant
+    numbers = _Numbers(places)
+    for row, place in enumerate(places):
+        entrant, cells = place.entrant, _Cells(place, numbers, row)
         yield (
             f'<tr><th scope="row" class="pinned"><div class="who"><span class="rank">'
             f'{rank_html(place)}</span><span class="name">{name_html(entrant)}</span></div></th>'
@@ -270,7 +259,8 @@ def rows_html(
 
 def short_rows_html(places: Sequence[Place], columns: Sequence[Column]) -> Iterator[str]:
     """Rows of a table of all: names, ranks and scores, without links to what is behind."""
-    for place, cells in _cells_of(places):
+    all_scores = _thousandths([place.board.matrix.score[place.index] for place in places])
+    for place, scores in zip(places, all_scores, strict=True):
         entrant, rank = place.entrant, place.rank
         low, high = place.rank_low, place.rank_high
         standing = "–" if rank is None else f"{rank}"
@@ -282,15 +272,19 @@ def short_rows_html(places: Sequence[Place], columns: Sequence[Column]) -> Itera
             f'{escape(entrant.slug)}/"><bdi>{escape(entrant.name)}</bdi></a> '
             f"<bdi>{escape(entrant.version)}</bdi></th><td>{overall}</td>"
         )
-        yield from map(cells.short, columns)
+        matrix, i = place.board.matrix, place.index
+        states, ranks = matrix.state[i].tolist(), matrix.rank[i].tolist()
+        yield from (_short(states[c.index], scores[c.index], ranks[c.index]) for c in columns)
         yield "</tr>\n"
 
 
-def _cells_of(places: Sequence[Place]) -> Iterator[tuple[Place, _Cells]]:
-    if places:
-        numbers = _Numbers(places)
-        for row, place in enumerate(places):
-            yield place, _Cells(place, numbers, row)
+def _short(state: int, score: int, rank: int) -> str:
+    """The score alone, in thousandths; in brackets where it is not ranked."""
+    if score < 0:
+        words = "pending" if state in LIVE else STATES[state]
+        return f"<td>{words if state != SUCCEEDED else 'not judged'}</td>"
+    number = _WRITTEN[score] if rank else f"({_WRITTEN[score]})"
+    return f'<td class="{_HEAT[score]}">{number}</td>'
 
 
 def rank_html(row: Place | TaskPlace) -> str:

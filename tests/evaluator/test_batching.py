@@ -1,4 +1,4 @@
-"""The pool with sessions in this process; the sandboxed ones are in test_driver.py."""
+"""The pool with sessions in this process; the sandboxed ones are in driver/."""
 
 from __future__ import annotations
 
