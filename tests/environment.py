@@ -5,9 +5,11 @@ A pytest plugin, named in pyproject.toml, since it must act before Django reads 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 import warnings
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,21 @@ _LONG = ("end_to_end", "browser")
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parent.name not in _LONG)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """What is marked ``alone`` runs while the other processes of the session run nothing."""
+    folder = Path(os.environ["TOUCHSTONE_LOCK_DIR"])
+    is_alone = item.get_closest_marker("alone") is not None
+    with (folder / "tests-running").open("w") as running:
+        with (folder / "tests-turn").open("w") as turn:  # nobody overtakes one that waits
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            fcntl.flock(running, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
+        try:
+            return (yield)
+        finally:
+            fcntl.flock(running, fcntl.LOCK_UN)  # also where a test has left a child that holds it
 
 
 def _start_postgres() -> None:
@@ -39,5 +56,6 @@ with warnings.catch_warnings():
 os.environ.setdefault("TOUCHSTONE_DATA_DIR", tempfile.mkdtemp(prefix="touchstone-test-data-"))
 # Evaluations of tests wait for each other, not for those of others on this host.
 os.environ.setdefault("TOUCHSTONE_LOCK_DIR", tempfile.mkdtemp(prefix="touchstone-test-locks-"))
+Path(os.environ["TOUCHSTONE_LOCK_DIR"]).mkdir(parents=True, exist_ok=True)
 # Where collectstatic would write; whitenoise warns when it is missing.
 (Path(os.environ["TOUCHSTONE_DATA_DIR"]) / "static").mkdir(exist_ok=True)

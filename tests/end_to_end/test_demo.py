@@ -43,6 +43,7 @@ def run_demo(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.alone
 def test_demo_ranks_the_baselines_and_a_second_one_starts_from_what_is_there(
     tmp_path: Path,
 ) -> None:
