@@ -211,6 +211,8 @@ class ScoreRecord(_Record):
     score: float | None
     n: int
     n_failed: int
+    #: Of the value, in its unit, drawn as those of TaskScore; empty without an interval.
+    replicates: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,8 @@ class KnownPotential:
     architecture: str
     level_of_theory: str
     licence: str
+    #: Parted by commas; empty for the service's own.
+    authors: str
     citation: str
     url: str
     training_set: str
@@ -47,6 +49,7 @@ _CHGNET_030 = KnownPotential(
     architecture="CHGNet",
     level_of_theory="PBE, PBE+U",
     licence="BSD-3-Clause-LBNL",
+    authors="B. Deng, P. Zhong, K. Jun, J. Riebesell, K. Han, C. J. Bartel, G. Ceder",
     citation="B. Deng et al., CHGNet as a pretrained universal neural network potential for "
     "charge-informed atomistic modelling, Nat. Mach. Intell. 5, 1031 (2023)",
     url="https://doi.org/10.1038/s42256-023-00716-3",
@@ -71,6 +74,7 @@ CHGNETS = (
         name="CHGNet r2SCAN",
         version="2025",
         level_of_theory="r2SCAN",
+        authors="X. Huang, B. Deng, P. Zhong, A. D. Kaplan, K. A. Persson, G. Ceder",
         citation="X. Huang et al., Cross-functional transferability in foundation machine "
         "learning interatomic potentials, npj Comput. Mater. (2025)",
         url="https://doi.org/10.1038/s41524-025-01796-y",
@@ -88,6 +92,7 @@ MIRRORED = {
         architecture="M3GNet",
         level_of_theory="PBE, PBE+U",
         licence="BSD-3-Clause",
+        authors="C. Chen, S. P. Ong",
         citation="C. Chen and S. P. Ong, A universal graph deep learning interatomic "
         "potential for the periodic table, Nat. Comput. Sci. 2, 718 (2022)",
         url="https://doi.org/10.1038/s43588-022-00349-3",
@@ -104,6 +109,8 @@ MIRRORED = {
         architecture="TensorNet",
         level_of_theory="PBE",
         licence="BSD-3-Clause",
+        authors="A. D. Kaplan, R. Liu, J. Qi, T. W. Ko, B. Deng, J. Riebesell, G. Ceder, "
+        "K. A. Persson, S. P. Ong",
         citation="A. D. Kaplan et al., A foundational potential energy surface dataset for "
         "materials, arXiv:2503.04070 (2025)",
         url="https://arxiv.org/abs/2503.04070",
@@ -120,6 +127,7 @@ BASELINES = (
         name="Lennard-Jones from covalent radii",
         version="1",
         architecture="Lennard-Jones",
+        authors="",
         citation="Radii: B. Cordero et al., Covalent radii revisited, Dalton Trans. 2832 (2008)",
         url="https://doi.org/10.1039/b801115j",
         training_set="none: minimum at the sum of covalent radii, well depth 0.5 eV for all",
@@ -135,6 +143,7 @@ BASELINES = (
         name="EMT",
         version="1996",
         architecture="Effective medium theory",
+        authors="K. W. Jacobsen, P. Stoltze, J. K. Nørskov",
         citation="K. W. Jacobsen, P. Stoltze and J. K. Nørskov, A semi-empirical effective "
         "medium theory for metals and alloys, Surf. Sci. 366, 394 (1996); as in ASE",
         url="https://doi.org/10.1016/0039-6028(96)00816-3",
@@ -151,6 +160,7 @@ BASELINES = (
         name="Tersoff Si",
         version="1989",
         architecture="Tersoff",
+        authors="J. Tersoff",
         citation="J. Tersoff, Modeling solid-state chemistry: Interatomic potentials for "
         "multicomponent systems, Phys. Rev. B 39, 5566 (1989); as in ASE",
         url="https://doi.org/10.1103/PhysRevB.39.5566",
@@ -167,6 +177,7 @@ BASELINES = (
         name="Zero energy, zero forces",
         version="1",
         architecture="none",
+        authors="",
         citation="",
         url="",
         training_set="none",

@@ -155,6 +155,7 @@ def _pool(
         score=float(scores[0]),
         n=n,
         n_failed=n_failed,
+        replicates=() if low is None else tuple(float(f"{v:.6g}") for v in pooled[1:]),
     )
     return _Pooled(record=record, scores=scores, n_clusters=n_clusters)
 

@@ -15,7 +15,7 @@ from evaluator.exceptions import SubmissionError
 _OPTIONS = {
     "name": "as its authors write it",
     "architecture": "e.g. MACE",
-    "authors": "as in the citation",
+    "authors": "parted by commas, or by semicolons: Doe, J.; Roe, R.",
     "level_of_theory": "of the training data, e.g. PBE or r2SCAN",
     "licence": "of the weights, an SPDX name",
     "paper_url": "the paper that describes it",

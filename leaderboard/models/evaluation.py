@@ -227,6 +227,13 @@ class Evaluation(models.Model):
         return self.state in TERMINAL_STATES
 
 
+class ScoreManager(models.Manager["Score"]):
+    """Replicates stay in the database until they are asked for: they outweigh all else."""
+
+    def get_queryset(self) -> models.QuerySet[Score]:
+        return super().get_queryset().defer("replicates")
+
+
 class Score(models.Model):
     """One metric of one evaluation. Never edited."""
 
@@ -240,6 +247,13 @@ class Score(models.Model):
     score = models.FloatField(null=True, help_text="0 to 1 by the task's anchors, if scored.")
     n = models.PositiveIntegerField(help_text="Systems judged, failed ones included.")
     n_failed = models.PositiveIntegerField(help_text="Of these, charged the worst value.")
+    replicates = models.BinaryField(
+        default=b"",
+        help_text="Bootstrap replicates of the value, packed by services/metric_replicates.py; "
+        "comparable between submissions.",
+    )
+
+    objects: ClassVar[models.Manager[Score]] = ScoreManager()
 
     class Meta:
         ordering = ("evaluation", "pk")

@@ -29,7 +29,8 @@ class BoardHistory(models.Model):
         max_length=64, help_text="Of all moments until then, to notice one that is committed late."
     )
     stamp = models.CharField(
-        max_length=200, help_text="Of the board when it was looked at; see services/board_store.py."
+        max_length=200,
+        help_text="Of the board when it was looked at; see services/board_stamps.py.",
     )
 
     def __str__(self) -> str:

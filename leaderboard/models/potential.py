@@ -45,7 +45,11 @@ class Potential(models.Model):
     architecture = models.CharField(
         max_length=100, blank=True, help_text="E.g. MACE, CHGNet, M3GNet."
     )
-    authors = models.CharField(max_length=500, blank=True, help_text="As in the citation.")
+    authors = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="Parted by commas, or by semicolons: Doe, J.; Roe, R.",
+    )
     paper_url = models.URLField(blank=True, help_text="The paper that describes it.")
     code_url = models.URLField(blank=True, help_text="Where its code is.")
     licence = models.CharField(max_length=100, blank=True, help_text="Of the weights; SPDX name.")

@@ -15,14 +15,15 @@ import numpy as np
 from django.db.models import Q, Value
 from django.db.models.functions import Concat
 
+from evaluator.catalog import METRICS, Direction
 from evaluator.standard import SMOKE_TASK
 from leaderboard import ranking
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import BenchmarkTask, BenchmarkVersion, Evaluation, Submission, TaskVersion
-from leaderboard.services import board_replicates
+from leaderboard.services import board_replicates, metric_replicates
 from leaderboard.services.board_types import MetricScore
-from leaderboard.services.element_errors import QUANTITIES, ElementError, element_errors
+from leaderboard.services.element_errors import ElementError, compound_errors, element_errors
 from leaderboard.services.leaderboards import metrics_of
 from leaderboard.services.paired import Difference, combined, difference
 
@@ -34,6 +35,7 @@ _MAX_NAME = 200
 _NONE = np.zeros(0)
 _Replicates = Mapping[uuid.UUID, ranking.FloatArray]
 _Metrics = Mapping[uuid.UUID, Mapping[str, MetricScore]]
+_MetricReplicates = Mapping[tuple[uuid.UUID, str], ranking.FloatArray]
 
 
 class NotFound(Exception):
@@ -56,10 +58,22 @@ class ScoreCell:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetricCell:
+    """One submission's value of a metric; all None where it has none."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    #: Against the first submission, as for scores.
+    against_first: Difference | None = None
+    #: Of how good the two values are: above zero where this submission's is the better one.
+    gain: Difference | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricRow:
     key: str
-    #: Value with interval for each submission; None where it has none.
-    scores: list[tuple[float | None, float | None, float | None]]
+    cells: list[MetricCell]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,17 +160,19 @@ def _named(name: str, found: Sequence[Submission]) -> Submission:
 
 
 def compare(submissions: Sequence[Submission], version: BenchmarkVersion | None) -> Comparison:
-    """Compare submissions that the reader may see; five queries and those of element_errors."""
+    """Compare submissions that the reader may see; six queries and those of element_errors."""
     found = _evaluations(submissions)
     keys = [e.pk for row in found for e in row.values()]
     replicates = board_replicates.of_evaluations(keys)
     metrics = metrics_of(keys)
+    of_metrics = metric_replicates.of_evaluations(keys)
     tasks = [
         _compare_task(
             task_version,
             [by_task.get(task_version.pk) for by_task in found],
             replicates,
             metrics,
+            of_metrics,
         )
         for task_version in _common_tasks(found)
     ]
@@ -200,12 +216,22 @@ def _compare_task(
     evaluations: Sequence[Evaluation | None],
     replicates: _Replicates,
     metrics: _Metrics,
+    of_metrics: _MetricReplicates,
 ) -> TaskComparison:
     cells = [_task_cell(evaluations[0], e, replicates) for e in evaluations]
     return TaskComparison(
         task_version=task_version,
         cells=_with_best(cells, evaluations),
-        metrics=_metric_rows(task_version, [metrics[e.pk] if e else {} for e in evaluations]),
+        metrics=[
+            MetricRow(
+                key=key,
+                cells=[
+                    _metric_cell(key, evaluations[0], e, metrics, of_metrics) for e in evaluations
+                ],
+            )
+            for key in task_version.catalog_protocol.metrics
+            if any(e and key in metrics[e.pk] for e in evaluations)
+        ],
     )
 
 
@@ -219,7 +245,9 @@ def _task_cell(
         if first.hardware_key != own.hardware_key:
             why_not = f"Timed on {own.hardware_key or 'unknown hardware'}: not comparable."
         else:
-            rows = (replicates.get(e.pk, _NONE) for e in (own, first))
+            # One system alone cannot tell how much systems differ: it has no interval.
+            is_told = own.score_low is not None and first.score_low is not None
+            rows = (replicates.get(e.pk, _NONE) if is_told else _NONE for e in (own, first))
             gap = difference(own.score, first.score, *rows)
     return ScoreCell(
         score=own.score,
@@ -243,20 +271,40 @@ def _with_best(
     return [ScoreCell(**{**vars(c), "is_best": c.score == max(scores)}) for c in cells]
 
 
-def _metric_rows(
-    task_version: TaskVersion, found: Sequence[Mapping[str, MetricScore]]
-) -> list[MetricRow]:
-    keys = [k for k in task_version.catalog_protocol.metrics if any(k in row for row in found)]
-    return [
-        MetricRow(
-            key=key,
-            scores=[
-                (s.value, s.low, s.high) if (s := row.get(key)) else (None, None, None)
-                for row in found
-            ],
-        )
-        for key in keys
-    ]
+def _metric_cell(
+    key: str,
+    first: Evaluation | None,
+    own: Evaluation | None,
+    metrics: _Metrics,
+    replicates: _MetricReplicates,
+) -> MetricCell:
+    score = metrics[own.pk].get(key) if own else None
+    if own is None or score is None:
+        return MetricCell()
+    gap = gain = None
+    of_first = metrics[first.pk].get(key) if first else None
+    if first and of_first and own is not first and own.hardware_key == first.hardware_key:
+        rows = [replicates.get((e.pk, key), _NONE) for e in (own, first)]
+        gap = difference(score.value, of_first.value, *rows)
+        gain = _gain(METRICS[key].direction, gap, (score.value, of_first.value), rows)
+    return MetricCell(
+        value=score.value, low=score.low, high=score.high, against_first=gap, gain=gain
+    )
+
+
+def _gain(
+    direction: Direction,
+    gap: Difference | None,
+    values: Sequence[float | None],
+    replicates: Sequence[ranking.FloatArray],
+) -> Difference | None:
+    """Of what is best at one, the nearer value is the better one."""
+    if gap is None or direction is Direction.HIGHER:
+        return gap
+    if direction is Direction.LOWER:
+        return -gap
+    own, first = (None if v is None else -abs(v - 1) for v in values)
+    return difference(own, first, *(-np.abs(row - 1) for row in replicates))
 
 
 def _categories(
@@ -298,7 +346,9 @@ def _weighted(
     for row in found:
         values = [row[k].score if k in row else None for k in keys]
         scores.append(ranking.overall_score(values, tasks))
-        given = {k: stored.get(row[k].pk, _NONE) if k in row else _NONE for k in keys}
+        # Where each task was judged on one system alone, nothing was drawn: there is no interval.
+        is_told = any(row[k].score_low is not None for k in keys if k in row and shares[k])
+        given = {k: stored.get(row[k].pk, _NONE) if k in row and is_told else _NONE for k in keys}
         replicates.append(combined(given, shares))
         hardware.append({row[k].hardware_key for k in keys if k in row and shares[k]} - {""})
     cells = []
@@ -314,17 +364,14 @@ def _weighted(
 def _wins(
     submissions: Sequence[Submission], found: Sequence[Mapping[int, Evaluation]]
 ) -> list[Wins]:
-    """By task version, in the order of the tasks."""
+    """By task version, in the order of their names; those on which somebody wins."""
     place = {e.pk: i for i, row in enumerate(found) for e in row.values()}
     versions = {e.pk: e.task_version_id for row in found for e in row.values()}
     grouped: dict[int, list[ElementError]] = {}
-    for error in element_errors(place):
+    for error in element_errors(place) + compound_errors(place):
         grouped.setdefault(versions[error.evaluation], []).append(error)
-    return [
-        wins
-        for errors in grouped.values()
-        if (wins := _wins_of_task(errors, place, len(submissions))).errors
-    ]
+    tasks = [_wins_of_task(errors, place, len(submissions)) for errors in grouped.values()]
+    return sorted((t for t in tasks if any(t.won)), key=lambda t: t.task_name.casefold())
 
 
 def _wins_of_task(
@@ -340,8 +387,9 @@ def _wins_of_task(
     }
     won: list[list[tuple[str, float]]] = [[] for _ in range(n_submissions)]
     for element, values in whole.items():
-        won[values.index(min(values))].append((element, min(values)))
-    words, unit = QUANTITIES[errors[0].protocol]
+        if values.count(min(values)) == 1:  # runs that all survive are nobody's win
+            won[values.index(min(values))].append((element, min(values)))
+    words, unit = errors[0].quantity
     return Wins(
         task_slug=errors[0].task_slug,
         task_name=errors[0].task_name,

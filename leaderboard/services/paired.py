@@ -16,12 +16,17 @@ from leaderboard import ranking
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Of two scores, the first less the second."""
+    """Of two scores or values of a metric, the first less the second."""
 
     value: float
     #: The 95 % interval over the replicates; None where there are none.
     low: float | None
     high: float | None
+
+    def __neg__(self) -> Difference:
+        low = None if self.high is None else -self.high
+        high = None if self.low is None else -self.low
+        return Difference(value=-self.value, low=low, high=high)
 
     @property
     def is_significant(self) -> bool:

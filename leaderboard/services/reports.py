@@ -6,7 +6,7 @@ import math
 
 from evaluator.contract import EvaluationReport, ScoreRecord, SystemRecord, Verdict
 from leaderboard.models import Evaluation, Score, SystemResult
-from leaderboard.services import failures, output_files
+from leaderboard.services import failures, metric_replicates, output_files
 from leaderboard.services.json_values import clean_json, clean_text, finite
 
 
@@ -56,6 +56,7 @@ def _score(evaluation: Evaluation, record: ScoreRecord) -> Score:
         score=finite(record.score),
         n=record.n,
         n_failed=record.n_failed,
+        replicates=metric_replicates.packed(record.replicates),
     )
 
 

@@ -7,12 +7,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import template
+from django.utils.safestring import SafeString, mark_safe
 
+from leaderboard.services.paired import Difference
 from leaderboard.templatetags.touchstone import NOTHING, number
 
 register = template.Library()
 
 _SHADES = 4
+_ALIKE = (
+    '<span title="Cannot be told apart">≈</span>'
+    '<span class="visually-hidden"> cannot be told apart</span>'
+)
+_BETTER = (
+    '<span class="good-text" aria-hidden="true">▲</span>'
+    '<span class="visually-hidden"> better</span>'
+)
+_WORSE = (
+    '<span class="bad-text" aria-hidden="true">▼</span><span class="visually-hidden"> worse</span>'
+)
 
 
 @register.filter
@@ -49,6 +62,29 @@ def signed(value: float | None, digits: int = 3) -> str:
     if value is None:
         return NOTHING
     return f"{value:+z.{digits}f}".replace("-", "\u2212")
+
+
+@register.simple_tag
+def against_first(gap: Difference | None, gain: Difference | None, digits: int = 3) -> SafeString:
+    """A difference with its interval and the mark of what is better, by the ``gain``.
+
+    What is told for certain is written in powers of ten where it would round to nothing.
+    """
+    if gap is None or gain is None:
+        return SafeString()
+    write = _exact if gain.is_significant else signed
+    told = ""
+    if gap.low is not None and gap.high is not None:
+        ends = f"{write(gap.low, digits)} to {write(gap.high, digits)}"
+        mark = _ALIKE if not gain.is_significant else _BETTER if gain.value > 0 else _WORSE
+        told = f' <span class="soft">{ends}</span> {mark}'
+    value = write(gap.value, digits)
+    return mark_safe(f'<span class="marks">{value}{told}</span>')  # noqa: S308  (numbers)
+
+
+def _exact(value: float, digits: int) -> str:
+    sign = "+" if value > 0 else "\u2212" if value < 0 else ""
+    return f"{sign}{number(abs(value), digits)}"
 
 
 @register.filter

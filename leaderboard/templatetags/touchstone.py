@@ -67,7 +67,7 @@ def number(value: object, digits: int = 3) -> str:
     if isinstance(value, int):
         return f"{value:,}".replace(",", "\u202f")
     if value and (abs(value) >= 1e6 or abs(value) < 0.5 * 10**-digits):
-        return f"{value:.2e}"
+        return ("\u2212" if value < 0 else "") + f"{abs(value):.2e}"
     return f"{value:.{digits}f}".replace("-", "\u2212")
 
 

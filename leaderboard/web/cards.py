@@ -52,7 +52,10 @@ CARD_FIELDS = (
         kind="number",
     ),
     CardField(name="licence", label="Licence of the weights, by its SPDX name", placeholder="MIT"),
-    CardField(name="authors", label="Authors, as in the citation"),
+    CardField(
+        name="authors", label="Authors, parted by commas", placeholder="J. Doe, R. Roe",
+        hint="Or by semicolons: Doe, J.; Roe, R.",
+    ),
     CardField(name="paper_url", label="Paper", placeholder="https://doi.org/…", kind="url"),
     CardField(name="code_url", label="Code or weights", placeholder="https://…", kind="url"),
     CardField(

@@ -34,7 +34,7 @@ from leaderboard.services.comparison import (
     find_submissions,
 )
 from leaderboard.services.recommendation import board_version
-from leaderboard.templatetags.estimates import rough
+from leaderboard.templatetags.estimates import against_first, rough
 from leaderboard.templatetags.touchstone import key_of, metric, number
 from leaderboard.web.names import cut, options
 
@@ -128,12 +128,14 @@ def metrics_html(task: TaskComparison) -> SafeString:
         about = metric(row.key)
         unit = f' <span class="soft">/ {escape(about.unit)}</span>' if about.unit else ""
         cells = []
-        for value, low, high in row.scores:
+        for cell in row.cells:
             margin = ""
-            if low is not None:
-                ends = f"{number(low, about.digits)} to {number(high, about.digits)}"
+            if cell.low is not None:
+                ends = f"{number(cell.low, about.digits)} to {number(cell.high, about.digits)}"
                 margin = f' <span class="margin">{ends}</span>'
-            cells.append(f'<td class="number small">{number(value, about.digits)}{margin}</td>')
+            gap = against_first(cell.against_first, cell.gain, about.digits)
+            value = number(cell.value, about.digits)
+            cells.append(f'<td class="number small">{value}{margin}{gap}</td>')
         heading = f'<th scope="row" class="pinned plain small">{escape(about.label)}{unit}</th>'
         rows.append(f"<tr>{heading}{''.join(cells)}</tr>\n")
     return mark_safe("".join(rows))  # noqa: S308  (numbers, and words of the catalog)

@@ -50,12 +50,11 @@ def loading(submission: Submission) -> str:
     )
 
 
-def bibtex(potential: Potential, year: int) -> str:
-    """An entry for the potential itself; its paper is named by address."""
+def bibtex(potential: Potential) -> str:
+    """An entry for the potential itself; its paper is named by address, which knows its year."""
     fields = {
-        "author": " and ".join(tex(a) for a in re.split(r"\s*[,;]\s*", potential.authors) if a),
+        "author": " and ".join(tex(name) for name in _authors(potential.authors)),
         "title": f"{{{tex(potential.name)}}}",
-        "year": str(year),
         "doi": _doi(potential.paper_url),
         "url": verbatim(potential.paper_url or potential.code_url),
         "note": "Interatomic potential" + (
@@ -65,6 +64,13 @@ def bibtex(potential: Potential, year: int) -> str:
         ),
     }  # fmt: skip
     return citations.entry(potential.slug, fields)
+
+
+def _authors(words: str) -> list[str]:
+    """Parted by commas; where semicolons part them, commas stand within: "Doe, J.; Roe, R."."""
+    named, *others = re.split(r"\bet al\b", words, maxsplit=1)
+    found = re.split(";" if ";" in named else r",|\band\b", named)
+    return [name.strip() for name in found if name.strip()] + ["others"] * len(others)
 
 
 def _doi(address: str) -> str:

@@ -23,7 +23,7 @@ from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Potential, Submission, SystemResult, permissions
 from leaderboard.services.board_places import BoardView, Place, view_for
 from leaderboard.services.board_store import current_board
-from leaderboard.services.element_errors import QUANTITIES, element_errors
+from leaderboard.services.element_errors import ElementError, compound_errors, element_errors
 from leaderboard.services.grades import grades
 from leaderboard.services.judgements import judgement
 from leaderboard.services.submissions import default_benchmark
@@ -32,7 +32,7 @@ from leaderboard.web.potential_words import bibtex, loading
 from leaderboard.web.systems import systems_at
 
 #: Decimals of an element's error, by protocol.
-_DIGITS = {"energy_forces": 2, "equation_of_state": 1}
+_DIGITS = {"energy_forces": 2, "equation_of_state": 1, "phonons": 1, "md_stability": 0}
 _TIMED = "efficiency"
 _FAILURES_SHOWN = 12
 _WORST_SHOWN = 4
@@ -89,7 +89,7 @@ def potential(request: HttpRequest, slug: str) -> HttpResponse:
             "is_public": any(s.visibility == "public" and not s.withdrawn_at for s in submissions),
             "badge": request.build_absolute_uri(f"/api/v1/potentials/{found.slug}/badge.svg"),
             "page": request.build_absolute_uri(found.get_absolute_url()),
-            "bibtex": bibtex(found, found.created_at.year),
+            "bibtex": bibtex(found),
             **(_in_full(card, board) if card else {}),
         },
     )
@@ -131,15 +131,16 @@ def _in_full(card: VersionCard, board: BoardView | None) -> dict[str, Any]:
 
 def _elements(done: Sequence[Evaluation]) -> list[Elements]:
     """A periodic table for each task that tells errors by element."""
-    values: dict[uuid.UUID, dict[str, float]] = {e.pk: {} for e in done}
-    for error in element_errors(values):
-        values[error.evaluation][error.element] = error.value
+    told: dict[uuid.UUID, list[ElementError]] = {e.pk: [] for e in done}
+    for error in element_errors(told) + compound_errors(told):
+        told[error.evaluation].append(error)
     found = []
     for evaluation in done:
         protocol = evaluation.task_version.protocol
-        if not values[evaluation.pk]:
+        errors = {error.element: error.value for error in told[evaluation.pk]}
+        if not any(errors.values()):
             continue
-        errors, (quantity, unit) = values[evaluation.pk], QUANTITIES[protocol]
+        quantity, unit = told[evaluation.pk][0].quantity
         table = periodic_table(errors, label=quantity, unit=unit, digits=_DIGITS[protocol])
         if table is not None:
             task = evaluation.task_version.task

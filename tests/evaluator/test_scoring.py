@@ -161,6 +161,16 @@ def test_replicates_are_rounded_and_as_many_as_asked() -> None:
     assert all(r == round(r, 6) for r in total.replicates)
 
 
+def test_a_metrics_interval_is_that_of_its_replicates() -> None:
+    rng = np.random.default_rng(3)
+    record, total = score_one(MAE, sample(rng.uniform(0.1, 0.4, 40)))
+    assert np.percentile(record.replicates, [2.5, 97.5]) == pytest.approx(
+        [record.low, record.high], rel=1e-5
+    )
+    # In the metric's unit, one for one with those of the score.
+    assert np.corrcoef(record.replicates, total.replicates)[0, 1] == pytest.approx(-1)
+
+
 def test_scoring_twice_gives_the_same_numbers() -> None:
     judged = sample(np.random.default_rng(0).random(30).tolist())
     assert score_one(MAE, judged) == score_one(MAE, judged)
@@ -259,6 +269,7 @@ def test_sample_of_another_length_is_a_bug_that_is_told() -> None:
 
 
 def test_a_single_system_has_a_value_but_no_interval() -> None:
+    assert score_one(MAE, sample([0.1]))[0].replicates == ()
     record, total = score_one(MAE, sample([0.4, 0.1]), [OK, UNSUPPORTED])
 
     assert record.value == 0.4

@@ -27,7 +27,7 @@ from evaluator.contract import (
 from leaderboard import models
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import ConflictError, LostLeaseError, SubmissionError
-from leaderboard.services import evaluations
+from leaderboard.services import evaluations, metric_replicates
 from tests.leaderboard import factories
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +36,14 @@ REPORT = EvaluationReport(
     verdict=Verdict.OK,
     scores=(
         ScoreRecord(
-            metric="eos_delta_mean", value=3.0, low=2.0, high=4.0, score=0.9, n=2, n_failed=1
+            metric="eos_delta_mean",
+            value=3.0,
+            low=2.0,
+            high=4.0,
+            score=0.9,
+            n=2,
+            n_failed=1,
+            replicates=(2.0, 3.0, 4.0),
         ),
         ScoreRecord(
             metric="bulk_modulus_mae", value=9.0, low=8.0, high=11.0, score=None, n=2, n_failed=1
@@ -273,6 +280,8 @@ def test_a_report_is_stored_whole() -> None:
         ("eos_delta_mean", 3.0, 0.9, 2, 1),
         ("bulk_modulus_mae", 9.0, None, 2, 1),
     ]
+    (kept,) = metric_replicates.of_evaluations([evaluation.pk]).items()
+    assert (kept[0][1], kept[1].tolist()) == ("eos_delta_mean", [2.0, 3.0, 4.0])
     assert list(evaluation.systems.values_list("position", "system_id", "status", "message")) == [
         (0, "Al", "ok", ""),
         (1, "Cu", "failed", "No minimum."),
@@ -341,7 +350,11 @@ def test_nan_and_nul_do_not_break_the_storage() -> None:
     report = dataclasses.replace(
         REPORT,
         message="a\x00b",
-        scores=(dataclasses.replace(REPORT.scores[0], value=math.nan, high=math.inf),),
+        scores=(
+            dataclasses.replace(
+                REPORT.scores[0], value=math.nan, high=math.inf, replicates=(1.0, math.nan, 1e300)
+            ),
+        ),
         task_score=TaskScore(value=0.5, low=math.nan, high=0.6, replicates=(0.5, math.nan)),
         systems=(
             SystemRecord(
@@ -364,6 +377,7 @@ def test_nan_and_nul_do_not_break_the_storage() -> None:
     assert evaluation.systems.get().values == {"x": None, "y": [None, 1.5, 3, True]}
     assert evaluation.scores.get().value is None
     assert evaluation.scores.get().high is None
+    assert metric_replicates.of_evaluations([evaluation.pk]) == {}
 
 
 def test_a_success_in_which_nothing_could_be_judged_has_no_score() -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from leaderboard import models
+from leaderboard.services.metric_replicates import packed
 from tests.leaderboard import factories
 from tests.leaderboard.advice_world import Advice, add, build_board
 
 pytestmark = pytest.mark.django_db
-N_QUERIES = 14
+N_QUERIES = 16
 
 
 @pytest.fixture
@@ -37,6 +39,11 @@ def rich(world: Advice, slug: str, score: float, **fields: Any) -> models.Submis
         evaluation=submission.evaluations.get(task_version=world.efficiency),
         metric="atom_time_median", value=100.0 * score, low=None, high=None, score=0.5,
         n=1, n_failed=0,
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    submission.evaluations.get(task_version=world.forces).scores.create(
+        metric="force_mae", value=1e-5 * score, low=1e-6, high=1e-4, score=0.5, n=9, n_failed=0,
+        replicates=packed((1e-5 * score * rng.normal(1, 0.02, 200)).tolist()),
     )  # fmt: skip
     return submission
 
@@ -60,6 +67,9 @@ def test_two_potentials_stand_side_by_side(client: Client, world: Advice) -> Non
     assert response.context["pareto"].title.startswith("Accuracy against time on NVIDIA H200")
     assert response.context["residuals"].title == "Error of B₀ over its reference"
     assert response.content.decode().count("<svg") >= 2
+    # 0.8e-5 less 0.5e-5 eV/Å, and an error.
+    (row,) = re.findall(r"<tr>.*Force MAE.*</tr>", response.content.decode())
+    assert re.search(r"\+3\.00e-06 .*\+2\.\d\de-06 to \+3\.\d\de-06.*▼.*worse", row), row
 
 
 @pytest.mark.parametrize(

@@ -145,11 +145,27 @@ def test_a_citation_cannot_break_out_of_its_braces() -> None:
         slug="x", name="A} \\input{x} % $&", authors="J. Doe, Núñez & Co",
         paper_url="https://doi.org/10.1/a_b", training_sets=["MPtrj"],
     )  # fmt: skip
-    found = bibtex(potential, 2026)
+    found = bibtex(potential)
     assert "title = {{A inputx \\% \\$\\&}}," in found
     assert "author = {J. Doe and Núñez \\& Co}," in found
     assert "doi = {10.1/a\\_b}," in found
     assert found.count("{") == found.count("}")
+
+
+@pytest.mark.parametrize(
+    ("authors", "written"),
+    [
+        ("J. Doe, R. Roe and A. Sand", "J. Doe and R. Roe and A. Sand"),
+        ("Doe, J.; Roe, R.", "Doe, J. and Roe, R."),
+        ("J. Doe et al.", "J. Doe and others"),
+        ("Alexander Sandford, et al", "Alexander Sandford and others"),
+        ("", ""),
+    ],
+)
+def test_authors_are_parted_as_bibtex_wants_them(authors: str, written: str) -> None:
+    found = bibtex(factories.potential(slug="x", authors=authors))
+    assert (f"author = {{{written}}}," in found) is bool(written)
+    assert "year" not in found  # of the paper, it is not known
 
 
 @pytest.mark.parametrize("kind", ["chgnet", "mace", "matgl", "package"])

@@ -1,0 +1,31 @@
+"""Bootstrap replicates of metrics, kept in single precision: a large board has 360 million."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from leaderboard.models import Score
+from leaderboard.ranking import FloatArray
+
+_KEPT = np.dtype("<f4")
+
+
+def packed(replicates: Sequence[float]) -> bytes:
+    """They are compared one by one between submissions: all of them, or none."""
+    with np.errstate(over="ignore"):
+        kept = np.asarray(replicates, dtype=float).astype(_KEPT)
+    return kept.tobytes() if np.isfinite(kept).all() else b""
+
+
+def of_evaluations(
+    evaluations: Iterable[uuid.UUID],
+) -> dict[tuple[uuid.UUID, str], FloatArray]:
+    """By evaluation and metric, of each that has any. One query."""
+    rows = Score.objects.filter(evaluation__in=list(evaluations)).exclude(replicates=b"")
+    return {
+        (evaluation, metric): np.frombuffer(kept, _KEPT).astype(float)
+        for evaluation, metric, kept in rows.values_list("evaluation_id", "metric", "replicates")
+    }
