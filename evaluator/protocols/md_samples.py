@@ -120,8 +120,9 @@ def _survivals(outcomes: Sequence[Outcome | None]) -> tuple[FloatArray, FloatArr
     where = [i for i, outcome in enumerate(outcomes) if outcome is not None]
     if where:
         times, is_failure = _times([o for o in outcomes if o is not None])
-        restricted[where] = pseudo_restricted_means(times, is_failure, 1.0)
-        completed[where] = pseudo_survivals(times, is_failure, 1.0)
+        # A zero is the difference of two sums: their round-off is no number to show.
+        restricted[where] = np.round(pseudo_restricted_means(times, is_failure, 1.0), 12)
+        completed[where] = np.round(pseudo_survivals(times, is_failure, 1.0), 12)
     return restricted, completed
 
 

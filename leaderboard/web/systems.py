@@ -10,7 +10,8 @@ from urllib.parse import quote
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from evaluator.catalog import Column
@@ -82,6 +83,16 @@ class SystemRow:
     wall_time_s: float
     files: list[EvaluationFile]
     is_drawn: bool
+
+
+@require_safe
+def system_latest(request: HttpRequest, slug: str, system_id: str) -> HttpResponse:
+    """To the system of the newest published version, whose address lasts."""
+    published = TaskVersion.objects.filter(task__slug=slug, state=VersionState.PUBLISHED)
+    version = get_object_or_404(published.order_by("-number")[:1])
+    query = request.GET.urlencode()
+    address = reverse("system", args=[slug, version.number, system_id])
+    return redirect(f"{address}?{query}" if query else address)
 
 
 @require_safe

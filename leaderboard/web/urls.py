@@ -53,6 +53,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tasks/<dotted-slug:slug>/", tasks.task, name="task"),
     path("tasks/<dotted-slug:slug>/<int:number>/", tasks.task, name="task-version"),
     path(
+        "tasks/<dotted-slug:slug>/systems/<system-name:system_id>/",
+        systems.system_latest,
+        name="system-latest",
+    ),
+    path(
         "tasks/<dotted-slug:slug>/<int:number>/systems/<system-name:system_id>/",
         systems.system,
         name="system",

@@ -19,6 +19,7 @@ from tests.browser.world import LONG_SYSTEM, World
 #: Addresses that show no page of their own, with the reason.
 NOT_PAGES = {
     "benchmark-latest": "leads on to the newest version",
+    "system-latest": "leads on to the newest version",
     **dict.fromkeys(
         ("card", "benchmark-card", "task-card", "task-version-card", "potential-card"), "a picture"
     ),

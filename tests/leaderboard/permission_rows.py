@@ -116,6 +116,7 @@ benchmark                 get    -        200 200 200 200 200 200
 tasks                     get    -        200 200 200 200 200 200
 task                      get    -        200 200 200 200 200 200
 task-version              get    -        200 200 200 200 200 200
+system-latest             get    -        302 302 302 302 302 302
 system                    get    -        200 200 200 200 200 200
 # The set's file is not there; test_systems.py reads one.
 structure                 get    -        503 503 503 503 503 503

@@ -91,6 +91,18 @@ def test_names_with_slashes_and_percents_have_a_page_and_a_download(client: Clie
     assert (atoms.get_chemical_formula(), atoms.info["bulk_modulus_GPa"]) == ("Al", 141.0)
 
 
+def test_without_a_version_an_address_leads_to_the_newest_published_one(client: Client) -> None:
+    version = task()
+    newest = factories.task_version(version.task, number=2, reference_set=version.reference_set)
+    factories.task_version(version.task, number=3, state="draft")
+    found = client.get(f"/tasks/{version.task.slug}/systems/al/fcc%20100%25/?show=a")
+    assert (found.status_code, found["Location"]) == (
+        302, f"/tasks/{version.task.slug}/{newest.number}/systems/al/fcc%20100%25/?show=a",
+    )  # fmt: skip
+    assert client.get(found["Location"].partition("?")[0]).status_code == 200
+    assert client.get("/tasks/nothing/systems/cu/").status_code == 404
+
+
 @pytest.mark.parametrize("name", ["", "charlie"])
 def test_nothing_of_a_hidden_set_is_shown(client: Client, name: str) -> None:
     version = task(is_public=False)
