@@ -21,7 +21,7 @@ from leaderboard.charts.structure import structure_picture
 from leaderboard.charts.systems import system_charts
 from leaderboard.enums import VersionState
 from leaderboard.exceptions import InfrastructureError
-from leaderboard.models import EvaluationFile, SystemResult, TaskVersion
+from leaderboard.models import EvaluationFile, SystemResult, Task, TaskVersion
 from leaderboard.services.reference_structures import structure_of
 from leaderboard.services.task_board_places import TaskPlace, TaskView, task_view
 from leaderboard.structures import Structure
@@ -88,8 +88,9 @@ class SystemRow:
 @require_safe
 def system_latest(request: HttpRequest, slug: str, system_id: str) -> HttpResponse:
     """To the system of the newest published version, whose address lasts."""
-    published = TaskVersion.objects.filter(task__slug=slug, state=VersionState.PUBLISHED)
-    version = get_object_or_404(published.order_by("-number")[:1])
+    version = get_object_or_404(Task, slug=slug).current_version()
+    if version is None:
+        raise Http404("nothing of it is published")
     query = request.GET.urlencode()
     address = reverse("system", args=[slug, version.number, system_id])
     return redirect(f"{address}?{query}" if query else address)

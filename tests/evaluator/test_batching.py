@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -27,7 +27,7 @@ Register = Callable[[Session], None]
 
 INFO = Info(name="sum of atomic numbers", dtype="float64", device="cpu")
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = [pytest.mark.timeout(30), pytest.mark.usefixtures("no_thread_is_left")]
 
 
 class CountingSession:
@@ -82,14 +82,6 @@ def pool_of(*sessions: CountingSession, **plan: int) -> CalculatorPool:
             return next(remaining)
 
     return CalculatorPool(start, PoolPlan(n_processes=len(sessions), **plan), call_timeout_s=10)
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    left = [t.name for t in threading.enumerate() if t not in before and t.is_alive()]
-    assert left == []
 
 
 def test_on_cpu_each_core_gets_a_process_of_one_thread_and_calls_are_not_gathered() -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from evaluator.sandbox.base import Sandbox, find_sandbox
-from tests.evaluator.small_tasks import (
-    write_crystals,
-)
+from tests.evaluator.small_tasks import write_crystals
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +16,8 @@ def sandbox() -> Sandbox:
 
 
 @pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    left = [t.name for t in threading.enumerate() if t not in before and t.is_alive()]
-    assert left == []
+def _all_threads_end(no_thread_is_left: None) -> None:
+    """Of every test of the driver."""
 
 
 @pytest.fixture

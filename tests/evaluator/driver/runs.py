@@ -5,16 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from evaluator.batching import PoolPlan
-from evaluator.contract import (
-    EvaluationReport,
-    TaskSpec,
-)
+from evaluator.contract import EvaluationReport, TaskSpec
 from evaluator.driver import evaluate
 from evaluator.sandbox.base import Sandbox
-from tests.evaluator.small_tasks import (
-    submission_of,
-    task_on,
-)
+from tests.evaluator.small_tasks import submission_of, task_on
 
 ONE = PoolPlan(n_processes=1, n_systems=4)
 TWO = PoolPlan(n_processes=2, n_systems=4)
