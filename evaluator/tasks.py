@@ -24,11 +24,12 @@ from celery import signals
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from evaluator import driver, machine
 from evaluator.catalog import CALCULATOR_KINDS
 from evaluator.contract import EvaluationReport, Phase, Progress, Verdict
+from evaluator.driver import evaluation as driver
+from evaluator.driver.finished import FinishedSystem, UnreadableSystem
 from evaluator.exceptions import InfrastructureError
-from evaluator.finished import FinishedSystem, UnreadableSystem
+from evaluator.host import machine
 from evaluator.sandbox.base import (
     Sandbox,
     SandboxLevel,
@@ -41,10 +42,10 @@ from leaderboard.dispatch import EVALUATE
 from leaderboard.exceptions import InfrastructureError as ServiceError
 from leaderboard.exceptions import LostLeaseError
 from leaderboard.models import Evaluation, Worker
-from leaderboard.services import evaluations, kept_systems, output_files
-from leaderboard.services.artifacts import artifact_path
-from leaderboard.services.tasks import reference_path
-from leaderboard.services.workers import record_heartbeat, register_worker
+from leaderboard.services.definitions.tasks import reference_path
+from leaderboard.services.evaluations import checkpoints, lifecycle, output_files
+from leaderboard.services.evaluations.workers import record_heartbeat, register_worker
+from leaderboard.services.submissions.artifacts import artifact_path
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ def evaluate(self: Any, evaluation_id: str) -> None:  # noqa: ANN401  (Celery's 
         logger.warning("Worker %s is disabled and leaves %s.", worker, evaluation_id)
         return
     with _sigterm_waits():
-        claimed = evaluations.claim_next(worker, host.kinds)
+        claimed = lifecycle.claim_next(worker, host.kinds)
         if claimed is None:
             logger.info("Nothing is due; the message named %s.", evaluation_id)
             return
@@ -199,7 +200,7 @@ class _Attempt:
     def _finished(self) -> dict[str, FinishedSystem]:
         """What earlier attempts have left."""
         found = {}
-        for system_id, kept in kept_systems.kept_of(self.evaluation).items():
+        for system_id, kept in checkpoints.kept_of(self.evaluation).items():
             try:
                 found[system_id] = FinishedSystem.from_bytes(kept.content, kept.origin)
             except UnreadableSystem:
@@ -217,7 +218,7 @@ class _Attempt:
             self._n_bytes_kept += len(content)
             contents[system.system_id] = content
         with self._harmlessly("finished systems"):
-            kept_systems.keep(self._id, self._token, contents)
+            checkpoints.keep(self._id, self._token, contents)
 
     def _should_stop(self) -> bool:
         return _is_ending() or self.lease.is_lost or self.lease.is_cancelled
@@ -230,7 +231,7 @@ class _Attempt:
             return
         self._last_phase, self._last_progress = progress.phase, now
         with self._harmlessly("progress"):
-            evaluations.record_progress(self._id, self._token, progress)
+            lifecycle.record_progress(self._id, self._token, progress)
 
     @contextmanager
     def _harmlessly(self, what: str) -> Iterator[None]:
@@ -247,17 +248,17 @@ class _Attempt:
         if self.lease.is_lost:
             raise LostLeaseError(f"evaluation {self._id} went on elsewhere")
         if report.verdict is not Verdict.CANCELLED or self.lease.is_cancelled:
-            _patiently(lambda: evaluations.record_report(self._id, self._token, report))
+            _patiently(lambda: lifecycle.record_report(self._id, self._token, report))
             logger.info("Evaluation %s: %s. %s", self._id, report.verdict, report.message)
         else:
             reason = "Its worker was shut down; another one goes on."
-            _patiently(lambda: evaluations.hand_back(self._id, self._token, reason))
+            _patiently(lambda: lifecycle.hand_back(self._id, self._token, reason))
             logger.info("Evaluation %s is handed back.", self._id)
 
     def _release(self, reason: str) -> None:
         # Where even this fails, the lease runs out and the reaper returns the evaluation.
         with suppress(LostLeaseError):
-            _patiently(lambda: evaluations.release_for_retry(self._id, self._token, reason))
+            _patiently(lambda: lifecycle.release_for_retry(self._id, self._token, reason))
 
     @property
     def _id(self) -> Any:  # noqa: ANN401  (a UUID, which django-stubs does not see here)
@@ -291,7 +292,7 @@ class Lease(threading.Thread):
 
     def _renew(self) -> None:
         try:
-            self.is_cancelled = evaluations.renew_lease(self._id, self._token)
+            self.is_cancelled = lifecycle.renew_lease(self._id, self._token)
         except LostLeaseError:
             self.is_lost = True
         except DatabaseError:

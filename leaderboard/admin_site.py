@@ -15,7 +15,7 @@ from django.db.models.base import ModelBase
 from django.forms import BaseModelFormSet, ModelForm
 from django.http import HttpRequest
 
-from leaderboard.services import audit
+from leaderboard.services.accounts import audit
 
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Any]

@@ -148,7 +148,7 @@ LOGOUT_REDIRECT_URL = "/"
 
 # Sign-up, sign-in and passwords: see web/sign_in.py.
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
-ACCOUNT_ADAPTER = "leaderboard.web.sign_in.AccountAdapter"
+ACCOUNT_ADAPTER = "leaderboard.web.accounts.sign_in.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"

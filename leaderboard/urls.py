@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from leaderboard.web.sign_in import admin_login
+from leaderboard.web.accounts.sign_in import admin_login
 
 urlpatterns = [
     path("admin/login/", admin_login, name="admin-login"),

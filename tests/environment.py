@@ -42,7 +42,7 @@ def _start_postgres() -> None:
     """Start a private PostgreSQL unless DATABASE_URL names one; must precede Django's set-up."""
     if "DATABASE_URL" in os.environ:
         return
-    from leaderboard.local_postgres import start
+    from leaderboard.lib.local_postgres import start
 
     folder = Path(tempfile.mkdtemp(prefix="touchstone-test-postgres-"))
     os.environ["DATABASE_URL"] = start(folder / "data", delete_at_exit=True)

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from deploy.demo.stack import ROOT
 from evaluator.client import Client
-from evaluator.potentials import KnownPotential, known_potentials, resolve
+from evaluator.potentials.names import KnownPotential, known_potentials, resolve
 
 #: Seconds of training; enough for a potential that is clearly better than the baselines.
 MACE_TRAINING_S = 60
@@ -93,7 +93,7 @@ class MaceTraining:
         self._log = self._log_path.open("ab")
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "evaluator.training", "--frames", frames),
+                *(sys.executable, "-m", "evaluator.potentials.training", "--frames", frames),
                 *("--out", str(self._model), "--seconds", str(MACE_TRAINING_S)),
             ],
             cwd=ROOT,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import requests
 
-from leaderboard import local_broker, local_postgres
+from leaderboard.lib import local_broker, local_postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 

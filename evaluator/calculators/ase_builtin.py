@@ -26,7 +26,7 @@ from evaluator.calculators.json_artifact import (
 )
 from evaluator.calculators.lennard_jones import LennardJones
 from evaluator.calculators.structures import check_elements
-from evaluator.sandbox.wire import Prediction, Structure
+from evaluator.wire import Prediction, Structure
 
 #: The metals that ASE's EMT was fitted for. It also carries H, C, N and O "just for fun"
 #: (its words), which would be no baseline but a joke.

@@ -10,7 +10,7 @@ from ase.calculators.calculator import BaseCalculator, PropertyNotImplementedErr
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from evaluator.calculators.structures import to_atoms
-from evaluator.sandbox.wire import FloatArray, Prediction, Structure
+from evaluator.wire import FloatArray, Prediction, Structure
 
 
 class InvalidAnswer(Exception):

@@ -31,7 +31,7 @@ from evaluator.calculators.torch_files import (
     torch_dtype,
     use_threads,
 )
-from evaluator.sandbox.wire import Prediction, Structure
+from evaluator.wire import Prediction, Structure
 
 _EXPECTED = "a CHGNet checkpoint"
 #: Memory of a pass for each directed bond and each angle, in float32: measured.

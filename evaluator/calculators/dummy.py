@@ -15,7 +15,7 @@ from evaluator.calculators.json_artifact import (
     read_object,
 )
 from evaluator.calculators.structures import check_elements
-from evaluator.sandbox.wire import Prediction, Structure
+from evaluator.wire import Prediction, Structure
 
 
 class DummyAdapter(Adapter):

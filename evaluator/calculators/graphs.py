@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from evaluator.calculators.base import Adapter
 from evaluator.calculators.memory import empty_cache, is_out_of_memory, pass_budget
-from evaluator.sandbox.wire import Prediction, Structure
+from evaluator.wire import Prediction, Structure
 
 GraphT = TypeVar("GraphT")
 

@@ -17,7 +17,7 @@ from ase.neighborlist import primitive_neighbor_list
 from numpy.typing import NDArray
 
 from evaluator.calculators.structures import check_elements, voigt_stress
-from evaluator.sandbox.wire import FloatArray, Prediction, Structure
+from evaluator.wire import FloatArray, Prediction, Structure
 
 _CUTOFF_IN_SIGMA = 3.0  # where no cutoff is given, for each pair
 _ONSET_IN_CUTOFF = 0.66

@@ -23,7 +23,7 @@ from evaluator.calculators.torch_files import (
     torch_dtype,
     use_threads,
 )
-from evaluator.sandbox.wire import Prediction, Structure
+from evaluator.wire import Prediction, Structure
 
 # After torch_files, which lets torch read e3nn's constants.
 from mace import data as mace_data  # isort: skip

@@ -27,7 +27,7 @@ from evaluator.calculators.matgl_messages import use_messages
 from evaluator.calculators.neighbors import Pairs, find_pairs, fractional
 from evaluator.calculators.structures import check_elements, periodic_cell, voigt_stress
 from evaluator.calculators.torch_files import dtype_name, torch_dtype, use_threads
-from evaluator.sandbox.wire import FloatArray, Prediction, Structure
+from evaluator.wire import FloatArray, Prediction, Structure
 
 _FILES = ("model.json", "model.pt", "state.pt")
 _EV_PER_A3_IN_GPA = 160.21766208

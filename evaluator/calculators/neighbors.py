@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
-from evaluator.sandbox.wire import FloatArray, Structure
+from evaluator.wire import FloatArray, Structure
 
 _SAME_POINT_A = 1e-8  # closer pairs are one atom seen twice
 

@@ -20,7 +20,7 @@ from evaluator.calculators.archives import unpack
 from evaluator.calculators.ase_calculator import predict, properties_of
 from evaluator.calculators.base import Adapter, Info, InvalidArtifact, LoadError, LoadRequest
 from evaluator.calculators.structures import check_elements
-from evaluator.sandbox.wire import Prediction, Structure
+from evaluator.wire import Prediction, Structure
 
 
 class PackageAdapter(Adapter):

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from evaluator import wire
 from evaluator.calculators.base import (
     Adapter,
     InvalidArtifact,
@@ -28,8 +29,7 @@ from evaluator.calculators.memory import (
     is_out_of_memory,
 )
 from evaluator.calculators.registry import make_adapter
-from evaluator.sandbox import wire
-from evaluator.sandbox.wire import (
+from evaluator.wire import (
     Answer,
     ErrorCategory,
     Frame,

@@ -13,7 +13,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from evaluator.calculators.base import UnsupportedStructure
-from evaluator.sandbox.wire import FloatArray, Structure
+from evaluator.wire import FloatArray, Structure
 
 
 def to_atoms(structure: Structure) -> Atoms:

@@ -17,7 +17,7 @@ from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.service import describe_error, exit_code_of_error
 from evaluator.client import ClientError
 from evaluator.exceptions import InfrastructureError, SubmissionError
-from evaluator.machine import package_version
+from evaluator.host.machine import package_version
 
 #: Modules by the commands that they add.
 _COMMANDS = {

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from evaluator.catalog import CALCULATOR_KINDS
-from evaluator.elements import SYMBOLS
+from evaluator.catalog.elements import SYMBOLS
 from evaluator.exceptions import SubmissionError
-from evaluator.potentials import ResolvedPotential, resolve
+from evaluator.potentials.names import ResolvedPotential, resolve
 
 
 def add_artifact_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,9 +8,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from evaluator import machine
 from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.places import add_mirror_argument, cache_folder, mirror_folder
+from evaluator.host import machine
 from evaluator.sandbox.base import SandboxLevel, SandboxUnavailable, find_sandbox
 
 _TRAINED = {"torch": "torch", "chgnet": "chgnet", "mace-torch": "mace", "matgl": "matgl"}

@@ -9,10 +9,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from evaluator import references
 from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.places import add_mirror_argument, cache_folder, mirror_folder
 from evaluator.exceptions import InfrastructureError, SubmissionError
+from evaluator.references import sets
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)
@@ -36,7 +36,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
         action.set_defaults(run=_fetch)
 
 
-def fetch(name: str, arguments: argparse.Namespace) -> references.BuiltReference:
+def fetch(name: str, arguments: argparse.Namespace) -> sets.BuiltReference:
     """Build a registered set in the cache, with a progress bar on stderr."""
     with tqdm(desc=f"Reference {name}", leave=False, disable=None, file=sys.stderr) as bar:
 
@@ -45,15 +45,15 @@ def fetch(name: str, arguments: argparse.Namespace) -> references.BuiltReference
             bar.refresh()
 
         try:
-            return references.build(
+            return sets.build(
                 name, mirror=mirror_folder(arguments), cache=cache_folder(), progress=show
             )
-        except references.UnknownReference as error:
+        except sets.UnknownReference as error:
             raise SubmissionError(str(error)) from error
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    entries = list(references.known_references().values())
+    entries = list(sets.known_references().values())
     if arguments.json:
         shown = ("name", "version", "title", "level_of_theory", "licence", "citation", "sha256")
         print(json.dumps([{k: getattr(e, k) for k in shown} for e in entries], indent=2))
@@ -78,7 +78,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _show(built: references.BuiltReference, *, as_json: bool) -> None:
+def _show(built: sets.BuiltReference, *, as_json: bool) -> None:
     if as_json:
         found = {
             "name": built.known.name,

@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evaluator import machine, references
-from evaluator.batching import PoolPlan, plan_pool
 from evaluator.cli.data import fetch
 from evaluator.cli.exit_codes import describe_exit_codes, exit_code_of
 from evaluator.cli.output_folder import SystemFolders, format_files
@@ -20,11 +18,14 @@ from evaluator.cli.progress_bar import ProgressBar
 from evaluator.cli.report_table import format_report, format_systems
 from evaluator.cli.task_files import load_task
 from evaluator.contract import EvaluationReport, SubmissionSpec, TaskSpec
-from evaluator.driver import evaluate
+from evaluator.driver.evaluation import evaluate
 from evaluator.exceptions import SubmissionError
-from evaluator.potentials import resolve
+from evaluator.host import machine
+from evaluator.pool.pool import PoolPlan, plan_pool
+from evaluator.potentials.names import resolve
 from evaluator.protocols import PROTOCOLS
 from evaluator.protocols.base import System, UnsuitableReference
+from evaluator.references import sets
 from evaluator.sandbox.base import SandboxPolicy, find_sandbox
 
 
@@ -121,7 +122,7 @@ def _reference(task: TaskSpec, arguments: argparse.Namespace) -> Path:
 def _only(task: TaskSpec, reference: Path, wanted: str | None) -> frozenset[str] | None:
     """Names of the systems that were asked for; checks the reference while at it."""
     try:
-        systems = references.read(reference)
+        systems = sets.read(reference)
         PROTOCOLS[task.protocol].check_reference(systems, [metric.key for metric in task.metrics])
     except UnsuitableReference as error:
         raise SubmissionError(f"the reference set does not suit the task: {error}") from error

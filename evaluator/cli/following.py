@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from evaluator.catalog_verdicts import VERDICTS
+from evaluator.catalog.verdicts import VERDICTS
 from evaluator.cli.display import Display, describe_state
 from evaluator.cli.exit_codes import ExitCode, describe_exit_codes, worst_exit_code
 from evaluator.cli.service import add_service_arguments, checked_id, connect

@@ -10,8 +10,8 @@ from typing import Any
 from evaluator import catalog
 from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.places import add_mirror_argument, mirror_folder
-from evaluator.potentials import known_potentials
-from evaluator.standard import standard_tasks
+from evaluator.potentials.names import known_potentials
+from evaluator.standard_tasks.read import standard_tasks
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)

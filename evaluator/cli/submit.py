@@ -18,7 +18,7 @@ from evaluator.cli.following import format_submission, outcome, watch_submission
 from evaluator.cli.service import add_service_arguments, connect
 from evaluator.client import Client, NotFound, Submission
 from evaluator.exceptions import SubmissionError
-from evaluator.potentials import ResolvedPotential
+from evaluator.potentials.names import ResolvedPotential
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)

@@ -17,7 +17,7 @@ from evaluator import catalog
 from evaluator.contract import Limits, ReferenceSpec, ScoredMetric, TaskSpec
 from evaluator.exceptions import SubmissionError
 from evaluator.hashing import sha256_of
-from evaluator.standard import standard_tasks
+from evaluator.standard_tasks.read import standard_tasks
 
 
 def load_task(text: str, reference: Path | None) -> TaskSpec:

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.catalog import CONSISTENCY
-from evaluator.catalog_verdicts import VERDICTS
+from evaluator.catalog.verdicts import VERDICTS
 from evaluator.cli.artifact import add_artifact_arguments, resolve_artifact
 from evaluator.cli.data import fetch
 from evaluator.cli.exit_codes import ExitCode, describe_exit_codes, exit_code_of
 from evaluator.cli.places import add_mirror_argument
 from evaluator.cli.progress_bar import ProgressBar
 from evaluator.contract import EvaluationReport, SubmissionSpec, SystemRecord, SystemStatus, Verdict
-from evaluator.driver import evaluate
+from evaluator.driver.evaluation import evaluate
 from evaluator.sandbox.base import SandboxPolicy, find_sandbox
-from evaluator.standard import SMOKE_TASK, standard_task
+from evaluator.standard_tasks.read import SMOKE_TASK, standard_task
 
 #: Of energies and forces of the same structure, turned or renumbered, that should be equal.
 _TOLERABLE = {"meV/atom": 0.1, "eV/Å": 0.001}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from evaluator.protocols.base import Protocol
-from evaluator.protocols.efficiency import EfficiencyProtocol
+from evaluator.protocols.dynamics.stability import MDStabilityProtocol
+from evaluator.protocols.efficiency.protocol import EfficiencyProtocol
 from evaluator.protocols.energy_forces import EnergyForcesProtocol
 from evaluator.protocols.equation_of_state import EquationOfStateProtocol
-from evaluator.protocols.md_stability import MDStabilityProtocol
-from evaluator.protocols.phonons import PhononsProtocol
+from evaluator.protocols.phonons.protocol import PhononsProtocol
 from evaluator.protocols.rare_event_forces import RareEventForcesProtocol
 
 PROTOCOLS: dict[str, Protocol] = {

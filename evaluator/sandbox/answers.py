@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from evaluator import wire
 from evaluator.calculators.base import Info
-from evaluator.sandbox import wire
 from evaluator.sandbox.text import clean_line
-from evaluator.sandbox.wire import (
+from evaluator.wire import (
     Answer,
     FloatArray,
     Frame,

@@ -86,7 +86,7 @@ class BubblewrapSandbox(Sandbox):
         return sandbox
 
     def _try_out(self) -> None:
-        program = ("-c", "import evaluator.sandbox.wire, sys; sys.stdout.write('inside')")
+        program = ("-c", "import evaluator.wire, sys; sys.stdout.write('inside')")
         artifact = Path(evaluator.__file__)
         try:
             process = self.start(ProcessRequest(artifact=artifact, memory_MiB=512, program=program))
@@ -330,8 +330,8 @@ def _parents(path: Path) -> Iterator[str]:
 def _our_code() -> Iterator[str]:
     """No more of ours than the calculator needs: no tests, data, settings or other module."""
     package = Path(evaluator.__file__).resolve().parent
-    yield from _parents(Path(_CODE) / "evaluator" / "sandbox" / "x")
-    for name in ("__init__.py", "calculators", "sandbox/__init__.py", "sandbox/wire.py"):
+    yield from _parents(Path(_CODE) / "evaluator" / "x")
+    for name in ("__init__.py", "calculators", "wire.py"):
         yield from ("--ro-bind", str(package / name), f"{_CODE}/evaluator/{name}")
 
 

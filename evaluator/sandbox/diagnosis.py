@@ -8,7 +8,7 @@ from evaluator.contract import Verdict
 from evaluator.sandbox.base import ConfinedProcess
 from evaluator.sandbox.output import OutputDrain
 from evaluator.sandbox.text import clean_line
-from evaluator.sandbox.wire import ErrorCategory
+from evaluator.wire import ErrorCategory
 
 _MEMORY_ADVICE = (
     "Use a smaller model or lower precision, or let the potential declare smaller batches."

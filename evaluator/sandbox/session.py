@@ -20,15 +20,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from evaluator import wire
 from evaluator.calculators.base import Info
 from evaluator.contract import Limits, Verdict
 from evaluator.exceptions import InfrastructureError
-from evaluator.sandbox import wire
 from evaluator.sandbox.answers import read_error, read_ready, read_result
 from evaluator.sandbox.base import SERVER, ConfinedProcess, ProcessRequest, Sandbox
 from evaluator.sandbox.diagnosis import CalculatorFailure, diagnose_death, explain_error
 from evaluator.sandbox.output import MAX_FLOOD_BYTES, OutputDrain
-from evaluator.sandbox.wire import (
+from evaluator.wire import (
     Frame,
     Kind,
     Prediction,

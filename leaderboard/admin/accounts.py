@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from leaderboard.admin.base import ReadOnlyAdmin, for_each
 from leaderboard.models import ApiToken
-from leaderboard.services.accounts import revoke_token
+from leaderboard.services.accounts.accounts import revoke_token
 
 
 @admin.register(ApiToken)

@@ -13,7 +13,7 @@ from django.db.models import Field, Model, URLField
 from django.http import HttpRequest
 
 from leaderboard.exceptions import SubmissionError
-from leaderboard.services import audit
+from leaderboard.services.accounts import audit
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]

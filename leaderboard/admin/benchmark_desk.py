@@ -13,9 +13,10 @@ from leaderboard.admin.base import ModelAdmin, told
 from leaderboard.enums import VersionState
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import BenchmarkVersion
-from leaderboard.services import audit, backfill, version_changes
-from leaderboard.services.leaderboards import BenchmarkBoard, benchmark_board
-from leaderboard.services.tasks import publish_benchmark_version, retire_version
+from leaderboard.services.accounts import audit
+from leaderboard.services.boards.rules import BenchmarkBoard, benchmark_board
+from leaderboard.services.definitions import backfill, version_changes
+from leaderboard.services.definitions.tasks import publish_benchmark_version, retire_version
 
 
 def show(admin: ModelAdmin, request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:

@@ -17,7 +17,7 @@ from leaderboard.admin import benchmark_desk
 from leaderboard.admin.base import ModelAdmin, TabularInline, for_each
 from leaderboard.enums import VersionState
 from leaderboard.models import Benchmark, BenchmarkTask, BenchmarkVersion, TaskVersion
-from leaderboard.services.tasks import publish_benchmark_version
+from leaderboard.services.definitions.tasks import publish_benchmark_version
 
 
 @admin.register(Benchmark)

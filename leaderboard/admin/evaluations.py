@@ -12,7 +12,7 @@ from django.urls import URLPattern, path
 from leaderboard.admin import queue_desk
 from leaderboard.admin.base import ReadOnlyAdmin, ReadOnlyInline, for_each
 from leaderboard.models import Evaluation, Event, Score
-from leaderboard.services.evaluations import cancel, reevaluate
+from leaderboard.services.evaluations.lifecycle import cancel, reevaluate
 
 
 class ScoreInline(ReadOnlyInline):

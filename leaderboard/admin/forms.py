@@ -9,8 +9,8 @@ from django import forms
 from evaluator.catalog import Parameter, Protocol
 from leaderboard.admin.metric_fields import LimitsField, MetricsField, suggested_metrics
 from leaderboard.models import ReferenceSet, TaskVersion
-from leaderboard.services import dry_runs, reference_uploads
-from leaderboard.services.tasks import check_task_version
+from leaderboard.services.definitions import dry_runs, reference_uploads
+from leaderboard.services.definitions.tasks import check_task_version
 
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[TaskVersion]

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from leaderboard.admin.base import URL_FIELDS, ModelAdmin, ReadOnlyAdmin, for_each
 from leaderboard.models import Artifact, Potential, Submission
-from leaderboard.services.submissions import withdraw
+from leaderboard.services.submissions.submissions import withdraw
 
 
 @admin.register(Potential)

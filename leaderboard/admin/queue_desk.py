@@ -13,8 +13,9 @@ from django.utils import timezone
 from leaderboard.admin.base import ModelAdmin, told
 from leaderboard.exceptions import ConflictError
 from leaderboard.models import Evaluation, Worker
-from leaderboard.services import audit, operations
-from leaderboard.services.evaluations import cancel
+from leaderboard.services.accounts import audit
+from leaderboard.services.evaluations import operations
+from leaderboard.services.evaluations.lifecycle import cancel
 
 _REFRESH_S = 10
 

@@ -19,8 +19,8 @@ from leaderboard.admin.base import ReadOnlyAdmin, for_each, told
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import ReferenceSet, ReferenceUpload
 from leaderboard.models.potential import slug_validator
-from leaderboard.services import reference_uploads
-from leaderboard.services.reference_uploads import (
+from leaderboard.services.definitions import reference_uploads
+from leaderboard.services.definitions.reference_uploads import (
     ENERGY_UNITS,
     FORCE_UNITS,
     STRESS_UNITS,

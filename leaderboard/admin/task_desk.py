@@ -14,10 +14,11 @@ from evaluator.catalog import METRICS
 from leaderboard.admin.base import ModelAdmin, told
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.models import Evaluation, Submission, TaskVersion
-from leaderboard.services import audit, backfill, dry_runs, version_changes
-from leaderboard.services.evaluations import cancel
-from leaderboard.services.task_checks import check_task_version
-from leaderboard.services.tasks import publish_task_version, retire_version
+from leaderboard.services.accounts import audit
+from leaderboard.services.definitions import backfill, dry_runs, version_changes
+from leaderboard.services.definitions.task_checks import check_task_version
+from leaderboard.services.definitions.tasks import publish_task_version, retire_version
+from leaderboard.services.evaluations.lifecycle import cancel
 
 _N_DRY_RUNS = 10
 

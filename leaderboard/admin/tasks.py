@@ -19,8 +19,8 @@ from leaderboard.admin.base import ModelAdmin, for_each
 from leaderboard.admin.forms import PREFIX, form_for
 from leaderboard.enums import VersionState
 from leaderboard.models import ReferenceSet, Task, TaskVersion
-from leaderboard.services import backfill
-from leaderboard.services.tasks import publish_task_version, retire_version
+from leaderboard.services.definitions import backfill
+from leaderboard.services.definitions.tasks import publish_task_version, retire_version
 
 
 @admin.register(Task)

@@ -12,15 +12,15 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.reverse import reverse
 
-from leaderboard.services.board_entrants import Entrant
-from leaderboard.services.board_matrix import STATES
-from leaderboard.services.board_places import LIVE, BoardView, Place, live_states
-from leaderboard.services.board_types import MISSING
-from leaderboard.services.grades import letters_by_name
-from leaderboard.services.leaderboards import are_apart, levels_of
-from leaderboard.services.recommendation import Candidate
-from leaderboard.services.scaling import Estimate
-from leaderboard.services.task_board_places import TaskPlace
+from leaderboard.services.advice.recommendation import Candidate
+from leaderboard.services.advice.scaling import Estimate
+from leaderboard.services.boards.entrants import Entrant
+from leaderboard.services.boards.grades import letters_by_name
+from leaderboard.services.boards.matrix import STATES
+from leaderboard.services.boards.reader import LIVE, BoardView, Place, live_states
+from leaderboard.services.boards.rules import are_apart, levels_of
+from leaderboard.services.boards.task_reader import TaskPlace
+from leaderboard.services.boards.types import MISSING
 
 _ANY_ID, _ANY_SLUG = str(uuid.UUID(int=0)), "a"
 

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from leaderboard.api.views.base import signed_in
-from leaderboard.services.idempotency import Answer, answer_once
+from leaderboard.services.accounts.idempotency import Answer, answer_once
 
 HEADER = "Idempotency-Key"
 IDEMPOTENCY_KEY = OpenApiParameter(

@@ -28,7 +28,7 @@ from leaderboard.exceptions import (
     QuotaExceeded,
     SubmissionError,
 )
-from leaderboard.services.throttles import Standing
+from leaderboard.services.accounts.throttles import Standing
 
 logger = logging.getLogger(__name__)
 

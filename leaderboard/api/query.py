@@ -13,8 +13,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from leaderboard.enums import EvaluationState
-from leaderboard.services.board_filters import BoardFilter
-from leaderboard.services.moments import past_moment
+from leaderboard.lib.moments import past_moment
+from leaderboard.services.boards.filters import BoardFilter
 
 _ALWAYS_KNOWN = frozenset({"cursor", "page_size", "format"})
 

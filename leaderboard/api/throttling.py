@@ -9,7 +9,7 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from leaderboard.services.throttles import Standing, client_of, hit, hit_sign_in
+from leaderboard.services.accounts.throttles import Standing, client_of, hit, hit_sign_in
 
 if TYPE_CHECKING:  # which itself imports this module, by name, from the settings
     from rest_framework.views import APIView

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from evaluator.elements import SYMBOLS
+from evaluator.catalog.elements import SYMBOLS
 
 #: Steps of colour, one hue from pale to dark: told apart by the colour-blind and in grey.
 N_STEPS = 6

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from leaderboard.services.kept import of_process
+from leaderboard.lib.memory import of_process
 
 _CHARTS_KEPT = 64
 _Arguments = ParamSpec("_Arguments")

@@ -14,9 +14,9 @@ from typing import Any
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from evaluator.elements import SYMBOLS
+from evaluator.catalog.elements import SYMBOLS
 from leaderboard.charts.base import COLOURS
-from leaderboard.structures import Structure, Vector
+from leaderboard.lib.extxyz import Structure, Vector
 
 #: Larger structures are for the download.
 MAX_ATOMS = 1200

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import models
 
 from evaluator.contract import Verdict
-from evaluator.standard import SMOKE_TASK
+from evaluator.standard_tasks.read import SMOKE_TASK
 from leaderboard.enums import EvaluationState
 
 #: Ended by our fault: never charged.

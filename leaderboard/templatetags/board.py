@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import template
 from django.utils.safestring import SafeString
 
-from leaderboard.web.board_query import COLUMNS, NAME, RANK, BoardQuery
+from leaderboard.web.boards.query import COLUMNS, NAME, RANK, BoardQuery
 
 register = template.Library()
 

@@ -9,7 +9,7 @@ from typing import Any
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
-from leaderboard.services.paired import Difference
+from leaderboard.services.boards.paired import Difference
 from leaderboard.templatetags.touchstone import NOTHING, number
 
 register = template.Library()

@@ -6,7 +6,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from leaderboard.markdown import description
+from leaderboard.lib.markdown import description
 
 register = template.Library()
 

@@ -15,10 +15,10 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timeuntil
 
 from evaluator.catalog import CONSISTENCY, METRICS, Column, Direction, Metric
-from evaluator.catalog_verdicts import VERDICTS, VerdictHelp
+from evaluator.catalog.verdicts import VERDICTS, VerdictHelp
 from leaderboard.enums import VersionState
 from leaderboard.models import BenchmarkVersion, Evaluation, Submission
-from leaderboard.services.backfill import Filling, filling
+from leaderboard.services.definitions.backfill import Filling, filling
 
 register = template.Library()
 

@@ -15,8 +15,8 @@ from django.urls import reverse
 
 from leaderboard.enums import VersionState
 from leaderboard.models import Benchmark, Potential, Task, permissions
-from leaderboard.services.throttles import Standing
-from leaderboard.web.doc_pages import PAGES
+from leaderboard.services.accounts.throttles import Standing
+from leaderboard.web.docs.listing import PAGES
 
 _SUGGESTED = 5
 #: Of each kind, so that a wrong address stays cheap on the largest site.

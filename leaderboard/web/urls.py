@@ -3,22 +3,12 @@
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 from django.urls.converters import StringConverter
 
-from leaderboard.web import (
-    accounts,
-    boards,
-    cards,
-    docs,
-    evaluations,
-    pictures,
-    potential_list,
-    potentials,
-    sitemap,
-    status,
-    submit,
-    systems,
-    tasks,
-    teams,
-)
+from leaderboard.web import status
+from leaderboard.web.accounts import accounts, teams
+from leaderboard.web.boards import evaluations, overall, systems, tasks
+from leaderboard.web.docs import pages, sitemap
+from leaderboard.web.pictures import views
+from leaderboard.web.potentials import cards, listing, profile, submit
 
 
 class DottedSlug(StringConverter):
@@ -37,18 +27,18 @@ register_converter(DottedSlug, "dotted-slug")
 register_converter(SystemName, "system-name")
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", boards.home, name="home"),
-    path("benchmarks/<dotted-slug:slug>/", boards.benchmark_latest, name="benchmark-latest"),
-    path("benchmarks/<dotted-slug:slug>/<int:number>/", boards.benchmark, name="benchmark"),
-    path("card.png", pictures.site, name="card"),
+    path("", overall.home, name="home"),
+    path("benchmarks/<dotted-slug:slug>/", overall.benchmark_latest, name="benchmark-latest"),
+    path("benchmarks/<dotted-slug:slug>/<int:number>/", overall.benchmark, name="benchmark"),
+    path("card.png", views.site, name="card"),
     path(
         "benchmarks/<dotted-slug:slug>/<int:number>/card.png",
-        pictures.benchmark,
+        views.benchmark,
         name="benchmark-card",
     ),
-    path("tasks/<dotted-slug:slug>/card.png", pictures.task, name="task-card"),
-    path("tasks/<dotted-slug:slug>/<int:number>/card.png", pictures.task, name="task-version-card"),
-    path("potentials/<dotted-slug:slug>/card.png", pictures.potential, name="potential-card"),
+    path("tasks/<dotted-slug:slug>/card.png", views.task, name="task-card"),
+    path("tasks/<dotted-slug:slug>/<int:number>/card.png", views.task, name="task-version-card"),
+    path("potentials/<dotted-slug:slug>/card.png", views.potential, name="potential-card"),
     path("tasks/", tasks.task_list, name="tasks"),
     path("tasks/<dotted-slug:slug>/", tasks.task, name="task"),
     path("tasks/<dotted-slug:slug>/<int:number>/", tasks.task, name="task-version"),
@@ -67,8 +57,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
         systems.structure,
         name="structure",
     ),
-    path("potentials/", potential_list.potential_list, name="potentials"),
-    path("potentials/<dotted-slug:slug>/", potentials.potential, name="potential"),
+    path("potentials/", listing.potential_list, name="potentials"),
+    path("potentials/<dotted-slug:slug>/", profile.potential, name="potential"),
     path("potentials/<dotted-slug:slug>/edit/", cards.potential_edit, name="potential-edit"),
     path("submissions/", submit.submissions, name="submissions"),
     path("submissions/new/", submit.submission_new, name="submission-new"),
@@ -80,15 +70,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("submissions/<uuid:pk>/withdraw/", evaluations.submission_withdraw, name="withdraw"),
     path("evaluations/<uuid:pk>/", evaluations.evaluation, name="evaluation"),
-    path("", include("leaderboard.web.advice_urls")),
+    path("", include("leaderboard.web.advice.urls")),
     path("queue/", status.queue, name="queue"),
-    path("docs/", docs.quick_start, name="docs"),
-    path("docs/verdicts/", docs.verdicts, name="verdicts"),
-    path("docs/protocols/", docs.protocols, name="protocols"),
-    path("docs/protocols/<slug:name>/", docs.protocol, name="protocol"),
-    path("docs/cite/", docs.cite, name="cite"),
-    path("docs/<slug:name>/", docs.document, name="doc"),
-    path("", include("leaderboard.web.sign_in_urls")),
+    path("docs/", pages.quick_start, name="docs"),
+    path("docs/verdicts/", pages.verdicts, name="verdicts"),
+    path("docs/protocols/", pages.protocols, name="protocols"),
+    path("docs/protocols/<slug:name>/", pages.protocol, name="protocol"),
+    path("docs/cite/", pages.cite, name="cite"),
+    path("docs/<slug:name>/", pages.document, name="doc"),
+    path("", include("leaderboard.web.accounts.sign_in_urls")),
     path("account/", accounts.account, name="account"),
     path("account/tokens/", accounts.token_create, name="token-create"),
     path("account/tokens/<int:pk>/revoke/", accounts.token_revoke, name="token-revoke"),

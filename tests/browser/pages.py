@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from django.urls import URLPattern, URLResolver, resolve
 
-from leaderboard.web.doc_pages import PAGES
+from leaderboard.web.docs.listing import PAGES
 from leaderboard.web.urls import urlpatterns
 from tests.browser.world import LONG_SYSTEM, World
 

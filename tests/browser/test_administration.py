@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 from leaderboard import models
 from tests.end_to_end.site import Site, wait_until
 from tests.leaderboard import factories
-from tests.leaderboard.services.test_submissions import submit_emt
+from tests.leaderboard.services.submissions.test_submissions import submit_emt
 
 pytestmark = [
     pytest.mark.browser,

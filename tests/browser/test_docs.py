@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leaderboard.web.doc_pages import PAGES
+from leaderboard.web.docs.listing import PAGES
 from tests.leaderboard import factories
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

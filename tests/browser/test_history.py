@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leaderboard.services.history import record
+from leaderboard.services.boards.history import record
 from tests.browser.audit import problems_of
 from tests.leaderboard import factories
 from tests.leaderboard.past_world import make_past

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from leaderboard import models
-from leaderboard.web.systems import address_of_system
+from leaderboard.web.boards.systems import address_of_system
 from tests.leaderboard import factories
-from tests.leaderboard.web.test_systems import answered, stored_set
+from tests.leaderboard.web.boards.test_systems import answered, stored_set
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SCROLLS = "document.documentElement.scrollWidth > innerWidth"

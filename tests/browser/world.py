@@ -21,11 +21,12 @@ from django.utils import timezone
 from evaluator.catalog import PROTOCOLS, check_parameters
 from evaluator.plain import plain
 from evaluator.protocols.base import System
-from evaluator.protocols.phonons import PhononsProtocol
-from leaderboard import blobs, models
+from evaluator.protocols.phonons.protocol import PhononsProtocol
+from leaderboard import models
 from leaderboard.enums import TeamRole
-from leaderboard.services import teams
-from leaderboard.web.systems import address_of_system
+from leaderboard.lib import blobs
+from leaderboard.services.accounts import teams
+from leaderboard.web.boards.systems import address_of_system
 from tests.leaderboard import factories, gallery
 from tests.leaderboard.advice_world import Advice, add, build_board
 from tests.leaderboard.charts.test_dynamics import found as dynamics

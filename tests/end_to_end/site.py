@@ -18,10 +18,11 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from evaluator.standard import standard_task
+from evaluator.standard_tasks.read import standard_task
 from leaderboard import models
-from leaderboard.local_broker import local_broker_url
-from leaderboard.services import standard, submissions
+from leaderboard.lib.local_broker import local_broker_url
+from leaderboard.services.definitions import standard
+from leaderboard.services.submissions import submissions
 from tests.leaderboard import factories
 
 LEASE_S = 6

@@ -11,12 +11,12 @@ from django.core.management import call_command
 
 from evaluator.cli.exit_codes import ExitCode
 from leaderboard import models
-from leaderboard.services.leaderboards import benchmark_board
+from leaderboard.services.boards.rules import benchmark_board
 from tests.end_to_end.conftest import Touchstone, token_of
 from tests.end_to_end.site import Site, running_site, wait_until
 from tests.leaderboard import factories
-from tests.leaderboard.services.test_bundles import bundle, copper, write
-from tests.leaderboard.services.test_submissions import submit_emt
+from tests.leaderboard.services.definitions.test_bundles import bundle, copper, write
+from tests.leaderboard.services.submissions.test_submissions import submit_emt
 
 pytestmark = [
     pytest.mark.slow,

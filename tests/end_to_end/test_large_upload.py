@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from leaderboard import models
-from leaderboard.services.artifacts import artifact_path
+from leaderboard.services.submissions.artifacts import artifact_path
 from tests.end_to_end.conftest import token_of
 from tests.end_to_end.site import broker_url
 from tests.end_to_end.web_server import WebSite

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from evaluator import driver
 from evaluator.contract import EvaluationReport
+from evaluator.driver import evaluation as driver
 from evaluator.sandbox.base import find_sandbox
 from leaderboard import models
-from leaderboard.services.tasks import reference_path
+from leaderboard.services.definitions.tasks import reference_path
 from tests.end_to_end.site import (
     LEASE_S,
     Site,
@@ -193,14 +193,14 @@ def test_a_worker_that_is_shut_down_hands_its_evaluation_back(site: Site) -> Non
 
 
 def test_a_running_evaluation_can_be_cancelled(site: Site) -> None:
-    from leaderboard.services import evaluations
+    from leaderboard.services.evaluations import lifecycle
 
     load_equation_of_state()
     evaluation = submit(slow_emt(0.5), "slow.zip", "package")
     site.start_worker("worker")
     wait_until(evaluation, lambda e: e.phase == "simulating", 60)
 
-    evaluations.cancel(evaluation.submission.potential.owner, evaluation)
+    lifecycle.cancel(evaluation.submission.potential.owner, evaluation)
 
     wait_until(evaluation, lambda e: e.has_ended, 20)
     assert (evaluation.state, evaluation.verdict) == ("cancelled", "cancelled")

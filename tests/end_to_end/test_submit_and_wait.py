@@ -17,9 +17,9 @@ import pytest
 from django.conf import settings
 
 from evaluator.cli.exit_codes import ExitCode
-from evaluator.standard import standard_task
+from evaluator.standard_tasks.read import standard_task
 from leaderboard import models
-from leaderboard.services import standard
+from leaderboard.services.definitions import standard
 from tests.end_to_end.conftest import Touchstone, environment, token_of
 from tests.end_to_end.site import Site, load_equation_of_state, running_site
 from tests.leaderboard import factories

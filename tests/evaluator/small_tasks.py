@@ -16,7 +16,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from evaluator.catalog import PROTOCOLS
 from evaluator.contract import Limits, ReferenceSpec, ScoredMetric, SubmissionSpec, TaskSpec
 from evaluator.hashing import sha256_of
-from evaluator.reference_builders import elemental_crystals
+from evaluator.references.builders import elemental_crystals
 
 DELTA = ScoredMetric(key="eos_delta_mean", good=1.0, bad=20.0, worst=100.0)
 FORCE_MAE = ScoredMetric(key="force_mae", good=0.0, bad=0.5, worst=1.0)

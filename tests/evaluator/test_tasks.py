@@ -14,17 +14,18 @@ from django.db import DatabaseError
 
 from evaluator import tasks
 from evaluator.contract import EvaluationReport, Phase, Progress, SystemStatus, Verdict
+from evaluator.driver.finished import FinishedSystem
+from evaluator.driver.output_files import hand_over
 from evaluator.exceptions import InfrastructureError
-from evaluator.finished import FinishedSystem
-from evaluator.output_files import hand_over
 from evaluator.protocols.base import Outcome
 from evaluator.sandbox.base import Sandbox, SandboxLevel, SandboxUnavailable
-from leaderboard import blobs, models
+from leaderboard import models
 from leaderboard.exceptions import LostLeaseError
-from leaderboard.services import evaluations
-from leaderboard.services.tasks import ReferenceDescription, store_reference_set
+from leaderboard.lib import blobs
+from leaderboard.services.definitions.tasks import ReferenceDescription, store_reference_set
+from leaderboard.services.evaluations import lifecycle
 from tests.leaderboard import factories
-from tests.leaderboard.services.test_submissions import submit_emt
+from tests.leaderboard.services.submissions.test_submissions import submit_emt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -194,7 +195,7 @@ def test_lost_bytes_and_a_task_without_reference_are_our_faults(
     lost = queued()
     shutil.rmtree(settings.STORAGES["default"]["OPTIONS"]["location"] / "artifacts")
     assert deliver(lost).message.endswith("is missing from the storage.")
-    evaluations.cancel(factories.charlie(), lost)
+    lifecycle.cancel(factories.charlie(), lost)
 
     version = factories.task_version(state="draft")
     models.TaskVersion.objects.filter(pk=version.pk).update(reference_set=None)
@@ -225,7 +226,7 @@ def test_what_went_on_elsewhere_is_thrown_away(
     evaluation = queued()
 
     def lose(progress: Any, should_stop: Any, **more: Any) -> EvaluationReport:
-        evaluations.hand_back(evaluation.pk, 1, "elsewhere")
+        lifecycle.hand_back(evaluation.pk, 1, "elsewhere")
         progress(Progress(phase=Phase.SIMULATING, n_done=1, n_total=2))
         assert should_stop()
         return EvaluationReport(verdict=Verdict.OK)
@@ -240,14 +241,14 @@ def test_what_went_on_elsewhere_is_thrown_away(
 def test_a_report_outlives_a_restart_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     host_with(monkeypatch, Confined())
     driver_that(monkeypatch, lambda **more: EvaluationReport(verdict=Verdict.UNSUPPORTED))
-    record, faults = evaluations.record_report, [DatabaseError("gone"), DatabaseError("gone")]
+    record, faults = lifecycle.record_report, [DatabaseError("gone"), DatabaseError("gone")]
 
     def sometimes(*arguments: Any) -> Any:
         if faults:
             raise faults.pop()
         return record(*arguments)
 
-    monkeypatch.setattr(evaluations, "record_report", sometimes)
+    monkeypatch.setattr(lifecycle, "record_report", sometimes)
 
     assert deliver(queued()).verdict == "unsupported"
 
@@ -262,7 +263,7 @@ def test_progress_that_cannot_be_stored_harms_nothing(monkeypatch: pytest.Monkey
         progress(Progress(phase=Phase.SIMULATING, n_done=1, n_total=2))
         return EvaluationReport(verdict=Verdict.UNSUPPORTED)
 
-    monkeypatch.setattr(evaluations, "record_progress", fail)
+    monkeypatch.setattr(lifecycle, "record_progress", fail)
     driver_that(monkeypatch, work)
 
     assert deliver(queued()).verdict == "unsupported"
@@ -290,7 +291,7 @@ def test_the_lease_is_renewed_until_its_end(
             raise answer
         return bool(answer)
 
-    monkeypatch.setattr(evaluations, "renew_lease", renew)
+    monkeypatch.setattr(lifecycle, "renew_lease", renew)
     lease = tasks.Lease(factories.evaluation())
     lease.start()
     assert all_given.wait(5)

@@ -19,7 +19,7 @@ import ctypes, errno, os, signal, socket, struct, sys, time
 from pathlib import Path
 import numpy as np
 from evaluator.sandbox import wire
-from evaluator.sandbox.wire import Frame, Kind, Prediction
+from evaluator.wire import Frame, Kind, Prediction
 
 connection = socket.socket(fileno=int(sys.argv[-1]))
 libc = ctypes.CDLL(None, use_errno=True)

@@ -23,7 +23,7 @@ from evaluator.sandbox.session import (
     Prediction,
     StructureFailure,
 )
-from evaluator.sandbox.wire import Status
+from evaluator.wire import Status
 from tests.hostile.attacks import Attacker, argon
 
 pytestmark = pytest.mark.sandbox

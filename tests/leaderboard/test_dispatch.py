@@ -9,12 +9,12 @@ from kombu.exceptions import OperationalError
 from sqlalchemy.exc import OperationalError as DatabaseIsAway
 
 from leaderboard import dispatch, models
-from leaderboard.local_broker import local_broker_url, prune
-from leaderboard.services import evaluations
-from leaderboard.services.reaper import reap
+from leaderboard.lib.local_broker import local_broker_url, prune
+from leaderboard.services.evaluations import lifecycle
+from leaderboard.services.housekeeping import reap
 from tests.end_to_end.site import broker_url
 from tests.leaderboard import factories
-from tests.leaderboard.services.test_submissions import submit_emt
+from tests.leaderboard.services.submissions.test_submissions import submit_emt
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_a_message_carries_the_id_alone_and_comes_after_the_commit(broker: Any) 
     submission, version = factories.submission(), factories.task_version()
 
     with transaction.atomic():
-        (evaluation,) = evaluations.queue_evaluations(submission, [version])
+        (evaluation,) = lifecycle.queue_evaluations(submission, [version])
         assert broker.qsize() == 0
 
     message = broker.get(timeout=5)
@@ -49,7 +49,7 @@ def test_what_is_rolled_back_is_not_announced(broker: Any) -> None:
     submission, version = factories.submission(), factories.task_version()
 
     with pytest.raises(RuntimeError, match="fault"), transaction.atomic():
-        evaluations.queue_evaluations(submission, [version])
+        lifecycle.queue_evaluations(submission, [version])
         raise RuntimeError("fault")
 
     assert broker.qsize() == 0

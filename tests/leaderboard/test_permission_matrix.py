@@ -19,7 +19,8 @@ from rest_framework.test import APIClient
 
 from leaderboard import models
 from leaderboard.enums import TeamRole
-from leaderboard.services import teams, uploads
+from leaderboard.services.accounts import teams
+from leaderboard.services.submissions import uploads
 from tests.leaderboard import factories
 from tests.leaderboard.api.conftest import EMT, client_of, form
 from tests.leaderboard.api.world import Side, World, make_world

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluator import machine
+from evaluator.host import machine
 from evaluator.sandbox.base import SandboxPolicy, find_sandbox
 from tests.performance import matcalc_comparison, site, speed
 

@@ -27,16 +27,17 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from threadpoolctl import threadpool_limits
 
-from evaluator import machine, references
-from evaluator.batching import PoolPlan
 from evaluator.calculators.base import Adapter
 from evaluator.cli.places import MIRROR_VARIABLE, cache_folder
-from evaluator.driver import evaluate
-from evaluator.potentials import resolve
+from evaluator.driver.evaluation import evaluate
+from evaluator.host import machine
+from evaluator.pool.pool import PoolPlan
+from evaluator.pool.remote import structure_of
+from evaluator.potentials.names import resolve
 from evaluator.protocols.base import System
-from evaluator.remote import structure_of
+from evaluator.references import sets
 from evaluator.sandbox.base import Sandbox, SandboxPolicy, find_sandbox
-from evaluator.standard import standard_task
+from evaluator.standard_tasks.read import standard_task
 from tests.performance.workloads import Workload
 
 VERSION = "0.3.0"
@@ -206,7 +207,7 @@ def _spread(values: Sequence[float]) -> str:
 def _workload(slug: str, names: frozenset[str], folder: Path) -> Workload:
     task = standard_task(slug)
     mirror = os.environ.get(MIRROR_VARIABLE)
-    built = references.build(
+    built = sets.build(
         task.reference_name, mirror=Path(mirror) if mirror else None, cache=cache_folder()
     )
     potential = resolve(f"chgnet:{VERSION}", folder)
@@ -263,7 +264,7 @@ def _matcalc(workload: Workload, n_threads: int) -> Run:
 
 def _timed_matcalc(workload: Workload, n_threads: int) -> Run:
     calculator = AdapterCalculator(workload.load(n_threads=n_threads))
-    systems = [s for s in references.read(workload.reference) if s.id in workload.only]
+    systems = [s for s in sets.read(workload.reference) if s.id in workload.only]
     warm = systems[0].atoms.copy()
     warm.calc = calculator
     warm.get_potential_energy()
@@ -298,7 +299,7 @@ def _matcalc_phonons(
 ) -> dict[str, float]:
     from matcalc import PhononCalc
 
-    from evaluator.protocols.phonons import mode_numbers
+    from evaluator.protocols.phonons.protocol import mode_numbers
 
     known = system.reference
     calculation = PhononCalc(

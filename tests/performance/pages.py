@@ -164,9 +164,9 @@ class _Asked:
     def ask_anew(self) -> tuple[float, float]:
         from django.core.cache import cache
 
-        from leaderboard.services import kept
+        from leaderboard.lib import memory
 
-        kept.forget()
+        memory.forget()
         cache.clear()
         return self.ask()
 

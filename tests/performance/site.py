@@ -92,7 +92,7 @@ def _ask(address: str) -> tuple[float, str]:
 @contextmanager
 def _service(folder: Path, n_potentials: int, n_tasks: int) -> Iterator[tuple[str, dict[str, str]]]:
     """Address of the board, and the environment of the service."""
-    from leaderboard.local_postgres import start
+    from leaderboard.lib.local_postgres import start
 
     (folder / "data" / "static").mkdir(parents=True)
     environment = {

@@ -17,13 +17,14 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from tqdm import tqdm
 
-from evaluator import machine, references
 from evaluator.catalog import PROTOCOLS
 from evaluator.cli.places import MIRROR_VARIABLE, cache_folder
 from evaluator.hashing import sha256_of
-from evaluator.potentials import resolve
+from evaluator.host import machine
+from evaluator.potentials.names import resolve
+from evaluator.references import sets
 from evaluator.sandbox.base import Sandbox
-from evaluator.standard import standard_task
+from evaluator.standard_tasks.read import standard_task
 from tests.performance.timers import time_bare_calls, time_plain_ase, time_task
 from tests.performance.workloads import Call, Workload, record_calls
 
@@ -110,7 +111,7 @@ only, with the consistency checks.
 def _workload(case: Case, folder: Path) -> Workload:
     task = standard_task(case.slug)
     mirror = os.environ.get(MIRROR_VARIABLE)
-    built = references.build(
+    built = sets.build(
         task.reference_name, mirror=Path(mirror) if mirror else None, cache=cache_folder()
     )
     spec, reference = task.spec, built.path
@@ -120,7 +121,7 @@ def _workload(case: Case, folder: Path) -> Workload:
         spec = replace(spec, reference=replace(spec.reference, sha256=sha256_of(reference)))
     spec = replace(spec, parameters={**spec.parameters, **dict(case.parameters)})
     potential = resolve(f"chgnet:{VERSION}", folder)
-    names = [system.id for system in references.read(reference)]
+    names = [system.id for system in sets.read(reference)]
     n_systems = case.n_systems or len(names)
     places = np.linspace(0, len(names) - 1, n_systems).astype(int)
     is_double = PROTOCOLS[spec.protocol].precision == "double"

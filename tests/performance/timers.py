@@ -15,8 +15,8 @@ from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
-from evaluator.batching import PoolPlan
-from evaluator.driver import evaluate
+from evaluator.driver.evaluation import evaluate
+from evaluator.pool.pool import PoolPlan
 from evaluator.sandbox.base import Sandbox
 from evaluator.sandbox.environment import ALLOCATOR
 from tests.performance.workloads import Call, Workload, atoms_of

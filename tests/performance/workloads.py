@@ -11,13 +11,13 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
-from evaluator import references
 from evaluator.calculators.base import Adapter, LoadRequest
 from evaluator.calculators.registry import make_adapter
 from evaluator.contract import SubmissionSpec, TaskSpec
+from evaluator.pool.remote import structure_of
 from evaluator.protocols import PROTOCOLS
-from evaluator.remote import structure_of
-from evaluator.sandbox.wire import Structure
+from evaluator.references import sets
+from evaluator.wire import Structure
 
 Call = tuple[Structure, tuple[str, ...]]
 
@@ -52,7 +52,7 @@ def record_calls(workload: Workload) -> list[Call]:
     """Run the protocol in this process and note each structure that it asks about."""
     recorder = _Recorder(workload.load(n_threads=1))
     protocol = PROTOCOLS[workload.task.protocol]
-    for system in references.read(workload.reference):
+    for system in sets.read(workload.reference):
         if system.id in workload.only:
             protocol.simulate(system, recorder, workload.task.parameters)
     return recorder.calls

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from leaderboard.api.serializers.fields import Record, StrictRequest
 from leaderboard.enums import TokenScope
 from leaderboard.models.account import default_scopes
-from leaderboard.services.accounts import DEFAULT_TOKEN_DAYS, MAX_TOKEN_DAYS
+from leaderboard.services.accounts.accounts import DEFAULT_TOKEN_DAYS, MAX_TOKEN_DAYS
 
 
 class TokenRequest(StrictRequest):

@@ -15,7 +15,7 @@ from leaderboard.api.serializers.tasks import (
     ScoredMetricRecord,
     scored_metrics,
 )
-from leaderboard.services.leaderboards import BenchmarkBoard, BoardRow, TaskBoard
+from leaderboard.services.boards.rules import BenchmarkBoard, BoardRow, TaskBoard
 
 
 class StandingRecord(Record):

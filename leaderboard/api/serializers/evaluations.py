@@ -17,8 +17,8 @@ from leaderboard.api.serializers.fields import (
     SubmissionLink,
 )
 from leaderboard.models import Evaluation, Score
-from leaderboard.services import queue
-from leaderboard.services.workers import waiting_reason
+from leaderboard.services.evaluations import queue
+from leaderboard.services.evaluations.workers import waiting_reason
 
 
 class EvaluationBrief(Record):

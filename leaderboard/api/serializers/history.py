@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from leaderboard.api.serializers.fields import Record, SubmissionLink
 from leaderboard.models import StandingRecord
-from leaderboard.services.potential_history import why
+from leaderboard.services.boards.potential_history import why
 
 
 class HistoryRecord(Record):

@@ -19,7 +19,7 @@ from leaderboard.api.serializers.fields import (
 )
 from leaderboard.enums import Visibility
 from leaderboard.models import Potential, Submission
-from leaderboard.services.submissions import POTENTIAL_FIELDS
+from leaderboard.services.submissions.submissions import POTENTIAL_FIELDS
 
 _DESCRIBED = (*POTENTIAL_FIELDS, "is_baseline")
 

@@ -22,8 +22,8 @@ from leaderboard.api.throttling import check_sign_in
 from leaderboard.api.views.base import ByTime, PagedView, described, one, paged, signed_in
 from leaderboard.enums import TokenScope
 from leaderboard.models import ApiToken
-from leaderboard.services.accounts import create_token, is_confirmed, revoke_token
-from leaderboard.services.quotas import Payer, allowances
+from leaderboard.services.accounts.accounts import create_token, is_confirmed, revoke_token
+from leaderboard.services.accounts.quotas import Payer, allowances
 
 
 class TokenList(PagedView):

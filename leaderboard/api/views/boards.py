@@ -31,11 +31,11 @@ from leaderboard.api.tables import Cell, LaTeXRenderer, Table, is_table, tables,
 from leaderboard.api.views.base import TABLES_TOO, described, one, user_of
 from leaderboard.api.views.tasks import shown_benchmark_versions, shown_task_versions
 from leaderboard.models import BenchmarkVersion, TaskVersion
-from leaderboard.services import leaderboards as service
-from leaderboard.services.board_changes import Change, changes, changes_of_boards
-from leaderboard.services.board_places import BoardView, Place, view_for
-from leaderboard.services.board_store import board_at, part_of_board
-from leaderboard.services.task_board_places import TaskPlace, task_view, wanted_rows
+from leaderboard.services.boards import rules as service
+from leaderboard.services.boards.changes import Change, changes, changes_of_boards
+from leaderboard.services.boards.reader import BoardView, Place, view_for
+from leaderboard.services.boards.store import board_at, part_of_board
+from leaderboard.services.boards.task_reader import TaskPlace, task_view, wanted_rows
 
 _STANDING = (
     *("rank", "rank_low", "rank_high", "is_ranked", "why_not_ranked"),

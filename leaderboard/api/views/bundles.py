@@ -26,9 +26,9 @@ from leaderboard.api.views.base import described, one, signed_in
 from leaderboard.api.views.output_files import WhateverIsAccepted
 from leaderboard.enums import TokenScope
 from leaderboard.models import ReferenceSet
-from leaderboard.services.bundle_export import export_bundle
-from leaderboard.services.bundles import Beside, import_bundle
-from leaderboard.services.tasks import reference_path
+from leaderboard.services.definitions.bundle_export import export_bundle
+from leaderboard.services.definitions.bundles import Beside, import_bundle
+from leaderboard.services.definitions.tasks import reference_path
 
 
 class KeepsTasks(BasePermission):

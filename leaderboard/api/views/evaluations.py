@@ -40,8 +40,8 @@ from leaderboard.api.views.base import (
 )
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, SystemResult, permissions
-from leaderboard.services import evaluations as service
-from leaderboard.services import queue
+from leaderboard.services.evaluations import lifecycle as service
+from leaderboard.services.evaluations import queue
 
 #: When it is worth asking again, in seconds.
 _RETRY_AFTER_S = {EvaluationState.QUEUED: "5", EvaluationState.RUNNING: "2"}

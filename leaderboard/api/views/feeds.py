@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from leaderboard.api.views.base import described
 from leaderboard.api.views.output_files import WhateverIsAccepted
-from leaderboard.services.announcements import Subject, news, subject
+from leaderboard.services.boards.announcements import Subject, news, subject
 
 _MAX_TEXT = 60
 #: Mean width of a letter of 11 px Verdana, and the space around a text.

@@ -17,8 +17,8 @@ from leaderboard.api.views.submissions import visible_potentials
 from leaderboard.api.views.tasks import shown_benchmark_versions
 from leaderboard.enums import VersionState
 from leaderboard.models import BenchmarkVersion, StandingRecord
-from leaderboard.services.potential_history import Written, history_of, written
-from leaderboard.services.submissions import default_benchmark
+from leaderboard.services.boards.potential_history import Written, history_of, written
+from leaderboard.services.submissions.submissions import default_benchmark
 
 
 class HistoryPages(Pages):

@@ -21,7 +21,7 @@ from leaderboard.api.serializers.output_files import OutputFileRecord
 from leaderboard.api.views.base import PagedView, described, one, paged, user_of
 from leaderboard.api.views.evaluations import visible_evaluations
 from leaderboard.models import Evaluation
-from leaderboard.services import output_files
+from leaderboard.services.evaluations import output_files
 
 
 class ByPosition(SystemPages):

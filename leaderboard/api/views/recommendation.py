@@ -15,9 +15,9 @@ from leaderboard.api.board_rows import Links, candidate_rows
 from leaderboard.api.query import read_query
 from leaderboard.api.serializers.recommendation import RecommendationRecord
 from leaderboard.api.views.base import described, user_of
-from leaderboard.services.leaderboards import WEIGHT_PREFIX
-from leaderboard.services.recommendation import board_version, recommend
-from leaderboard.services.wishes import wishes_from_query
+from leaderboard.services.advice.question import wishes_from_query
+from leaderboard.services.advice.recommendation import board_version, recommend
+from leaderboard.services.boards.rules import WEIGHT_PREFIX
 
 
 class RecommendQuery(serializers.Serializer[Any]):

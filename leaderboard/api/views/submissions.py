@@ -39,9 +39,9 @@ from leaderboard.api.views.base import (
 from leaderboard.api.views.uploads import own_uploads
 from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.models import Benchmark, Evaluation, Potential, Submission, permissions
-from leaderboard.services import submissions as service
-from leaderboard.services.artifacts import check_sha256
-from leaderboard.services.teams import named_team
+from leaderboard.services.accounts.teams import named_team
+from leaderboard.services.submissions import submissions as service
+from leaderboard.services.submissions.artifacts import check_sha256
 
 
 def visible_potentials(request: Request) -> QuerySet[Potential]:

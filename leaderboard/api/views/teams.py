@@ -26,7 +26,7 @@ from leaderboard.api.views.base import BySlug, ByTime, PagedView, described, one
 from leaderboard.enums import TokenScope
 from leaderboard.models import Invitation, Membership, Team
 from leaderboard.models.permissions import check_may_manage_team
-from leaderboard.services import teams as service
+from leaderboard.services.accounts import teams as service
 
 
 class ByJoining(ByTime):

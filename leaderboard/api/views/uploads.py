@@ -18,16 +18,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from leaderboard import blobs
 from leaderboard.api.idempotency import IDEMPOTENCY_KEY, once
 from leaderboard.api.parsers import OctetStreamParser, declared_length
 from leaderboard.api.problems import TooLarge
 from leaderboard.api.query import NoFilter, read_query
 from leaderboard.api.serializers.uploads import PartRecord, UploadRecord, UploadRequest
 from leaderboard.api.views.base import ByTime, PagedView, described, one, paged, signed_in
+from leaderboard.lib import blobs
 from leaderboard.models import Upload
 from leaderboard.models.upload import PART_BYTES
-from leaderboard.services import uploads as service
+from leaderboard.services.submissions import uploads as service
 
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):\s*(?:,|$)")
 _DIGESTS = [

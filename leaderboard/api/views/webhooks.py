@@ -22,7 +22,7 @@ from leaderboard.api.serializers.webhooks import (
 from leaderboard.api.views.base import ByTime, PagedView, described, one, paged, signed_in
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import Team, Webhook
-from leaderboard.services import webhooks as service
+from leaderboard.services.accounts import webhooks as service
 
 
 def own_webhooks(request: Request) -> QuerySet[Webhook]:

@@ -13,7 +13,7 @@ import time
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connection
 
-from leaderboard.services.webhooks import deliver_due
+from leaderboard.services.accounts.webhooks import deliver_due
 
 logger = logging.getLogger(__name__)
 

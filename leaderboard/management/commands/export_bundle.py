@@ -8,8 +8,8 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from leaderboard.exceptions import SubmissionError
-from leaderboard.services.bundle_export import export_bundle
-from leaderboard.services.tasks import reference_path
+from leaderboard.services.definitions.bundle_export import export_bundle
+from leaderboard.services.definitions.tasks import reference_path
 
 
 class Command(BaseCommand):

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from leaderboard.enums import VersionState
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import BenchmarkVersion, TaskVersion
-from leaderboard.services import backfill
-from leaderboard.services.bundles import Beside, Imported, import_bundle
+from leaderboard.services.definitions import backfill
+from leaderboard.services.definitions.bundles import Beside, Imported, import_bundle
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.core.management.base import BaseCommand, CommandError
 
 from leaderboard.exceptions import InfrastructureError, SubmissionError
-from leaderboard.services.standard import load_standard
+from leaderboard.services.definitions.standard import load_standard
 
 
 class Command(BaseCommand):

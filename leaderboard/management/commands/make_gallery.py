@@ -30,7 +30,7 @@ from leaderboard.models import (
     Task,
     TaskVersion,
 )
-from leaderboard.services.wishes import SYMBOLS
+from leaderboard.services.advice.question import SYMBOLS
 
 _CATEGORIES = ("Forces", "Bulk", "Phonons", "Dynamics", "Molecules")
 _TIMED = "Speed"

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connection
 
 from leaderboard.management.commands import deliver_webhooks, record_history
-from leaderboard.services.reaper import reap, sweep
+from leaderboard.services.housekeeping import reap, sweep
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connection
 
 from leaderboard.models import BoardHistory
-from leaderboard.services.history import forget, record_all
+from leaderboard.services.boards.history import forget, record_all
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from evaluator.calculators.base import Adapter, Info, LoadRequest
 from evaluator.calculators.registry import make_adapter
-from evaluator.sandbox.wire import Prediction, Structure
+from evaluator.wire import Prediction, Structure
 
 ALL = ("energy", "forces", "stress", "magmoms")
 

@@ -19,8 +19,8 @@ from ase.build import bulk
 
 from evaluator.calculators.base import Adapter
 from evaluator.calculators.graphs import GraphAdapter, Sized
-from evaluator.potentials import resolve
-from evaluator.sandbox.wire import Prediction
+from evaluator.potentials.names import resolve
+from evaluator.wire import Prediction
 from tests.evaluator.calculators.adapters import (
     ALL,
     as_structure,

@@ -9,7 +9,7 @@ from ase.build import bulk, fcc111
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from evaluator.calculators.base import LoadError, UnsupportedStructure
-from evaluator.potentials import resolve
+from evaluator.potentials.names import resolve
 from tests.evaluator.calculators.adapters import (
     ALL,
     as_structure,

@@ -14,7 +14,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from ase.units import GPa
 
 from evaluator.calculators.base import Adapter, InvalidArtifact, LoadError, UnsupportedStructure
-from evaluator.potentials import resolve
+from evaluator.potentials.names import resolve
 from tests.evaluator.calculators.adapters import (
     ask,
     assert_batch_changes_nothing,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from evaluator import wire
 from evaluator.calculators import server
 from evaluator.calculators.base import (
     Adapter,
@@ -16,14 +17,7 @@ from evaluator.calculators.base import (
     LoadRequest,
     UnsupportedStructure,
 )
-from evaluator.sandbox import wire
-from evaluator.sandbox.wire import (
-    ErrorCategory,
-    Prediction,
-    Status,
-    Structure,
-    StructureFailure,
-)
+from evaluator.wire import ErrorCategory, Prediction, Status, Structure, StructureFailure
 
 
 class CountingAdapter(Adapter):

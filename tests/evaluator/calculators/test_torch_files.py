@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from evaluator.calculators.base import InvalidArtifact, LoadError
-from evaluator.potentials import resolve
+from evaluator.potentials.names import resolve
 from tests.evaluator.calculators.adapters import loaded
 
 pytestmark = pytest.mark.trained

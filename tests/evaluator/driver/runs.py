@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evaluator.batching import PoolPlan
 from evaluator.contract import EvaluationReport, TaskSpec
-from evaluator.driver import evaluate
+from evaluator.driver.evaluation import evaluate
+from evaluator.pool.pool import PoolPlan
 from evaluator.sandbox.base import Sandbox
 from tests.evaluator.small_tasks import submission_of, task_on
 

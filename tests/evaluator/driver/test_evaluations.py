@@ -26,8 +26,8 @@ from evaluator.contract import (
     SystemStatus,
     Verdict,
 )
-from evaluator.driver import _remaining, evaluate
-from evaluator.potentials import resolve
+from evaluator.driver.evaluation import _remaining, evaluate
+from evaluator.potentials.names import resolve
 from evaluator.protocols.base import Outcome, System
 from evaluator.protocols.equation_of_state import EquationOfStateProtocol
 from evaluator.sandbox.base import Sandbox

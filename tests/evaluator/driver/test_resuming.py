@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from evaluator.batching import PoolPlan
 from evaluator.contract import (
     EvaluationReport,
     Phase,
@@ -17,8 +16,9 @@ from evaluator.contract import (
     SystemStatus,
     Verdict,
 )
+from evaluator.driver.finished import FinishedSystem
 from evaluator.exceptions import InfrastructureError
-from evaluator.finished import FinishedSystem
+from evaluator.pool.pool import PoolPlan
 from evaluator.protocols.equation_of_state import EquationOfStateProtocol
 from evaluator.sandbox.base import Sandbox
 from tests.evaluator.driver.runs import ONE, run

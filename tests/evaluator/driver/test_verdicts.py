@@ -16,7 +16,7 @@ from evaluator.contract import (
     Progress,
     Verdict,
 )
-from evaluator.driver import evaluate
+from evaluator.driver.evaluation import evaluate
 from evaluator.exceptions import InfrastructureError
 from evaluator.sandbox.base import Sandbox
 from tests.evaluator.driver.runs import TWO, run

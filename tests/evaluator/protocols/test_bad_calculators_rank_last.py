@@ -16,12 +16,12 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 from numpy.typing import NDArray
 
-from evaluator import standard
 from evaluator.contract import SystemStatus
 from evaluator.protocols.base import Outcome, Protocol, System, SystemFailure
 from evaluator.protocols.energy_forces import EnergyForcesProtocol
 from evaluator.protocols.equation_of_state import EquationOfStateProtocol
 from evaluator.scoring import score
+from evaluator.standard_tasks import read
 from tests.calculators import Constant, Exploding, NanAfter, NonExtensive
 
 METALS = ("Cu", "Ag", "Au", "Ni", "Pd", "Al")
@@ -82,8 +82,8 @@ def crystals() -> list[System]:
 
 
 @cache
-def task(slug: str) -> standard.StandardTask:
-    return standard.standard_task(slug)
+def task(slug: str) -> read.StandardTask:
+    return read.standard_task(slug)
 
 
 def task_score(slug: str, protocol: Protocol, systems: list[System], name: str) -> float:

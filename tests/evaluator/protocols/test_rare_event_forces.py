@@ -20,7 +20,7 @@ from evaluator.contract import ScoredMetric, ScoreRecord, SystemStatus, TaskSpec
 from evaluator.metrics import rare_events
 from evaluator.protocols.base import Outcome, System, SystemFailure, UnsuitableReference
 from evaluator.protocols.rare_event_forces import RareEventForcesProtocol
-from evaluator.references import build, read
+from evaluator.references.sets import build, read
 from evaluator.scoring import score
 from tests.calculators import Constant, Exploding, NanAfter
 

@@ -12,12 +12,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from evaluator import reference_formats
-from leaderboard import blobs, models
+from evaluator.references import formats
+from leaderboard import models
 from leaderboard.admin_site import Audited
 from leaderboard.enums import VersionState
-from leaderboard.services import reference_uploads
-from leaderboard.services.tasks import ReferenceDescription, store_reference_set
+from leaderboard.lib import blobs
+from leaderboard.services.definitions import reference_uploads
+from leaderboard.services.definitions.tasks import ReferenceDescription, store_reference_set
 from tests.leaderboard import factories
 from tests.leaderboard.stored_files import keep_files_in
 
@@ -66,10 +67,10 @@ def stage(admin: Client, **changes: str) -> models.ReferenceUpload:
 
 
 def test_units_on_the_page_are_those_that_the_evaluator_knows() -> None:
-    assert tuple(reference_formats.ENERGY_UNITS) == reference_uploads.ENERGY_UNITS
-    assert tuple(reference_formats.FORCE_UNITS) == reference_uploads.FORCE_UNITS
-    assert tuple(reference_formats.STRESS_UNITS) == reference_uploads.STRESS_UNITS
-    ours, theirs = reference_uploads.Convention(), reference_formats.Convention()
+    assert tuple(formats.ENERGY_UNITS) == reference_uploads.ENERGY_UNITS
+    assert tuple(formats.FORCE_UNITS) == reference_uploads.FORCE_UNITS
+    assert tuple(formats.STRESS_UNITS) == reference_uploads.STRESS_UNITS
+    ours, theirs = reference_uploads.Convention(), formats.Convention()
     assert vars(ours) == vars(theirs)
 
 

@@ -11,7 +11,7 @@ from django.test import Client
 
 from leaderboard import models
 from leaderboard.enums import EvaluationState
-from leaderboard.services import audit, teams
+from leaderboard.services.accounts import audit, teams
 from tests.leaderboard import factories
 from tests.leaderboard.gallery import build_site
 

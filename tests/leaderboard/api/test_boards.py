@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from leaderboard.services import kept
+from leaderboard.lib import memory
 from tests.leaderboard import factories
 from tests.leaderboard.api.world import World, ended_evaluation, make_world
 
@@ -259,7 +259,7 @@ def test_boards_take_a_constant_number_of_queries(
         stranger.get(addresses[0])
     with django_assert_num_queries(4):  # the throttle, the version, the stamp, what is running
         stranger.get(addresses[1])
-    kept.forget()
+    memory.forget()
     with django_assert_num_queries(5):
         stranger.get(addresses[0])
     with django_assert_num_queries(6):  # also the tasks, and the stored board

@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 
 from leaderboard import models
 from tests.leaderboard import factories
-from tests.leaderboard.services.test_bundles import bundle, copper, own_blobs
+from tests.leaderboard.services.definitions.test_bundles import bundle, copper, own_blobs
 
 __all__ = ["own_blobs"]
 

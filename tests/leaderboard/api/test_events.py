@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 from evaluator.contract import EvaluationReport, Phase, Progress, Verdict
 from leaderboard import models
 from leaderboard.api import streams
-from leaderboard.services import evaluations
+from leaderboard.services.evaluations import lifecycle
 from tests.leaderboard import factories
 
 # Closing a stream ends the request, and with it the connection to the database.
@@ -18,16 +18,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def running(db: None) -> models.Evaluation:
     evaluation = factories.evaluation()
-    claimed = evaluations.claim_evaluation(evaluation.pk, factories.worker(name="w"))
+    claimed = lifecycle.claim_evaluation(evaluation.pk, factories.worker(name="w"))
     assert claimed is not None
     progress = Progress(phase=Phase.SIMULATING, n_done=1, n_total=4)
-    evaluations.record_progress(claimed.pk, claimed.fencing_token, progress)
+    lifecycle.record_progress(claimed.pk, claimed.fencing_token, progress)
     return claimed
 
 
 def end(evaluation: models.Evaluation) -> None:
     report = EvaluationReport(verdict=Verdict.NONFINITE)
-    evaluations.record_report(evaluation.pk, evaluation.fencing_token, report)
+    lifecycle.record_report(evaluation.pk, evaluation.fencing_token, report)
 
 
 def listen(client: APIClient, evaluation: models.Evaluation, **headers: str) -> Any:

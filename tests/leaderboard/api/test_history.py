@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from leaderboard import models
-from leaderboard.services.history import record
+from leaderboard.services.boards.history import record
 from tests.leaderboard import factories
 from tests.leaderboard.past_world import Past, board_of, make_past
 

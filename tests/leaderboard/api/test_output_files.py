@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 
 from evaluator.contract import FileRecord
 from leaderboard import models
-from leaderboard.services import output_files
+from leaderboard.services.evaluations import output_files
 from tests.leaderboard.api.world import World, make_world
 
 pytestmark = pytest.mark.django_db

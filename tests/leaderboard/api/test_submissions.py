@@ -10,7 +10,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from leaderboard import models
-from leaderboard.services import artifacts
+from leaderboard.services.submissions import artifacts
 from tests.leaderboard import factories
 from tests.leaderboard.api.conftest import EMT, form
 

@@ -13,9 +13,9 @@ from rest_framework.test import APIClient
 
 from leaderboard import models
 from leaderboard.models.upload import PART_BYTES
-from leaderboard.services import uploads
-from leaderboard.services.artifacts import artifact_path
-from leaderboard.services.reaper import reap
+from leaderboard.services.housekeeping import reap
+from leaderboard.services.submissions import uploads
+from leaderboard.services.submissions.artifacts import artifact_path
 from tests.leaderboard import factories
 from tests.leaderboard.api.conftest import EMT
 

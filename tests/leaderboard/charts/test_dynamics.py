@@ -15,7 +15,7 @@ from ase.calculators.emt import EMT
 from evaluator.catalog import PROTOCOLS, check_parameters
 from evaluator.plain import plain
 from evaluator.protocols.base import System
-from evaluator.protocols.md_stability import MDStabilityProtocol
+from evaluator.protocols.dynamics.stability import MDStabilityProtocol
 from leaderboard.charts import dynamics
 from tests.calculators import NanAfter
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from evaluator.elements import SYMBOLS
+from evaluator.catalog.elements import SYMBOLS
 from leaderboard.charts.periodic import N_STEPS, periodic_table, places
 
 

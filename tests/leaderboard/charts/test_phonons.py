@@ -13,7 +13,7 @@ from ase.calculators.emt import EMT
 from evaluator.catalog import PROTOCOLS, check_parameters
 from evaluator.plain import plain
 from evaluator.protocols.base import Outcome, System
-from evaluator.protocols.phonons import PhononsProtocol, dos_curve
+from evaluator.protocols.phonons.protocol import PhononsProtocol, dos_curve
 from leaderboard.charts import phonons
 
 PARAMETERS = check_parameters(PROTOCOLS["phonons"].parameters, {"mesh": 4})

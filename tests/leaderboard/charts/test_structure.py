@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from leaderboard.charts.structure import MAX_ATOMS, structure_picture
-from leaderboard.structures import Structure
+from leaderboard.lib.extxyz import Structure
 
 CUBE = ((4.0, 0.0, 0.0), (0.0, 4.0, 0.0), (0.0, 0.0, 4.0))
 

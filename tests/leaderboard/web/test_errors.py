@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from leaderboard.web import boards
+from leaderboard.web.boards import overall
 from tests.leaderboard import factories
 from tests.leaderboard.gallery import build_site
 from tests.leaderboard.web.test_pages import SCRIPT, text_of
@@ -181,7 +181,7 @@ def test_a_bug_gets_a_page_that_needs_neither_database_nor_context(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     client = Client(raise_request_exception=False)
-    monkeypatch.setattr(boards, "board_version", lambda: 1 / 0)
+    monkeypatch.setattr(overall, "board_version", lambda: 1 / 0)
     with CaptureQueriesContext(connection) as queries:
         response = client.get("/")
     assert (response.status_code, len(queries)) == (500, 0)

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from evaluator.catalog_verdicts import VERDICTS
+from evaluator.catalog.verdicts import VERDICTS
 from evaluator.contract import Verdict
 from leaderboard import models
 from leaderboard.enums import VersionState

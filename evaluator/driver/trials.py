@@ -1,0 +1,150 @@
+"""One system of an evaluation, from untried to its record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from evaluator.calculators.base import Info
+from evaluator.contract import SubmissionSpec, SystemRecord, SystemStatus, Verdict
+from evaluator.driver.finished import FinishedSystem, normal
+from evaluator.driver.preparation import Prepared
+from evaluator.plain import plain
+from evaluator.pool.remote import Ask, Disguise, NotAnswered, RemoteCalculator, seed_of
+from evaluator.protocols.base import Outcome, System, SystemFailure
+from evaluator.wire import Status
+
+
+class Trial:
+    """What became of one system. ``status`` is None until it has been tried."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.status: SystemStatus | None = None
+        self.message = ""
+        self.outcome: Outcome | None = None
+        #: How the calculator failed, where it was the calculator and not the physics.
+        self.answer_status: Status | None = None
+        self.n_calls = 0
+        self.wall_time_s = 0.0
+
+    @property
+    def is_unsupported(self) -> bool:
+        return self.status is SystemStatus.UNSUPPORTED
+
+    def set_unsupported(self, elements: Sequence[str]) -> None:
+        self.status = SystemStatus.UNSUPPORTED
+        self.message = f"The potential does not support {', '.join(elements)}."
+
+    def run(self, prepared: Prepared, ask: Ask, offered: Sequence[str]) -> None:
+        """Simulate the system with the protocol; a physical failure is kept as data."""
+        task = prepared.task
+        seed = seed_of(task.slug, task.version, task.seed, self.system.id)
+        calculator = RemoteCalculator(ask, offered, Disguise.from_seed(seed))
+        started = time.perf_counter()
+        try:
+            self.outcome = normal(
+                prepared.protocol.simulate(self.system, calculator, prepared.parameters)
+            )
+        except SystemFailure as failure:
+            self.status, self.message = SystemStatus.FAILED, str(failure)
+            self.answer_status = failure.status if isinstance(failure, NotAnswered) else None
+        else:
+            self.status = SystemStatus.OK
+        finally:
+            self.n_calls = calculator.n_calls
+            self.wall_time_s = time.perf_counter() - started
+
+    def take(self, result: Outcome | SystemFailure) -> None:
+        """Take over what a timed protocol found for this system."""
+        if isinstance(result, SystemFailure):
+            self.status, self.message = SystemStatus.FAILED, str(result)
+            self.answer_status = result.status if isinstance(result, NotAnswered) else None
+            return
+        self.status, self.outcome = SystemStatus.OK, result
+        self.n_calls = result.values["n_timed_calls"]
+        self.wall_time_s = result.values["timed_s"]
+
+    def finished(
+        self, conditions: str, elapsed_s: float, serving: dict[str, int]
+    ) -> FinishedSystem:
+        """What a later attempt needs in order not to repeat this system."""
+        assert self.status is not None  # noqa: S101  (it has been tried)
+        return FinishedSystem(
+            system_id=self.system.id,
+            status=self.status,
+            message=self.message,
+            answer_status=self.answer_status,
+            outcome=self.outcome,
+            n_calls=self.n_calls,
+            wall_time_s=self.wall_time_s,
+            conditions=conditions,
+            elapsed_s=elapsed_s,
+            serving=serving,
+        )
+
+    def restore(self, found: FinishedSystem) -> None:
+        """Take over what an earlier attempt found."""
+        self.status, self.message = found.status, found.message
+        self.answer_status, self.outcome = found.answer_status, found.outcome
+        self.n_calls, self.wall_time_s = found.n_calls, found.wall_time_s
+
+
+def unsupported_elements(system: System, submission: SubmissionSpec, info: Info) -> list[str]:
+    """Elements of a system that the submitter did not declare or the checkpoint does not know."""
+    elements = set(system.atoms.get_chemical_symbols())
+    unknown: set[str] = set()
+    for known in (submission.supported_elements, info.elements):
+        if known is not None:
+            unknown |= elements - set(known)
+    return sorted(unknown)
+
+
+_VERDICTS = {
+    Status.ERROR: Verdict.RUNTIME_ERROR,
+    Status.NONFINITE: Verdict.NONFINITE,
+    Status.UNSUPPORTED: Verdict.UNSUPPORTED,
+}
+
+
+def judge_together(tried: Sequence[Trial]) -> Verdict:
+    """OK, unless the calculator gave no usable answer for any system: then the first's kind.
+
+    A potential that is wrong everywhere has been judged; one that never answered has not.
+    """
+    kinds = [trial.answer_status for trial in tried]
+    if not kinds or kinds[0] is None or None in kinds:
+        return Verdict.OK
+    return _VERDICTS[kinds[0]]
+
+
+def records_of(
+    trials: Sequence[Trial], prepared: Prepared, rows: Sequence[dict[str, Any]] | None
+) -> tuple[SystemRecord, ...]:
+    """Records of the systems that were tried, in the reference's order.
+
+    ``rows`` are the values that only the whole set decides, one dict for each trial.
+    """
+    more = rows if rows is not None else [{} for _ in trials]
+    return tuple(
+        SystemRecord(
+            system_id=trial.system.id,
+            status=trial.status,
+            message=trial.message,
+            values=plain({**(trial.outcome.values if trial.outcome else {}), **row}),
+            reference=plain(prepared.protocol.reference_values(trial.system)),
+            n_calls=trial.n_calls,
+            wall_time_s=round(trial.wall_time_s, 4),
+        )
+        for trial, row in zip(trials, more, strict=True)
+        if trial.status is not None
+    )
+
+
+def files_of(trials: Sequence[Trial]) -> Iterator[tuple[str, str, bytes]]:
+    """(system, name, content) of all output files, in the reference's order."""
+    for trial in trials:
+        if trial.outcome is not None:
+            for name, content in sorted(trial.outcome.files.items()):
+                yield trial.system.id, name, content

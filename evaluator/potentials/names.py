@@ -1,0 +1,212 @@
+"""Potentials by their names on a command line: ``chgnet:0.3.0``, ``ase:lj``, ``mace:my.model``.
+
+This is the trusted side: an artifact's bytes are found, packed or written here, and never loaded.
+A name reads ``KIND:WHAT[,key=value...]``, where WHAT is a shipped potential or a path and the
+keys are settings of the kind, as the catalog lists them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ase.data import covalent_radii
+
+from evaluator.catalog import CALCULATOR_KINDS, Parameter, ParameterError, check_parameters
+from evaluator.contract import SubmissionSpec
+from evaluator.exceptions import SubmissionError
+from evaluator.hashing import sha256_of
+from evaluator.potentials.known import (
+    BASELINES,
+    CHGNETS,
+    LJ_ELEMENTS,
+    MIRRORED,
+    MPTRJ_ELEMENTS,
+    KnownPotential,
+    LJ_EPSILON_eV,
+)
+
+__all__ = ["KnownPotential", "ResolvedPotential", "UnknownPotential", "known_potentials", "resolve"]
+
+
+class UnknownPotential(SubmissionError, ValueError):
+    """The name leads to no artifact; one sentence says why and what to write instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedPotential:
+    """A submission as the driver takes it, and where its artifact lies."""
+
+    spec: SubmissionSpec
+    artifact: Path
+
+
+def resolve(text: str, work_dir: Path) -> ResolvedPotential:
+    """Find or write the artifact that a name stands for.
+
+    What has to be written (a baseline's JSON, the zip of a model's folder) goes into ``work_dir``,
+    with the same bytes each time. Raises UnknownPotential.
+    """
+    kind, colon, rest = text.partition(":")
+    if kind not in CALCULATOR_KINDS or not colon:
+        raise UnknownPotential(
+            f"{text!r} is no potential; write KIND:WHAT, where KIND is one of "
+            f"{', '.join(CALCULATOR_KINDS)}"
+        )
+    what, settings = _parse(kind, rest)
+    if not what:
+        raise UnknownPotential(f"{text!r} names no file; {_examples(kind)}")
+    artifact, elements, is_shipped = _find(kind, what, work_dir)
+    if artifact.stat().st_size == 0:
+        raise UnknownPotential(f"{artifact} is empty")
+    spec = SubmissionSpec(
+        name=f"{kind}:{what if is_shipped else artifact.name}",
+        calculator_kind=kind,
+        artifact_sha256=sha256_of(artifact),
+        artifact_filename=artifact.name,
+        settings=settings,
+        supported_elements=elements,
+    )
+    return ResolvedPotential(spec=spec, artifact=artifact)
+
+
+def known_potentials(mirror: Path | None = None) -> tuple[KnownPotential, ...]:
+    """The shipped potentials and baselines, and those whose weights lie in a local mirror.
+
+    A trained potential whose package is not installed is left out.
+    """
+    trained = CHGNETS if importlib.util.find_spec("chgnet") else ()
+    mirrored = [
+        replace(potential, reference=f"matgl:{mirror / folder}")
+        for folder, potential in MIRRORED.items()
+        if mirror is not None and (mirror / folder / "model.json").is_file()
+    ]
+    return (*trained, *mirrored, *BASELINES)
+
+
+def _parse(kind: str, rest: str) -> tuple[str, dict[str, Any]]:
+    """Split WHAT from its settings and check those against the catalog."""
+    what, *pairs = re.split(r",(?=\w+=)", rest)
+    parameters = {parameter.name: parameter for parameter in CALCULATOR_KINDS[kind].settings}
+    given: dict[str, object] = {}
+    for pair in pairs:
+        key, _, value = pair.partition("=")
+        if key in given:
+            raise UnknownPotential(f"the setting {key} is given twice")
+        given[key] = _typed(parameters.get(key), value)
+    try:
+        return what, dict(check_parameters(tuple(parameters.values()), given))
+    except ParameterError as error:
+        raise UnknownPotential(f"settings of {kind}: {error}") from error
+
+
+def _typed(parameter: Parameter | None, value: str) -> object:
+    """A setting's text in its kind; what does not fit is left for the catalog to refuse."""
+    if parameter is None or parameter.kind is str:
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _find(kind: str, what: str, work_dir: Path) -> tuple[Path, tuple[str, ...] | None, bool]:
+    """The artifact, the elements that a shipped potential declares, and whether it is shipped."""
+    name = f"{kind}:{what}"
+    if kind == "chgnet" and what in _CHGNET_FOLDERS:
+        return _chgnet_checkpoint(what), MPTRJ_ELEMENTS, True
+    if name in _WRITTEN:
+        artifact = work_dir / f"{name.replace(':', '-')}.json"
+        work_dir.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(_WRITTEN[name](), indent=1, sort_keys=True) + "\n"
+        artifact.write_text(text, encoding="utf-8")
+        return artifact, _elements_of(name), True
+    path = Path(what).expanduser()
+    if kind == "matgl" and path.is_dir():
+        return _zip_of_model(path, work_dir), None, False
+    if not path.is_file():
+        problem = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise UnknownPotential(f"{what} {problem}; {_examples(kind)}")
+    return path.resolve(), None, False
+
+
+def _examples(kind: str) -> str:
+    known = [p.reference for p in (*CHGNETS, *BASELINES) if p.reference.startswith(f"{kind}:")]
+    shipped = f"shipped are {', '.join(known)}; else " if known else ""
+    return f"{shipped}give the path of {CALCULATOR_KINDS[kind].artifact}"
+
+
+# What chgnet's wheel carries, found without importing it.
+
+_CHGNET_FOLDERS = ("0.3.0", "0.2.0", "r2scan")
+
+
+def _chgnet_checkpoint(name: str) -> Path:
+    found = importlib.util.find_spec("chgnet")
+    folders = (found and found.submodule_search_locations) or ()
+    checkpoints = [
+        path
+        for folder in folders
+        for path in sorted(Path(folder, "pretrained", name).glob("*.pth.tar"))
+    ]
+    if not checkpoints:
+        raise UnknownPotential(
+            f"the checkpoint chgnet:{name} comes with the Python package chgnet, which is not "
+            "installed here; install the extra 'evaluator' or give the path of a checkpoint"
+        )
+    return checkpoints[0]
+
+
+# A model's folder, packed the same way each time.
+
+_MATGL_FILES = ("model.json", "model.pt", "state.pt")
+
+
+def _zip_of_model(folder: Path, work_dir: Path) -> Path:
+    missing = [name for name in _MATGL_FILES if not (folder / name).is_file()]
+    if missing:
+        raise UnknownPotential(f"{folder} is no MatGL model: it lacks {', '.join(missing)}")
+    work_dir.mkdir(parents=True, exist_ok=True)
+    artifact = work_dir / f"{folder.resolve().name}.zip"
+    with zipfile.ZipFile(artifact, "w", zipfile.ZIP_STORED) as archive:
+        for name in _MATGL_FILES:
+            # A fixed date, or the same folder would have another sha256 every time.
+            member = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            member.create_system, member.external_attr = 3, 0o644 << 16
+            archive.writestr(member, (folder / name).read_bytes())
+    return artifact
+
+
+# Baselines: a few numbers each.
+
+
+def _lj_from_covalent_radii() -> dict[str, Any]:
+    """A Lennard-Jones minimum at twice the covalent radius, one well depth for all."""
+    sigma = {
+        symbol: round(float(2 * radius / 2 ** (1 / 6)), 6)
+        for symbol, radius in zip(LJ_ELEMENTS, covalent_radii[1:], strict=False)
+    }
+    return {
+        "calculator": "lj",
+        "sigma_A": sigma,
+        "epsilon_eV": LJ_EPSILON_eV,
+        "smooth": True,
+    }
+
+
+_WRITTEN: Mapping[str, Callable[[], dict[str, Any]]] = {
+    "ase:emt": lambda: {"calculator": "emt"},
+    "ase:lj": _lj_from_covalent_radii,
+    "ase:tersoff-si": lambda: {"calculator": "tersoff", "element": "Si"},
+    "dummy:zero": lambda: {"default_eV": 0.0},
+}
+
+
+def _elements_of(reference: str) -> tuple[str, ...] | None:
+    return next(p.supported_elements for p in BASELINES if p.reference == reference)

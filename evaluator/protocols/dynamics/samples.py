@@ -1,0 +1,140 @@
+"""From the records of all replicas to samples for the metrics, and to the survival curve."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from evaluator.metrics.survival import (
+    kaplan_meier,
+    pseudo_restricted_means,
+    pseudo_survivals,
+    restricted_mean_survival,
+)
+from evaluator.protocols.base import FloatArray, Outcome, Sample, System
+from evaluator.protocols.dynamics.trajectory import End
+
+
+def samples_of(
+    systems: Sequence[System], outcomes: Sequence[Outcome | None], parameters: Mapping[str, Any]
+) -> dict[str, Sample]:
+    """One sample for each metric of the protocol; what does not apply is missing."""
+    restricted, completed = _survivals(outcomes)
+    is_censored = np.array(
+        [o is not None and o.values["end"] == "censored" for o in outcomes], bool
+    )
+    is_nve = np.full(len(outcomes), parameters["ensemble"] == "nve")
+    has_barostat = np.full(len(outcomes), parameters["ensemble"].startswith("npt"))
+    has_control = is_nve & bool(parameters["has_control_run"])
+    lacks_control = np.array([o is not None and _lacks_control(o) for o in outcomes], bool)
+    has_rdf = np.array(["rdf" in s.reference for s in systems], bool) & ~is_nve & ~has_barostat
+    density = np.array([s.reference.get("density_g_cm3", np.nan) for s in systems], float)
+
+    def judged(values: FloatArray, applies: np.ndarray) -> Sample:
+        """Nothing is charged to a replica that the clock broke off."""
+        return _sample(values, is_censored | ~applies)
+
+    column = partial(_column, outcomes)
+    density_error = 100 * np.abs(column("density_g_cm3") / density - 1)
+    return {
+        "time_fraction_stable": _survival_sample(restricted, outcomes),
+        "trajectory_fraction_stable": _survival_sample(completed, outcomes),
+        "nve_energy_drift": judged(np.abs(column("nve_drift_meV_atom_ps")), is_nve),
+        "nve_extrapolated_drift": judged(
+            np.abs(column("nve_extrapolated_drift_meV_atom_ps")), has_control & ~lacks_control
+        ),
+        "nve_energy_rmse": judged(column("nve_fluctuation_meV_atom"), is_nve),
+        "temperature_relative_error": judged(column("temperature_error_percent"), ~is_nve),
+        "rdf_error": judged(column("rdf_error_percent"), has_rdf),
+        "density_relative_error": judged(density_error, has_barostat & np.isfinite(density)),
+    }
+
+
+def summary_of(
+    systems: Sequence[System], outcomes: Sequence[Outcome | None], parameters: Mapping[str, Any]
+) -> dict[str, Any]:
+    """How the replicas ended, and their survival curve with its band."""
+    known = [o for o in outcomes if o is not None]
+    if not known:
+        return {}
+    names = [structure_name(s.id) for s, o in zip(systems, outcomes, strict=True) if o]
+    ends = Counter(o.values["end"] for o in known)
+    reasons = Counter(o.values["failure_reason"] for o in known if o.values["failure_reason"])
+    duration_ps = float(parameters["duration_ps"])
+    shares, is_failure = _times(known)
+    numbers = np.unique(names, return_inverse=True)[1]
+    curve = kaplan_meier(shares, is_failure, numbers)
+    mean = restricted_mean_survival(curve, 1.0)
+    rows = zip(curve.times, curve.survival, curve.low, curve.high, curve.n_at_risk, strict=True)
+    return {
+        "n_completed": ends["completed"],
+        "n_failed_physically": ends["failed"],
+        "n_censored": ends["censored"],
+        "n_by_reason": dict(sorted(reasons.items())),
+        "restricted_mean_survival_ps": _number(mean * duration_ps),
+        "duration_ps": duration_ps,
+        "watched_until_ps": round(curve.last_time * duration_ps, 6),
+        "survival": [
+            {
+                "time_ps": round(float(t) * duration_ps, 6),
+                "survival": round(float(s), 6),
+                "low": _number(low),
+                "high": _number(high),
+                "n_at_risk": int(n),
+            }
+            for t, s, low, high, n in rows
+        ],
+    }
+
+
+def structure_name(system_id: str) -> str:
+    """Of a replica, without its seed: "md-Al-64" of "md-Al-64-seed2"."""
+    return re.sub(r"-seed\d+$", "", system_id)
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 6) if np.isfinite(value) else None
+
+
+def _lacks_control(outcome: Outcome) -> bool:
+    return outcome.values.get("control_end") == End.CENSORED.value
+
+
+# ------------------------------------------------------------------------------------------ samples
+
+
+def _times(outcomes: Sequence[Outcome]) -> tuple[FloatArray, np.ndarray]:
+    """Share of the duration survived, and whether physics ended it; shapes (n,)."""
+    shares = np.array([o.values["survived_share"] for o in outcomes], dtype=float)
+    return shares, np.array([o.values["end"] == "failed" for o in outcomes], dtype=bool)
+
+
+def _survivals(outcomes: Sequence[Outcome | None]) -> tuple[FloatArray, FloatArray]:
+    """Pseudo-observations of the restricted mean and of S at the end; NaN where there is none."""
+    restricted, completed = np.full((2, len(outcomes)), np.nan)
+    where = [i for i, outcome in enumerate(outcomes) if outcome is not None]
+    if where:
+        times, is_failure = _times([o for o in outcomes if o is not None])
+        # A zero is the difference of two sums: their round-off is no number to show.
+        restricted[where] = np.round(pseudo_restricted_means(times, is_failure, 1.0), 12)
+        completed[where] = np.round(pseudo_survivals(times, is_failure, 1.0), 12)
+    return restricted, completed
+
+
+def _survival_sample(values: FloatArray, outcomes: Sequence[Outcome | None]) -> Sample:
+    """What the wall-clock limit left undetermined is missing; it is never charged."""
+    is_known = np.array([outcome is not None for outcome in outcomes], dtype=bool)
+    return _sample(values, is_known & ~np.isfinite(values))
+
+
+def _column(outcomes: Sequence[Outcome | None], name: str) -> FloatArray:
+    return np.array([np.nan if o is None else o.values.get(name, np.nan) for o in outcomes], float)
+
+
+def _sample(values: FloatArray, missing: np.ndarray) -> Sample:
+    return Sample(values=values, weights=np.ones(len(values)), missing=missing)

@@ -1,0 +1,121 @@
+"""Efficiency: how long a force call takes, how that grows, what it needs, how far it goes.
+
+A system of the reference set is a material's conventional cell. It is repeated to growing sizes and
+the atoms are displaced anew for every call, so that nothing can be answered from a cache and a
+neighbour list is made inside the clock. Cells are handed over as they are, neither turned nor
+permuted: the order of the atoms in memory is that of an ordinary user's supercell.
+
+In each of several fresh processes the reference potential, the submission and a null calculator are
+timed in turns. A size at which memory or the time of a call runs out ends the growth of its
+material and is data: the largest size that ran, the first that did not, and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from evaluator.protocols.base import (
+    Outcome,
+    Sample,
+    Statistic,
+    System,
+    SystemFailure,
+    require_periodic,
+    require_systems,
+)
+from evaluator.protocols.efficiency.material import Material, Settings
+from evaluator.protocols.efficiency.timed import Bench, DoesNotRun, Role, TimedProtocol
+
+
+class EfficiencyProtocol(TimedProtocol):
+    """Latency, time per atom, throughput, memory and largest size; batched calls apart."""
+
+    name = "efficiency"
+
+    def check_reference(self, systems: Sequence[System], metrics: Sequence[str]) -> None:
+        require_systems(systems)
+        for system in systems:
+            require_periodic(system)
+
+    def measure(
+        self, systems: Sequence[System], bench: Bench, parameters: Mapping[str, Any]
+    ) -> list[Outcome | SystemFailure]:
+        settings = Settings(**parameters)
+        materials = [Material(system, settings) for system in systems]
+        for process in range(settings.n_processes):
+            if bench.has_reference:
+                _time_reference(materials, bench, process)
+            _time_submission(materials, bench, process)
+            _time_null(materials, bench, process)
+        return [material.result() for material in materials]
+
+    def samples(
+        self,
+        systems: Sequence[System],
+        outcomes: Sequence[Outcome | None],
+        parameters: Mapping[str, Any],
+    ) -> tuple[dict[str, Sample], list[dict[str, Any]]]:
+        has_run = np.array([o is not None for o in outcomes], dtype=bool)
+
+        def sample(name: str, *, is_optional: bool = False) -> Sample:
+            """What a potential did not reach is charged; what is optional is left out."""
+            found = [np.nan if o is None else o.values.get(name) for o in outcomes]
+            values = np.array([np.nan if x is None else x for x in found], dtype=float)
+            missing = has_run & ~np.isfinite(values) & is_optional
+            return Sample(
+                values=values,
+                weights=np.ones(len(values)),
+                missing=missing,
+                statistic=Statistic.GEOMETRIC_MEAN,
+            )
+
+        batches = sample("batched_structures_s"), sample("batched_atom_steps_s")
+        if not parameters["batch_n_structures"]:
+            nothing = np.ones(len(outcomes), dtype=bool)
+            batches = replace(batches[0], missing=nothing), replace(batches[1], missing=nothing)
+        exponent = sample("scaling_exponent", is_optional=True)
+        return {
+            "call_time_median": sample("call_time_ms"),
+            "atom_time_median": sample("atom_time_us"),
+            "throughput_max": sample("throughput_atom_steps_s"),
+            "largest_system_size": sample("largest_n_atoms"),
+            "batched_structure_throughput_max": batches[0],
+            "batched_throughput_max": batches[1],
+            "reference_time_ratio": sample("reference_ratio", is_optional=True),
+            "scaling_exponent": replace(exponent, statistic=Statistic.MEAN),
+            "memory_peak": sample("memory_peak_MiB", is_optional=True),
+        }, [{} for _ in systems]
+
+
+# ----------------------------------------------------------------------------- in turns
+
+
+def _time_reference(materials: Sequence[Material], bench: Bench, process: int) -> None:
+    with bench.calculator(Role.REFERENCE) as calculator:
+        for material in materials:
+            material.time_reference(calculator, process)
+
+
+def _time_null(materials: Sequence[Material], bench: Bench, process: int) -> None:
+    with bench.calculator(Role.NULL) as calculator:
+        for material in materials:
+            material.time_null(calculator, process)
+
+
+def _time_submission(materials: Sequence[Material], bench: Bench, process: int) -> None:
+    """A process that dies of a size is replaced for what comes after it."""
+    n_processes = materials[0].settings.n_processes
+    for material in materials:
+        material.begin_process()
+    while waiting := [material for material in materials if not material.is_done]:
+        with bench.calculator(Role.SUBMISSION) as calculator, suppress(DoesNotRun):
+            for material in waiting:
+                while not material.is_done:
+                    material.time_next(calculator, process)
+                n_done = sum(m.is_done for m in materials)
+                bench.tell(process * len(materials) + n_done, n_processes * len(materials))

@@ -1,0 +1,215 @@
+"""Relaxation at fixed symmetry and finite displacements with phonopy, on a plain ASE calculator.
+
+Imported only when phonons are computed: phonopy and seekpath come with the extra "evaluator".
+Units are ASE's; frequencies are in THz, imaginary ones negative.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import seekpath
+import spglib
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+from ase.constraints import FixSymmetry
+from ase.filters import FrechetCellFilter
+from ase.optimize import BFGS
+from numpy.typing import NDArray
+from phonopy.structure.atoms import PhonopyAtoms
+from phonopy.structure.cells import guess_primitive_matrix
+
+from evaluator.protocols.base import FloatArray, SystemFailure
+from evaluator.protocols.phonons.supercell_symmetry import FastPhonopy
+from evaluator.protocols.single_point import single_point
+
+IntArray = NDArray[np.int64]
+
+#: No step moves an atom or strains the cell (times its atoms) by more, in Å: FixSymmetry projects
+#: small strains exactly, and a potential far from its minimum is not thrown out of its domain.
+_MAX_STEP_A = 0.05
+#: Longest interval between two q-points of a plotted path, in 1/Å without the 2π.
+_PATH_STEP = 0.015
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relaxed:
+    """A relaxed crystal, free of constraints and calculator."""
+
+    atoms: Atoms
+    n_steps: int
+    max_force_eV_A: float
+    volume_change_percent: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bands:
+    """Frequencies (n_points, n_branches) on a path; ``labels`` are (distance, name) of corners."""
+
+    distances: FloatArray
+    frequencies: FloatArray
+    labels: list[tuple[float, str]]
+
+
+def relax(
+    atoms: Atoms,
+    calculator: Calculator,
+    *,
+    fmax_eV_A: float,
+    max_steps: int,
+    max_volume_change_percent: float,
+    symprec_A: float,
+) -> Relaxed:
+    """Relax cell and positions without leaving the space group.
+
+    Converged when no force, and no cell gradient per atom, is above ``fmax_eV_A``. Raises
+    SystemFailure when that is not reached within ``max_steps``, when the volume leaves the stated
+    range, or when an answer is not a finite number.
+    """
+    if "stress" not in calculator.implemented_properties:
+        raise SystemFailure("The potential offers no stress, which relaxing the cell needs.")
+    crystal = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
+    crystal.set_constraint(FixSymmetry(crystal, symprec=symprec_A))
+    volume = crystal.get_volume()
+    # A first call by itself, so that a potential without a usable answer is told apart.
+    single_point(crystal, calculator, ("energy", "forces", "stress"))
+    crystal.calc = calculator
+    cell_filter: Any = FrechetCellFilter(crystal)
+    optimizer = BFGS(cell_filter, logfile=None, maxstep=_MAX_STEP_A)
+    is_converged, change = False, 0.0
+    for step_converged in optimizer.irun(fmax=fmax_eV_A, steps=max_steps):
+        is_converged = bool(step_converged)
+        change = _volume_change(crystal, volume, max_volume_change_percent)
+    forces = np.linalg.norm(crystal.get_forces(), axis=1)
+    if not is_converged:
+        raise SystemFailure(
+            f"The relaxation did not converge in {max_steps} steps: the largest force is "
+            f"{forces.max():.3g} eV/Å."
+        )
+    return Relaxed(
+        atoms=Atoms(crystal.numbers, crystal.positions, cell=crystal.cell, pbc=True),
+        n_steps=optimizer.nsteps,
+        max_force_eV_A=float(forces.max()),
+        volume_change_percent=change,
+    )
+
+
+def _volume_change(crystal: Atoms, volume: float, most_percent: float) -> float:
+    """In percent; raises SystemFailure where a step went wrong."""
+    results = crystal.calc.results
+    if not all(np.isfinite(results[name]).all() for name in ("energy", "forces", "stress")):
+        raise SystemFailure("While relaxing, the potential gave what is not a finite number.")
+    change = 100 * float(crystal.get_volume() / volume - 1)
+    if abs(change) > most_percent:
+        raise SystemFailure(
+            f"The relaxation left the structure: its volume changed by {change:+.0f} %."
+        )
+    return change
+
+
+def space_group(atoms: Atoms, symprec_A: float) -> str:
+    """International symbol and number; "unknown" where spglib finds none."""
+    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    found = spglib.get_spacegroup(cell, symprec=symprec_A)
+    return str(found or "unknown")
+
+
+def force_constants(
+    atoms: Atoms,
+    calculator: Calculator,
+    *,
+    supercell_matrix: IntArray,
+    is_primitive: bool,
+    displacement_A: float,
+    symprec_A: float,
+) -> Any:  # noqa: ANN401  (a Phonopy; its results may be None to the type checker)
+    """Displace the atoms that symmetry tells apart, ask for forces, and fit force constants.
+
+    With ``is_primitive`` the given cell is taken as the primitive one, so that q-points refer to
+    it; else phonopy looks for a primitive cell.
+    """
+    cell = _phonopy_atoms(atoms)
+    phonon: Any = FastPhonopy(
+        cell,
+        supercell_matrix=supercell_matrix,
+        primitive_matrix=np.eye(3) if is_primitive else guess_primitive_matrix(cell, symprec_A),
+        symprec=symprec_A,
+        log_level=0,
+    )
+    phonon.generate_displacements(distance=displacement_A)
+    forces = []
+    for displaced in phonon.supercells_with_displacements:
+        answer = single_point(_ase_atoms(displaced), calculator, ("energy", "forces"))
+        if answer.forces is None:
+            raise SystemFailure("The potential offers no forces.")
+        # What is left of a net force would break the sum rule of the force constants.
+        forces.append(answer.forces - answer.forces.mean(axis=0))
+    phonon.forces = np.array(forces)
+    phonon.produce_force_constants(calculate_full_force_constants=False)
+    phonon.symmetrize_force_constants()
+    return phonon
+
+
+def frequencies_at(phonon: Any, qpoints: FloatArray) -> FloatArray:  # noqa: ANN401
+    """Frequencies (n_qpoints, n_branches), ascending at each q-point."""
+    phonon.run_qpoints(qpoints)
+    return np.sort(np.asarray(phonon.qpoints.frequencies, dtype=float), axis=1)
+
+
+def mesh_of(phonon: Any, n_points: int) -> tuple[FloatArray, FloatArray]:  # noqa: ANN401
+    """q-points and weights of an n x n x n mesh with Γ, reduced by symmetry."""
+    phonon.run_mesh([n_points] * 3, is_gamma_center=True, with_eigenvectors=False)
+    return (
+        np.asarray(phonon.mesh.qpoints, dtype=float),
+        np.asarray(phonon.mesh.weights, dtype=float),
+    )
+
+
+def bands_along_path(phonon: Any, symprec_A: float) -> Bands:  # noqa: ANN401
+    """Frequencies along the standard path of the primitive cell (Hinuma et al., 2017)."""
+    primitive = phonon.primitive
+    path = seekpath.get_path_orig_cell(primitive.totuple(), symprec=symprec_A)
+    reciprocal = np.linalg.inv(primitive.cell).T
+    qpoints: list[FloatArray] = []
+    distances: list[float] = []
+    labels: list[tuple[float, str]] = []
+    travelled, last = 0.0, ""
+    for start, end in path["path"]:
+        a, b = (np.array(path["point_coords"][name], dtype=float) for name in (start, end))
+        length = float(np.linalg.norm((b - a) @ reciprocal))
+        n = max(2, int(np.ceil(length / _PATH_STEP)) + 1)
+        # The corner is repeated, so that a line can be broken where the path jumps.
+        labels += [(travelled, _pretty(start))] if start != last else []
+        qpoints.append(a + np.linspace(0, 1, n)[:, None] * (b - a))
+        distances += list(travelled + length * np.linspace(0, 1, n))
+        travelled, last = travelled + length, end
+        labels.append((travelled, _pretty(end)))
+    return Bands(
+        distances=np.array(distances),
+        frequencies=frequencies_at(phonon, np.concatenate(qpoints)),
+        labels=labels,
+    )
+
+
+def supercell_of_length(atoms: Atoms, length_A: float) -> IntArray:
+    """Diagonal supercell whose faces lie ``length_A`` or more apart in each direction."""
+    heights = 1 / np.linalg.norm(np.linalg.inv(atoms.cell.array), axis=0)
+    return np.diag(np.ceil(length_A / heights - 1e-6).astype(np.int64))
+
+
+def _pretty(label: str) -> str:
+    return "Γ" if label == "GAMMA" else label.replace("_", "")
+
+
+def _phonopy_atoms(atoms: Atoms) -> PhonopyAtoms:
+    return PhonopyAtoms(
+        numbers=atoms.numbers,
+        cell=atoms.cell.array,
+        scaled_positions=atoms.get_scaled_positions(),
+    )
+
+
+def _ase_atoms(atoms: PhonopyAtoms) -> Atoms:
+    return Atoms(atoms.numbers, cell=atoms.cell, scaled_positions=atoms.scaled_positions, pbc=True)

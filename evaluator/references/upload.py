@@ -1,0 +1,245 @@
+"""Checks a reference set that an administrator uploads, and writes its canonical file.
+
+``python -m evaluator.references.upload FILE --out CANONICAL.extxyz [--energy-unit eV/atom ...]``
+prints a JSON object, ``{"ok": true, "summary": {...}}`` or ``{"ok": false, "reason": "..."}``. It
+bounds its own memory, time and output before it opens the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase.calculators.calculator import Calculator, all_changes
+from ase.units import GPa
+
+from evaluator.catalog import PROTOCOLS
+from evaluator.contract import ScoredMetric, SystemStatus, TaskSpec
+from evaluator.exceptions import SubmissionError
+from evaluator.hashing import sha256_of
+from evaluator.metrics.energies import composition_fractions, composition_shift
+from evaluator.protocols.base import System, UnsuitableReference
+from evaluator.protocols.energy_forces import EnergyForcesProtocol
+from evaluator.references import sets
+from evaluator.references.checks import ReferenceSummary, summarise
+from evaluator.references.formats import (
+    ENERGY_UNITS,
+    FORCE_UNITS,
+    STRESS_UNITS,
+    Convention,
+    read_structures,
+)
+from evaluator.scoring import score
+
+_PROPERTIES = ("energy", "forces", "stress")
+#: Two structures whose lengths differ by less are the same.
+_SAME_WITHIN_A = 1e-3
+#: An element of fewer structures is named as thinly covered.
+_THIN_COVERAGE = 3
+_MAX_NAMED = 3
+
+
+def check_upload(path: Path, out: Path, convention: Convention) -> dict[str, Any]:
+    """Read what was uploaded, write the canonical file to ``out``, and say what it holds.
+
+    Returns
+    -------
+    JSON-ready: sha256, size_bytes, the fields of ``ReferenceSummary``, ``common`` (properties of
+    every structure), ``ranges`` (smallest and largest, units in the names), ``dummy`` (errors of a
+    potential that knows mean energies alone, by metric key) and further ``problems``.
+
+    Raises
+    ------
+    SubmissionError
+        For a file that cannot be read as a reference set, with the structure's number or name.
+    """
+    frames = read_structures(path, convention)
+    out.write_bytes(sets.canonical_bytes(frames))
+    try:
+        systems = sets.read(out)
+    except UnsuitableReference as error:
+        raise SubmissionError(str(error)) from error
+    found = summarise(systems)
+    problems = (*found.problems, *_duplicates(systems), *_gaps(found), *_thin_elements(found))
+    common = [name for name, n in found.properties.items() if n == len(systems)]
+    return {
+        **asdict(replace(found, problems=problems)),
+        "sha256": sha256_of(out),
+        "size_bytes": out.stat().st_size,
+        "largest_n_atoms": max(len(system.atoms) for system in systems),
+        "common": common,
+        "ranges": _ranges(systems),
+        "dummy": dummy_values(systems),
+    }
+
+
+def dummy_values(systems: Sequence[System]) -> dict[str, float]:
+    """What the protocol of energies and forces finds for mean energies and zero forces, by metric.
+
+    An anchor for a task's ``bad``: whoever is no better has learnt nothing of the set.
+    """
+    found: dict[str, float] = {}
+    protocol, described = EnergyForcesProtocol(), PROTOCOLS["energy_forces"]
+    parameters = {p.name: p.default for p in described.parameters}
+    calculator = _Dummy(systems)
+    outcomes = [protocol.simulate(system, calculator, parameters) for system in systems]
+    samples, _ = protocol.samples(systems, outcomes, parameters)
+    for key in described.metrics:
+        if key not in samples:
+            continue
+        metric = ScoredMetric(key=key, good=0.0, bad=1.0, worst=1e12)
+        task = TaskSpec(
+            slug="dummy",
+            version=1,
+            protocol=protocol.name,
+            protocol_version=described.version,
+            parameters=parameters,
+            metrics=(metric,),
+        )
+        records, _ = score(task, [SystemStatus.OK] * len(systems), samples, n_replicates=1)
+        value = records[0].value
+        if value is not None and np.isfinite(value) and records[0].n_failed == 0:
+            found[key] = float(f"{value:.3g}")
+    return found
+
+
+class _Dummy(Calculator):
+    """Energies by element that fit the set best; no forces, no stress."""
+
+    implemented_properties = list(_PROPERTIES)
+
+    def __init__(self, systems: Sequence[System]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        known = [s for s in systems if "energy" in s.reference]
+        self._by_symbol: dict[str, float] = {}
+        if known:
+            fractions, elements = composition_fractions([s.atoms.numbers for s in known])
+            per_atom = np.array([s.reference["energy"] / len(s.atoms) for s in known])
+            shift = composition_shift(per_atom, fractions)
+            self._by_symbol = dict(zip(elements, map(float, shift), strict=True))
+
+    def calculate(
+        self,
+        atoms: Any = None,  # noqa: ANN401  (ASE's signature)
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
+        symbols = atoms.get_chemical_symbols()
+        self.results = {
+            "energy": sum(self._by_symbol.get(symbol, 0.0) for symbol in symbols),
+            "forces": np.zeros((len(symbols), 3)),
+            "stress": np.zeros(6),
+        }
+
+
+def _ranges(systems: Sequence[System]) -> dict[str, list[float]]:
+    """Smallest and largest of what a reader can judge at a glance."""
+    values: dict[str, list[float]] = {"energy_eV_per_atom": [], "force_eV_A": [], "stress_GPa": []}
+    for system in systems:
+        reference = system.reference
+        if "energy" in reference:
+            values["energy_eV_per_atom"].append(reference["energy"] / len(system.atoms))
+        if "forces" in reference:
+            lengths = np.linalg.norm(reference["forces"], axis=1)
+            values["force_eV_A"] += [float(lengths.min()), float(lengths.max())]
+        if "stress" in reference:
+            stress = reference["stress"] / GPa
+            values["stress_GPa"] += [float(stress.min()), float(stress.max())]
+    return {name: [min(some), max(some)] for name, some in values.items() if some}
+
+
+def _duplicates(systems: Sequence[System]) -> list[str]:
+    seen: dict[bytes, str] = {}
+    pairs = []
+    for system in systems:
+        atoms = system.atoms
+        lengths = np.vstack([atoms.cell.array, atoms.positions]) / _SAME_WITHIN_A
+        rounded = np.rint(lengths).astype("i8")
+        key = atoms.numbers.tobytes() + atoms.pbc.tobytes() + rounded.tobytes()
+        first = seen.setdefault(key, system.id)
+        if first != system.id:
+            pairs.append(f"{first} and {system.id}")
+    if not pairs:
+        return []
+    more = f" and {len(pairs) - _MAX_NAMED} more pairs" if len(pairs) > _MAX_NAMED else ""
+    return [f"The same structure twice: {', '.join(pairs[:_MAX_NAMED])}{more}."]
+
+
+def _gaps(found: ReferenceSummary) -> list[str]:
+    """Energies and forces that some lack serve no task; nor does what all lack."""
+    sentences = []
+    for name in _PROPERTIES:
+        n_with = found.properties.get(name, 0)
+        if n_with == 0:
+            sentences.append(f"No structure has {name}: no task can judge it.")
+        elif n_with < found.n_systems:
+            judged = "leaves the others out" if name == "stress" else "needs all"
+            sentences.append(
+                f"{n_with} of {found.n_systems} structures have {name}: a task that judges it "
+                f"{judged}."
+            )
+    return sentences
+
+
+def _thin_elements(found: ReferenceSummary) -> list[str]:
+    thin = [f"{e} ({n})" for e, n in found.elements.items() if n < _THIN_COVERAGE]
+    if not thin or found.n_systems <= _THIN_COVERAGE:
+        return []
+    return [f"Elements of fewer than {_THIN_COVERAGE} structures: {', '.join(thin)}."]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    _bound(memory_MiB=options.memory_mib, cpu_s=options.cpu_s)
+    convention = Convention(
+        energy_name=options.energy_name,
+        forces_name=options.forces_name,
+        stress_name=options.stress_name,
+        energy_unit=options.energy_unit,
+        force_unit=options.force_unit,
+        stress_unit=options.stress_unit,
+    )
+    try:
+        answer: Mapping[str, Any] = {
+            "ok": True,
+            "summary": check_upload(options.file, options.out, convention),
+        }
+    except SubmissionError as error:
+        answer = {"ok": False, "reason": str(error)}
+    except MemoryError:
+        answer = {"ok": False, "reason": f"It takes more than {options.memory_mib} MiB to read."}
+    json.dump(answer, sys.stdout)
+    return 0 if answer["ok"] else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    for name in ("energy", "forces", "stress"):
+        parser.add_argument(f"--{name}-name", default=name)
+    parser.add_argument("--energy-unit", choices=list(ENERGY_UNITS), default="eV")
+    parser.add_argument("--force-unit", choices=list(FORCE_UNITS), default="eV/Å")
+    parser.add_argument("--stress-unit", choices=list(STRESS_UNITS), default="eV/Å³")
+    parser.add_argument("--memory-mib", type=int, default=4096)
+    parser.add_argument("--cpu-s", type=int, default=3600)
+    return parser
+
+
+def _bound(*, memory_MiB: int, cpu_s: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (memory_MiB << 20, memory_MiB << 20))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (memory_MiB << 20, memory_MiB << 20))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,401 @@
+"""Two to six submissions side by side: what differs, and whether that is more than chance.
+
+Differences are against the first submission, from paired bootstrap replicates. What was timed on
+different hardware is not compared.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from django.db.models import Q, Value
+from django.db.models.functions import Concat
+
+from evaluator.catalog import METRICS, Direction
+from evaluator.standard_tasks.read import SMOKE_TASK
+from leaderboard import ranking
+from leaderboard.enums import EvaluationState, VersionState
+from leaderboard.exceptions import SubmissionError
+from leaderboard.models import BenchmarkTask, BenchmarkVersion, Evaluation, Submission, TaskVersion
+from leaderboard.services.advice.element_errors import ElementError, compound_errors, element_errors
+from leaderboard.services.boards import replicates as board_replicates
+from leaderboard.services.boards.paired import Difference, combined, difference
+from leaderboard.services.boards.rules import metrics_of
+from leaderboard.services.boards.types import MetricScore
+from leaderboard.services.evaluations import metric_replicates
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+MIN_COMPARED, MAX_COMPARED = 2, 6
+_MAX_NAME = 200
+_NONE = np.zeros(0)
+_Replicates = Mapping[uuid.UUID, ranking.FloatArray]
+_Metrics = Mapping[uuid.UUID, Mapping[str, MetricScore]]
+_MetricReplicates = Mapping[tuple[uuid.UUID, str], ranking.FloatArray]
+
+
+class NotFound(Exception):
+    """There is none of this name, or none that this reader may see; which, is not told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreCell:
+    """One submission's score of a task, a category or the whole."""
+
+    score: float | None = None
+    low: float | None = None
+    high: float | None = None
+    evaluation: Evaluation | None = None
+    #: Against the first submission; None for itself, and where one of them has no score.
+    against_first: Difference | None = None
+    #: Why nothing is compared, a sentence; empty where it is.
+    why_not: str = ""
+    is_best: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricCell:
+    """One submission's value of a metric; all None where it has none."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    #: Against the first submission, as for scores.
+    against_first: Difference | None = None
+    #: Of how good the two values are: above zero where this submission's is the better one.
+    gain: Difference | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricRow:
+    key: str
+    cells: list[MetricCell]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskComparison:
+    task_version: TaskVersion
+    cells: list[ScoreCell]
+    metrics: list[MetricRow]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryComparison:
+    name: str
+    #: Of the overall score; 0 for the overall score itself.
+    weight: float
+    cells: list[ScoreCell]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wins:
+    """On the elements that all submissions have an error for."""
+
+    task_slug: str
+    task_name: str
+    words: str
+    unit: str
+    #: Elements where each submission's error is the smallest, with that error.
+    won: list[list[tuple[str, float]]]
+    #: Element -> the error of each submission.
+    errors: dict[str, list[float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    submissions: list[Submission]
+    #: Tasks on which at least two of them have a score.
+    tasks: list[TaskComparison]
+    #: Of the benchmark; the last one is the overall score. Empty without a benchmark.
+    categories: list[CategoryComparison] = field(default_factory=list)
+    wins: list[Wins] = field(default_factory=list)
+
+
+def find_submissions(names: Sequence[str], user: User | AnonymousUser) -> list[Submission]:
+    """Each once, by "slug" (the newest version), by "slug:version", or as they are written. One
+    query.
+
+    Raises SubmissionError for too many names and for one that means several potentials, and
+    NotFound for one that there is not, or that is not for this reader's eyes.
+    """
+    wanted = list(dict.fromkeys(name.strip() for name in names if name.strip()))
+    if len(wanted) > MAX_COMPARED:
+        raise SubmissionError(f"At most {MAX_COMPARED} potentials can be compared at once.")
+    for name in wanted:
+        if len(name) > _MAX_NAME or "\x00" in name:
+            raise NotFound(name[:_MAX_NAME].replace("\x00", ""))
+    found = list(
+        Submission.objects.all()
+        .visible_to(user)
+        .filter(withdrawn_at__isnull=True)
+        .annotate(title=Concat("potential__name", Value(" "), "version"))
+        .filter(
+            Q(potential__slug__in={name.partition(":")[0] for name in wanted})
+            | Q(potential__name__in=wanted)
+            | Q(title__in=wanted)
+        )
+        .select_related("potential")
+        .order_by("-created_at", "pk")
+    )
+    return list(dict.fromkeys(_named(name, found) for name in wanted))
+
+
+def _named(name: str, found: Sequence[Submission]) -> Submission:
+    """Of these, the newest first; slugs come before names, which several potentials may have."""
+    for submission in found:
+        slug = submission.potential.slug
+        if name in {slug, f"{slug}:{submission.version}"}:
+            return submission
+    called = [s for s in found if name in {s.potential.name, str(s)}]
+    slugs = sorted({s.potential.slug for s in called})
+    if len(slugs) > 1:
+        raise SubmissionError(f"Several are called {name!r}: write one of {', '.join(slugs[:5])}.")
+    if not called:
+        raise NotFound(name)
+    return called[0]
+
+
+def compare(submissions: Sequence[Submission], version: BenchmarkVersion | None) -> Comparison:
+    """Compare submissions that the reader may see; six queries and those of element_errors."""
+    found = _evaluations(submissions)
+    keys = [e.pk for row in found for e in row.values()]
+    replicates = board_replicates.of_evaluations(keys)
+    metrics = metrics_of(keys)
+    of_metrics = metric_replicates.of_evaluations(keys)
+    tasks = [
+        _compare_task(
+            task_version,
+            [by_task.get(task_version.pk) for by_task in found],
+            replicates,
+            metrics,
+            of_metrics,
+        )
+        for task_version in _common_tasks(found)
+    ]
+    return Comparison(
+        submissions=list(submissions),
+        tasks=tasks,
+        categories=_categories(found, version, replicates),
+        wins=_wins(submissions, found),
+    )
+
+
+def _evaluations(submissions: Sequence[Submission]) -> list[dict[int, Evaluation]]:
+    """Of each submission, by primary key of the task version."""
+    found: dict[uuid.UUID, dict[int, Evaluation]] = {s.pk: {} for s in submissions}
+    for evaluation in (
+        Evaluation.objects.filter(
+            submission__in=list(found), is_current=True, state=EvaluationState.SUCCEEDED
+        )
+        .exclude(task_version__state=VersionState.DRAFT)
+        .select_related("task_version__task", "task_version__reference_set")
+        .defer("stdout", "stderr", "summary", "provenance", "consistency", "replicates")
+    ):
+        found[evaluation.submission_id][evaluation.task_version_id] = evaluation
+    return [found[s.pk] for s in submissions]
+
+
+def _common_tasks(found: Sequence[Mapping[int, Evaluation]]) -> list[TaskVersion]:
+    """In the order of their names, versions from the newest; the smoke task, which judges none,
+    comes last.
+    """
+    versions = {e.task_version_id: e.task_version for row in found for e in row.values()}
+    common = [v for pk, v in versions.items() if sum(pk in row for row in found) > 1]
+    return sorted(
+        common,
+        key=lambda v: (v.task.slug == SMOKE_TASK, v.task.name.casefold(), v.task_id, -v.number),
+    )
+
+
+def _compare_task(
+    task_version: TaskVersion,
+    evaluations: Sequence[Evaluation | None],
+    replicates: _Replicates,
+    metrics: _Metrics,
+    of_metrics: _MetricReplicates,
+) -> TaskComparison:
+    cells = [_task_cell(evaluations[0], e, replicates) for e in evaluations]
+    return TaskComparison(
+        task_version=task_version,
+        cells=_with_best(cells, evaluations),
+        metrics=[
+            MetricRow(
+                key=key,
+                cells=[
+                    _metric_cell(key, evaluations[0], e, metrics, of_metrics) for e in evaluations
+                ],
+            )
+            for key in task_version.catalog_protocol.metrics
+            if any(e and key in metrics[e.pk] for e in evaluations)
+        ],
+    )
+
+
+def _task_cell(
+    first: Evaluation | None, own: Evaluation | None, replicates: _Replicates
+) -> ScoreCell:
+    if own is None:
+        return ScoreCell(why_not="Not evaluated on this task.")
+    gap, why_not = None, ""
+    if first is not None and own is not first:
+        if first.hardware_key != own.hardware_key:
+            why_not = f"Timed on {own.hardware_key or 'unknown hardware'}: not comparable."
+        else:
+            # One system alone cannot tell how much systems differ: it has no interval.
+            is_told = own.score_low is not None and first.score_low is not None
+            rows = (replicates.get(e.pk, _NONE) if is_told else _NONE for e in (own, first))
+            gap = difference(own.score, first.score, *rows)
+    return ScoreCell(
+        score=own.score,
+        low=own.score_low,
+        high=own.score_high,
+        evaluation=own,
+        against_first=gap,
+        why_not=why_not,
+    )
+
+
+def _with_best(
+    cells: Sequence[ScoreCell], evaluations: Sequence[Evaluation | None] = ()
+) -> list[ScoreCell]:
+    """Marks the highest scores; none where hardware differs, or all are equal."""
+    if len({e.hardware_key for e in evaluations if e is not None}) > 1:
+        return list(cells)
+    scores = [c.score for c in cells if c.score is not None]
+    if len(set(scores)) < 2:
+        return list(cells)
+    return [ScoreCell(**{**vars(c), "is_best": c.score == max(scores)}) for c in cells]
+
+
+def _metric_cell(
+    key: str,
+    first: Evaluation | None,
+    own: Evaluation | None,
+    metrics: _Metrics,
+    replicates: _MetricReplicates,
+) -> MetricCell:
+    score = metrics[own.pk].get(key) if own else None
+    if own is None or score is None:
+        return MetricCell()
+    gap = gain = None
+    of_first = metrics[first.pk].get(key) if first else None
+    if first and of_first and own is not first and own.hardware_key == first.hardware_key:
+        rows = [replicates.get((e.pk, key), _NONE) for e in (own, first)]
+        gap = difference(score.value, of_first.value, *rows)
+        gain = _gain(METRICS[key].direction, gap, (score.value, of_first.value), rows)
+    return MetricCell(
+        value=score.value, low=score.low, high=score.high, against_first=gap, gain=gain
+    )
+
+
+def _gain(
+    direction: Direction,
+    gap: Difference | None,
+    values: Sequence[float | None],
+    replicates: Sequence[ranking.FloatArray],
+) -> Difference | None:
+    """Of what is best at one, the nearer value is the better one."""
+    if gap is None or direction is Direction.HIGHER:
+        return gap
+    if direction is Direction.LOWER:
+        return -gap
+    own, first = (None if v is None else -abs(v - 1) for v in values)
+    return difference(own, first, *(-np.abs(row - 1) for row in replicates))
+
+
+def _categories(
+    found: Sequence[Mapping[int, Evaluation]],
+    version: BenchmarkVersion | None,
+    replicates: _Replicates,
+) -> list[CategoryComparison]:
+    """The benchmark's own weights; a category is judged where all its tasks that count are."""
+    entries = list(version.entries.select_related("task_version__task")) if version else []
+    grouped: dict[str, list[BenchmarkTask]] = {}
+    for entry in entries:
+        grouped.setdefault(entry.category, []).append(entry)
+    rows = [
+        CategoryComparison(
+            name=name,
+            weight=members[0].category_weight,
+            cells=_weighted(found, [ranking.Weighted(name, e.weight, 1.0) for e in members],
+                            members, replicates),
+        )
+        for name, members in grouped.items()
+        if any(e.weight > 0 for e in members)
+    ]  # fmt: skip
+    tasks = [ranking.Weighted(e.category, e.weight, e.category_weight) for e in entries]
+    if any(t.weight > 0 and t.category_weight > 0 for t in tasks):
+        overall = _weighted(found, tasks, entries, replicates)
+        rows.append(CategoryComparison(name="Overall", weight=0.0, cells=overall))
+    return rows
+
+
+def _weighted(
+    found: Sequence[Mapping[int, Evaluation]],
+    tasks: Sequence[ranking.Weighted],
+    entries: Sequence[BenchmarkTask],
+    stored: _Replicates,
+) -> list[ScoreCell]:
+    keys = [e.task_version_id for e in entries]
+    shares = dict(zip(keys, ranking.shares_of(tasks), strict=True))
+    scores, replicates, hardware = [], [], []
+    for row in found:
+        values = [row[k].score if k in row else None for k in keys]
+        scores.append(ranking.overall_score(values, tasks))
+        # Where each task was judged on one system alone, nothing was drawn: there is no interval.
+        is_told = any(row[k].score_low is not None for k in keys if k in row and shares[k])
+        given = {k: stored.get(row[k].pk, _NONE) if k in row and is_told else _NONE for k in keys}
+        replicates.append(combined(given, shares))
+        hardware.append({row[k].hardware_key for k in keys if k in row and shares[k]} - {""})
+    cells = []
+    for i, score in enumerate(scores):
+        low, high = ranking.interval(replicates[i]) if score is not None else (None, None)
+        is_same = hardware[i] == hardware[0]
+        gap = difference(score, scores[0], replicates[i], replicates[0]) if i and is_same else None
+        why_not = "" if is_same else "Timed on other hardware: not comparable."
+        cells.append(ScoreCell(score=score, low=low, high=high, against_first=gap, why_not=why_not))
+    return _with_best(cells) if all(h == hardware[0] for h in hardware) else cells
+
+
+def _wins(
+    submissions: Sequence[Submission], found: Sequence[Mapping[int, Evaluation]]
+) -> list[Wins]:
+    """By task version, in the order of their names; those on which somebody wins."""
+    place = {e.pk: i for i, row in enumerate(found) for e in row.values()}
+    versions = {e.pk: e.task_version_id for row in found for e in row.values()}
+    grouped: dict[int, list[ElementError]] = {}
+    for error in element_errors(place) + compound_errors(place):
+        grouped.setdefault(versions[error.evaluation], []).append(error)
+    tasks = [_wins_of_task(errors, place, len(submissions)) for errors in grouped.values()]
+    return sorted((t for t in tasks if any(t.won)), key=lambda t: t.task_name.casefold())
+
+
+def _wins_of_task(
+    errors: Sequence[ElementError], place: Mapping[uuid.UUID, int], n_submissions: int
+) -> Wins:
+    table: dict[str, dict[int, float]] = {}
+    for error in errors:
+        table.setdefault(error.element, {})[place[error.evaluation]] = error.value
+    whole = {
+        element: [row[i] for i in range(n_submissions)]
+        for element, row in table.items()
+        if len(row) == n_submissions
+    }
+    won: list[list[tuple[str, float]]] = [[] for _ in range(n_submissions)]
+    for element, values in whole.items():
+        if values.count(min(values)) == 1:  # runs that all survive are nobody's win
+            won[values.index(min(values))].append((element, min(values)))
+    words, unit = errors[0].quantity
+    return Wins(
+        task_slug=errors[0].task_slug,
+        task_name=errors[0].task_name,
+        words=words,
+        unit=unit,
+        won=won,
+        errors=whole,
+    )

@@ -1,0 +1,325 @@
+"""Which potential for this simulation: who can do it, how well, how long it takes, who is out.
+
+Nobody disappears: what cannot be recommended is listed with the reason. Ranks are those of the
+whole board, under the asker's weights.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from leaderboard.enums import VersionState
+from leaderboard.models import BenchmarkVersion, Submission
+from leaderboard.ranking import FloatArray
+from leaderboard.services.advice import speed
+from leaderboard.services.advice.board_errors import BoardErrors, errors_of_board
+from leaderboard.services.advice.element_errors import ElementError
+from leaderboard.services.advice.question import ANY_CPU, ANY_GPU, OPEN, Wishes
+from leaderboard.services.advice.scaling import Estimate, estimate, ran_out_of_memory
+from leaderboard.services.boards import licences, pareto
+from leaderboard.services.boards import replicates as board_replicates
+from leaderboard.services.boards.entrants import Entrant
+from leaderboard.services.boards.paired import combined, difference
+from leaderboard.services.boards.reader import BoardView, Place, view_for
+from leaderboard.services.boards.store import current_board
+from leaderboard.services.boards.supported_elements import told_by_checkpoints
+from leaderboard.services.submissions.submissions import default_benchmark
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+#: So many of the best are compared with the best one, replicate by replicate.
+_COMPARED = 30
+_HARDWARE_WORDS = {"": "any hardware", ANY_GPU: "a GPU", ANY_CPU: "a processor"}
+_HYDROGEN_STEP_FS, _LONG_STEP_FS = 1.0, 5.0
+
+
+class Group(StrEnum):
+    """Where a candidate stands in the answer."""
+
+    RECOMMENDED = "recommended"  # can do it, is ranked and was timed on the hardware
+    UNTIMED = "untimed"  # can do it as far as is known, but was not timed there
+    UNJUDGED = "unjudged"  # can do it, but has no rank on the board
+    UNKNOWN = "unknown"  # nobody told which elements it supports
+    OUT = "out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    row: Place
+    group: Group
+    #: Why it is not recommended, a sentence; empty for those that are.
+    reason: str = ""
+    estimate: Estimate | None = None
+    #: The evaluation that the estimate rests on.
+    timed_by: uuid.UUID | None = None
+    #: The asked elements, with what is on record of the errors on them.
+    elements: tuple[str, ...] = ()
+    known_errors: BoardErrors | None = None
+    #: Nothing recommended is both faster and more accurate.
+    is_on_front: bool = False
+    #: Cannot be told apart from the best one. None where that was not tried.
+    is_tied_with_best: bool | None = None
+
+    @property
+    def submission(self) -> Submission:
+        return self.row.submission
+
+    @cached_property
+    def errors(self) -> list[ElementError]:
+        """On the asked elements, as far as records tell. Gathered for those that are looked at."""
+        return self.known_errors.of(self.row.index) if self.known_errors else []
+
+    @property
+    def elements_without_error(self) -> tuple[str, ...]:
+        """Asked elements that no record of an error covers."""
+        covered = {error.element for error in self.errors}
+        return tuple(e for e in self.elements if e not in covered)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommendation:
+    wishes: Wishes
+    board: BoardView
+    hardware: list[speed.Hardware]
+    #: The one that the estimates are for; empty where nothing was timed on what was asked for.
+    chosen_hardware: str
+    #: The recommended ones first by rank, then the other groups.
+    candidates: list[Candidate]
+    #: What to know beside, sentences.
+    notes: list[str]
+
+    def of(self, group: Group) -> list[Candidate]:
+        return [c for c in self.candidates if c.group == group]
+
+
+def board_version() -> BenchmarkVersion | None:
+    """The benchmark whose scores recommend: that of the first page."""
+    return default_benchmark() or (
+        BenchmarkVersion.objects.filter(state=VersionState.PUBLISHED)
+        .order_by("benchmark__created_at", "-number")
+        .first()
+    )
+
+
+def recommend(
+    wishes: Wishes, version: BenchmarkVersion, *, user: User | AnonymousUser
+) -> Recommendation:
+    """Answer from what stands on the board and what was timed; a constant number of queries.
+
+    Raises SubmissionError for weights of categories that there are not.
+    """
+    board = view_for(current_board(version), user, wishes.weights)
+    measured = speed.measured_hardware()
+    hardware = speed.chosen_hardware(wishes.hardware, measured)
+    told = _elements_told(board.rows)
+    reasons = [_why_out(r.entrant, told.get(r.key), wishes) for r in board.rows]
+    able = [row for row, reason in zip(board.rows, reasons, strict=True) if not reason]
+    timings = speed.timings([row.key for row in able], hardware)
+    boards = {id(row.board): row.board for row in able}  # the reader's own rows have their own
+    errors = {key: errors_of_board(b, wishes.elements) for key, b in boards.items()}
+    candidates = [
+        _candidate(
+            row,
+            wishes,
+            known=told.get(row.key),
+            timing=timings.get(row.key),
+            errors=errors[id(row.board)],
+            hardware=hardware or _HARDWARE_WORDS.get(wishes.hardware, wishes.hardware),
+        )
+        for row in able
+    ]
+    candidates += [
+        Candidate(row=row, group=Group.OUT, reason=reason)
+        for row, reason in zip(board.rows, reasons, strict=True)
+        if reason
+    ]
+    return Recommendation(
+        wishes=wishes,
+        board=board,
+        hardware=measured,
+        chosen_hardware=hardware,
+        candidates=_finished(candidates, board),
+        notes=_notes(wishes, board),
+    )
+
+
+def _elements_told(rows: Sequence[Place]) -> dict[uuid.UUID, frozenset[str]]:
+    """What each declares, or its checkpoint told when it was evaluated. At most one query."""
+    told = {}
+    for row in rows:
+        declared = row.entrant.elements
+        elements = row.entrant.told_elements if declared is None else declared
+        if elements is not None:
+            told[row.key] = frozenset(elements)
+    # It may have been told on a task that is not of this board.
+    elsewhere = told_by_checkpoints([row.key for row in rows if row.key not in told])
+    return told | {key: frozenset(elements) for key, elements in elsewhere.items()}
+
+
+def _why_out(entrant: Entrant, known: frozenset[str] | None, wishes: Wishes) -> str:
+    """What is known without estimating anything; empty for what remains."""
+    if entrant.calculator_kind == "dummy":
+        return "A dummy for comparison: its forces are zero."
+    if known is not None and (missing := [e for e in wishes.elements if e not in known]):
+        return f"Does not support {', '.join(missing)}."
+    if wishes.licence == OPEN and not licences.is_open(entrant.licence):
+        return (
+            f"Its licence, {entrant.licence}, is not known to be open."
+            if entrant.licence
+            else "Names no licence."
+        )
+    levels = {level.strip().casefold() for level in entrant.level_of_theory.split(",")}
+    if wishes.level_of_theory and wishes.level_of_theory.casefold() not in levels:
+        return f"Trained on {entrant.level_of_theory or 'no stated level of theory'}."
+    return ""
+
+
+def _candidate(
+    row: Place,
+    wishes: Wishes,
+    *,
+    known: frozenset[str] | None,
+    timing: speed.Timing | None,
+    errors: BoardErrors,
+    hardware: str,
+) -> Candidate:
+    found = None
+    if timing is not None:
+        found = estimate(
+            timing.materials,
+            n_atoms=wishes.n_atoms,
+            n_steps=wishes.n_steps,
+            timestep_fs=wishes.timestep_fs,
+        )
+    too_much = _too_much(wishes, timing, found)
+    group, reason = Group.RECOMMENDED, ""
+    if too_much:
+        group, reason = Group.OUT, too_much
+    elif known is None and wishes.elements:
+        group, reason = (
+            Group.UNKNOWN,
+            "Nobody tells which elements it can do.",
+        )
+    elif found is None:
+        group, reason = Group.UNTIMED, f"Not timed on {hardware}."
+    elif row.rank is None:
+        group, reason = Group.UNJUDGED, row.why_not_ranked
+    return Candidate(
+        row=row,
+        group=group,
+        reason=reason,
+        estimate=found,
+        timed_by=timing.evaluation if timing and found else None,
+        elements=wishes.elements,
+        known_errors=errors,
+    )
+
+
+def _too_much(wishes: Wishes, timing: speed.Timing | None, found: Estimate | None) -> str:
+    """Why it does not fit the device or the time; empty where it does, or nothing is known."""
+    if timing is None or found is None:
+        return ""
+    has_MiB = timing.device_MiB if wishes.memory_GiB is None else 1024 * wishes.memory_GiB
+    failed = ran_out_of_memory(timing.materials, wishes.n_atoms)
+    was_allowed = timing.limit_MiB
+    if failed is not None:
+        on_gpu = failed["first_failed_reason"] == "out_of_memory_gpu"
+        most = timing.device_MiB if on_gpu else was_allowed
+        if has_MiB is None or most is None or has_MiB <= most:
+            return (
+                f"Ran out of memory at {failed['first_failed_n_atoms']} atoms of "
+                f"{failed.get('formula', 'a material')}."
+            )
+    if has_MiB is not None and found.memory_GiB is not None and 1024 * found.memory_GiB > has_MiB:
+        return (
+            f"Needs about {found.memory_GiB:.3g} GiB of memory; there are {has_MiB / 1024:.3g} GiB."
+        )
+    if wishes.max_hours is not None and found.hours > wishes.max_hours:
+        return f"Takes about {found.hours:.3g} hours; at most {wishes.max_hours:g} are wanted."
+    return ""
+
+
+def _finished(candidates: list[Candidate], board: BoardView) -> list[Candidate]:
+    """In order, with the front and the ties among those that are recommended."""
+    order = list(Group)
+    candidates = sorted(
+        candidates,
+        key=lambda c: (order.index(c.group), c.row.rank or 10**9, -(c.row.overall or 0.0)),
+    )
+    chosen = [c for c in candidates if c.group == Group.RECOMMENDED]
+    on_front = pareto.front(
+        [c.estimate.hours for c in chosen if c.estimate],
+        [c.row.overall for c in chosen if c.row.overall is not None],
+    )
+    ties = _ties(chosen[:_COMPARED], board)
+    marked = [
+        replace(c, is_on_front=is_on, is_tied_with_best=ties.get(c.row.key))
+        for c, is_on in zip(chosen, on_front, strict=True)
+    ]
+    return marked + candidates[len(chosen) :]
+
+
+def _ties(chosen: Sequence[Candidate], board: BoardView) -> dict[uuid.UUID, bool]:
+    """Whether each cannot be told apart from the first. At most one query."""
+    replicates = _replicates([c.row for c in chosen], board)
+    ties: dict[uuid.UUID, bool] = {}
+    for c in chosen[1:]:
+        best = chosen[0].row
+        gap = difference(best.overall, c.row.overall, replicates[best.key], replicates[c.row.key])
+        ties[c.row.key] = gap is not None and (
+            gap.value == 0 if gap.low is None else not gap.is_significant
+        )
+    return ties
+
+
+def _replicates(rows: Sequence[Place], board: BoardView) -> dict[uuid.UUID, FloatArray]:
+    """Of the overall score of each, kept with the board."""
+    shares = [board.shares[e.task_version_id] for e in board.entries]
+    counted = {j: share for j, share in enumerate(shares) if share > 0}
+    keys = {row.key: ("replicates", row.key, *shares) for row in rows}
+    found = {pk: board.board.kept.get(key) for pk, key in keys.items()}
+    missing = {
+        row.key: {j: row.evaluation(j) for j in counted} for row in rows if found[row.key] is None
+    }
+    stored = board_replicates.of_evaluations(
+        pk for evaluations in missing.values() for pk in evaluations.values() if pk is not None
+    )
+    for row, evaluations in missing.items():
+        values = {j: stored[pk] for j, pk in evaluations.items() if pk in stored}
+        found[row] = board.board.kept.put(keys[row], combined(values, counted))
+    return found
+
+
+def _notes(wishes: Wishes, board: BoardView) -> list[str]:
+    notes = []
+    if wishes.temperature_K is not None:
+        notes.append(_about_temperature(wishes.temperature_K, board))
+    if "H" in wishes.elements and wishes.timestep_fs > _HYDROGEN_STEP_FS:
+        notes.append("Bonds to hydrogen vibrate fast: a time step of 0.5 fs is the usual choice.")
+    elif wishes.timestep_fs > _LONG_STEP_FS:
+        notes.append(f"A time step of {wishes.timestep_fs:g} fs is too long for most solids.")
+    return notes
+
+
+def _about_temperature(temperature_K: float, board: BoardView) -> str:
+    """Which tasks of dynamics reach the temperature. It does not change what a step costs."""
+    reach = []
+    for entry in board.entries:
+        parameters = entry.task_version.parameters
+        if entry.task_version.protocol == "md_stability" and "temperature_K" in parameters:
+            start = float(parameters["temperature_K"])
+            end = max(start, float(parameters.get("final_temperature_K") or 0.0))
+            reach.append((end, f"{entry.task_version.task.name} (to {end:g} K)"))
+    if not reach:
+        return f"No task of this board runs dynamics, so nothing is known of {temperature_K:g} K."
+    enough = [words for end, words in reach if end >= temperature_K]
+    if enough:
+        return f"Stability at {temperature_K:g} K is judged by {', '.join(enough)}."
+    tasks = ", ".join(words for _, words in reach)
+    return f"No task of dynamics reaches {temperature_K:g} K: {tasks}."

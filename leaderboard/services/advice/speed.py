@@ -1,0 +1,124 @@
+"""What was timed on which hardware: evaluations of the protocol ``efficiency``."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Count
+
+from evaluator.contract import SystemStatus
+from leaderboard.enums import EvaluationState, VersionState, Visibility
+from leaderboard.models import Evaluation, SystemResult
+from leaderboard.services.advice.question import ANY_CPU, ANY_GPU
+
+_PROTOCOL = "efficiency"
+#: A processor's key begins with its number of threads; a GPU's with its name.
+_CPU_KEY = re.compile(r"\d+ threads? of ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    key: str
+    #: Public evaluations that were timed on it.
+    n: int
+
+    @property
+    def is_gpu(self) -> bool:
+        return not _CPU_KEY.match(self.key)
+
+
+@dataclass(kw_only=True)
+class Timing:
+    """What one evaluation found, for estimates."""
+
+    evaluation: uuid.UUID
+    task_name: str
+    #: What the calculator was allowed on the host; a GPU's own memory was not limited.
+    limit_MiB: float | None
+    #: What the device that it was timed on has; None where it was not told.
+    device_MiB: float | None
+    #: ``values`` of the records, one a material.
+    materials: list[Mapping[str, Any]] = field(default_factory=list)
+
+    @property
+    def reach(self) -> int:
+        """Atoms of the largest size that every material ran with; 0 without any."""
+        return min((max(r["n_atoms"] for r in m["sizes"]) for m in self.materials), default=0)
+
+
+def measured_hardware() -> list[Hardware]:
+    """On which public, standing submissions were timed, the most often first. One query."""
+    rows = (
+        _timed()
+        .filter(
+            submission__visibility=Visibility.PUBLIC,
+            submission__withdrawn_at__isnull=True,
+        )
+        .order_by()
+        .values_list("hardware_key")
+        .annotate(n=Count("submission", distinct=True))
+    )
+    return sorted((Hardware(key=k, n=n) for k, n in rows), key=lambda h: (-h.n, h.key))
+
+
+def chosen_hardware(name: str, measured: Iterable[Hardware]) -> str:
+    """The key that a wish stands for; empty where nothing of the kind was timed."""
+    for found in measured:
+        is_meant = {"": True, ANY_GPU: found.is_gpu, ANY_CPU: not found.is_gpu}
+        if is_meant.get(name, found.key == name):
+            return found.key
+    return ""
+
+
+def timings(submissions: Iterable[uuid.UUID], hardware: str) -> dict[uuid.UUID, Timing]:
+    """By submission, of those timed on this hardware; of several evaluations the farthest
+    reaching. Two queries.
+    """
+    evaluations = list(
+        _timed()
+        .filter(submission__in=list(submissions), hardware_key=hardware)
+        .values_list(
+            "pk",
+            "submission_id",
+            "task_version__task__name",
+            "task_version__limits__memory_MiB",
+            "provenance__timing__device_before__gpu__memory_total_MiB",
+            "provenance__hardware__memory_MiB",
+        )
+    )
+    found = {
+        pk: Timing(
+            evaluation=pk,
+            task_name=task,
+            limit_MiB=limit,
+            device_MiB=host if _CPU_KEY.match(hardware) else gpu,
+        )
+        for pk, _, task, limit, gpu, host in evaluations
+    }
+    for pk, values in (
+        SystemResult.objects.filter(evaluation__in=list(found), status=SystemStatus.OK)
+        .order_by("evaluation", "position")
+        .values_list("evaluation_id", "values")
+    ):
+        if values.get("sizes"):
+            found[pk].materials.append(values)
+    best: dict[uuid.UUID, Timing] = {}
+    for pk, submission, *_ in evaluations:
+        timing = found[pk]
+        if timing.materials and timing.reach > (
+            best[submission].reach if submission in best else 0
+        ):
+            best[submission] = timing
+    return best
+
+
+def _timed() -> Any:  # noqa: ANN401  (a QuerySet of evaluations)
+    return Evaluation.objects.filter(
+        task_version__protocol=_PROTOCOL,
+        is_current=True,
+        state=EvaluationState.SUCCEEDED,
+    ).exclude(task_version__state=VersionState.DRAFT)

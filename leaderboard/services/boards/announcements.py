@@ -1,0 +1,142 @@
+"""What badges and feeds tell: the standing and the news of a potential, a task or a benchmark.
+
+Both are for everybody, so they hold what is public and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
+
+from leaderboard.enums import VersionState
+from leaderboard.models import (
+    Benchmark,
+    BenchmarkVersion,
+    Evaluation,
+    Potential,
+    Submission,
+    Task,
+    TaskVersion,
+)
+from leaderboard.services.boards.reader import Place
+from leaderboard.services.boards.store import current_board
+from leaderboard.services.boards.task_store import current_task_board
+from leaderboard.services.submissions.submissions import default_benchmark
+
+_N_NEWS = 50
+_EVERYBODY = AnonymousUser()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is told about: its name, its page, and the public evaluations that concern it."""
+
+    name: str
+    page: str
+    standing: str
+    evaluations: QuerySet[Evaluation]
+
+
+def subject(kind: str, slug: str) -> Subject | None:
+    """Of ``potentials``, ``tasks`` or ``leaderboards``; None where the public knows no such."""
+    match kind:
+        case "potentials":
+            return _potential(slug)
+        case "tasks":
+            return _task(slug)
+        case _:
+            return _benchmark(slug)
+
+
+def news(found: Subject) -> list[Evaluation]:
+    """Successes, the newest first."""
+    rows = found.evaluations.filter(state="succeeded", is_current=True)
+    related = ("submission__potential", "task_version__task")
+    return list(rows.select_related(*related).order_by("-finished_at")[:_N_NEWS])
+
+
+def _visible() -> QuerySet[Evaluation]:
+    rows: QuerySet[Evaluation] = Evaluation.objects.all().visible_to(_EVERYBODY)
+    return rows
+
+
+def _potential(slug: str) -> Subject | None:
+    public = Submission.objects.all().visible_to(_EVERYBODY)
+    found = Potential.objects.filter(slug=slug, submissions__in=public).first()
+    if found is None:
+        return None
+    return Subject(
+        name=found.name,
+        page=found.get_absolute_url(),
+        standing=_standing(found),
+        evaluations=_visible().filter(submission__potential=found),
+    )
+
+
+def _standing(potential: Potential) -> str:
+    """Of its best version, on the board of the first page."""
+    version = default_benchmark()
+    if version is None:
+        return "not ranked"
+    board = current_board(version)
+    ranks = board.own.rank
+    for i in board.own.order.tolist():
+        if ranks[i] and board.entrants[i].slug == potential.slug:
+            return f"{_rank(Place(board, board.own, i))} of {int((ranks > 0).sum())}"
+    return "not ranked"
+
+
+def _task(slug: str) -> Subject | None:
+    found = Task.objects.filter(slug=slug).first()
+    version = found.current_version() if found else None
+    if found is None or version is None:
+        return None
+    return Subject(
+        name=found.name,
+        page=found.get_absolute_url(),
+        standing=_leaders_of_task(version),
+        evaluations=_visible().filter(task_version=version),
+    )
+
+
+def _benchmark(slug: str) -> Subject | None:
+    found = Benchmark.objects.filter(slug=slug, versions__state=VersionState.PUBLISHED).first()
+    version = found.current_version() if found else None
+    if found is None or version is None:
+        return None
+    tasks = version.entries.values("task_version")
+    return Subject(
+        name=found.name,
+        page=f"/benchmarks/{found.slug}/",
+        standing=_leaders(version),
+        evaluations=_visible().filter(task_version__in=tasks),
+    )
+
+
+def _leaders_of_task(version: TaskVersion) -> str:
+    board = current_task_board(version)
+    return _first(board.entrants[i].title for i in np.flatnonzero(board.matrix.rank == 1).tolist())
+
+
+def _leaders(version: BenchmarkVersion) -> str:
+    board = current_board(version)
+    order = board.own.order[board.own.rank[board.own.order] == 1]
+    return _first(board.matrix.names[i] for i in order.tolist())
+
+
+def _first(names: Iterable[str]) -> str:
+    first = list(names)
+    if not first:
+        return "nobody ranked yet"
+    return f"1st: {first[0]}" + (f" and {len(first) - 1} more" if len(first) > 1 else "")
+
+
+def _rank(row: Place) -> str:
+    """The rank, with its interval where that says more."""
+    if row.rank_low is None or row.rank_low == row.rank_high:
+        return f"rank {row.rank}"
+    return f"rank {row.rank} ({row.rank_low}–{row.rank_high})"

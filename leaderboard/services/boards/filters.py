@@ -1,0 +1,79 @@
+"""Which rows of a board a reader wants to see. Ranks stay those of the whole board."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from leaderboard.models import Submission
+from leaderboard.services.boards.licences import is_open
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardFilter:
+    """Every condition that is given must hold; texts are compared without regard to case."""
+
+    elements: tuple[str, ...] = ()
+    level_of_theory: str = ""
+    training_set: str = ""
+    licence: str = ""
+    architecture: str = ""
+    team: str = ""
+    hardware: str = ""
+    min_parameters: int | None = None
+    max_parameters: int | None = None
+    open_weights: bool | None = None
+    conservative: bool | None = None
+    #: Somewhere in name, version, architecture, licence, training sets or level of theory.
+    text: str = ""
+
+    def accepts_row(self, submission: Submission, hardware: Iterable[str]) -> bool:
+        """Of one row: its submission, and what its cells were evaluated on, described."""
+        potential = submission.potential
+        return (
+            self._has_elements(submission)
+            and self._has_size(potential.n_parameters)
+            and is_among(self.level_of_theory, potential.level_of_theory.split(","))
+            and is_among(self.training_set, potential.training_sets)
+            and is_among(self.licence, [potential.licence])
+            and is_among(self.architecture, [potential.architecture])
+            and is_among(self.team, [potential.team.slug] if potential.team else [])
+            and self.open_weights in {None, is_open(potential.licence)}
+            and self.conservative in {None, not submission.declares_non_conservative}
+            and self.text.strip().casefold() in _words(submission)
+            and self._has_hardware(hardware)
+        )
+
+    def _has_elements(self, submission: Submission) -> bool:
+        # What a checkpoint alone tells is not known here, so it is not claimed.
+        return set(self.elements) <= set(submission.supported_elements or ())
+
+    def _has_size(self, n_parameters: int | None) -> bool:
+        if self.min_parameters is None and self.max_parameters is None:
+            return True
+        if n_parameters is None:
+            return False
+        low, high = self.min_parameters or 0, self.max_parameters
+        return low <= n_parameters and (high is None or n_parameters <= high)
+
+    def _has_hardware(self, hardware: Iterable[str]) -> bool:
+        """Whether a cell was evaluated on hardware whose description holds the text."""
+        wanted = self.hardware.casefold()
+        return not wanted or any(wanted in text.casefold() for text in hardware)
+
+
+EVERY_ROW = BoardFilter()
+
+
+def is_among(wanted: str, found: Iterable[str]) -> bool:
+    """Without regard to case; everything is among what was not asked for."""
+    return not wanted or wanted.strip().casefold() in {text.strip().casefold() for text in found}
+
+
+def _words(submission: Submission) -> str:
+    potential = submission.potential
+    parts = (
+        *(potential.name, potential.slug, submission.version, potential.architecture),
+        *(potential.licence, potential.level_of_theory, *potential.training_sets),
+    )
+    return " ".join(parts).casefold()

@@ -1,0 +1,305 @@
+"""A board as arrays: one row a submission, one column a task; and who stands where on it.
+
+The arrays hold all that ranks are made of, so a board is ranked anew with other weights
+without going back to the evaluations. Scores run from 0 to 1; NaN where there is none.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leaderboard import ranking
+from leaderboard.enums import EvaluationState, Visibility
+from leaderboard.models import BenchmarkTask, Evaluation, Submission, TaskVersion
+from leaderboard.services.boards import hardware as board_hardware
+from leaderboard.services.boards.results import Result
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int32]
+
+#: Code of a state in ``Matrix.state``; 0 where there is no evaluation.
+STATES = ("", *EvaluationState.values)
+SUCCEEDED = STATES.index(EvaluationState.SUCCEEDED)
+_NOTHING = "No task counts: all have the weight zero."
+_PRIVATE = "Private: seen by its owner alone, and not ranked."
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Matrix:
+    """Shapes are (rows, tasks) unless told otherwise."""
+
+    #: Name and version of each row, by which equals are ordered.
+    names: Sequence[str]
+    #: Whether everybody sees the row, shape (rows,). The others are never ranked.
+    is_public: npt.NDArray[np.bool_]
+    state: npt.NDArray[np.uint8]
+    score: FloatArray
+    low: FloatArray
+    high: FloatArray
+    coverage: FloatArray
+    n_failed: IntArray
+    #: Of the score on the task, 0 where it is not ranked.
+    rank: IntArray
+    #: Why a success is not ranked, as index into ``sentences``; 0 is the empty one.
+    why: IntArray
+    sentences: Sequence[str]
+    #: Of a timed task, as index into ``hardware_keys``; 0 is the empty one.
+    hardware: IntArray
+    hardware_keys: Sequence[str]
+    #: What evaluated it, as index into ``workers``; 0 is the empty one.
+    worker: IntArray
+    workers: Sequence[str]
+    #: Bytes of the evaluation's id, shape (rows, tasks, 16).
+    evaluation: npt.NDArray[np.uint8]
+
+    def part(self, rows: Sequence[int], columns: Sequence[int]) -> Matrix:
+        """These rows and columns alone; ranks within tasks are those of the whole."""
+        found: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            if not isinstance(value, np.ndarray):
+                found[name] = [value[i] for i in rows] if name == "names" else value
+            else:
+                found[name] = value[rows] if value.ndim == 1 else value[rows][:, columns]
+        return Matrix(**found)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ranking:
+    """Who stands where with certain weights. Shapes are (rows,)."""
+
+    #: Rows from the top of the board to its bottom.
+    order: IntArray
+    #: 0 where a row is not ranked; then ``reasons`` has a sentence.
+    rank: IntArray
+    rank_low: IntArray
+    rank_high: IntArray
+    overall: FloatArray
+    low: FloatArray
+    high: FloatArray
+    #: Cannot be told apart from the row above it.
+    is_tied: npt.NDArray[np.bool_]
+    reasons: Sequence[str]
+    #: Where timed tasks count: the hardware of the ranked rows.
+    hardware: str
+
+
+class _Texts:
+    """Each text once, by number."""
+
+    def __init__(self) -> None:
+        self.index = {"": 0}
+
+    def of(self, text: str) -> int:
+        return self.index.setdefault(text, len(self.index))
+
+
+def matrix_of(
+    entries: Sequence[BenchmarkTask],
+    evaluations: Sequence[Evaluation] | Sequence[Result],
+    why_not_ranked: Callable[[Evaluation | Result, TaskVersion], str],
+) -> tuple[list[Submission], Matrix]:
+    """The submissions in the order of their first evaluation, and what was found for them."""
+    column = {entry.task_version_id: i for i, entry in enumerate(entries)}
+    row = {e.submission_id: 0 for e in evaluations}
+    row = {pk: i for i, pk in enumerate(row)}
+    submissions: dict[int, Submission] = {}
+    shape = (len(row), len(entries))
+    found: dict[str, Any] = {
+        name: np.zeros(shape, np.int32) for name in ("n_failed", "why", "hardware", "worker")
+    }
+    found |= {name: np.full(shape, np.nan) for name in ("score", "low", "high", "coverage")}
+    found["state"] = np.zeros(shape, np.uint8)
+    found["evaluation"] = np.zeros((*shape, 16), np.uint8)
+    sentences, keys, workers = _Texts(), _Texts(), _Texts()
+    for e in evaluations:
+        i, j = row[e.submission_id], column[e.task_version_id]
+        submissions[i] = e.submission
+        found["state"][i, j] = STATES.index(e.state)
+        found["evaluation"][i, j] = np.frombuffer(e.pk.bytes, np.uint8)
+        found["n_failed"][i, j] = e.n_failed
+        found["worker"][i, j] = workers.of(described(e))
+        for name, value in (("score", e.score), ("low", e.score_low), ("high", e.score_high),
+                            ("coverage", e.coverage)):  # fmt: skip
+            found[name][i, j] = math.nan if value is None else value
+        if e.state == EvaluationState.SUCCEEDED:
+            why = why_not_ranked(e, entries[j].task_version)
+            found["why"][i, j] = sentences.of(why)
+            found["hardware"][i, j] = keys.of(e.hardware_key)
+    rows = [submissions[i] for i in range(len(row))]
+    found["rank"] = _task_ranks(found)
+    public = [s.visibility == Visibility.PUBLIC for s in rows]
+    matrix = Matrix(
+        names=[str(s) for s in rows],
+        is_public=np.array(public, bool),
+        sentences=list(sentences.index),
+        hardware_keys=list(keys.index),
+        workers=list(workers.index),
+        **found,
+    )
+    return rows, matrix
+
+
+def described(evaluation: Evaluation | Result) -> str:
+    """What it was evaluated on, in the words that a filter by hardware looks through."""
+    worker = evaluation.worker
+    if worker is None:
+        return evaluation.hardware_key
+    return f"{evaluation.hardware_key} {worker.device} {json.dumps(worker.hardware)}"
+
+
+def _task_ranks(found: Mapping[str, npt.NDArray[Any]]) -> IntArray:
+    """Ranks within each task, and within each hardware of it."""
+    ranked = (found["state"] == SUCCEEDED) & (found["why"] == 0) & ~np.isnan(found["score"])
+    ranks = np.zeros(ranked.shape, np.int32)
+    for j in range(ranked.shape[1]):
+        for key in np.unique(found["hardware"][ranked[:, j], j]):
+            rows = np.flatnonzero(ranked[:, j] & (found["hardware"][:, j] == key))
+            ranks[rows, j] = ranking.ranks(found["score"][rows, j].tolist())
+    return ranks
+
+
+def ranked(
+    matrix: Matrix,
+    entries: Sequence[BenchmarkTask],
+    weights: Mapping[str, float],
+    replicates: Mapping[str, npt.NDArray[np.float32]],
+) -> Ranking:
+    """Who stands where when each category weighs so much; nobody when nothing counts.
+
+    ``replicates`` are those of each category's score, shape (rows, n); NaN where a row has none.
+    """
+    tasks = [ranking.Weighted(e.category, e.weight, weights[e.category]) for e in entries]
+    if not any(task.weight > 0 and task.category_weight > 0 for task in tasks):
+        n = len(matrix.names)
+        return _standings(matrix, np.full(n, np.nan), np.zeros((n, 0)), [_NOTHING] * n, "")
+    shares = np.array(ranking.shares_of(tasks))
+    overall = np.zeros(len(matrix.names))
+    for j in np.flatnonzero(shares):
+        overall += shares[j] * matrix.score[:, j]
+    means = _overall_replicates(entries, shares, replicates)
+    reasons = _reasons(matrix, entries, shares)
+    timed_on = _hardware(matrix, shares)
+    rankable = [keys for keys, reason in zip(timed_on, reasons, strict=True) if not reason]
+    hardware = board_hardware.most_frequent(rankable)
+    reasons = [
+        reason or board_hardware.why_not_comparable(keys, hardware)
+        for keys, reason in zip(timed_on, reasons, strict=True)
+    ]
+    return _standings(matrix, overall, means, reasons, hardware)
+
+
+def _overall_replicates(
+    entries: Sequence[BenchmarkTask],
+    shares: FloatArray,
+    replicates: Mapping[str, npt.NDArray[np.float32]],
+) -> FloatArray:
+    share: dict[str, float] = {}
+    for entry, part in zip(entries, shares, strict=True):
+        share[entry.category] = share.get(entry.category, 0.0) + part
+    counted = [name for name, part in share.items() if part > 0]
+    n = min((replicates[name].shape[1] for name in counted), default=0)
+    total = np.zeros((next(iter(replicates.values())).shape[0] if replicates else 0, n))
+    for name in counted:
+        total += share[name] * replicates[name][:, :n]
+    return total
+
+
+def _standings(
+    matrix: Matrix,
+    overall: FloatArray,
+    replicates: FloatArray,
+    reasons: Sequence[str],
+    hardware: str,
+) -> Ranking:
+    n = len(matrix.names)
+    has_replicates: npt.NDArray[np.bool_] = np.full(n, replicates.shape[1] > 0)
+    has_replicates &= ~np.isnan(replicates).any(axis=1)
+    ranked_rows = np.flatnonzero(np.array([not reason for reason in reasons], bool))
+    given = [replicates[i] if has_replicates[i] else () for i in ranked_rows]
+    found = ranking.standings([_none(overall[i]) for i in ranked_rows], given)
+    standing = np.zeros((3, n), np.int32)
+    for i, place in zip(ranked_rows, found, strict=True):
+        standing[:, i] = (place.rank or 0, place.rank_low or 0, place.rank_high or 0)
+    low, high = np.full((2, n), np.nan)
+    if has_replicates.any():
+        ends = np.quantile(replicates[has_replicates], ranking.INTERVAL, axis=1)
+        low[has_replicates], high[has_replicates] = ends
+    # A score that rests on a single system: replicates that repeat it show no certainty.
+    uncertain = (~np.isnan(matrix.score) & np.isnan(matrix.low)).any(axis=1)
+    low[uncertain | np.isnan(overall)] = high[uncertain | np.isnan(overall)] = np.nan
+    rank = standing[0]
+    order = sorted(
+        range(n),
+        key=lambda i: (not rank[i], rank[i], math.isnan(overall[i]), -_zero(float(overall[i])),
+                       matrix.names[i]),
+    )  # fmt: skip
+    return Ranking(
+        order=np.array(order, np.int32),
+        rank=rank,
+        rank_low=standing[1],
+        rank_high=standing[2],
+        overall=overall,
+        low=low,
+        high=high,
+        is_tied=_ties(order, rank, overall, replicates, has_replicates),
+        reasons=reasons,
+        hardware=hardware,
+    )
+
+
+def _ties(
+    order: Sequence[int],
+    rank: IntArray,
+    overall: FloatArray,
+    replicates: FloatArray,
+    has_replicates: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.bool_]:
+    """As ``ranking.are_tied`` for each ranked row and the one above it, all at once."""
+    tied = np.zeros(len(order), bool)
+    below = np.array([i for i in order if rank[i]][1:], int)
+    above = np.array([i for i in order if rank[i]][:-1], int)
+    tied[below] = overall[below] == overall[above]
+    both = has_replicates[below] & has_replicates[above]
+    if both.any():
+        difference = replicates[above[both]] - replicates[below[both]]
+        low, high = np.quantile(difference, ranking.INTERVAL, axis=1)
+        tied[below[both]] = (low <= 0) & (high >= 0)
+    return tied
+
+
+def _reasons(matrix: Matrix, entries: Sequence[BenchmarkTask], shares: FloatArray) -> list[str]:
+    """Why each row has no overall rank; a task that does not count is not asked for."""
+    counted = np.flatnonzero(shares)
+    succeeded = matrix.state[:, counted] == SUCCEEDED
+    why = np.where(succeeded, matrix.why[:, counted], 0)
+    reasons = [""] * len(matrix.names)
+    for i in np.flatnonzero(~matrix.is_public | ~succeeded.all(axis=1) | why.any(axis=1)):
+        if not matrix.is_public[i]:
+            reasons[i] = _PRIVATE
+        elif why[i].any():
+            reasons[i] = matrix.sentences[why[i][why[i] > 0][0]]
+        else:
+            missing = [entries[j].task_version.task.name for j in counted[~succeeded[i]]]
+            reasons[i] = f"Not ranked overall without a score on {', '.join(missing)}."
+    return reasons
+
+
+def _hardware(matrix: Matrix, shares: FloatArray) -> list[set[str]]:
+    """Of each row: what the timed tasks that count were timed on."""
+    timed = matrix.hardware[:, (shares > 0) & matrix.hardware.any(axis=0)]
+    return [{matrix.hardware_keys[k] for k in row if k} for row in timed.tolist()]
+
+
+def _none(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _zero(value: float) -> float:
+    return 0.0 if math.isnan(value) else float(value)

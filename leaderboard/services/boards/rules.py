@@ -1,0 +1,398 @@
+"""The read side: what stands on a board, in what order, and why something is not ranked.
+
+Ranks on a public board are the same for every reader. A submission that its owner keeps private
+is shown to him alone, with its score and without a rank, below those that are ranked.
+Every board takes a constant number of queries.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+from django.db.models import Q, QuerySet
+
+from leaderboard import ranking
+from leaderboard.enums import EvaluationState, Visibility
+from leaderboard.exceptions import SubmissionError
+from leaderboard.lib.json_values import finite
+from leaderboard.models import (
+    BenchmarkTask,
+    BenchmarkVersion,
+    Evaluation,
+    Score,
+    Submission,
+    TaskVersion,
+)
+from leaderboard.models.permissions import potentials_of
+from leaderboard.services.boards import replicates as board_replicates
+from leaderboard.services.boards.hardware import by_frequency
+from leaderboard.services.boards.matrix import Ranking, matrix_of, ranked
+from leaderboard.services.boards.results import Result
+from leaderboard.services.boards.types import (
+    MISSING,
+    BenchmarkBoard,
+    BoardRow,
+    Category,
+    Cell,
+    MetricScore,
+    TaskBoard,
+    TaskRow,
+)
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+__all__ = [
+    "MISSING",
+    "WEIGHT_PREFIX",
+    "BenchmarkBoard",
+    "BoardRow",
+    "Category",
+    "Cell",
+    "TaskBoard",
+    "TaskRow",
+    "are_apart",
+    "benchmark_board",
+    "categories_of",
+    "has_theory_mismatch",
+    "levels_of",
+    "metrics_of",
+    "of_category",
+    "on_boards",
+    "shares_of",
+    "task_board",
+    "weights_from_query",
+    "why_not_ranked",
+]
+
+#: In a query string, ``weight.<category>=2`` sets the weight of a category.
+WEIGHT_PREFIX = "weight."
+
+_NONE = np.zeros(0)
+_BULKY = ("stdout", "stderr", "consistency", "provenance")
+
+
+def task_board(
+    task_version: TaskVersion, *, user: User | AnonymousUser, as_of: datetime | None = None
+) -> TaskBoard:
+    """Rank all standing submissions on one task version; with ``as_of``, as it stood then."""
+    evaluations = list(
+        on_boards(user, as_of).filter(task_version=task_version).defer("replicates", "summary")
+    )
+    rows, hardware = rows_of_task(
+        task_version, [e for e in evaluations if e.state == EvaluationState.SUCCEEDED]
+    )
+    pending, failed = unfinished(evaluations)
+    return TaskBoard(
+        task_version=task_version, rows=rows, hardware=hardware, pending=pending, failed=failed
+    )
+
+
+def unfinished(evaluations: Iterable[Evaluation]) -> tuple[list[Evaluation], list[Evaluation]]:
+    """Those queued and running, the next one first; and those that ended without a score."""
+    open_ones = [e for e in evaluations if e.state != EvaluationState.SUCCEEDED]
+    pending = [e for e in open_ones if not e.has_ended]
+    failed = [e for e in open_ones if e.has_ended]
+    return (
+        sorted(pending, key=lambda e: (-e.priority, e.queued_at)),
+        sorted(failed, key=lambda e: str(e.submission)),
+    )
+
+
+def rows_of_task(
+    task_version: TaskVersion, done: Sequence[Evaluation]
+) -> tuple[list[TaskRow], list[str]]:
+    """Successes on the task, ranked hardware by hardware; and that hardware. Two queries."""
+    replicates = board_replicates.of_evaluations(e.pk for e in done)
+    metrics = metrics_of(e.pk for e in done)
+    hardware = by_frequency(e.hardware_key for e in done)
+    rows = [
+        row
+        for key in hardware
+        for row in _task_rows(
+            task_version, [e for e in done if e.hardware_key == key], replicates, metrics
+        )
+    ]
+    return rows, [key for key in hardware if key]
+
+
+def metrics_of(evaluations: Iterable[uuid.UUID]) -> dict[uuid.UUID, dict[str, MetricScore]]:
+    """What was found of each metric, by its key. One query."""
+    names = ("evaluation_id", "metric", *MetricScore._fields)
+    found: dict[uuid.UUID, dict[str, MetricScore]] = {pk: {} for pk in evaluations}
+    scores = Score.objects.filter(evaluation__in=list(found))
+    for key, metric, *values in scores.values_list(*names):
+        found[key][metric] = MetricScore._make(values)
+    return found
+
+
+def benchmark_board(
+    benchmark_version: BenchmarkVersion,
+    *,
+    user: User | AnonymousUser,
+    weights: Mapping[str, float] | None = None,
+    category: str | None = None,
+    as_of: datetime | None = None,
+) -> BenchmarkBoard:
+    """Rank all standing submissions over all tasks of a benchmark version, or of a category.
+
+    ``weights`` replaces the weights of the categories that it names. With ``as_of`` the board is
+    as it stood then: scores never change, so it is found again from what there was. Raises
+    SubmissionError for an unknown category, or when nothing is left that counts.
+    """
+    entries = list(
+        benchmark_version.entries.select_related(
+            "task_version__task", "task_version__reference_set"
+        )
+    )
+    if category is not None:
+        entries = of_category(entries, category)
+    categories = categories_of(entries, weights or {})
+    if not entries:
+        return BenchmarkBoard(
+            benchmark_version=benchmark_version, entries=[], categories=[], rows=[]
+        )
+    chosen = on_boards(user, as_of).filter(task_version__in=[e.task_version_id for e in entries])
+    evaluations = list(chosen.defer(*_BULKY, "replicates"))
+    submissions, matrix = matrix_of(entries, evaluations, why_not_ranked)
+    replicates = board_replicates.of_categories(entries, [s.pk for s in submissions], chosen)
+    found = ranked(matrix, entries, {c.name: c.weight for c in categories}, replicates)
+    cells: list[dict[int, Cell]] = [
+        dict.fromkeys((e.task_version_id for e in entries), Cell()) for _ in submissions
+    ]
+    row = {s: i for i, s in enumerate(submissions)}
+    column = {e.task_version_id: j for j, e in enumerate(entries)}
+    for e in evaluations:
+        i, j = row[e.submission], column[e.task_version_id]
+        rank = int(matrix.rank[i, j]) or None
+        cells[i][e.task_version_id] = _cell(e, entries[j].task_version, rank)
+    return BenchmarkBoard(
+        benchmark_version=benchmark_version,
+        entries=entries,
+        categories=categories,
+        hardware=found.hardware,
+        rows=[_board_row(submissions[i], cells[i], found, i) for i in found.order.tolist()],
+        shares=shares_of(entries, categories),
+    )
+
+
+def shares_of(entries: Sequence[BenchmarkTask], categories: Sequence[Category]) -> dict[int, float]:
+    """Each task's share of the overall score, by primary key of the task version."""
+    if not entries:
+        return {}
+    weight = {category.name: category.weight for category in categories}
+    tasks = [ranking.Weighted(e.category, e.weight, weight[e.category]) for e in entries]
+    return dict(zip((e.task_version_id for e in entries), ranking.shares_of(tasks), strict=True))
+
+
+def weights_from_query(query: Mapping[str, str]) -> dict[str, float]:
+    """Read ``weight.<category>=number`` from a query string; SubmissionError names what is bad."""
+    weights: dict[str, float] = {}
+    errors: dict[str, str] = {}
+    for name, text in query.items():
+        if not name.startswith(WEIGHT_PREFIX) or not text.strip():
+            continue
+        try:
+            weight = float(text)
+        except ValueError:
+            weight = math.nan
+        if not 0 <= weight <= 1000:
+            errors[name] = f"The weight {text[:40]!r} must be a number from 0 to 1000."
+        weights[name.removeprefix(WEIGHT_PREFIX)] = weight
+    if errors:
+        raise SubmissionError(errors)
+    return weights
+
+
+def why_not_ranked(evaluation: Evaluation | Result, task_version: TaskVersion) -> str:
+    """One sentence, or nothing when the evaluation's score is ranked on its task."""
+    if evaluation.score is None:
+        return "Nothing could be judged: no system of the task is supported."
+    coverage = evaluation.coverage
+    if coverage is None:
+        return "The evaluation did not tell how many systems are supported."
+    if coverage < task_version.min_coverage:
+        return (
+            f"Supports {coverage:.0%} of the systems of {task_version.task.name}; "
+            f"at least {task_version.min_coverage:.0%} are needed for a rank."
+        )
+    if evaluation.submission.visibility != Visibility.PUBLIC:
+        return "Private: seen by its owner alone, and not ranked."
+    return ""
+
+
+def has_theory_mismatch(submission: Submission, task_version: TaskVersion) -> bool:
+    """Whether potential and reference are known to have no level of theory in common.
+
+    A training set may mix several ("PBE, PBE+U"): commas separate them. A reference of "none" (mere
+    starting structures) has nothing to be compared with.
+    """
+    reference = task_version.reference_set
+    ours = levels_of(submission.potential.level_of_theory)
+    theirs = levels_of(reference.level_of_theory if reference else "")
+    return are_apart(ours, theirs)
+
+
+def are_apart(ours: Set[str], theirs: Set[str]) -> bool:
+    """Whether both sets of ``levels_of`` are known and have nothing in common."""
+    return bool(ours and theirs) and ours.isdisjoint(theirs)
+
+
+def levels_of(text: str) -> set[str]:
+    return {level.strip().casefold() for level in text.split(",")} - {"", "none"}
+
+
+def of_category(entries: list[BenchmarkTask], category: str) -> list[BenchmarkTask]:
+    chosen = [entry for entry in entries if entry.category == category]
+    if not chosen:
+        known = ", ".join(sorted({entry.category for entry in entries}))
+        raise SubmissionError({"category": f"There is no category {category[:64]!r}: {known}."})
+    return chosen
+
+
+def _stood(as_of: datetime) -> QuerySet[Evaluation]:
+    """What had succeeded by then, of public submissions, and was neither repeated nor withdrawn.
+
+    What was withdrawn later still stands in it: a snapshot that is cited does not change.
+    """
+    # Submissions from before there was a date of publication have none.
+    came = Q(submission__published_at__isnull=True, submission__created_at__lte=as_of)
+    return Evaluation.objects.filter(
+        came | Q(submission__published_at__lte=as_of),
+        Q(submission__withdrawn_at__isnull=True) | Q(submission__withdrawn_at__gt=as_of),
+        Q(superseded_by__isnull=True) | Q(superseded_by__queued_at__gt=as_of),
+        submission__visibility=Visibility.PUBLIC,
+        is_dry_run=False,
+        state=EvaluationState.SUCCEEDED,
+        finished_at__lte=as_of,
+    )
+
+
+def on_boards(user: User | AnonymousUser, as_of: datetime | None = None) -> QuerySet[Evaluation]:
+    """Current evaluations of standing submissions, and of the reader's own private ones."""
+    if as_of is not None:
+        return _for_rows(_stood(as_of))
+    shown = Q(submission__visibility=Visibility.PUBLIC)
+    if not user.is_anonymous:
+        shown |= potentials_of(user, "submission__potential__")
+    return _for_rows(
+        Evaluation.objects.filter(shown, is_current=True, submission__withdrawn_at__isnull=True)
+    )
+
+
+def _for_rows(evaluations: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
+    return (
+        evaluations.select_related("submission__potential__team", "worker")
+        .defer(*_BULKY, *(f"submission__potential__{name}" for name in ("description",)))
+        .order_by("queued_at", "pk")
+    )
+
+
+def _task_rows(
+    task_version: TaskVersion,
+    done: Sequence[Evaluation],
+    replicates: Mapping[uuid.UUID, ranking.FloatArray],
+    metrics: Mapping[uuid.UUID, dict[str, MetricScore]],
+) -> list[TaskRow]:
+    """Of one hardware; those that are not ranked take no part in the ranks."""
+    reasons = {e.pk: why_not_ranked(e, task_version) for e in done}
+    ranked = [e for e in done if not reasons[e.pk]]
+    places = ranking.standings(
+        [e.score for e in ranked], [replicates.get(e.pk, _NONE) for e in ranked]
+    )
+    standing = {e.pk: ranking.Standing(None) for e in done}
+    standing |= {e.pk: place for e, place in zip(ranked, places, strict=True)}
+    ordered = sorted(done, key=lambda e: row_order(standing[e.pk].rank, e.score, str(e.submission)))
+    in_order = [e for e in ordered if not reasons[e.pk]]
+    tied = ranking.ties(
+        [e.score for e in in_order], [replicates.get(e.pk, _NONE) for e in in_order]
+    )
+    is_tied = {e.pk: is_so for e, is_so in zip(in_order, tied, strict=True)}
+    return [
+        TaskRow(
+            submission=e.submission,
+            evaluation=e,
+            rank=standing[e.pk].rank,
+            rank_low=standing[e.pk].rank_low,
+            rank_high=standing[e.pk].rank_high,
+            score=e.score,
+            low=e.score_low,
+            high=e.score_high,
+            coverage=e.coverage,
+            n_failed=e.n_failed,
+            is_ranked=not reasons[e.pk],
+            why_not_ranked=reasons[e.pk],
+            metrics=metrics[e.pk],
+            theory_mismatch=has_theory_mismatch(e.submission, task_version),
+            hardware=e.hardware_key,
+            tied_with_previous=is_tied.get(e.pk, False),
+        )
+        for e in ordered
+    ]
+
+
+def row_order(
+    rank: int | None, score: float | None, name: str
+) -> tuple[bool, int, bool, float, str]:
+    """Sorts by rank, then the unranked by score, then by name."""
+    return (rank is None, rank or 0, score is None, -(score or 0.0), name)
+
+
+def _cell(e: Evaluation, task_version: TaskVersion, rank: int | None) -> Cell:
+    is_done = e.state == EvaluationState.SUCCEEDED
+    return Cell(
+        score=e.score,
+        low=e.score_low,
+        high=e.score_high,
+        rank=rank,
+        evaluation=e,
+        state=e.state,
+        coverage=e.coverage,
+        why_not_ranked=why_not_ranked(e, task_version) if is_done else "",
+        hardware=e.hardware_key if is_done else "",
+        theory_mismatch=has_theory_mismatch(e.submission, task_version),
+    )
+
+
+def _board_row(submission: Submission, cells: dict[int, Cell], found: Ranking, i: int) -> BoardRow:
+    return BoardRow(
+        submission=submission,
+        rank=int(found.rank[i]) or None,
+        rank_low=int(found.rank_low[i]) or None,
+        rank_high=int(found.rank_high[i]) or None,
+        overall=finite(found.overall[i]),
+        low=finite(found.low[i]),
+        high=finite(found.high[i]),
+        cells=cells,
+        is_ranked=not found.reasons[i],
+        why_not_ranked=found.reasons[i],
+        tied_with_previous=bool(found.is_tied[i]),
+    )
+
+
+def categories_of(entries: Sequence[BenchmarkTask], weights: Mapping[str, float]) -> list[Category]:
+    grouped: dict[str, list[BenchmarkTask]] = {}
+    for entry in entries:
+        grouped.setdefault(entry.category, []).append(entry)
+    if unknown := sorted(set(weights) - set(grouped)):
+        raise SubmissionError(
+            {
+                WEIGHT_PREFIX + name: f"There is no category {name[:64]!r}; there are "
+                f"{', '.join(grouped) or 'none'}."
+                for name in unknown
+            }
+        )
+    categories = [
+        Category(name=name, weight=weights.get(name, rows[0].category_weight), entries=rows)
+        for name, rows in grouped.items()
+    ]
+    if categories and not any(
+        c.weight > 0 and any(e.weight for e in c.entries) for c in categories
+    ):
+        raise SubmissionError("At least one category must have a weight above zero.")
+    return categories

@@ -1,0 +1,302 @@
+"""Boards that are computed once and read many times.
+
+A board's public rows are packed into one row of PostgreSQL with a stamp of everything that it was
+made of, and kept unpacked in each process. Every reader compares the stamp with the present one
+(one quick query), so no process ever shows a board that is out of date. What runs changes every
+second and is not part of it: whoever shows the cells of a board looks that up for them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import numpy as np
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import transaction
+from django.db.models import QuerySet
+
+from leaderboard.enums import Visibility
+from leaderboard.lib.memory import Kept, of_process
+from leaderboard.models import (
+    BenchmarkTask,
+    BenchmarkVersion,
+    BoardSnapshot,
+    Evaluation,
+    Score,
+)
+from leaderboard.services.boards import packing
+from leaderboard.services.boards import replicates as board_replicates
+from leaderboard.services.boards.binary_rows import binary_value
+from leaderboard.services.boards.entrants import MEMORY, SPEED, Entrants, choices_of, entrant_of
+from leaderboard.services.boards.grades import letters_of
+from leaderboard.services.boards.matrix import Matrix, Ranking, matrix_of, ranked
+from leaderboard.services.boards.replicates import Replicates
+from leaderboard.services.boards.results import Result, results_of
+from leaderboard.services.boards.rules import categories_of, of_category, on_boards, why_not_ranked
+from leaderboard.services.boards.stamps import Lock, stamp_of_benchmark, wait_for_others
+from leaderboard.services.boards.supported_elements import told_by_checkpoints
+
+#: What a task's own page tells, and no board.
+_NOT_OF_BOARDS = (
+    *(f"task_version__{name}" for name in ("description", "limitations", "limits", "created_at")),
+    "task_version__task__created_at",
+    *(
+        f"task_version__reference_set__{name}"
+        for name in (
+            "sha256", "size_bytes", "n_systems", "elements", "properties", "licence", "citation",
+            "url", "summary", "created_at",
+        )
+    ),
+)  # fmt: skip
+_BOARDS_KEPT, _PAST_KEPT, _REPLICATES_KEPT = 8, 4, 2
+_RANKINGS_KEPT, _PAGES_KEPT, _OTHERS_KEPT = 12, 12, 256
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StoredBoard:
+    """All public rows of a board, ranked with its own weights."""
+
+    version: BenchmarkVersion
+    entries: list[BenchmarkTask]
+    stamp: str
+    entrants: Entrants
+    matrix: Matrix
+    own: Ranking
+    #: What rows may be filtered by, see ``choices_of``.
+    choices: Mapping[str, list[str]]
+    #: Of a past board; None of one as it stands now.
+    as_of: datetime | None = None
+    #: Of a board that is not stored; read from the database otherwise, when asked for.
+    replicates: Replicates | None = None
+    rankings: Kept = field(default_factory=lambda: Kept(_RANKINGS_KEPT))
+    #: What pages and services keep with the board; it goes when the board changes.
+    pages: Kept = field(default_factory=lambda: Kept(_PAGES_KEPT))
+    kept: Kept = field(default_factory=lambda: Kept(_OTHERS_KEPT))
+
+
+_boards, _past = of_process(_BOARDS_KEPT), of_process(_PAST_KEPT)
+_replicates = of_process(_REPLICATES_KEPT)
+
+
+def current_board(version: BenchmarkVersion) -> StoredBoard:
+    """The board as it stands now. One query where this process has it, three where another has."""
+    stamp = stamp_of_benchmark(version.pk)
+    kept: StoredBoard | None = _boards.get(version.pk)
+    if kept is not None and kept.stamp == stamp:
+        return kept
+    entries = _entries(version)
+    found = _stored(version, entries, stamp) or _computed_alone(version, entries)
+    return _boards.put(version.pk, found)
+
+
+def past_board(version: BenchmarkVersion, as_of: datetime) -> StoredBoard:
+    """The board as it stood then; kept by this process alone."""
+    key = (version.pk, as_of, stamp_of_benchmark(version.pk))
+    kept: StoredBoard | None = _past.get(key)
+    return kept or _past.put(key, computed_board(version, as_of))
+
+
+def computed_board(version: BenchmarkVersion, as_of: datetime) -> StoredBoard:
+    """The same, computed and not kept: for who goes through many moments."""
+    return _compute(version, _entries(version), "", as_of)
+
+
+def board_at(version: BenchmarkVersion, as_of: datetime | None) -> StoredBoard:
+    """As it stood then; without a moment, as it stands now."""
+    return current_board(version) if as_of is None else past_board(version, as_of)
+
+
+def private_board(board: StoredBoard, user: User | AnonymousUser) -> StoredBoard | None:
+    """The rows that the reader alone sees, none of them ranked; None without any."""
+    if user.is_anonymous or board.as_of is not None:
+        return None
+    evaluations = on_boards(user).filter(
+        submission__visibility=Visibility.PRIVATE,
+        task_version__in=[e.task_version_id for e in board.entries],
+    )
+    found = results_of(evaluations)
+    if not found:
+        return None
+    return _assemble(board.version, board.entries, "", evaluations, found)
+
+
+def ranking_of(board: StoredBoard, weights: Mapping[str, float], category: str = "") -> Ranking:
+    """With other weights of the categories, or of one category alone.
+
+    SubmissionError for unknown categories and when nothing is left that counts.
+    """
+    chosen = {c.name: c.weight for c in categories_of(board.entries, {**weights})}
+    if category:
+        categories_of(board.entries, {category: 1.0})  # complains of an unknown one
+        chosen = {name: float(name == category) for name in chosen}
+    if chosen == {e.category: e.category_weight for e in board.entries}:
+        return board.own
+    key = tuple(sorted(chosen.items()))
+    kept: Ranking | None = board.rankings.get(key)
+    if kept is not None:
+        return kept
+    found = ranked(board.matrix, board.entries, chosen, replicates_of_board(board))
+    return board.rankings.put(key, found)
+
+
+def part_of_board(board: StoredBoard, category: str) -> StoredBoard:
+    """The tasks of one category, and the rows that were put on any of them.
+
+    SubmissionError for an unknown category.
+    """
+    entries = of_category(board.entries, category)
+    key = ("part", category)
+    kept: StoredBoard | None = board.rankings.get(key)
+    if kept is not None:
+        return kept
+    columns = [i for i, e in enumerate(board.entries) if e in entries]
+    rows = np.flatnonzero(board.matrix.state[:, columns].any(axis=1)).tolist()
+    found = _part(board, rows, columns)
+    return board.rankings.put(key, found)
+
+
+def with_rows(board: StoredBoard, rows: Sequence[int]) -> StoredBoard:
+    """Some rows alone, ranked among each other with the board's own weights."""
+    return _part(board, rows, range(len(board.entries)))
+
+
+def _part(board: StoredBoard, rows: Sequence[int], columns: Sequence[int]) -> StoredBoard:
+    entries = [board.entries[i] for i in columns]
+    weights = {e.category: e.category_weight for e in entries}
+    matrix = board.matrix.part(rows, columns)
+    all_replicates = replicates_of_board(board)
+    replicates = {name: all_replicates[name][rows] for name in weights if name in all_replicates}
+    return replace(
+        board,
+        entries=entries,
+        entrants=board.entrants.chosen(rows),
+        matrix=matrix,
+        own=ranked(matrix, entries, weights, replicates),
+        replicates=replicates,
+        rankings=Kept(_RANKINGS_KEPT),
+        pages=Kept(_PAGES_KEPT),
+        kept=Kept(_OTHERS_KEPT),
+    )
+
+
+def replicates_of_board(board: StoredBoard) -> Replicates:
+    if board.replicates is not None:
+        return board.replicates
+    key = (board.version.pk, board.stamp)
+    kept: Replicates | None = _replicates.get(key)
+    return kept or _replicates.put(key, _read_replicates(board))
+
+
+def _read_replicates(board: StoredBoard) -> Replicates:
+    stored = BoardSnapshot.objects.filter(pk=board.version.pk, stamp=board.stamp)
+    packed = binary_value(stored.values_list("replicates"))
+    if packed is not None:
+        return packing.unpack_arrays(packed)
+    keys = [uuid.UUID(entrant.submission) for entrant in board.entrants]
+    return board_replicates.of_categories(board.entries, keys, _shown(board.entries))
+
+
+def _entries(version: BenchmarkVersion) -> list[BenchmarkTask]:
+    rows = version.entries.select_related("task_version__task", "task_version__reference_set")
+    return list(rows.defer(*_NOT_OF_BOARDS))
+
+
+def _shown(entries: Sequence[BenchmarkTask], as_of: datetime | None = None) -> QuerySet[Evaluation]:
+    """What everybody sees on these tasks."""
+    tasks = [e.task_version_id for e in entries]
+    return on_boards(AnonymousUser(), as_of).filter(task_version__in=tasks)
+
+
+def _computed_alone(version: BenchmarkVersion, entries: list[BenchmarkTask]) -> StoredBoard:
+    """Compute and store it, while other processes that need it wait for the result."""
+    with transaction.atomic():
+        wait_for_others(Lock.BOARD, version.pk)
+        stamp = stamp_of_benchmark(version.pk)  # read before the rows: they are never older than it
+        stored = _stored(version, entries, stamp)
+        if stored is not None:
+            return stored
+        board = _compute(version, entries, stamp)
+        packed = packing.Packed(board.entrants, board.matrix, board.own, {**board.choices})
+        BoardSnapshot.objects.update_or_create(
+            benchmark_version=version,
+            defaults={
+                "stamp": stamp,
+                "matrix": packing.pack(packed),
+                "replicates": packing.pack_arrays(board.replicates or {}),
+            },
+        )
+    _replicates.put((version.pk, stamp), board.replicates)
+    return replace(board, replicates=None)
+
+
+def _compute(
+    version: BenchmarkVersion,
+    entries: list[BenchmarkTask],
+    stamp: str,
+    as_of: datetime | None = None,
+) -> StoredBoard:
+    evaluations = _shown(entries, as_of)
+    found = _assemble(version, entries, stamp, evaluations, results_of(evaluations))
+    return replace(found, as_of=as_of)
+
+
+def _assemble(
+    version: BenchmarkVersion,
+    entries: list[BenchmarkTask],
+    stamp: str,
+    evaluations: QuerySet[Evaluation],
+    results: Sequence[Result],
+) -> StoredBoard:
+    """``evaluations`` are those that the results came from."""
+    submissions, matrix = matrix_of(entries, results, why_not_ranked)
+    replicates = board_replicates.of_categories(entries, [s.pk for s in submissions], evaluations)
+    weights = {e.category: e.category_weight for e in entries}
+    timed = _timings(results)
+    told = told_by_checkpoints([s.pk for s in submissions if s.supported_elements is None])
+    letters = letters_of(evaluations)
+    entrants = Entrants(
+        entrant_of(s, timed.get(s.pk), told.get(s.pk), letters.get(s.pk, "")) for s in submissions
+    )
+    return StoredBoard(
+        version=version,
+        entries=entries,
+        stamp=stamp,
+        entrants=entrants,
+        matrix=matrix,
+        own=ranked(matrix, entries, weights, replicates),
+        choices=choices_of(entrants),
+        replicates=replicates,
+    )
+
+
+def _timings(results: Sequence[Result]) -> dict[uuid.UUID, dict[str, float]]:
+    """Speed and memory of each submission, from the first task of the board that measures them."""
+    timed = {e.pk: e.submission_id for e in results if e.hardware_key}
+    found: dict[uuid.UUID, dict[str, float]] = {}
+    scores = Score.objects.filter(evaluation__in=list(timed), metric__in=[SPEED, MEMORY])
+    for key, metric, value in scores.values_list("evaluation", "metric", "value"):
+        if value is not None:
+            found.setdefault(timed[key], {}).setdefault(metric, value)
+    return found
+
+
+def _stored(
+    version: BenchmarkVersion, entries: list[BenchmarkTask], stamp: str
+) -> StoredBoard | None:
+    snapshot = BoardSnapshot.objects.filter(pk=version.pk, stamp=stamp)
+    packed = binary_value(snapshot.values_list("matrix"))
+    if packed is None:
+        return None
+    found = packing.unpack(packed)
+    return StoredBoard(
+        version=version,
+        entries=entries,
+        stamp=stamp,
+        entrants=found.entrants,
+        matrix=found.matrix,
+        own=found.ranking,
+        choices=found.choices,
+    )

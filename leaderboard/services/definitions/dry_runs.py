@@ -1,0 +1,69 @@
+"""Trials of a draft: a submission is evaluated on it by a worker as later everybody is.
+
+A dry run is never current, so it stands on no board, costs no quota, is told to no webhook and is
+seen by the staff alone. What exactly was tried is kept with its first event.
+"""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import QuerySet
+
+from leaderboard import dispatch
+from leaderboard.enums import EvaluationState, VersionState
+from leaderboard.exceptions import ConflictError, SubmissionError
+from leaderboard.models import Evaluation, Submission, TaskVersion
+from leaderboard.services.accounts import audit
+from leaderboard.services.definitions.task_checks import check_task_version
+from leaderboard.services.evaluations.events import record
+
+#: An administrator waits for it; only smoke tests come first.
+PRIORITY = 50
+
+
+def start(user: User, version: TaskVersion, submission: Submission) -> Evaluation:
+    """Queue a dry run. Raises SubmissionError by field for a draft that could not be published."""
+    if version.state != VersionState.DRAFT:
+        raise ConflictError(f"{version} is {version.state}: evaluate submissions on it.")
+    if submission.withdrawn_at is not None:
+        raise ConflictError(f"{submission} was withdrawn.")
+    errors = check_task_version(version)
+    if errors:
+        raise SubmissionError(errors)
+    with transaction.atomic():
+        evaluation = Evaluation.objects.create(
+            submission=submission,
+            task_version=version,
+            is_dry_run=True,
+            is_current=False,
+            priority=PRIORITY,
+            reason=f"Dry run, asked for by {user.username}."[:300],
+        )
+        record(evaluation, "queued", by=user.username, spec=version.spec().to_json())
+        audit.record(user, "dry run", version, detail=f"Of {submission}: {evaluation.pk}.")
+        dispatch.announce_on_commit([evaluation.pk])
+    return evaluation
+
+
+def of(version: TaskVersion) -> QuerySet[Evaluation]:
+    """All dry runs of a task version, the newest first."""
+    return version.evaluations.filter(is_dry_run=True).order_by("-queued_at")
+
+
+def under_way(version: TaskVersion) -> QuerySet[Evaluation]:
+    """Those that a change of the draft would spoil."""
+    return of(version).filter(state__in=(EvaluationState.QUEUED, EvaluationState.RUNNING))
+
+
+def tells_of_present(evaluation: Evaluation) -> bool:
+    """Whether the task version is still what was tried."""
+    first = evaluation.events.filter(kind="queued").first()
+    tried = first.data.get("spec") if first is not None else None
+    return bool(tried == _as_stored(evaluation.task_version))
+
+
+def _as_stored(version: TaskVersion) -> dict[str, object]:
+    """As JSON gives it back: a tuple has become a list."""
+    spec = version.spec().to_json()
+    return spec | {"metrics": list(spec["metrics"])}

@@ -1,0 +1,206 @@
+"""What the administrators see of the queue and its workers, and what they can do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Count, Min, Q, QuerySet
+from django.utils import timezone
+
+from leaderboard import dispatch
+from leaderboard.enums import EvaluationState
+from leaderboard.exceptions import ConflictError
+from leaderboard.models import Charge, Evaluation, Submission, Worker
+from leaderboard.services.accounts import audit
+from leaderboard.services.evaluations import failures, lifecycle
+from leaderboard.services.evaluations.events import record
+from leaderboard.services.evaluations.workers import waiting_reason
+
+#: Whoever waits longer than this without being held is worth a look.
+LONG_WAIT = timedelta(hours=1)
+_N_SHOWN = 50
+_N_VERDICTS = 8
+_RELATED = ("submission__potential", "task_version__task", "worker")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concern:
+    """An evaluation that somebody should look at, and why."""
+
+    evaluation: Evaluation
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerState:
+    worker: Worker
+    is_live: bool
+    running: Sequence[Evaluation]
+    #: Of its last evaluations, the newest first.
+    last: Sequence[Evaluation]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What one account has used this month."""
+
+    name: str
+    n_month: int
+    n_active: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    n_queued: int
+    n_held: int
+    n_running: int
+    oldest_at: datetime | None
+    running: Sequence[Evaluation]
+    next_up: Sequence[Evaluation]
+    concerns: Sequence[Concern]
+    workers: Sequence[WorkerState]
+    usage: Sequence[Usage]
+    withdrawn: Sequence[Submission]
+
+
+def overview() -> Overview:
+    """The queue as it is now."""
+    queued = Evaluation.objects.filter(state=EvaluationState.QUEUED)
+    running = Evaluation.objects.filter(state=EvaluationState.RUNNING)
+    totals = queued.aggregate(
+        n=Count("pk"), held=Count("pk", filter=Q(held_by__isnull=False)), oldest=Min("queued_at")
+    )
+    return Overview(
+        n_queued=totals["n"],
+        n_held=totals["held"],
+        n_running=running.count(),
+        oldest_at=totals["oldest"],
+        running=list(_light(running).order_by("started_at")[:_N_SHOWN]),
+        next_up=list(_light(queued).order_by("-priority", "queued_at")[:_N_SHOWN]),
+        concerns=[*_silent(running), *_retried(queued), *_waiting_long(queued)],
+        workers=[_state_of(worker) for worker in Worker.objects.order_by("-last_seen_at")],
+        usage=_usage(),
+        withdrawn=list(
+            Submission.objects.filter(withdrawn_at__isnull=False)
+            .select_related("potential", "submitted_by")
+            .order_by("-withdrawn_at")[:_N_VERDICTS]
+        ),
+    )
+
+
+def requeue(user: User, evaluation: Evaluation) -> Evaluation:
+    """Have it tried again now: ends a pause, or takes it from the worker that runs it.
+
+    What such a worker may still report is refused, as if its lease had run out. One that has ended
+    is repeated by a new evaluation. Raises PermissionDenied, ConflictError.
+    """
+    if not user.is_staff:
+        raise PermissionDenied("The queue is the administrators'.")
+    if evaluation.has_ended:
+        return lifecycle.reevaluate(user, evaluation, "Repeated by the administrators.")
+    with transaction.atomic():
+        row = Evaluation.objects.select_for_update().get(pk=evaluation.pk)
+        reason = f"Sent to the queue again by {user.username}."
+        if row.state == EvaluationState.RUNNING:
+            row.attempt = max(0, row.attempt - 1)  # no fault of anybody's
+            failures.requeue(row, "handed_back", reason, delay=timedelta(0))
+        elif row.state == EvaluationState.QUEUED and row.held_by_id is None:
+            row.not_before = None
+            row.save(update_fields=["not_before"])
+            record(row, "requeued", by=user.username)
+            dispatch.announce_on_commit([row.pk])
+        else:
+            raise ConflictError("It waits for its smoke evaluation, or has ended meanwhile.")
+    return row
+
+
+def drain(user: User, worker: Worker) -> None:
+    """It claims nothing from now on; what it runs may end."""
+    with audit.recorded(user, "drained", worker):
+        Worker.objects.filter(pk=worker.pk).update(is_enabled=False)
+
+
+def enable(user: User, worker: Worker) -> None:
+    with audit.recorded(user, "enabled", worker):
+        Worker.objects.filter(pk=worker.pk).update(is_enabled=True)
+
+
+def take_out(user: User, worker: Worker) -> int:
+    """Drain it, and hand what it runs to others at once; returns how much that was."""
+    with transaction.atomic():
+        drain(user, worker)
+        running = list(worker.evaluations.filter(state=EvaluationState.RUNNING))
+        for evaluation in running:
+            requeue(user, evaluation)
+            audit.record(user, "requeued", evaluation, detail=f"Taken from {worker}.")
+    return len(running)
+
+
+def _light(rows: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
+    bulky = ("stdout", "stderr", "consistency", "provenance", "replicates", "summary")
+    return rows.select_related(*_RELATED).defer(*bulky)
+
+
+def _silent(running: QuerySet[Evaluation]) -> list[Concern]:
+    limit = timezone.now() - timedelta(seconds=3 * settings.HEARTBEAT_S)
+    return [
+        Concern(
+            evaluation=row,
+            why=f"Nothing was heard of {row.worker} since {row.heartbeat_at:%H:%M:%S} UTC. The "
+            "reaper returns it when its lease has run out.",
+        )
+        for row in _light(running.filter(heartbeat_at__lt=limit)).order_by("heartbeat_at")
+    ]
+
+
+def _retried(queued: QuerySet[Evaluation]) -> list[Concern]:
+    rows = _light(queued.filter(attempt__gt=0)).order_by("not_before")[:_N_SHOWN]
+    return [
+        Concern(evaluation=row, why=f"Attempt {row.attempt} failed: {row.message}") for row in rows
+    ]
+
+
+def _waiting_long(queued: QuerySet[Evaluation]) -> list[Concern]:
+    limit = timezone.now() - LONG_WAIT
+    rows = queued.filter(queued_at__lt=limit, held_by__isnull=True, attempt=0, priority__gte=0)
+    return [
+        Concern(evaluation=row, why=waiting_reason(row))
+        for row in _light(rows).order_by("queued_at")[:_N_SHOWN]
+    ]
+
+
+def _state_of(worker: Worker) -> WorkerState:
+    limit = timezone.now() - timedelta(seconds=settings.LEASE_S)
+    own = _light(worker.evaluations.all())
+    return WorkerState(
+        worker=worker,
+        is_live=worker.last_seen_at > limit,
+        running=list(own.filter(state=EvaluationState.RUNNING)),
+        last=list(own.filter(finished_at__isnull=False).order_by("-finished_at")[:_N_VERDICTS]),
+    )
+
+
+def _usage() -> list[Usage]:
+    """Who has asked for most this month."""
+    month = timezone.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    counted = Charge.objects.filter(at__gte=month).counted()
+    active = Q(evaluation__state__in=(EvaluationState.QUEUED, EvaluationState.RUNNING))
+    rows = (
+        counted.values("user__username", "team__name")
+        .annotate(n=Count("pk"), n_active=Count("pk", filter=active))
+        .order_by("-n")[:_N_VERDICTS]
+    )
+    return [
+        Usage(
+            name=row["user__username"] or f"team {row['team__name']}",
+            n_month=row["n"],
+            n_active=row["n_active"],
+        )
+        for row in rows
+    ]

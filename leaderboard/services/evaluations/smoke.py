@@ -1,0 +1,69 @@
+"""The smoke task runs first, and what else a submission waits for is held until it succeeds.
+
+It is a published task named ``smoke``; where there is none, nothing is held. An evaluation that is
+held names the smoke evaluation in ``held_by``; no worker claims it. When the smoke evaluation
+succeeds, those are let go in the same transaction; when it ends otherwise, they are cancelled and
+say why; when it is repeated, they are asked for again and held by
+the new one. ``failures.end`` sees to the first two, ``evaluations.reevaluate`` to the last.
+"""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from evaluator.standard_tasks.read import SMOKE_TASK
+from leaderboard import dispatch
+from leaderboard.enums import EvaluationState, VersionState
+from leaderboard.exceptions import ConflictError
+from leaderboard.models import Evaluation, Submission, TaskVersion
+from leaderboard.services.evaluations.events import record
+
+#: Before everything else, so that a broken file is told within seconds.
+SMOKE_PRIORITY = 100
+
+
+def smoke_version() -> TaskVersion | None:
+    """The published version of the smoke task, if the site has one."""
+    return (
+        TaskVersion.objects.filter(task__slug=SMOKE_TASK, state=VersionState.PUBLISHED)
+        .order_by("-number")
+        .first()
+    )
+
+
+def gate_of(submission: Submission, version: TaskVersion) -> tuple[Evaluation, bool]:
+    """The submission's current smoke evaluation, locked, and whether it had to be made.
+
+    Belongs into a transaction: while it lasts, the smoke evaluation cannot end.
+    """
+    row = Evaluation(submission=submission, task_version=version, priority=SMOKE_PRIORITY)
+    Evaluation.objects.bulk_create([row], ignore_conflicts=True)
+    gate = Evaluation.objects.select_for_update(of=("self",)).get(
+        submission=submission, task_version=version, is_current=True
+    )
+    is_new = gate.pk == row.pk
+    if is_new:
+        record(gate, "queued")
+        dispatch.announce_on_commit([gate.pk])
+    return gate, is_new
+
+
+def has_failed(gate: Evaluation) -> bool:
+    return gate.has_ended and gate.state != EvaluationState.SUCCEEDED
+
+
+def never_begun(gate: Evaluation) -> QuerySet[Evaluation]:
+    """What was cancelled because this smoke evaluation did not succeed."""
+    return Evaluation.objects.filter(
+        held_by=gate, is_current=True, state=EvaluationState.CANCELLED, fencing_token=0
+    )
+
+
+def check_not_held_back(old: Evaluation) -> None:
+    """Refuse to repeat what the smoke evaluation has stopped: it would be stopped again."""
+    gate = old.held_by
+    if gate is not None and gate.state != EvaluationState.SUCCEEDED:
+        raise ConflictError(
+            f"Its smoke evaluation {gate.pk} has not succeeded. Repeat that one: what it held is "
+            "then asked for again by itself."
+        )

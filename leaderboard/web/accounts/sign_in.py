@@ -1,0 +1,77 @@
+"""How people get in: django-allauth's flows under the site's addresses and rules.
+
+allauth signs up, confirms addresses by mail, resets passwords and talks to GitHub and ORCID. Ours
+are the addresses (urls.py), the pages (templates/account/), and the counting of tries, which is
+shared by all web processes (services/throttles.py; allauth's own is kept in one process).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import Login
+from allauth.account.stages import EmailVerificationStage
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.http import urlencode
+
+from leaderboard.services.accounts.accounts import is_confirmed
+from leaderboard.services.accounts.throttles import hit_sign_in
+from leaderboard.web.errors import too_many
+
+Page = Callable[..., HttpResponseBase]
+
+
+class ConfirmationStage(EmailVerificationStage):  # type: ignore[misc]
+    """Lets in whom an administrator made; whoever signed up must have confirmed his address."""
+
+    login: Login
+
+    def handle(self) -> tuple[HttpResponse | None, bool]:
+        # No user: allauth pretends one signs up, so that a known address is not told.
+        if self.login.user is not None and is_confirmed(self.login.user):
+            return None, True
+        handled: tuple[HttpResponse | None, bool] = super().handle()
+        return handled
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return bool(settings.SIGN_UP_IS_OPEN)
+
+    def get_login_stages(self) -> list[str]:
+        theirs = "allauth.account.stages.EmailVerificationStage"
+        ours = "leaderboard.web.accounts.sign_in.ConfirmationStage"
+        return [ours if stage == theirs else stage for stage in super().get_login_stages()]
+
+    def format_email_subject(self, subject: str) -> str:
+        return f"Touchstone: {subject}"
+
+
+def throttled(page: Page) -> Page:
+    """Count what is posted to a page of the sign-in, by address and by account; 429 beyond."""
+
+    @wraps(page)
+    def counted(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        if request.method != "POST":
+            return page(request, *args, **kwargs)
+        who = request.POST.get("login") or request.POST.get("email") or ""
+        standing = hit_sign_in(request, who)
+        if standing.is_allowed:
+            return page(request, *args, **kwargs)
+        return too_many(request, standing)
+
+    return counted
+
+
+def admin_login(request: HttpRequest) -> HttpResponse:
+    """The admin has no door of its own: whoever enters has passed the sign-in above."""
+    if request.user.is_authenticated and not request.user.is_staff:
+        raise PermissionDenied("This part is for the staff.")
+    wanted = request.GET.get("next", "/admin/")
+    return redirect(f"{settings.LOGIN_URL}?{urlencode({'next': wanted})}")

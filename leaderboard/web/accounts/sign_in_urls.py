@@ -1,0 +1,52 @@
+"""Addresses of sign-up, sign-in and passwords; the names are those that allauth asks for."""
+
+from allauth.account import views
+from allauth.socialaccount import views as social
+from django.conf import settings
+from django.contrib.auth.views import LogoutView
+from django.urls import URLPattern, URLResolver, include, path, re_path
+
+from leaderboard.web.accounts.sign_in import throttled
+
+_KEY = r"(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)"
+login = throttled(views.login)
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("login/", login, name="login"),
+    path("login/", login, name="account_login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("logout/", LogoutView.as_view(), name="account_logout"),
+    path("signup/", throttled(views.signup), name="account_signup"),
+    path("account/inactive/", views.account_inactive, name="account_inactive"),
+    path("account/email/", throttled(views.email), name="account_email"),
+    path("account/confirm/", views.email_verification_sent, name="account_email_verification_sent"),
+    re_path(
+        r"^account/confirm/(?P<key>[-:\w]+)/$", views.confirm_email, name="account_confirm_email"
+    ),
+    path("account/password/", throttled(views.password_change), name="account_change_password"),
+    path("account/password/set/", views.password_set, name="account_set_password"),
+    path("account/password/reset/", throttled(views.password_reset), name="account_reset_password"),
+    path(
+        "account/password/reset/sent/",
+        views.password_reset_done,
+        name="account_reset_password_done",
+    ),
+    path(
+        "account/password/reset/done/",
+        views.password_reset_from_key_done,
+        name="account_reset_password_from_key_done",
+    ),
+    re_path(
+        rf"^account/password/reset/{_KEY}/$",
+        throttled(views.password_reset_from_key),
+        name="account_reset_password_from_key",
+    ),
+    path("account/social/", social.connections, name="socialaccount_connections"),
+    path("account/social/signup/", throttled(social.signup), name="socialaccount_signup"),
+    path("account/social/error/", social.login_error, name="socialaccount_login_error"),
+    path("account/social/cancelled/", social.login_cancelled, name="socialaccount_login_cancelled"),
+    *(
+        path("account/social/", include(f"allauth.socialaccount.providers.{name}.urls"))
+        for name in settings.SOCIALACCOUNT_PROVIDERS
+    ),
+]

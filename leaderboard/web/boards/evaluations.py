@@ -1,0 +1,242 @@
+"""A submission with its progress; an evaluation with all that it found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import conditional_page, require_POST, require_safe
+
+from evaluator.catalog import CALCULATOR_KINDS, Column
+from evaluator.contract import Phase
+from leaderboard.charts import Chart
+from leaderboard.charts.families import Judged, evaluation_charts
+from leaderboard.enums import EvaluationState
+from leaderboard.models import (
+    Evaluation,
+    EvaluationFile,
+    Submission,
+    SystemResult,
+    TaskVersion,
+    permissions,
+)
+from leaderboard.services.boards.rules import has_theory_mismatch, why_not_ranked
+from leaderboard.services.evaluations.output_files import may_read
+from leaderboard.services.evaluations.workers import waiting_reason
+from leaderboard.services.submissions.submissions import withdraw
+from leaderboard.web.boards.summaries import summary_parts
+from leaderboard.web.boards.systems import address_of_system, systems_at
+
+SYSTEMS_PER_PAGE = 500
+
+
+@require_safe
+def submission(request: HttpRequest, pk: UUID) -> HttpResponse:
+    found = _submission(request, pk)
+    return render(
+        request,
+        "submission.html",
+        {
+            **_progress(found),
+            "kind": CALCULATOR_KINDS[found.calculator_kind],
+            "may_withdraw": found.withdrawn_at is None
+            and permissions.may_manage(request.user, found.potential),
+        },
+    )
+
+
+@require_safe
+@conditional_page
+def submission_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The part of the page that moves, with an ETag: an unchanged one is answered by 304."""
+    response = render(request, "includes/progress.html", _progress(_submission(request, pk)))
+    response["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@require_POST
+@login_required
+def submission_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
+    found = _submission(request, pk)
+    if request.user.is_anonymous or not permissions.may_manage(request.user, found.potential):
+        raise Http404
+    withdraw(request.user, found)
+    messages.success(request, f"{found} is withdrawn: it stands on no board any more.")
+    return redirect(found)
+
+
+@require_safe
+def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
+    visible = Evaluation.objects.all().visible_to(request.user)
+    found = get_object_or_404(
+        visible.select_related(
+            "submission__potential__owner",
+            "submission__artifact",
+            "task_version__task",
+            "task_version__reference_set",
+            "worker",
+        ).prefetch_related("scores"),
+        pk=pk,
+    )
+    version = found.task_version
+    is_hidden = version.reference_set is not None and not version.reference_set.is_public
+    # Nor may the order of the systems tell their errors.
+    sort = "" if is_hidden else request.GET.get("sort", "")
+    systems = _sorted_systems(list(found.systems.all()), sort)
+    page = Paginator(systems, SYSTEMS_PER_PAGE).get_page(request.GET.get("page"))
+    # A value beside its error would tell a hidden reference.
+    known = [] if is_hidden else _measured(systems, version.catalog_protocol.columns)
+    shows_all = request.GET.get("columns") == "all"
+    columns = [c for c in known if shows_all or c.is_primary]
+    files = _files(found) if may_read(request.user, found) else {}
+    done = found.state == EvaluationState.SUCCEEDED
+    scored = {metric.key: metric for metric in version.scored_metrics()}
+    return render(
+        request,
+        "evaluation.html",
+        {
+            "evaluation": found,
+            "submission": found.submission,
+            "version": version,
+            "scores": [(score, scored.get(score.metric)) for score in found.scores.all()],
+            "columns": columns,
+            "names": [] if is_hidden else _names(list(page.object_list), columns),
+            "lines": [
+                _line(version, system, columns, files.get(system.system_id, []))
+                for system in page.object_list
+            ],
+            "n_files": sum(not file.left_out for some in files.values() for file in some),
+            "page": page,
+            "sort": sort,
+            "shows_all": shows_all,
+            "n_more_columns": len(known) - len(columns),
+            "is_hidden": is_hidden,
+            "why_not_ranked": why_not_ranked(found, version) if done else "",
+            "theory_mismatch": has_theory_mismatch(found.submission, version),
+            "may_see_logs": permissions.may_read_private(request.user, found.submission.potential),
+            "ahead": _queue_places().get(found.pk),
+            "charts": [] if is_hidden else _charts(found),
+            "told": summary_parts(version.protocol, found.summary),
+        },
+    )
+
+
+def _charts(found: Evaluation) -> list[Chart]:
+    label = str(found.submission)
+    judged = Judged(
+        evaluation_pk=found.pk,
+        label=label,
+        summary=found.summary,
+        systems_at=systems_at(found.task_version),
+    )
+    return evaluation_charts(found.task_version.protocol, judged)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemLine:
+    system: SystemResult
+    #: The page of the system with all potentials.
+    address: str
+    #: (predicted, reference or None) in the order of the columns.
+    pairs: list[tuple[Any, Any, Column]]
+    files: list[EvaluationFile]
+
+
+def _submission(request: HttpRequest, pk: UUID) -> Submission:
+    visible = Submission.objects.all().visible_to(request.user)
+    return get_object_or_404(visible.select_related("potential__owner", "artifact"), pk=pk)
+
+
+def _progress(found: Submission) -> dict[str, Any]:
+    evaluations = list(
+        found.evaluations.filter(is_current=True)
+        .select_related("task_version__task", "submission")
+        .defer("stdout", "stderr", "provenance", "consistency", "replicates")
+        .order_by("task_version__task__name", "queued_at")
+    )
+    waiting = [e for e in evaluations if e.state == EvaluationState.QUEUED]
+    places = _queue_places() if waiting else {}
+    n_ended = sum(e.has_ended for e in evaluations)
+    return {
+        "submission": found,
+        "steps": [(e, places.get(e.pk), _percent_done(e)) for e in evaluations],
+        "waiting_reason": waiting_reason(waiting[0]) if waiting else "",
+        "n_ended": n_ended,
+        "has_ended": n_ended == len(evaluations),
+    }
+
+
+def _percent_done(found: Evaluation) -> int | None:
+    if found.phase == Phase.SIMULATING and found.progress_total:
+        return math.floor(100 * found.progress_done / found.progress_total)
+    return None
+
+
+def _queue_places() -> dict[UUID, int]:
+    """Place in the queue, from 1, of everything that waits."""
+    queued = Evaluation.objects.filter(state=EvaluationState.QUEUED)
+    order = queued.order_by("-priority", "queued_at", "pk").values_list("pk", flat=True)
+    return {pk: place for place, pk in enumerate(order, start=1)}
+
+
+def _names(systems: Sequence[SystemResult], columns: Sequence[Column]) -> list[str]:
+    """What the records tell besides the catalog's columns, in words: the element, say."""
+    known = {column.name for column in columns}
+    found: dict[str, None] = {}
+    for system in systems:
+        found.update(
+            dict.fromkeys(
+                name
+                for name, value in system.values.items()
+                if name not in known and isinstance(value, str) and 0 < len(value) <= 40
+            )
+        )
+    return list(found)[:3]
+
+
+def _files(found: Evaluation) -> dict[str, list[EvaluationFile]]:
+    """Output files by the system's name."""
+    by_system: dict[str, list[EvaluationFile]] = {}
+    for file in found.files.all():
+        by_system.setdefault(file.system_id, []).append(file)
+    return by_system
+
+
+def _measured(systems: Sequence[SystemResult], columns: Sequence[Column]) -> list[Column]:
+    """Columns in which some system has a number: a task measures only part of its protocol's."""
+    found = {
+        name for system in systems for name, value in system.values.items() if value is not None
+    }
+    return [column for column in columns if column.name in found]
+
+
+def _line(
+    version: TaskVersion,
+    system: SystemResult,
+    columns: Sequence[Column],
+    files: list[EvaluationFile],
+) -> SystemLine:
+    return SystemLine(
+        system=system,
+        address=address_of_system(version, system.system_id),
+        files=files,
+        pairs=[(system.values.get(c.name), system.reference.get(c.name), c) for c in columns],
+    )
+
+
+def _sorted_systems(systems: list[SystemResult], sort: str) -> list[SystemResult]:
+    """By a column's value, descending with a leading minus; those without a value stand last."""
+    name, descending = sort.removeprefix("-"), sort.startswith("-")
+    if name == "status":
+        return sorted(systems, key=lambda s: (s.status, s.position), reverse=descending)
+    with_value = [s for s in systems if isinstance(s.values.get(name), int | float)]
+    without = [s for s in systems if not isinstance(s.values.get(name), int | float)]
+    return sorted(with_value, key=lambda s: s.values[name], reverse=descending) + without

@@ -1,0 +1,286 @@
+"""The overall leaderboard: potentials by tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.http import require_safe
+
+from leaderboard.enums import VersionState
+from leaderboard.models import Benchmark, BenchmarkVersion, Evaluation
+from leaderboard.services.advice.recommendation import board_version
+from leaderboard.services.boards.changes import Change, changes_of_boards
+from leaderboard.services.boards.matrix import SUCCEEDED, Ranking
+from leaderboard.services.boards.reader import LIVE, Place, view_of
+from leaderboard.services.boards.rules import WEIGHT_PREFIX, categories_of, shares_of
+from leaderboard.services.boards.store import (
+    StoredBoard,
+    current_board,
+    past_board,
+    private_board,
+    ranking_of,
+)
+from leaderboard.web.boards.cells import (
+    LIVE_MARK,
+    Column,
+    about_html,
+    columns_of,
+    facts,
+    head_html,
+    live_words,
+    rows_html,
+    short_rows_html,
+)
+from leaderboard.web.boards.query import COLUMNS, NAME, RANK, BoardQuery, read_board_query
+
+#: Rows of a page, and of a page with all rows.
+_ROWS, _MAX_ROWS = 50, 2000
+#: A table of more cells has the scores alone: the whole of a large board.
+_MAX_CELLS = 4000
+_FILTER_LABELS = (
+    ("level_of_theory", "Level of theory"),
+    ("licence", "Licence"),
+    ("architecture", "Architecture"),
+    ("training_set", "Training set"),
+)
+#: Stand in the template for what is put in last. No text has them.
+_BODY, _FOOT = "\0body\0", "\0foot\0"
+#: From so many tasks on, columns are narrow.
+_MANY_TASKS = 6
+
+
+class Line(NamedTuple):
+    """A row as the table shows it."""
+
+    row: Place
+
+
+class _Body(NamedTuple):
+    """What only depends on the board and the question: the same for all readers and moments."""
+
+    context: dict[str, Any]
+    #: The table with its form, encoded; every second part is the id of an evaluation that has no
+    #: score, where the words of its state belong.
+    parts: list[bytes]
+    #: What stands below the table, encoded.
+    foot: bytes
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    version = board_version()
+    if version is None:
+        return render(request, "leaderboard_empty.html")
+    return _board(request, version, _shown_versions(), is_home=True)
+
+
+@require_safe
+def benchmark_latest(request: HttpRequest, slug: str) -> HttpResponse:
+    version = get_object_or_404(Benchmark, slug=slug).current_version()
+    if version is None:
+        raise Http404("nothing of it is published")
+    return redirect("benchmark", slug=slug, number=version.number)
+
+
+@require_safe
+def benchmark(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    versions = _shown_versions()
+    for version in versions:
+        if (version.benchmark.slug, version.number) == (slug, number):
+            return _board(request, version, versions)
+    raise Http404(f"no version {number} of {slug!r} is published")
+
+
+def _shown_versions() -> list[BenchmarkVersion]:
+    """All of them: the page names the other boards too."""
+    shown = BenchmarkVersion.objects.exclude(state=VersionState.DRAFT)
+    return list(shown.select_related("benchmark"))
+
+
+def _board(
+    request: HttpRequest,
+    version: BenchmarkVersion,
+    versions: Sequence[BenchmarkVersion],
+    *,
+    is_home: bool = False,
+) -> HttpResponse:
+    """Bad parameters are told and left out (HTTP 400); the page is whole without them."""
+    board = current_board(version)
+    query = read_board_query(
+        request.GET,
+        [e.task_version.task.slug for e in board.entries],
+        {e.category: e.category_weight for e in board.entries},
+    )
+    if query.as_of is not None:
+        board = past_board(version, query.as_of)
+    key = tuple(sorted(query.given.items()))
+    own = private_board(board, request.user)
+    found: _Body | None = board.pages.get(key) if own is None else None
+    if found is None:
+        found = _body(version, board, own, query)
+        if own is None:
+            board.pages.put(key, found)
+    context = {
+        **found.context,
+        "query": query,
+        "body": _BODY,
+        "foot": _FOOT,
+        # Who comes with a question of the board wants its answer, not the welcome.
+        "is_home": is_home and not query.given,
+        "others": [other for other in versions if other.pk != version.pk],
+        "filling": _filling(version, board, versions),
+    }
+    response = render(request, "leaderboard.html", context, status=400 if query.complaints else 200)
+    # Put in last: as variables of a template they would be copied and encoded again and again.
+    head, rest = response.content.split(_BODY.encode())
+    middle, end = rest.split(_FOOT.encode())
+    response.content = b"".join((head, *_with_live_words(found.parts), middle, found.foot, end))
+    return response
+
+
+def _body(
+    version: BenchmarkVersion, board: StoredBoard, own: StoredBoard | None, query: BoardQuery
+) -> _Body:
+    view = view_of(board, own, query.weights, query.category, query.wanted)
+    columns = columns_of(board, query.category)
+    places = _sorted(view.rows, query, columns)
+    n_pages = max(1, math.ceil(len(places) / _ROWS))
+    shown = _page(places, query, n_pages)
+    is_short = len(shown) * len(columns) > _MAX_CELLS
+    context = {
+        "query": query,
+        "board": board,
+        "benchmark": version.benchmark,
+        "version": version,
+        "columns": columns,
+        "lines": [Line(place) for place in shown],
+        "is_short": is_short,
+        "n_rows": len(places),
+        "n_all": view.n_all,
+        "page": query.page and min(query.page, n_pages),
+        "n_pages": n_pages,
+        "changes": _changes(version, board, view.ranking, query),
+        "hardware": view.ranking.hardware,
+        "n_evaluations": int((board.matrix.state == SUCCEEDED).sum()),
+    }
+    categories = categories_of(board.entries, _weights(query, board))
+    shares = shares_of(board.entries, categories)
+    whole = {
+        **context,
+        "heads": _joined(head_html(c, query, shares[c.entry.task_version_id]) for c in columns),
+        "rows": _joined(
+            short_rows_html(shown, columns) if is_short else rows_html(shown, columns, query.shown)
+        ),
+        "about": _joined(about_html(c, shares[c.entry.task_version_id]) for c in columns),
+        "categories": categories,
+        "own_weights": view.categories,
+        "groups": [(name, list(found)) for name, found in groupby(columns, _category)],
+        "is_dense": len(columns) >= _MANY_TASKS,
+        "all_columns": COLUMNS,
+        "choices": board.choices,
+        "filter_labels": _FILTER_LABELS,
+        "weight_prefix": WEIGHT_PREFIX,
+    }
+    names = ("includes/board_body.html", "includes/board_foot.html")
+    body, foot = (render_to_string(name, whole) for name in names)
+    return _Body(context, [part.encode() for part in body.split(LIVE_MARK)], foot.encode())
+
+
+def _joined(parts: Iterable[str]) -> SafeString:
+    return mark_safe("".join(parts))  # noqa: S308  (escaped where they are written)
+
+
+def _with_live_words(parts: Sequence[bytes]) -> list[bytes]:
+    """Where the shown evaluations stand that have no score: these words change every second."""
+    keys = [part.decode() for part in parts[1::2]]
+    names = ("pk", "state", "phase", "progress_done", "progress_total", "verdict")
+    found = Evaluation.objects.filter(pk__in=keys).order_by().values(*names)
+    words = {str(row["pk"]): escape(live_words(row)).encode() for row in found}
+    told = list(parts)
+    told[1::2] = [words.get(key, b"") for key in keys]
+    return told
+
+
+@dataclass(frozen=True)
+class _Filling:
+    n_pending: int
+    earlier: BenchmarkVersion | None
+
+
+def _filling(
+    version: BenchmarkVersion, board: StoredBoard, versions: Iterable[BenchmarkVersion]
+) -> _Filling:
+    """How much of a new version is still to come, and the one that is whole until then."""
+    n_pending = int(np.isin(board.matrix.state, LIVE).sum())
+    earlier = [
+        other
+        for other in versions
+        if other.benchmark_id == version.benchmark_id and other.number < version.number
+    ]
+    is_new = version.state == VersionState.PUBLISHED and n_pending > 0
+    newest = max(earlier, key=lambda other: other.number, default=None)
+    return _Filling(n_pending, newest if is_new else None)
+
+
+def _category(column: Column) -> str:
+    return column.entry.category
+
+
+def _weights(query: BoardQuery, board: StoredBoard) -> dict[str, float]:
+    """Of all categories, with the one that was chosen alone, if one was."""
+    if not query.category:
+        return query.weights
+    return {e.category: float(e.category == query.category) for e in board.entries}
+
+
+def _sorted(places: list[Place], query: BoardQuery, columns: Sequence[Column]) -> list[Place]:
+    """By what the reader chose; rows without it stay at the end in either direction."""
+    if query.sort == RANK:
+        return places[::-1] if query.is_reversed else places
+    values = [_value(place, query.sort, columns) for place in places]
+    known = [i for i, value in enumerate(values) if value not in {None, ""}]
+    known.sort(key=lambda i: values[i], reverse=query.is_reversed)  # type: ignore[arg-type,return-value]
+    unknown = [i for i, value in enumerate(values) if value in {None, ""}]
+    return [places[i] for i in known + unknown]
+
+
+def _value(place: Place, sort: str, columns: Sequence[Column]) -> float | str | None:
+    """Scores from the best to the worst."""
+    if sort == NAME:
+        return place.board.matrix.names[place.index].casefold()
+    if sort in COLUMNS:
+        found: float | str | None = facts(place.entrant)[sort]
+        return found
+    for column in columns:
+        if column.entry.task_version.task.slug == sort:
+            score = place.score(column.index)
+            return None if score is None else -score
+    return None
+
+
+def _page(places: list[Place], query: BoardQuery, n_pages: int) -> list[Place]:
+    if query.page is None:
+        return places[:_MAX_ROWS]
+    start = _ROWS * (min(query.page, n_pages) - 1)
+    return places[start : start + _ROWS]
+
+
+def _changes(
+    version: BenchmarkVersion, board: StoredBoard, ranking: Ranking, query: BoardQuery
+) -> list[Change] | None:
+    """Between ``since`` and the moment that is shown; None when nobody asked."""
+    if query.since is None:
+        return None
+    before = past_board(version, query.since)
+    earlier = ranking_of(before, query.weights, query.category)
+    return changes_of_boards((before, earlier), (board, ranking))

@@ -1,0 +1,201 @@
+"""What a reader asked of a board, read from the address; all of it is in the address.
+
+Parameters of rows are named as in the API, so that a page's address tells how to download the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+from urllib.parse import urlencode
+
+from django.http import QueryDict
+
+from evaluator.catalog.elements import SYMBOLS
+from leaderboard.exceptions import SubmissionError
+from leaderboard.lib.moments import past_moment
+from leaderboard.services.boards.filters import BoardFilter
+from leaderboard.services.boards.rules import WEIGHT_PREFIX, weights_from_query
+from leaderboard.web.paging import page_number
+from leaderboard.web.query_reader import QueryReader, short_text
+
+#: Columns that tell about a potential, in their order.
+COLUMNS = {
+    "architecture": "Architecture",
+    "parameters": "Parameters",
+    "training": "Training sets",
+    "theory": "Level of theory",
+    "licence": "Licence",
+    "speed": "Speed",
+    "memory": "Memory",
+    "date": "Published",
+}
+SHOWN_AT_FIRST = ("architecture", "parameters", "theory", "licence")
+#: Texts that rows are filtered by; the longest ones that are read.
+TEXTS = ("text", "level_of_theory", "training_set", "licence", "architecture", "team", "hardware")
+RANK, NAME = "rank", "name"
+
+_FIRST: int | None = 1
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardQuery:
+    #: One sentence for each parameter that was bad, and was left out.
+    complaints: list[str] = field(default_factory=list)
+    #: Parameters that are good, as they stand in an address.
+    given: dict[str, str] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+    category: str = ""
+    wanted: BoardFilter = field(default_factory=BoardFilter)
+    shown: Sequence[str] = SHOWN_AT_FIRST
+    sort: str = RANK
+    is_reversed: bool = False
+    as_of: datetime | None = None
+    since: datetime | None = None
+    #: Number of the page, from one; None for all rows.
+    page: int | None = 1
+
+    @property
+    def is_filtered(self) -> bool:
+        return self.wanted != BoardFilter()
+
+    @property
+    def own_address(self) -> str:
+        """The page as it is, without what could not be read."""
+        return _address(self.given)
+
+    def address(self, **changes: str) -> str:
+        """The page with something else changed; an empty value takes a parameter out.
+
+        Other rows or another order begin on the first page again.
+        """
+        kept = {name: text for name, text in self.given.items() if name != "page"}
+        return _address(kept | changes)
+
+    def api_query(self) -> str:
+        """The same rows and weights of the API, for downloads."""
+        names = {*TEXTS, *_FILTERS, "category", "as_of"}
+        return urlencode(
+            [(n, t) for n, t in self.given.items() if n in names or n.startswith(WEIGHT_PREFIX)]
+        )
+
+
+def read_board_query(
+    query: QueryDict, task_slugs: Iterable[str], categories: Mapping[str, float]
+) -> BoardQuery:
+    """Every bad parameter is told and left out; unknown ones belong to somebody else.
+
+    ``categories`` are those of the board, with their own weights.
+    """
+    reader = QueryReader(query)
+    weights = _weights(query, reader, categories)
+    wanted = BoardFilter(
+        elements=reader.read("elements", _elements, ()),
+        open_weights=reader.read("open_weights", _yes_or_no, None),
+        conservative=reader.read("conservative", _yes_or_no, None),
+        min_parameters=reader.read("min_parameters", _count, None),
+        max_parameters=reader.read("max_parameters", _count, None),
+        **{name: reader.read(name, short_text, "") for name in TEXTS},
+    )
+    sort = reader.read("sort", _one_of({RANK, NAME, *COLUMNS, *task_slugs}), RANK)
+    as_of = reader.read("as_of", past_moment, None)
+    since = reader.read("since", past_moment, None)
+    if since and as_of and since > as_of:
+        reader.complaints.append("since: must not be later than as_of.")
+        since = None
+    return BoardQuery(
+        weights=weights,
+        category=reader.read("category", _one_of(set(categories)), ""),
+        wanted=wanted,
+        shown=_shown(query, reader),
+        sort=sort.removeprefix("-"),
+        is_reversed=sort.startswith("-"),
+        as_of=as_of,
+        since=since,
+        page=reader.read("page", page_number, _FIRST),
+        given=reader.given,
+        complaints=reader.few_complaints(),
+    )
+
+
+def _weights(
+    query: QueryDict, reader: QueryReader, categories: Mapping[str, float]
+) -> dict[str, float]:
+    named = {n: t for n, t in query.dict().items() if str(n).startswith(WEIGHT_PREFIX)}
+    try:
+        weights = weights_from_query({str(n): str(t) for n, t in named.items()})
+        if unknown := sorted(set(weights) - set(categories)):
+            raise SubmissionError(
+                f"There is no category {unknown[0][:64]!r}; there are {', '.join(categories)}."
+            )
+        if categories and not any({**categories, **weights}.values()):
+            raise SubmissionError("At least one category must have a weight above zero.")
+    except SubmissionError as error:
+        reader.complaints += list(error.errors.values()) or [str(error)]
+        return {}
+    weights = {name: w for name, w in weights.items() if w != categories[name]}
+    reader.given |= {f"{WEIGHT_PREFIX}{name}": f"{weight:g}" for name, weight in weights.items()}
+    return weights
+
+
+def _shown(query: QueryDict, reader: QueryReader) -> Sequence[str]:
+    """Empty ``show`` alone hides all; none at all shows the usual ones."""
+    if "show" not in query:
+        return SHOWN_AT_FIRST
+    asked = set(query.getlist("show")[: 4 * len(COLUMNS)])
+    if unknown := sorted(asked - {"", "none", *COLUMNS}):
+        reader.complaints.append(
+            f"show={unknown[0][:40]!r}: must be one of {', '.join(COLUMNS)}, or none."
+        )
+        return SHOWN_AT_FIRST
+    shown = [name for name in COLUMNS if name in asked]
+    if shown == list(SHOWN_AT_FIRST):
+        return SHOWN_AT_FIRST
+    reader.given["show"] = ",".join(shown) or "none"
+    return shown
+
+
+def _address(given: Mapping[str, str]) -> str:
+    pairs = [(name, text) for name, text in given.items() if text and name != "show"]
+    if "show" in given:
+        pairs += [("show", name) for name in given["show"].split(",")]
+    return "?" + urlencode(pairs)
+
+
+def _elements(text: str) -> tuple[str, ...]:
+    symbols = tuple(dict.fromkeys(re.split(r"[\s,;-]+", text.strip(" ,;-"))))
+    if unknown := [s for s in symbols if s not in SYMBOLS]:
+        raise ValueError(f"{unknown[0][:20]!r} is no chemical symbol. Write Li, P, S.")
+    return symbols
+
+
+def _count(text: str) -> int:
+    """A whole number; 5M and 200k are taken too."""
+    found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?)\s*([kMG]?)", text)
+    if found is None:
+        raise ValueError("must be a number like 250000, 250k or 5M.")
+    return round(float(found[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[found[2]])
+
+
+def _yes_or_no(text: str) -> bool:
+    known = {"1": True, "true": True, "yes": True, "on": True}
+    known |= {"0": False, "false": False, "no": False}
+    if text.lower() not in known:
+        raise ValueError("must be 1 or 0.")
+    return known[text.lower()]
+
+
+def _one_of(known: set[str]) -> Callable[[str], str]:
+    def chosen(text: str) -> str:
+        if text.removeprefix("-") not in known:
+            raise ValueError("there is no such thing on this board.")
+        return text
+
+    return chosen
+
+
+_FILTERS = ("elements", "open_weights", "conservative", "min_parameters", "max_parameters")

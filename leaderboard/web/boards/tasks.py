@@ -1,0 +1,249 @@
+"""The tasks: what is measured, how, and who does it well."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_safe
+
+from evaluator.catalog import METRICS, PROTOCOLS, Column
+from evaluator.contract import SystemStatus
+from leaderboard.charts import MAX_SERIES, Chart, parity_chart
+from leaderboard.charts.families import Judged, task_charts
+from leaderboard.enums import EvaluationState, VersionState
+from leaderboard.models import (
+    BenchmarkTask,
+    BenchmarkVersion,
+    Evaluation,
+    SystemResult,
+    TaskVersion,
+)
+from leaderboard.services.boards.rules import on_boards
+from leaderboard.services.boards.task_reader import TaskPlace, TaskView, task_view
+from leaderboard.web.boards.systems import address_of_system, chosen_rows, label_of, systems_at
+from leaderboard.web.boards.task_cells import rows_html
+from leaderboard.web.names import options
+from leaderboard.web.paging import page_of
+
+#: Up to so many rows, each can be ticked for the plots; of more, so many of the best.
+_MOST_TICKED, _TICKED_OF_MANY = 60, 20
+
+
+@require_safe
+def task_list(request: HttpRequest) -> HttpResponse:
+    """Protocol by protocol, in the order of the catalog. Three queries."""
+    newest = TaskVersion.objects.all().newest_published()
+    versions = list(newest.select_related("task", "reference_set").order_by("task__name"))
+    n_judged = dict(
+        on_boards(AnonymousUser())
+        .filter(task_version__in=versions, state=EvaluationState.SUCCEEDED)
+        .order_by()
+        .values_list("task_version")
+        .annotate(n=Count("submission__potential", distinct=True))
+    )
+    boards: dict[int, list[BenchmarkVersion]] = {}
+    for entry in BenchmarkTask.objects.filter(
+        benchmark_version__state=VersionState.PUBLISHED, task_version__in=versions
+    ).select_related("benchmark_version__benchmark"):
+        boards.setdefault(entry.task_version_id, []).append(entry.benchmark_version)
+    families = [
+        (
+            protocol,
+            [
+                (version, n_judged.get(version.pk, 0), boards.get(version.pk, []))
+                for version in versions
+                if version.protocol == protocol.name
+            ],
+        )
+        for protocol in PROTOCOLS.values()
+    ]
+    context = {"families": [family for family in families if family[1]]}
+    return render(request, "task_list.html", context)
+
+
+@require_safe
+def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResponse:
+    """The newest published version, or the one asked for. Drafts are seen by the staff alone."""
+    versions = TaskVersion.objects.filter(task__slug=slug).select_related("task", "reference_set")
+    if number is not None:
+        shown = versions if request.user.is_staff else versions.exclude(state=VersionState.DRAFT)
+        version = get_object_or_404(shown, number=number)
+    else:
+        version = get_object_or_404(
+            versions.filter(state=VersionState.PUBLISHED).order_by("-number")[:1]
+        )
+    board = task_view(version, request.user)
+    unscored = _unscored_metrics(version, board)
+    shows_all = request.GET.get("columns") == "all"
+    page = page_of(board.rows, request.GET, ("columns",), fragment="#ranking")
+    scored = [(METRICS[m.key], m) for m in version.scored_metrics()]
+    others = unscored if shows_all else []
+    column = _chosen_column(version, request.GET.get("plot", ""))
+    drawing = _drawing(version, board, column, request.GET.getlist("show"))
+    complaints = [text for text in (page.complaint, drawing.complaint) if text]
+    return render(
+        request,
+        "task.html",
+        {
+            "version": version,
+            "task": version.task,
+            "protocol": version.catalog_protocol,
+            "parameters": [
+                (p, version.parameters.get(p.name, p.default))
+                for p in version.catalog_protocol.parameters
+            ],
+            "scored": scored,
+            "unscored": others,
+            "shows_all": shows_all,
+            "n_more_metrics": 0 if shows_all else len(unscored),
+            "board": board,
+            "page": page,
+            "rows": rows_html(version, page.rows, [about.key for about, _ in scored], others),
+            "complaints": complaints,
+            "versions": versions.exclude(state=VersionState.DRAFT).order_by("-number"),
+            "column": column,
+            "columns": _parity_columns(version),
+            "drawing": drawing,
+            "max_drawn": MAX_SERIES,
+            "chart": drawing.parity,
+            "charts": drawing.charts,
+            # Where nothing is plotted against a reference the first one stands beside the form.
+            "more_charts": drawing.charts if column else drawing.charts[1:],
+        },
+        status=400 if complaints else 200,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """What is drawn, and what else could be."""
+
+    rows: list[TaskPlace]
+    #: Rows to tick: all of a short board, else the drawn and the best ones.
+    choices: list[TaskPlace]
+    #: Options of the fields that take names, where not all can be ticked.
+    names: SafeString | None
+    parity: Chart | None
+    charts: list[Chart]
+    #: Names that are not on the board, one sentence.
+    complaint: str
+
+
+def _drawing(
+    version: TaskVersion, board: TaskView, column: Column | None, names: Sequence[str]
+) -> Drawing:
+    rows, unknown = chosen_rows(board.rows, names)
+    is_long = len(board.rows) > _MOST_TICKED
+    first = board.rows[:_TICKED_OF_MANY]
+    parity, charts = _charts(version, board, column, rows)
+    return Drawing(
+        rows=rows,
+        choices=[*first, *(row for row in rows if row not in first)] if is_long else board.rows,
+        names=_names(board) if is_long else None,
+        parity=parity,
+        charts=charts,
+        complaint=f"No {unknown[:60]!r} has a score on this task." if unknown else "",
+    )
+
+
+def _names(board: TaskView) -> SafeString:
+    kept: SafeString | None = None if board.has_private else board.board.pages.get("names")
+    if kept is not None:
+        return kept
+    found = options((row.entrant.key, row.entrant.title) for row in board.rows)
+    return found if board.has_private else board.board.pages.put("names", found)
+
+
+def _charts(
+    version: TaskVersion, board: TaskView, column: Column | None, rows: Sequence[TaskPlace]
+) -> tuple[Chart | None, list[Chart]]:
+    """Kept with the board, since records never change: the one of the column, and the family's."""
+    key = ("charts", column and column.name, *(row.evaluation_id for row in rows))
+    kept: tuple[Chart | None, list[Chart]] | None = board.board.pages.get(key)
+    return kept or board.board.pages.put(
+        key, (_chart(version, column, rows) if column else None, _family_charts(version, rows))
+    )
+
+
+def _unscored_metrics(version: TaskVersion, board: TaskView) -> list[str]:
+    """Measured and shown, but without anchors: in the catalog's order."""
+    scored = {metric.key for metric in version.scored_metrics()}
+    found = board.metrics - scored
+    return [key for key in version.catalog_protocol.metrics if key in found]
+
+
+def _parity_columns(version: TaskVersion) -> list[Column]:
+    """The columns that can be plotted; none where the reference is hidden.
+
+    Where the set holds some of them by their names, those that it lacks are left out.
+    """
+    if version.reference_set is None or not version.reference_set.is_public:
+        return []
+    by_name = {column.name: column for column in version.catalog_protocol.columns}
+    names = version.catalog_protocol.parity
+    held = [name for name in names if name in version.reference_set.properties]
+    return [by_name[name] for name in held or names]
+
+
+def _chosen_column(version: TaskVersion, name: str) -> Column | None:
+    columns = _parity_columns(version)
+    return next((column for column in columns if column.name == name), next(iter(columns), None))
+
+
+def _chart(version: TaskVersion, column: Column, rows: Sequence[TaskPlace]) -> Chart | None:
+    names = {row.evaluation_id: label_of(row) for row in rows}
+    systems = (
+        SystemResult.objects.filter(evaluation__in=list(names), status=SystemStatus.OK)
+        .order_by("evaluation_id", "position")
+        .values_list("evaluation_id", "position", "system_id", "values", "reference")
+    )
+    points = pd.DataFrame(
+        [
+            {
+                "potential": names[pk],
+                "system": system_id,
+                "predicted": values[column.name],
+                "reference": reference[column.name],
+                "url": address_of_system(version, system_id),
+            }
+            for pk, position, system_id, values, reference in systems
+            if _is_finite(values.get(column.name)) and _is_finite(reference.get(column.name))
+        ],
+        columns=["potential", "system", "predicted", "reference", "url"],
+    )
+    if points.empty:
+        return None
+    drawn = set(points["potential"])
+    return parity_chart(points, column, [name for name in names.values() if name in drawn])
+
+
+def _family_charts(version: TaskVersion, rows: Sequence[TaskPlace]) -> list[Chart]:
+    """What the protocol draws of several potentials; nothing of a hidden reference."""
+    if version.reference_set is None or not version.reference_set.is_public:
+        return []
+    found = Evaluation.objects.filter(pk__in=[row.evaluation_id for row in rows])
+    summaries = dict(found.values_list("pk", "summary"))
+    return task_charts(
+        version.protocol,
+        [
+            Judged(
+                evaluation_pk=row.evaluation_id,
+                label=label_of(row),
+                summary=summaries[row.evaluation_id],
+                systems_at=systems_at(version),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

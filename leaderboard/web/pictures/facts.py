@@ -1,0 +1,201 @@
+"""What the pictures beside shared links say: what everybody may see on the page, and no more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, OuterRef
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+
+from leaderboard.charts.cards import Bar, Card, Place
+from leaderboard.enums import EvaluationState, VersionState
+from leaderboard.lib.json_values import finite
+from leaderboard.models import (
+    BenchmarkVersion,
+    Evaluation,
+    Potential,
+    Submission,
+    TaskVersion,
+    permissions,
+)
+from leaderboard.services.advice.judgements import median_of, trained_others
+from leaderboard.services.boards.rules import categories_of, shares_of
+from leaderboard.services.boards.store import StoredBoard, current_board
+from leaderboard.services.boards.task_reader import TaskPlace
+from leaderboard.services.boards.task_store import current_task_board
+from leaderboard.services.submissions.submissions import default_benchmark
+
+_EVERYBODY = AnonymousUser()
+_TASKS, _ROWS = 6, 5
+
+SITE = Card(
+    kind="Public leaderboard",
+    title="Touchstone",
+    slug="touchstone",
+    line="Interatomic potentials that are run, not reported",
+    remark="Machine-learning interatomic potentials, run by the service itself under frozen "
+    "protocols. Every score has an interval, and shows how it came about.",
+)
+
+
+def potential_card(slug: str) -> Card:
+    """Of the version that the potential's page tells of; 404 for what the public cannot see."""
+    visible = Potential.objects.filter(permissions.potentials_visible_to(_EVERYBODY))
+    potential = get_object_or_404(visible, slug=slug)
+    submission = _telling(potential)
+    version = default_benchmark()
+    board = current_board(version) if version else None
+    facts = (
+        potential.architecture,
+        potential.level_of_theory,
+        ", ".join(potential.training_sets),
+        potential.licence,
+    )
+    return Card(
+        kind=f"{'Baseline' if potential.is_baseline else 'Potential'}, "
+        f"version {submission.version}",
+        title=potential.name,
+        slug=potential.slug,
+        line=" · ".join(filter(None, facts)),
+        **_standing(board, submission) if board else {"remark": "No leaderboard is published."},
+    )
+
+
+def task_card(slug: str, number: int | None = None) -> Card:
+    """Of the newest published version, or of the one asked for, unless it is a draft."""
+    versions = TaskVersion.objects.filter(task__slug=slug).select_related("task")
+    if number is None:
+        published = versions.filter(state=VersionState.PUBLISHED)
+        version = get_object_or_404(published.order_by("-number")[:1])
+    else:
+        version = get_object_or_404(versions.exclude(state=VersionState.DRAFT), number=number)
+    # Who is ranked first; where it times, on the hardware of most, whose rows come first.
+    board = current_task_board(version)
+    places = [TaskPlace(board, i) for i in range(len(board.entrants))]
+    ranked = [p for p in places if p.rank and p.hardware == places[0].hardware]
+    timed_on = f", on {ranked[0].hardware}" if ranked and ranked[0].hardware else ""
+    return Card(
+        kind=f"Task, version {version.number}",
+        mark=_mark(version),
+        title=version.task.name,
+        slug=version.task.slug,
+        line=version.task.summary,
+        bars=[
+            Bar(
+                label=place.entrant.title,
+                slug=place.entrant.slug,
+                rank=place.rank,
+                score=place.score,
+                low=place.low,
+                high=place.high,
+            )
+            for place in ranked[:_ROWS]
+        ],
+        remark=f"{len(ranked)} ranked{timed_on}"
+        if ranked
+        else "No potential is ranked on this task yet.",
+    )
+
+
+def board_card(slug: str, number: int) -> Card:
+    versions = BenchmarkVersion.objects.exclude(state=VersionState.DRAFT)
+    version = get_object_or_404(
+        versions.select_related("benchmark"), benchmark__slug=slug, number=number
+    )
+    board = current_board(version)
+    own = board.own
+    n_ranked = int((own.rank > 0).sum())
+    bars = [
+        Bar(
+            label=board.matrix.names[i],
+            slug=board.entrants[i].slug,
+            rank=int(own.rank[i]),
+            score=finite(own.overall[i]),
+            low=finite(own.low[i]),
+            high=finite(own.high[i]),
+        )
+        for i in own.order.tolist()[: min(n_ranked, _ROWS)]
+    ]
+    n_tasks = len(board.entries)
+    return Card(
+        kind=f"Leaderboard, version {version.number}",
+        mark=_mark(version),
+        title=version.benchmark.name,
+        slug=version.benchmark.slug,
+        line=version.benchmark.summary,
+        bars=bars,
+        remark=f"{n_ranked} ranked on {n_tasks} task{'s' if n_tasks != 1 else ''}"
+        if bars
+        else "Nobody is ranked yet: a potential needs a score on every task.",
+    )
+
+
+def _telling(potential: Potential) -> Submission:
+    """The newest public version that has been evaluated; else the newest."""
+    done = Evaluation.objects.filter(
+        submission=OuterRef("pk"), is_current=True, state=EvaluationState.SUCCEEDED
+    )
+    standing = potential.submissions.filter(pk__in=Submission.objects.all().visible_to(_EVERYBODY))
+    found = standing.annotate(is_done=Exists(done)).order_by("-is_done", "-created_at").first()
+    if found is None:  # withdrawn a moment ago
+        raise Http404("no version of it is public")
+    return found
+
+
+def _standing(board: StoredBoard, submission: Submission) -> dict[str, Any]:
+    """Place and bars of a version."""
+    name = board.version.benchmark.name
+    entrants = [entrant.submission for entrant in board.entrants]
+    if str(submission.pk) not in entrants:
+        return {
+            "place": Place(board=name, why_not="Not evaluated on any of its tasks."),
+            "remark": "No task has a score yet.",
+        }
+    i = entrants.index(str(submission.pk))
+    own, n_tasks = board.own, len(board.entries)
+    place = Place(
+        board=name,
+        rank=int(own.rank[i]) or None,
+        rank_low=int(own.rank_low[i]) or None,
+        rank_high=int(own.rank_high[i]) or None,
+        n_ranked=int((own.rank > 0).sum()),
+        overall=finite(own.overall[i]),
+        low=finite(own.low[i]),
+        high=finite(own.high[i]),
+        why_not=own.reasons[i],
+    )
+    if np.isnan(board.matrix.score[i]).all():
+        return {"place": place, "remark": "No task has a score yet."}
+    is_other = trained_others(board, board.entrants[i].slug)
+    bars = [_bar(board, i, j, is_other) for j in _weightiest(board)]
+    n_more = n_tasks - len(bars)
+    return {"place": place, "bars": bars, "remark": f"+{n_more} tasks" if n_more else ""}
+
+
+def _weightiest(board: StoredBoard) -> list[int]:
+    """The tasks that count most in the overall score, in the order of the board."""
+    shares = shares_of(board.entries, categories_of(board.entries, {}))
+    columns = range(len(board.entries))
+    counted = sorted(columns, key=lambda j: -shares[board.entries[j].task_version_id])
+    return sorted(counted[:_TASKS])
+
+
+def _bar(board: StoredBoard, i: int, j: int, is_other: npt.NDArray[np.bool_]) -> Bar:
+    """With the median of the others, as the page compares them."""
+    task, matrix = board.entries[j].task_version.task, board.matrix
+    return Bar(
+        label=task.name,
+        slug=task.slug,
+        score=finite(matrix.score[i, j]),
+        low=finite(matrix.low[i, j]),
+        high=finite(matrix.high[i, j]),
+        median=median_of(board, is_other, j, matrix.hardware_keys[matrix.hardware[i, j]]),
+    )
+
+
+def _mark(version: TaskVersion | BenchmarkVersion) -> str:
+    return "retired" if version.state == VersionState.RETIRED else ""

@@ -1,0 +1,224 @@
+"""The potentials: who made them, where they stand and why, how to run them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Count, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from evaluator.catalog import CALCULATOR_KINDS
+from evaluator.contract import SystemStatus
+from evaluator.standard_tasks.read import SMOKE_TASK
+from leaderboard.charts import Chart
+from leaderboard.charts.families import Judged, evaluation_charts
+from leaderboard.charts.periodic import PeriodicTable, periodic_table
+from leaderboard.enums import EvaluationState
+from leaderboard.models import Evaluation, Potential, Submission, SystemResult, permissions
+from leaderboard.services.advice.element_errors import ElementError, compound_errors, element_errors
+from leaderboard.services.advice.judgements import judgement
+from leaderboard.services.boards.grades import grades
+from leaderboard.services.boards.reader import BoardView, Place, view_for
+from leaderboard.services.boards.store import current_board
+from leaderboard.services.submissions.submissions import default_benchmark
+from leaderboard.web.boards.systems import systems_at
+from leaderboard.web.potentials.history import history
+from leaderboard.web.potentials.words import bibtex, loading
+
+#: Decimals of an element's error, by protocol.
+_DIGITS = {"energy_forces": 2, "equation_of_state": 1, "phonons": 1, "md_stability": 0}
+_TIMED = "efficiency"
+_FAILURES_SHOWN = 12
+_WORST_SHOWN = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionCard:
+    """One version of a potential with all that was measured on it."""
+
+    submission: Submission
+    row: Place | None
+    evaluations: list[Evaluation]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elements:
+    """Errors by element on one task."""
+
+    task_name: str
+    task_slug: str
+    quantity: str
+    unit: str
+    #: Elements with the largest errors, the largest first.
+    worst: list[tuple[str, float]]
+    table: PeriodicTable
+
+
+@require_safe
+def potential(request: HttpRequest, slug: str) -> HttpResponse:
+    """One version in full, the newest or that of ``version``; the others by their numbers."""
+    found = get_object_or_404(_visible(request.user), slug=slug)
+    submissions = list(
+        found.submissions.filter(versions_shown("", request.user))
+        .select_related("potential", "artifact")
+        .order_by("-created_at")
+    )
+    version = default_benchmark()
+    board = view_for(current_board(version), request.user) if version else None
+    cards = _cards(submissions, board)
+    card = _chosen(cards, request.GET.get("version", "")) or _telling(cards)
+    return render(
+        request,
+        "potential.html",
+        {
+            "potential": found,
+            "board": board,
+            "n_ranked": int((board.ranking.rank > 0).sum()) if board else 0,
+            "cards": cards,
+            "card": card,
+            "kinds": CALCULATOR_KINDS,
+            "history": history(found, version, request.user),
+            "is_owner": permissions.may_submit(request.user, found),
+            "may_edit": permissions.may_manage(request.user, found),
+            "is_public": any(s.visibility == "public" and not s.withdrawn_at for s in submissions),
+            "badge": request.build_absolute_uri(f"/api/v1/potentials/{found.slug}/badge.svg"),
+            "page": request.build_absolute_uri(found.get_absolute_url()),
+            "bibtex": bibtex(found),
+            **(_in_full(card, board) if card else {}),
+        },
+    )
+
+
+def _chosen(cards: Sequence[VersionCard], version: str) -> VersionCard | None:
+    """Http404 where no such version is shown to this reader."""
+    if not version:
+        return None
+    for card in cards:
+        if card.submission.version == version:
+            return card
+    raise Http404("no such version, or it is not public")
+
+
+def _telling(cards: Sequence[VersionCard]) -> VersionCard | None:
+    """The newest version that stands and has been evaluated; else the newest."""
+    told = (c for c in cards if c.submission.withdrawn_at is None and _done(c))
+    return next(told, cards[0] if cards else None)
+
+
+def _done(card: VersionCard) -> list[Evaluation]:
+    return [e for e in card.evaluations if e.state == EvaluationState.SUCCEEDED]
+
+
+def _in_full(card: VersionCard, board: BoardView | None) -> dict[str, Any]:
+    done = _done(card)
+    charts = _speed_charts(card.submission, done)
+    return {
+        "judgement": judgement(board.board if board else None, card.row, done),
+        "elements": _elements(done),
+        "grades": grades(done) if done else [],
+        "failures": _failures(done),
+        "unfinished": [e for e in card.evaluations if e.has_ended and e not in done],
+        "charts": charts,
+        "loading": loading(card.submission),
+    }
+
+
+def _elements(done: Sequence[Evaluation]) -> list[Elements]:
+    """A periodic table for each task that tells errors by element."""
+    told: dict[uuid.UUID, list[ElementError]] = {e.pk: [] for e in done}
+    for error in element_errors(told) + compound_errors(told):
+        told[error.evaluation].append(error)
+    found = []
+    for evaluation in done:
+        protocol = evaluation.task_version.protocol
+        errors = {error.element: error.value for error in told[evaluation.pk]}
+        if not any(errors.values()):
+            continue
+        quantity, unit = told[evaluation.pk][0].quantity
+        table = periodic_table(errors, label=quantity, unit=unit, digits=_DIGITS[protocol])
+        if table is not None:
+            task = evaluation.task_version.task
+            found.append(
+                Elements(
+                    task_name=task.name,
+                    task_slug=task.slug,
+                    quantity=quantity,
+                    unit=unit,
+                    worst=sorted(errors.items(), key=lambda e: e[1], reverse=True)[:_WORST_SHOWN],
+                    table=table,
+                )
+            )
+    return found
+
+
+def _failures(done: Sequence[Evaluation]) -> list[tuple[Evaluation, str, int]]:
+    """Why systems failed: evaluation, reason, how many; the most frequent first."""
+    by_pk = {e.pk: e for e in done}
+    rows = (
+        SystemResult.objects.filter(evaluation__in=list(by_pk), status=SystemStatus.FAILED)
+        .values_list("evaluation_id", "message")
+        .annotate(n=Count("pk"))
+        .order_by("-n", "message")[:_FAILURES_SHOWN]
+    )
+    return [(by_pk[pk], message, n) for pk, message, n in rows]
+
+
+def _speed_charts(submission: Submission, done: Sequence[Evaluation]) -> list[Chart]:
+    timed = next((e for e in done if e.task_version.protocol == _TIMED), None)
+    if timed is None:
+        return []
+    reference = timed.task_version.reference_set
+    if reference is not None and not reference.is_public:
+        return []
+    judged = Judged(
+        evaluation_pk=timed.pk,
+        label=str(submission),
+        summary=timed.summary,
+        systems_at=systems_at(timed.task_version),
+    )
+    return evaluation_charts(_TIMED, judged)
+
+
+def _visible(user: User | AnonymousUser) -> QuerySet[Potential]:
+    return Potential.objects.filter(permissions.potentials_visible_to(user))
+
+
+def versions_shown(prefix: str, user: User | AnonymousUser) -> Q:
+    """Versions to show: the same rule as SubmissionQuerySet.visible_to, across a join."""
+    if user.is_staff:
+        return Q()
+    visible = Submission.objects.all().visible_to(user)
+    return Q(**{f"{prefix}pk__in": visible.values("pk")})
+
+
+def _cards(submissions: list[Submission], board: BoardView | None) -> list[VersionCard]:
+    rows = {row.entrant.submission: row for row in board.rows} if board else {}
+    evaluations: dict[object, list[Evaluation]] = {s.pk: [] for s in submissions}
+    by_pk = {s.pk: s for s in submissions}
+    found = (
+        Evaluation.objects.filter(submission__in=submissions, is_current=True)
+        .select_related("task_version__task", "task_version__reference_set")
+        .prefetch_related("scores")
+        .defer("stdout", "stderr", "provenance", "replicates", "summary")
+        .order_by("task_version__task__name", "-task_version__number")
+    )
+    places = {e.task_version_id: i for i, e in enumerate(board.entries)} if board else {}
+    for evaluation in sorted(found, key=lambda e: _place_of(e, places)):
+        evaluation.submission = by_pk[evaluation.submission_id]
+        evaluations[evaluation.submission_id].append(evaluation)
+    return [
+        VersionCard(submission=s, row=rows.get(str(s.pk)), evaluations=evaluations[s.pk])
+        for s in submissions
+    ]
+
+
+def _place_of(evaluation: Evaluation, places: Mapping[int, int]) -> tuple[bool, int]:
+    """As on the board, then the others; the task that only asks whether it runs comes last."""
+    version = evaluation.task_version
+    return version.task.slug == SMOKE_TASK, places.get(version.pk, len(places))

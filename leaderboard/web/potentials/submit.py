@@ -1,0 +1,200 @@
+"""One's own submissions, and the form that makes a new one: the same service as behind REST."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import UploadedFile
+from django.core.paginator import Paginator
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from evaluator.catalog import CALCULATOR_KINDS, CalculatorKind, Parameter
+from leaderboard.enums import TeamRole, VersionState, Visibility
+from leaderboard.exceptions import ConflictError, QuotaExceeded, SubmissionError
+from leaderboard.models import Benchmark, BenchmarkVersion, Evaluation, Potential, Submission
+from leaderboard.models.permissions import potentials_of
+from leaderboard.services.accounts.throttles import client_of, hit
+from leaderboard.services.submissions.submissions import (
+    Submitted,
+    create_potential,
+    default_benchmark,
+    submit_or_find,
+    update_potential,
+)
+from leaderboard.web.accounts.accounts import signed_in
+from leaderboard.web.errors import too_many
+from leaderboard.web.potentials.cards import CARD_FIELDS, refuse_unstorable, typed
+
+_PER_PAGE = 50
+
+
+@require_safe
+@login_required
+@never_cache
+def submissions(request: HttpRequest) -> HttpResponse:
+    """Of the reader and his teams, the newest first."""
+    evaluations = (
+        Evaluation.objects.filter(is_current=True)
+        .select_related("task_version__task")
+        .defer("stdout", "stderr", "provenance", "consistency", "replicates", "summary")
+        .order_by("task_version__task__name")
+    )
+    rows = (
+        Submission.objects.filter(potentials_of(signed_in(request), "potential__"))
+        .select_related("potential")
+        .prefetch_related(Prefetch("evaluations", evaluations))
+        .order_by("-created_at")
+    )
+    page = Paginator(rows, _PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "submissions.html", {"page": page})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@never_cache
+def submission_new(request: HttpRequest) -> HttpResponse:
+    """What is refused is said beside its field; the browser forgets the file, nothing else."""
+    user = signed_in(request)
+    if request.method != "POST":
+        return _form(request, user, {"kind": "chgnet", "visibility": Visibility.PUBLIC})
+    standing = hit("submit", client_of(user, request))
+    if not standing.is_allowed:
+        return too_many(request, standing)
+    try:
+        submitted = _submit(request, user)
+    except ConflictError as error:
+        return _form(request, user, request.POST.dict(), error.errors, status=409)
+    except QuotaExceeded as error:
+        return _form(request, user, request.POST.dict(), error.errors, status=429)
+    except SubmissionError as error:
+        return _form(request, user, request.POST.dict(), error.errors, status=400)
+    if not submitted.is_new:
+        messages.info(request, "This file with these settings was there already.")
+    return redirect(submitted.submission)
+
+
+def _submit(request: HttpRequest, user: User) -> Submitted:
+    given = request.POST
+    refuse_unstorable(given)
+    file = request.FILES.get("artifact")
+    if not isinstance(file, UploadedFile) or file.size is None or file.name is None:
+        raise SubmissionError({"artifact": "Choose the file of the potential."})
+    if file.size > settings.MAX_ARTIFACT_BYTES:
+        raise SubmissionError({"artifact": f"At most {_max_mib()} MiB fit into the form."})
+    kind = CALCULATOR_KINDS.get(given.get("kind", ""))
+    if kind is None:
+        raise SubmissionError({"calculator_kind": "Choose what loads the file."})
+    described: dict[str, Any] = {
+        "version": given.get("version", ""),
+        "upload": file,
+        "filename": file.name,
+        "sha256": given.get("sha256", "").strip() or _sha256(file),
+        "calculator_kind": kind.name,
+        "settings": _settings(kind, given),
+        "supported_elements": given.get("supported_elements", "").replace(",", " ").split() or None,
+        "declares_non_conservative": "declares_non_conservative" in given,
+        "visibility": given.get("visibility", ""),
+        "benchmark": _benchmark(given.get("benchmark", "")),
+    }
+    potential = _potential(user, given)
+    return submit_or_find(user, potential, **described)
+
+
+def _sha256(file: UploadedFile[Any]) -> str:
+    """Over the received bytes: whoever wants to be sure of the way gives the hash himself."""
+    digest = hashlib.sha256()
+    for chunk in file.chunks():
+        digest.update(chunk)
+    file.seek(0)
+    return digest.hexdigest()
+
+
+def _settings(kind: CalculatorKind, given: Mapping[str, str]) -> dict[str, object]:
+    """The fields of the chosen kind alone; an empty one takes the default."""
+    values: dict[str, object] = {}
+    for parameter in kind.settings:
+        text = given.get(f"{kind.name}.{parameter.name}", "").strip()
+        if text:
+            values[parameter.name] = _typed(parameter, text)
+    return values
+
+
+def _typed(parameter: Parameter, text: str) -> object:
+    """As the service wants it; a text that is no number is left for it to refuse."""
+    try:
+        if parameter.kind is bool:
+            return {"true": True, "false": False}[text]
+        return parameter.kind(text)
+    except (ValueError, KeyError):
+        return text
+
+
+def _potential(user: User, given: Mapping[str, str]) -> Potential:
+    """The one that is chosen, or a new one, which stays when its first version is refused."""
+    slug = given.get("potential", "")
+    if slug:
+        found = _own(user).filter(slug=slug).first()
+        if found is None:
+            raise SubmissionError({"potential": "Choose one of your potentials."})
+        return found
+    card, slug = typed(given), given.get("slug", "").strip()
+    # Once more after a refusal: it is there by now, and what is typed counts.
+    there = Potential.objects.filter(slug=slug, owner=user, team=None).first()
+    if there is not None and not there.submissions.exists():
+        return update_potential(user, there, **card)
+    return create_potential(user, slug=slug, **card)
+
+
+def _own(user: User) -> QuerySet[Potential]:
+    roles = (TeamRole.SUBMITTER, TeamRole.OWNER)
+    return Potential.objects.filter(potentials_of(user, roles=roles)).order_by("name")
+
+
+def _benchmark(slug: str) -> BenchmarkVersion | None:
+    """None for the default one."""
+    if not slug:
+        return None
+    benchmark = Benchmark.objects.filter(slug=slug).first()
+    version = benchmark.current_version() if benchmark else None
+    if version is None:
+        raise SubmissionError({"benchmark": "Choose one of the benchmarks."})
+    return version
+
+
+def _form(
+    request: HttpRequest,
+    user: User,
+    given: Mapping[str, Any],
+    errors: Mapping[str, str] | None = None,
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    default = default_benchmark()
+    published = Benchmark.objects.filter(versions__state=VersionState.PUBLISHED).distinct()
+    context = {
+        "given": given,
+        "errors": errors or {},
+        "whole": (errors or {}).get("", ""),
+        "potentials": _own(user),
+        "kinds": CALCULATOR_KINDS.values(),
+        "benchmarks": published.order_by("name"),
+        "default": default.benchmark if default else None,
+        "card_fields": CARD_FIELDS,
+        "visibilities": Visibility.choices,
+        "max_mib": _max_mib(),
+    }
+    return render(request, "submission_new.html", context, status=status)
+
+
+def _max_mib() -> int:
+    return int(settings.MAX_ARTIFACT_BYTES // 2**20)

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.neighborlist import neighbor_list
+
+from evaluator.protocols.base import System
+from evaluator.references.checks import shortest_distance, summarise
+
+
+def system(name: str, atoms: Atoms | None = None, **reference: object) -> System:
+    return System(id=name, atoms=atoms or bulk("Cu"), reference=reference, family="metal")
+
+
+def test_summary_counts_elements_properties_and_families() -> None:
+    salt = bulk("NaCl", "rocksalt", a=5.6)
+    summary = summarise([system("a", energy=-1.0), system("b", salt, forces=np.zeros((2, 3)))])
+    assert (summary.n_systems, summary.n_atoms) == (2, 3)
+    assert summary.elements == {"Cl": 1, "Cu": 1, "Na": 1}
+    assert summary.properties == {"energy": 1, "forces": 1}
+    assert summary.families == {"metal": 2}
+    assert summary.problems == ()
+
+
+def test_each_implausible_number_is_a_sentence() -> None:
+    close = Atoms("Cu2", [[0, 0, 0], [0, 0, 0.3]])
+    summary = summarise(
+        [
+            system("close", close),
+            system("hot", forces=np.array([[0.0, 0.0, 200.0]])),
+            system("kbar", stress=np.full(6, 80.0)),
+            system("molecule", Atoms("Cu"), stress=np.zeros(6)),
+            system("joule", energy=1e9),
+            system("shape", forces=np.zeros((3, 3))),
+        ]
+    )
+    assert summary.problems == (
+        "close: two atoms are 0.30 Å apart.",
+        "hot: a force of 200 eV/Å; is the unit eV/Å?",
+        "hot: the forces sum to 200.00 eV/Å, not to zero.",
+        "kbar: a stress of 12817.4 GPa; is the unit eV/Å³?",
+        "molecule: has a stress, but is not periodic in three directions.",
+        "joule: 1e+09 eV/atom; is the unit eV?",
+        "shape: forces of shape (3, 3) for 1 atoms.",
+    )
+
+
+def test_many_alike_problems_are_counted() -> None:
+    summary = summarise([system(f"s{i}", energy=1e9) for i in range(10)])
+    assert len(summary.problems) == 4
+    assert summary.problems[-1] == "and 7 more alike."
+
+
+@pytest.mark.parametrize("pbc", [(True, True, True), (True, True, False), (False, False, False)])
+def test_the_shortest_distance_is_that_of_a_neighbour_list(pbc: tuple[bool, bool, bool]) -> None:
+    rng = np.random.default_rng(3)
+    n_found = 0
+    for _ in range(60):
+        cell_A = np.diag(rng.uniform(1.2, 4.0, 3)) + rng.uniform(-0.4, 0.4, (3, 3))
+        atoms = Atoms("H6", rng.uniform(-1.5, 1.5, (6, 3)), cell=cell_A, pbc=pbc)
+        expected = neighbor_list("d", atoms, 0.5)
+        shortest = shortest_distance(atoms, 0.5)
+        assert (shortest is None) == (len(expected) == 0)
+        if shortest is not None:
+            n_found += 1
+            assert shortest == pytest.approx(expected.min())
+    assert n_found > 3
+
+
+def test_an_atom_too_near_to_its_own_image_is_found() -> None:
+    assert shortest_distance(Atoms("H", cell=[0.4, 5, 5], pbc=True), 0.5) == pytest.approx(0.4)
+    assert shortest_distance(Atoms("H", cell=[2, 2, 2], pbc=True), 0.5) is None

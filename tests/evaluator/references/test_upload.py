@@ -1,0 +1,224 @@
+"""What an administrator uploads: read in any unit, refused by name, summarised."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.units import Bohr, GPa, Hartree
+
+from evaluator.exceptions import SubmissionError
+from evaluator.references import sets
+from evaluator.references.formats import Convention, read_structures
+from evaluator.references.upload import check_upload, dummy_values
+
+STRESS = [0.01, 0.02, 0.03, 0.001, 0.002, 0.003]
+
+
+def cell(i: int = 0, symbol: str = "Cu") -> Atoms:
+    atoms = bulk(symbol, cubic=True)
+    atoms.rattle(0.05, seed=i)
+    return atoms
+
+
+def frame(i: int = 0, energy: float = -8.0, **info: Any) -> Atoms:
+    atoms = cell(i)
+    forces = np.full((4, 3), 0.1) * [[1], [-1], [1], [-1]]
+    atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces, stress=STRESS)
+    atoms.info |= {"system_id": f"cell-{i}"} | info
+    return atoms
+
+
+def check(tmp_path: Path, frames: list[Atoms], **convention: str) -> dict[str, Any]:
+    path = tmp_path / "uploaded.extxyz"
+    ase.io.write(path, frames, format="extxyz")
+    return check_upload(path, tmp_path / "canonical.extxyz", Convention(**convention))
+
+
+def test_the_canonical_file_is_read_back_with_the_same_numbers_and_the_same_bytes(
+    tmp_path: Path,
+) -> None:
+    found = check(tmp_path, [frame(i) for i in range(3)])
+    assert found["common"] == ["energy", "forces", "stress"]
+    assert (found["n_systems"], found["n_atoms"], found["elements"]) == (3, 12, {"Cu": 3})
+    assert found["problems"] == ()
+    first = sets.read(tmp_path / "canonical.extxyz")[0]
+    assert first.id == "cell-0"
+    assert first.reference["stress"] == pytest.approx(STRESS)
+    again = check_upload(tmp_path / "canonical.extxyz", tmp_path / "again.extxyz", Convention())
+    assert again["sha256"] == found["sha256"]
+
+
+def test_units_and_names_of_the_file_are_converted(tmp_path: Path) -> None:
+    atoms = cell()
+    atoms.info = {"DFT_energy": -0.1, "DFT_stress": [10.0, 20.0, 30.0, 0.0, 0.0, 0.0]}
+    atoms.set_array("DFT_forces", np.array([[0.01, 0, 0], [-0.01, 0, 0], [0, 0, 0], [0, 0, 0]]))
+    check(
+        tmp_path,
+        [atoms],
+        energy_name="DFT_energy",
+        forces_name="DFT_forces",
+        stress_name="DFT_stress",
+        energy_unit="Ha",
+        force_unit="Ha/Bohr",
+        stress_unit="kbar (VASP)",
+    )
+    (system,) = sets.read(tmp_path / "canonical.extxyz")
+    assert system.reference["energy"] == pytest.approx(-0.1 * Hartree)
+    assert system.reference["forces"][0, 0] == pytest.approx(0.01 * Hartree / Bohr, rel=1e-6)
+    assert system.reference["stress"][:3] == pytest.approx(np.array([-1.0, -2.0, -3.0]) * GPa)
+
+
+def test_energies_per_atom_become_energies_of_the_structure(tmp_path: Path) -> None:
+    check(tmp_path, [frame(energy=-2.0)], energy_unit="eV/atom")
+    (system,) = sets.read(tmp_path / "canonical.extxyz")
+    assert system.reference["energy"] == pytest.approx(-8.0)
+
+
+def test_json_is_read_as_extended_xyz_is(tmp_path: Path) -> None:
+    atoms = frame(family="bulk")
+    content = {
+        "structures": [
+            {
+                "symbols": atoms.get_chemical_symbols(),
+                "positions": atoms.positions.tolist(),
+                "cell": atoms.cell.tolist(),
+                "system_id": "cell-0",
+                "family": "bulk",
+                "energy": -8.0,
+                "forces": atoms.get_forces().tolist(),
+                "stress": STRESS,
+                "values": {"band_gap_eV": 0.5},
+            }
+        ]
+    }
+    path = tmp_path / "uploaded.json"
+    path.write_text(json.dumps(content))
+    found = check_upload(path, tmp_path / "canonical.extxyz", Convention())
+    assert found["common"] == ["band_gap_eV", "energy", "forces", "stress"]
+    (system,) = sets.read(tmp_path / "canonical.extxyz")
+    assert system.atoms.pbc.all()
+    assert system.family == "bulk"
+    assert system.reference["forces"] == pytest.approx(atoms.get_forces())
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[" * 100_000, "nested too deep"),
+        ("{", "cannot be read as JSON"),
+        ("{}", "must be a list of structures"),
+        ("[]", "holds no structure"),
+        ("[1]", "Structure 0 must be a JSON object"),
+        ('[{"symbols": ["H"], "positions": [[0,0,0]], "colour": 1}]', "Structure 0 has colour"),
+        ('[{"symbols": ["H"], "positions": [[0,0,0]], "energy": NaN}]', "NaN is no number"),
+        ('[{"symbols": ["H"], "positions": [[0,0,0]], "energy": 1e999}]', "not a finite number"),
+        ('[{"symbols": ["H"], "positions": [[0,0,0]], "energy": "low"}]', "not made of numbers"),
+        ('[{"symbols": ["Xy"], "positions": [[0,0,0]]}]', "Structure 0: KeyError"),
+        ('[{"symbols": ["H"]}]', "Structure 0: KeyError: 'positions'"),
+        ('[{"symbols": ["H"], "positions": [[0,0]]}]', "Structure 0: ValueError"),
+        (
+            '[{"symbols": ["H"], "positions": [[0,0,0]], "forces": [[0,0,0],[1,1,1]]}]',
+            r"forces must have the shape \(1, 3\), not \(2, 3\)",
+        ),
+    ],
+)
+def test_bad_json_is_refused_with_its_place(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "uploaded.json"
+    path.write_text(text)
+    with pytest.raises(SubmissionError, match=complaint):
+        check_upload(path, tmp_path / "canonical.extxyz", Convention())
+
+
+def test_what_is_no_text_is_never_opened_by_a_parser(tmp_path: Path) -> None:
+    path = tmp_path / "uploaded.extxyz"
+    path.write_bytes(b"\x80\x04\x95pickle")
+    with pytest.raises(SubmissionError, match="The file is no text"):
+        read_structures(path, Convention())
+
+
+def test_two_structures_of_one_name_are_refused(tmp_path: Path) -> None:
+    frames = [frame(0), frame(1, system_id="cell-0")]
+    with pytest.raises(SubmissionError, match="Two structures are named cell-0"):
+        check(tmp_path, frames)
+
+
+def test_names_that_would_be_read_as_something_else_get_words_in_front(tmp_path: Path) -> None:
+    frames = [frame(0, system_id="12"), frame(1, system_id="a name, quoted"), frame(2)]
+    del frames[2].info["system_id"]
+    check(tmp_path, frames)
+    names = [system.id for system in sets.read(tmp_path / "canonical.extxyz")]
+    assert names == ["structure-12", "a_name_quoted", "structure-3"]
+
+
+def test_duplicates_gaps_and_implausible_numbers_are_told(tmp_path: Path) -> None:
+    twin, bare = frame(0, system_id="twin"), cell(5)
+    bare.info["system_id"] = "bare"
+    wild = frame(7, energy=-8e6)
+    problems = " ".join(check(tmp_path, [frame(0), twin, bare, wild])["problems"])
+    assert "The same structure twice: cell-0 and twin." in problems
+    assert "3 of 4 structures have energy" in problems
+    assert "-2e+06 eV/atom; is the unit eV?" in problems
+
+
+def test_values_of_several_numbers_are_kept(tmp_path: Path) -> None:
+    found = check(tmp_path, [frame(i, frequencies_THz=np.array([1.0, 2.0 + i])) for i in range(2)])
+    assert "frequencies_THz" in found["common"]
+    second = sets.read(tmp_path / "canonical.extxyz")[1]
+    assert second.reference["frequencies_THz"].tolist() == [1.0, 3.0]
+
+
+def test_an_element_of_few_structures_is_named(tmp_path: Path) -> None:
+    gold = cell(9, "Au")
+    gold.info["system_id"] = "gold"
+    found = check(tmp_path, [*(frame(i) for i in range(4)), gold])
+    assert "Elements of fewer than 3 structures: Au (1)." in found["problems"]
+
+
+def test_the_dummy_is_what_zero_forces_and_mean_energies_get(tmp_path: Path) -> None:
+    check(tmp_path, [frame(0, energy=-8.0), frame(1, energy=-8.4)])
+    found = dummy_values(sets.read(tmp_path / "canonical.extxyz"))
+    assert found["force_mae"] == pytest.approx(0.1)
+    assert found["force_rmse"] == pytest.approx(0.1)
+    assert found["energy_mae"] == pytest.approx(50.0)  # 0.2 eV of 4 atoms, in meV/atom
+    assert found["energy_relative_error"] == pytest.approx(1.0)
+    assert found["stress_mae"] == pytest.approx(np.mean(STRESS) / GPa, rel=1e-2)
+
+
+def run(*arguments: str) -> tuple[int, dict[str, Any]]:
+    answer = subprocess.run(
+        [sys.executable, "-m", "evaluator.references.upload", *arguments],
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
+    return answer.returncode, json.loads(answer.stdout)
+
+
+def test_as_a_command_it_answers_in_json_whatever_it_is_given(tmp_path: Path) -> None:
+    ase.io.write(tmp_path / "good.extxyz", [frame()], format="extxyz")
+    out = str(tmp_path / "out.extxyz")
+    code, found = run(str(tmp_path / "good.extxyz"), "--out", out)
+    assert (code, found["ok"], found["summary"]["n_systems"]) == (0, True, 1)
+    (tmp_path / "bad.extxyz").write_text("nonsense")
+    code, found = run(str(tmp_path / "bad.extxyz"), "--out", out)
+    assert (code, found["ok"]) == (1, False)
+    assert "cannot be read as extended XYZ" in found["reason"]
+
+
+def test_its_memory_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "large.json"
+    path.write_text("[" + ",".join(["[0,0,0]"] * 4_000_000) + "]")
+    code, found = run(str(path), "--out", str(tmp_path / "out.extxyz"), "--memory-mib", "400")
+    assert (code, found["ok"]) == (1, False)
+    assert "400 MiB" in found["reason"]

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from leaderboard import models
+from leaderboard.exceptions import QuotaExceeded
+from leaderboard.services.accounts import quotas, teams
+from tests.leaderboard import factories
+from tests.leaderboard.api.conftest import client_of
+
+pytestmark = pytest.mark.django_db
+USER_URL = "/api/v1/me/quota/"
+
+
+@pytest.fixture(autouse=True)
+def _small(settings: Any) -> None:
+    settings.QUOTAS = {"per_day": 3, "per_month": 5, "concurrent": 2}
+
+
+def used(payer: quotas.Payer) -> dict[str, int]:
+    return {a.name: a.used for a in quotas.allowances(payer)}
+
+
+def ask(potential: models.Potential, **fields: Any) -> models.Evaluation:
+    """An evaluation that alice asks for."""
+    row = factories.evaluation(factories.submission(potential), **fields)
+    quotas.charge(factories.user("alice"), potential, [row])
+    return row
+
+
+ENDED = {"state": "failed", "verdict": "load_error"}
+
+
+def test_what_ended_counts_for_the_day_and_what_waits_at_the_same_time_too() -> None:
+    alice, potential = factories.user("alice"), factories.potential()
+    ask(potential, **ENDED)
+    ask(potential)
+    assert used(alice) == {"per_day": 2, "per_month": 2, "concurrent": 1}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"state": "failed", "verdict": "infrastructure_error"},
+        {"state": "failed", "verdict": "infrastructure_lost"},
+        {"state": "cancelled", "verdict": "cancelled"},
+    ],
+)
+def test_faults_of_ours_and_what_never_began_cost_nothing(fields: dict[str, str]) -> None:
+    ask(factories.potential(), **fields)
+    assert used(factories.user("alice"))["per_day"] == 0
+
+
+def test_what_was_stopped_while_it_ran_is_counted() -> None:
+    ask(factories.potential(), state="cancelled", verdict="cancelled", fencing_token=1)
+    assert used(factories.user("alice"))["per_day"] == 1
+
+
+def test_a_failed_smoke_test_costs_nothing() -> None:
+    smoke = factories.task_version(
+        models.Task.objects.create(slug="smoke", name="Smoke", summary="Loads?")
+    )
+    ask(factories.potential(), on=smoke, **ENDED)
+    assert used(factories.user("alice"))["per_day"] == 0
+
+
+def test_beyond_each_limit_the_error_says_which_and_what_to_do() -> None:
+    potential, alice = factories.potential(), factories.user("alice")
+    ask(potential)
+    ask(potential)
+    with pytest.raises(QuotaExceeded, match="2 evaluations queued or running") as caught:
+        ask(potential)
+    assert (caught.value.limit, caught.value.resets_at) == ("concurrent", None)
+    models.Evaluation.objects.update(finished_at=timezone.now(), **ENDED)
+    ask(potential, **ENDED)
+    with pytest.raises(QuotaExceeded, match="3 evaluations in a day; 3 are used") as caught:
+        ask(potential)
+    assert caught.value.limit == "per_day"
+    now = timezone.now()
+    models.Charge.objects.update(at=now.replace(day=1, hour=0, minute=0, second=0))
+    if now.day > 1:
+        ask(potential, **ENDED)
+        ask(potential, **ENDED)
+        with pytest.raises(QuotaExceeded, match="5 evaluations in a month"):
+            ask(potential)
+        models.Charge.objects.update(at=now - timedelta(days=40))
+        assert used(alice)["per_month"] == 0
+
+
+def test_the_team_pays_for_its_potentials_and_not_the_person() -> None:
+    alice = factories.user("alice")
+    team = teams.create_team(alice, "the-team", "The team")
+    ask(factories.potential(alice, team=team))
+    assert used(alice)["per_day"] == 0
+    assert used(team)["per_day"] == 1
+
+
+def test_an_administrator_may_allow_some_more_or_nothing() -> None:
+    alice, potential = factories.user("alice"), factories.potential()
+    override = models.QuotaOverride.objects.create(user=alice, concurrent=0, reason="abuse")
+    with pytest.raises(QuotaExceeded):
+        ask(potential)
+    override.concurrent = 9
+    override.save()
+    for _ in range(3):
+        ask(potential)
+    assert [a.limit for a in quotas.allowances(alice)] == [3, 5, 9]
+
+
+def test_the_staff_pays_nothing() -> None:
+    charlie, potential = factories.charlie(), factories.potential()
+    rows = [factories.evaluation(factories.submission(potential)) for _ in range(9)]
+    quotas.charge(charlie, potential, rows)
+    assert not models.Charge.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_at_the_same_time_do_not_pass_the_limit_together() -> None:
+    alice, potential = factories.user("alice"), factories.potential()
+    rows = [factories.evaluation(factories.submission(potential)) for _ in range(8)]
+    together, n_refused = threading.Barrier(8), []
+
+    def charge(row: models.Evaluation) -> None:
+        try:
+            together.wait()
+            quotas.charge(alice, potential, [row])
+        except QuotaExceeded:
+            n_refused.append(1)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=charge, args=(row,)) for row in rows]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(n_refused) == 6
+    assert models.Charge.objects.count() == 2
+
+
+def test_the_quota_is_read_and_its_end_is_a_problem_that_says_what_to_do() -> None:
+    alice = factories.user("alice")
+    client = client_of(alice)
+    potential = factories.potential(alice)
+    evaluation = ask(potential, **ENDED)
+    ask(potential)
+    ask(potential)
+    body = client.get(USER_URL).json()
+    assert body["account"] == "alice"
+    assert [(a["name"], a["limit"], a["used"], a["remaining"]) for a in body["limits"]] == [
+        ("per_day", 3, 3, 0),
+        ("per_month", 5, 3, 2),
+        ("concurrent", 2, 2, 0),
+    ]
+    assert body["limits"][0]["resets_at"] > timezone.now().isoformat()
+    address = f"/api/v1/evaluations/{evaluation.pk}/reevaluate/"
+    refused = client.post(address, {"reason": "again"})
+    assert refused.status_code == 429
+    problem = refused.json()
+    assert problem["type"] == "urn:touchstone:problem:quota_exceeded"
+    assert problem["limit"] == "per_day"
+    assert 0 < int(refused.headers["Retry-After"]) <= 86_400
+    assert models.Evaluation.objects.count() == 3
+    assert APIClient().get(USER_URL).status_code == 401

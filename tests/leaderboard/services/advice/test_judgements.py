@@ -1,0 +1,159 @@
+"""Strengths, weaknesses and grades follow from the numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from leaderboard import models
+from leaderboard.services.advice.judgements import Judgement, judgement
+from leaderboard.services.boards.grades import grades, letters_by_name, letters_of, mark_of
+from leaderboard.services.boards.reader import view_for
+from leaderboard.services.boards.store import current_board
+from tests.leaderboard import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def judged(own: float, *others: float, spread: float = 0.02, **fields: Any) -> Judgement:
+    task = factories.task_version()
+    benchmark = factories.benchmark_version((task, "a"))
+    ours = factories.submission()
+    for score, submission in ((own, ours), *((s, factories.submission()) for s in others)):
+        replicates = [score - spread, score - spread / 2, score, score + spread / 2, score + spread]
+        factories.evaluation(
+            submission, task, score=score, score_low=score - spread, score_high=score + spread,
+            replicates=40 * replicates, n_systems=20, **(fields if submission == ours else {}),
+        )  # fmt: skip
+    board = current_board(benchmark)
+    rows = view_for(board, AnonymousUser()).rows
+    row = next(row for row in rows if row.submission == ours)
+    return judgement(board, row, ours.evaluations.prefetch_related("scores"))
+
+
+def test_a_score_is_strong_where_its_interval_lies_above_the_median_of_the_others() -> None:
+    found = judged(0.8, 0.5, 0.6, 0.7)
+    assert [r.text.split(": ")[1] for r in found.strengths] == [
+        "0.80 (0.78 to 0.82), where half of the others reach 0.60"
+    ]
+    assert found.weaknesses == []
+
+
+def test_it_is_weak_where_it_lies_below_and_neither_where_it_holds_the_median() -> None:
+    weak = judged(0.4, 0.5, 0.6, 0.7)
+    assert (len(weak.strengths), len(weak.weaknesses)) == (0, 1)
+    same = judged(0.61, 0.5, 0.6, 0.7)
+    assert (same.strengths, same.weaknesses, same.n_compared) == ([], [], 1)
+
+
+def test_two_others_say_nothing() -> None:
+    found = judged(0.9, 0.1, 0.2)
+    assert (found.strengths, found.weaknesses, found.n_compared) == ([], [], 0)
+
+
+def test_many_failures_and_measured_forces_that_are_no_gradient_are_weak() -> None:
+    found = judged(0.6, 0.5, 0.6, 0.7, n_failed=4, consistency={"is_conservative_measured": False})
+    texts = [remark.text for remark in found.weaknesses]
+    assert len(texts) == 2
+    assert "4 of 20 systems failed" in texts[0]
+    assert "Forces were not the energy’s gradient" in texts[1]
+    assert judged(0.6, 0.5, 0.6, 0.7, n_failed=0).weaknesses == []
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "expected"),
+    [(0.8, 0.75, 0.85, "too low"), (1.2, 1.1, 1.3, "too high"), (0.8, 0.6, 1.02, ""),
+     (0.97, 0.96, 0.98, "")],
+)  # fmt: skip
+def test_a_ratio_is_weak_where_its_interval_leaves_one_out(
+    value: float, low: float, high: float, expected: str
+) -> None:
+    evaluation = factories.evaluation(score=0.5)
+    models.Score.objects.create(
+        evaluation=evaluation, metric="softening_slope", value=value, low=low, high=high,
+        score=0.5, n=10, n_failed=0,
+    )  # fmt: skip
+    texts = [remark.text for remark in judgement(None, None, [evaluation]).weaknesses]
+    assert bool(texts) == bool(expected)
+    assert all(expected in text for text in texts)
+
+
+def test_grades_are_those_of_the_worst_error_and_missing_ones_have_none() -> None:
+    clean = factories.evaluation(
+        score=0.5,
+        consistency={"rotation_force_error_eV_A_max": 1e-6, "repeat_force_error_eV_A_max": 0.0},
+    )
+    bad = factories.evaluation(score=0.5, consistency={"rotation_force_error_eV_A_max": 0.03})
+    models.Score.objects.create(
+        evaluation=bad, metric="nve_extrapolated_drift", value=-25.0, low=None, high=None,
+        score=0.0, n=1, n_failed=0,
+    )  # fmt: skip
+    letters = {grade.name: grade.letter for grade in grades([clean])}
+    assert letters == {"Consistency": "A", "Invariance": "A", "Conservation": "", "Smoothness": ""}
+    found = {grade.name: grade for grade in grades([clean, bad])}
+    assert (found["Invariance"].letter, found["Smoothness"].letter) == ("C", "D")
+    (check,) = found["Invariance"].checks
+    assert (check.value, check.address) == (0.03, bad.get_absolute_url())
+
+
+def test_letters_of_many_submissions_are_those_of_their_grades() -> None:
+    consistencies: list[list[dict[str, Any]]] = [
+        [{"rotation_force_error_eV_A_max": 0.03}, {"rotation_force_error_eV_A_max": None}],
+        [{}],
+        [{"force_gradient_error_eV_A_rms": -0.3, "repeat_energy_error_meV_atom_max": 1e-9}],
+        [{"permutation_energy_error_meV_atom_max": 0.1}, {"stress_gradient_error_GPa_max": 0.4}],
+    ]
+    submissions = [factories.submission() for _ in consistencies]
+    for submission, found in zip(submissions, consistencies, strict=True):
+        for consistency in found:
+            factories.evaluation(submission, score=0.5, consistency=consistency)
+    drifting = submissions[1].evaluations.get()
+    models.Score.objects.create(
+        evaluation=drifting, metric="nve_extrapolated_drift", value=-0.5, low=None, high=None,
+        score=0.0, n=1, n_failed=0,
+    )  # fmt: skip
+    with CaptureQueriesContext(connection) as captured:
+        letters = letters_of(models.Evaluation.objects.all())
+    assert len(captured) == 2
+    assert letters == {
+        s.pk: "".join(grade.letter or "-" for grade in grades(s.evaluations.all()))
+        for s in submissions
+    }
+    assert [letters[s.pk] for s in submissions] == ["-C--", "---B", "A-D-", "-BB-"]
+
+
+@pytest.mark.parametrize(
+    ("letters", "is_verified", "poor"),
+    [
+        ("ABB-", True, []),
+        ("AAAA", True, []),
+        ("AAAC", False, ["Smoothness C"]),
+        ("A-B-", False, []),
+        ("-AAA", False, []),
+        ("ADC-", False, ["Invariance D", "Conservation C"]),
+        ("----", False, []),
+        ("", False, []),
+    ],
+)
+def test_only_what_was_measured_and_found_good_is_verified(
+    letters: str, is_verified: bool, poor: list[str]
+) -> None:
+    assert mark_of(letters)[:2] == (is_verified, poor)
+
+
+@pytest.mark.parametrize(("error", "is_told"), [(0.0147, False), (0.03, True)])
+def test_forces_are_no_gradient_where_the_grade_says_so_too(error: float, is_told: bool) -> None:
+    consistency = {
+        "is_conservative_measured": False, "force_gradient_error_eV_A_rms": error,
+    }  # fmt: skip
+    found = judged(0.6, 0.5, 0.6, 0.7, consistency=consistency)
+    assert any("energy’s gradient" in r.text for r in found.weaknesses) == is_told
+
+
+def test_letters_are_told_by_name() -> None:
+    assert letters_by_name("A-D-") == {"Consistency": "A", "Conservation": "D"}
+    assert mark_of("A-D-").words == "Consistency A, Conservation D"

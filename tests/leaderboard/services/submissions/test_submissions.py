@@ -1,0 +1,345 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+
+from leaderboard import models
+from leaderboard.enums import EvaluationState, VersionState
+from leaderboard.exceptions import ConflictError, SubmissionError
+from leaderboard.services.submissions import artifacts, submissions
+from tests.leaderboard import factories
+
+EMT = b'{"calculator": "emt"}'
+SHA256 = hashlib.sha256(EMT).hexdigest()
+
+
+def submit_emt(potential: models.Potential, **changes: Any) -> models.Submission:
+    """A good submission, but for ``changes``."""
+    content = changes.pop("content", EMT)
+    arguments: dict[str, Any] = {
+        "version": "1",
+        "upload": io.BytesIO(content),
+        "filename": "emt.json",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "calculator_kind": "ase",
+        "settings": {},
+    }
+    user = changes.pop("user", potential.owner)
+    return submissions.submit(user, potential, **{**arguments, **changes})
+
+
+@pytest.mark.django_db
+def test_a_submission_is_stored_with_its_bytes_and_one_evaluation_for_each_task() -> None:
+    first, second = factories.task_version(), factories.task_version()
+    factories.benchmark_version((first, "A"), (second, "B"))
+
+    submission = submit_emt(factories.potential(), supported_elements=["Cu", "Al", "Cu"])
+
+    submission.refresh_from_db()
+    assert artifacts.artifact_path(submission.artifact).read_bytes() == EMT
+    assert submission.artifact.sha256 == SHA256
+    assert submission.supported_elements == ["Al", "Cu"]
+    assert {e.task_version for e in submission.evaluations.all()} == {first, second}
+    assert {e.state for e in submission.evaluations.all()} == {EvaluationState.QUEUED}
+    kinds = models.Event.objects.values_list("kind", flat=True)
+    assert list(kinds) == ["queued", "queued"]
+
+
+@pytest.mark.django_db
+def test_settings_are_stored_complete_and_the_filename_is_cleaned() -> None:
+    submission = submit_emt(
+        factories.potential(),
+        calculator_kind="chgnet",
+        filename="/home/alice/my chgnet.pth.tar",
+        visibility="private",
+        declares_non_conservative=True,
+    )
+
+    assert submission.settings == {"dtype": "float32"}
+    assert submission.artifact_filename == "my_chgnet.pth.tar"
+    assert submission.visibility == "private"
+    assert submission.declares_non_conservative
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("changes", "field", "sentence"),
+    [
+        ({"version": ""}, "version", "1 to 64 letters"),
+        ({"version": "a" * 65}, "version", "1 to 64 letters"),
+        ({"version": "1\n2"}, "version", "1 to 64 letters"),
+        ({"version": "<b>"}, "version", "1 to 64 letters"),
+        ({"visibility": "secret"}, "visibility", "must be one of private, public"),
+        ({"calculator_kind": "vasp"}, "calculator_kind", "'vasp' is unknown; known are chgnet"),
+        ({"filename": "emt.exe"}, "artifact", "emt.exe must end in .json"),
+        ({"settings": {"dtype": "float32"}}, "settings.dtype", "is unknown"),
+        ({"supported_elements": ["Si", "Xx"]}, "supported_elements", "Xx: no such"),
+        ({"supported_elements": ["si"]}, "supported_elements", "si: no such"),
+        ({"supported_elements": []}, "supported_elements", "at least one element"),
+        ({"sha256": "123"}, "sha256", "64 hexadecimal digits"),
+        ({"content": b""}, "artifact", "The file is empty"),
+        ({"sha256": "0" * 64}, "sha256", "has the SHA-256"),
+    ],
+)
+def test_a_bad_field_is_named_and_nothing_is_stored(
+    changes: dict[str, Any], field: str, sentence: str
+) -> None:
+    factories.benchmark_version((factories.task_version(), "A"))
+
+    with pytest.raises(SubmissionError) as refused:
+        submit_emt(factories.potential(), **changes)
+
+    assert set(refused.value.errors) == {field}
+    assert sentence in refused.value.errors[field]
+    assert not models.Submission.objects.exists()
+    assert not models.Artifact.objects.exists()
+    assert not models.Evaluation.objects.exists()
+
+
+@pytest.mark.django_db
+def test_all_bad_fields_are_named_at_once_before_the_file_is_read() -> None:
+    upload = io.BytesIO(EMT)
+
+    with pytest.raises(SubmissionError) as refused:
+        submit_emt(
+            factories.potential(),
+            upload=upload,
+            version="",
+            sha256="",
+            filename="emt.txt",
+            settings={"x": 1},
+        )
+
+    assert set(refused.value.errors) == {"version", "sha256", "artifact", "settings.x"}
+    assert upload.tell() == 0
+
+
+@pytest.mark.django_db
+def test_bob_cannot_submit_to_the_potential_of_alice_but_charlie_can() -> None:
+    potential = factories.potential()
+
+    with pytest.raises(PermissionDenied, match="Only the owner"):
+        submit_emt(potential, user=factories.user("bob"))
+
+    assert not models.Submission.objects.exists()
+    assert submit_emt(potential, user=factories.charlie()).submitted_by == factories.charlie()
+
+
+@pytest.mark.django_db
+def test_a_version_that_exists_is_a_conflict() -> None:
+    potential = factories.potential()
+    first = submit_emt(potential)
+
+    with pytest.raises(ConflictError, match=f"submission {first.pk}") as refused:
+        submit_emt(potential, content=EMT + b" ")
+
+    assert set(refused.value.errors) == {"version"}
+    assert models.Submission.objects.get() == first
+
+
+@pytest.mark.django_db
+def test_the_same_file_with_the_same_settings_is_the_submission_that_is_there() -> None:
+    potential = factories.potential()
+    first = submit_emt(potential)
+
+    assert submit_emt(potential, version="2") == first
+    assert submit_emt(potential) == first
+
+    assert models.Submission.objects.get() == first
+    assert submit_emt(factories.potential()).artifact == first.artifact
+
+
+@pytest.mark.django_db
+def test_the_same_file_asked_for_on_another_task_is_evaluated_there_too() -> None:
+    first, second = factories.task_version(), factories.task_version()
+    potential = factories.potential()
+    submission = submit_emt(potential, tasks=[first])
+
+    assert submit_emt(potential, tasks=[first, second]) == submission
+
+    assert {e.task_version for e in submission.evaluations.all()} == {first, second}
+    assert submission.evaluations.count() == 2
+
+
+@pytest.mark.django_db
+def test_the_same_file_with_other_elements_is_a_conflict_that_names_the_first() -> None:
+    potential = factories.potential()
+    first = submit_emt(potential)
+
+    with pytest.raises(ConflictError, match=f"version 1, submission {first.pk}"):
+        submit_emt(potential, version="2", supported_elements=["Cu"])
+
+    assert models.Submission.objects.get() == first
+
+
+@pytest.mark.django_db
+def test_a_private_submission_is_published_once_and_for_all() -> None:
+    potential = factories.potential()
+    submission = submit_emt(potential, visibility="private")
+    assert submission.published_at is None
+
+    with pytest.raises(PermissionDenied):
+        submissions.publish(factories.user("bob"), submission)
+    published = submissions.publish(potential.owner, submission)
+
+    assert published.visibility == "public"
+    assert published.published_at is not None
+    again = submissions.publish(potential.owner, submission)
+    assert again.published_at == published.published_at
+
+    submissions.withdraw(potential.owner, submission)
+    with pytest.raises(ConflictError, match="withdrawn"):
+        submissions.publish(potential.owner, submission)
+
+
+@pytest.mark.django_db
+def test_a_withdrawn_file_may_come_again() -> None:
+    potential = factories.potential()
+    submissions.withdraw(potential.owner, submit_emt(potential))
+
+    assert submit_emt(potential, version="2").pk is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_simultaneous_equal_submissions_one_is_accepted() -> None:
+    potential = factories.potential()
+    together, accepted, refused = threading.Barrier(4), [], []
+
+    def send(version: str) -> None:
+        together.wait()
+        try:
+            accepted.append(submit_emt(potential, version=version))
+        except ConflictError as error:
+            refused.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=send, args=(v,)) for v in ("1", "1", "2", "3")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert refused == []
+    assert len(set(accepted)) == 1
+    assert models.Submission.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_tasks_may_be_chosen_or_a_benchmark_or_neither() -> None:
+    chosen, other = factories.task_version(), factories.task_version()
+    small = factories.benchmark_version((chosen, "A"))
+    assert submissions.default_benchmark() == small
+    factories.benchmark_version((chosen, "A"), (other, "A"))
+    assert submissions.default_benchmark() is None
+
+    by_task = submit_emt(factories.potential(), tasks=[other])
+    by_benchmark = submit_emt(factories.potential(), benchmark=small)
+    neither = submit_emt(factories.potential())
+
+    assert [e.task_version for e in by_task.evaluations.all()] == [other]
+    assert [e.task_version for e in by_benchmark.evaluations.all()] == [chosen]
+    assert list(neither.evaluations.all()) == []
+
+
+@pytest.mark.django_db
+def test_core_is_the_default_among_several_benchmarks() -> None:
+    factories.benchmark_version((factories.task_version(), "A"))
+    core = factories.benchmark_version((factories.task_version(), "A"))
+    models.Benchmark.objects.filter(pk=core.benchmark_id).update(slug="core-small")
+
+    assert submissions.default_benchmark() == core
+
+
+@pytest.mark.django_db
+def test_drafts_are_not_evaluated() -> None:
+    draft = factories.task_version(state=VersionState.DRAFT)
+    with pytest.raises(SubmissionError, match="not published"):
+        submit_emt(factories.potential(), tasks=[draft])
+    benchmark = models.Benchmark.objects.create(slug="new", name="New", summary="New.")
+    version = models.BenchmarkVersion.objects.create(benchmark=benchmark, number=1)
+    with pytest.raises(SubmissionError, match="not published"):
+        submit_emt(factories.potential(), benchmark=version)
+
+
+@pytest.mark.django_db
+def test_a_fault_while_queueing_leaves_no_submission() -> None:
+    factories.benchmark_version((factories.task_version(), "A"))
+    fault = mock.patch.object(submissions, "queue_evaluations", side_effect=RuntimeError("fault"))
+
+    with fault, pytest.raises(RuntimeError, match="fault"):
+        submit_emt(factories.potential())
+
+    assert not models.Submission.objects.exists()
+
+
+@pytest.mark.django_db
+def test_withdrawing_cancels_what_waits_and_keeps_what_ended() -> None:
+    submission = factories.submission()
+    ended = factories.evaluation(submission, score=0.5)
+    waiting = factories.evaluation(submission)
+
+    with pytest.raises(PermissionDenied):
+        submissions.withdraw(factories.user("bob"), submission)
+    submissions.withdraw(submission.potential.owner, submission)
+    withdrawn = submissions.withdraw(submission.potential.owner, submission)
+
+    ended.refresh_from_db()
+    waiting.refresh_from_db()
+    assert withdrawn.withdrawn_at is not None
+    assert (ended.state, waiting.state) == (EvaluationState.SUCCEEDED, EvaluationState.CANCELLED)
+
+
+@pytest.mark.django_db
+def test_a_potential_is_registered_and_described_by_its_owner_alone() -> None:
+    alice = factories.user()
+    potential = submissions.create_potential(alice, slug="mace-mp-0", name="MACE-MP-0")
+    assert potential.owner == alice
+
+    submissions.update_potential(alice, potential, licence="MIT", training_sets=["MPtrj"])
+    potential.refresh_from_db()
+    assert (potential.licence, potential.training_sets) == ("MIT", ["MPtrj"])
+    with pytest.raises(PermissionDenied):
+        submissions.update_potential(factories.user("bob"), potential, licence="none")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"slug": "Not A Slug", "name": "X"}, "slug"),
+        ({"slug": "x", "name": ""}, "name"),
+        ({"slug": "x", "name": "X", "paper_url": "javascript:alert(1)"}, "paper_url"),
+        ({"slug": "x", "name": "X", "is_baseline": True}, "is_baseline"),
+        ({"slug": "x", "name": "X", "owner_id": 7}, "owner_id"),
+    ],
+)
+def test_a_bad_description_of_a_potential_is_refused(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(SubmissionError) as refused:
+        submissions.create_potential(factories.user(), **fields)
+    assert set(refused.value.errors) == {field}
+    assert not models.Potential.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_slug_is_given_once_and_never_changes() -> None:
+    potential = submissions.create_potential(factories.charlie(), slug="x", name="X")
+    with pytest.raises(ConflictError, match="named x is there already"):
+        submissions.create_potential(factories.user(), slug="x", name="Y")
+    with pytest.raises(SubmissionError, match="cannot be set"):
+        submissions.update_potential(factories.charlie(), potential, slug="y")
+
+
+@pytest.mark.django_db
+def test_staff_may_mark_a_baseline() -> None:
+    potential = submissions.create_potential(
+        factories.charlie(), slug="emt", name="EMT", is_baseline=True
+    )
+    assert potential.is_baseline
