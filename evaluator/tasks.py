@@ -30,13 +30,8 @@ from evaluator.driver import evaluation as driver
 from evaluator.driver.finished import FinishedSystem, UnreadableSystem
 from evaluator.exceptions import InfrastructureError
 from evaluator.host import machine
-from evaluator.sandbox.base import (
-    Sandbox,
-    SandboxLevel,
-    SandboxPolicy,
-    SandboxUnavailable,
-    find_sandbox,
-)
+from evaluator.sandbox.base import Sandbox, SandboxLevel, SandboxUnavailable
+from evaluator.sandbox.find import SandboxPolicy, find_sandbox
 from leaderboard.celery import app
 from leaderboard.dispatch import EVALUATE
 from leaderboard.exceptions import InfrastructureError as ServiceError

@@ -23,7 +23,7 @@ import socket
 import struct
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -143,6 +143,21 @@ class StructureFailure:
 
 
 Answer = Prediction | StructureFailure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Info:
+    """What a loaded potential says of itself; published as untrusted provenance."""
+
+    name: str
+    dtype: str
+    device: str
+    properties: tuple[str, ...] = ("energy", "forces", "stress")
+    #: Chemical symbols the checkpoint can treat; None when it does not tell.
+    elements: tuple[str, ...] | None = None
+    n_parameters: int | None = None
+    cutoff_A: float | None = None
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.tersoff import Tersoff, TersoffParameters
 
 from evaluator.calculators.ase_calculator import predict
-from evaluator.calculators.base import Adapter, Info, LoadError, LoadRequest
+from evaluator.calculators.base import Adapter, LoadError, LoadRequest
 from evaluator.calculators.json_artifact import (
     check_keys,
     number,
@@ -26,7 +26,7 @@ from evaluator.calculators.json_artifact import (
 )
 from evaluator.calculators.lennard_jones import LennardJones
 from evaluator.calculators.structures import check_elements
-from evaluator.wire import Prediction, Structure
+from evaluator.wire import Info, Prediction, Structure
 
 #: The metals that ASE's EMT was fitted for. It also carries H, C, N and O "just for fun"
 #: (its words), which would be no baseline but a joke.

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluator.wire import Prediction, Structure
+from evaluator.wire import Info, Prediction, Structure
 
 
 class LoadError(Exception):
@@ -36,21 +36,6 @@ class LoadRequest:
     dtype: str
     device: str = "cpu"
     n_threads: int = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Info:
-    """What a loaded potential says of itself; published as untrusted provenance."""
-
-    name: str
-    dtype: str
-    device: str
-    properties: tuple[str, ...] = ("energy", "forces", "stress")
-    #: Chemical symbols the checkpoint can treat; None when it does not tell.
-    elements: tuple[str, ...] | None = None
-    n_parameters: int | None = None
-    cutoff_A: float | None = None
-    versions: dict[str, str] = field(default_factory=dict)
 
 
 class Adapter(ABC):

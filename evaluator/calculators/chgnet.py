@@ -19,7 +19,7 @@ from chgnet.graph.crystalgraph import CrystalGraph
 from chgnet.model.composition_model import AtomRef
 from chgnet.model.model import BatchedGraph, CHGNet
 
-from evaluator.calculators.base import Info, LoadError, LoadRequest
+from evaluator.calculators.base import LoadError, LoadRequest
 from evaluator.calculators.graphs import GraphAdapter, Sized
 from evaluator.calculators.neighbors import find_pairs, fractional
 from evaluator.calculators.structures import check_elements, periodic_cell, voigt_stress
@@ -31,7 +31,7 @@ from evaluator.calculators.torch_files import (
     torch_dtype,
     use_threads,
 )
-from evaluator.wire import Prediction, Structure
+from evaluator.wire import Info, Prediction, Structure
 
 _EXPECTED = "a CHGNet checkpoint"
 #: Memory of a pass for each directed bond and each angle, in float32: measured.

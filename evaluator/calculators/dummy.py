@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from ase.data import chemical_symbols
 
-from evaluator.calculators.base import Adapter, Info, LoadError, LoadRequest
+from evaluator.calculators.base import Adapter, LoadError, LoadRequest
 from evaluator.calculators.json_artifact import (
     check_keys,
     number,
@@ -15,7 +15,7 @@ from evaluator.calculators.json_artifact import (
     read_object,
 )
 from evaluator.calculators.structures import check_elements
-from evaluator.wire import Prediction, Structure
+from evaluator.wire import Info, Prediction, Structure
 
 
 class DummyAdapter(Adapter):

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from ase.data import chemical_symbols
 
-from evaluator.calculators.base import Info, LoadError, LoadRequest
+from evaluator.calculators.base import LoadError, LoadRequest
 from evaluator.calculators.graphs import GraphAdapter, Sized
 from evaluator.calculators.structures import check_elements, periodic_cell, to_atoms, voigt_stress
 from evaluator.calculators.torch_files import (
@@ -23,7 +23,7 @@ from evaluator.calculators.torch_files import (
     torch_dtype,
     use_threads,
 )
-from evaluator.wire import Prediction, Structure
+from evaluator.wire import Info, Prediction, Structure
 
 # After torch_files, which lets torch read e3nn's constants.
 from mace import data as mace_data  # isort: skip

@@ -21,13 +21,13 @@ from matgl.models import M3GNet
 from torch_geometric.data import Batch, Data
 
 from evaluator.calculators.archives import unpack
-from evaluator.calculators.base import Info, InvalidArtifact, LoadError, LoadRequest
+from evaluator.calculators.base import InvalidArtifact, LoadError, LoadRequest
 from evaluator.calculators.graphs import GraphAdapter, Sized
 from evaluator.calculators.matgl_messages import use_messages
 from evaluator.calculators.neighbors import Pairs, find_pairs, fractional
 from evaluator.calculators.structures import check_elements, periodic_cell, voigt_stress
 from evaluator.calculators.torch_files import dtype_name, torch_dtype, use_threads
-from evaluator.wire import FloatArray, Prediction, Structure
+from evaluator.wire import FloatArray, Info, Prediction, Structure
 
 _FILES = ("model.json", "model.pt", "state.pt")
 _EV_PER_A3_IN_GPA = 160.21766208

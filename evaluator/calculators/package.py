@@ -18,9 +18,9 @@ from ase.data import atomic_numbers
 
 from evaluator.calculators.archives import unpack
 from evaluator.calculators.ase_calculator import predict, properties_of
-from evaluator.calculators.base import Adapter, Info, InvalidArtifact, LoadError, LoadRequest
+from evaluator.calculators.base import Adapter, InvalidArtifact, LoadError, LoadRequest
 from evaluator.calculators.structures import check_elements
-from evaluator.wire import Prediction, Structure
+from evaluator.wire import Info, Prediction, Structure
 
 
 class PackageAdapter(Adapter):

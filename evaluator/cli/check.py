@@ -11,7 +11,8 @@ from typing import Any
 from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.places import add_mirror_argument, cache_folder, mirror_folder
 from evaluator.host import machine
-from evaluator.sandbox.base import SandboxLevel, SandboxUnavailable, find_sandbox
+from evaluator.sandbox.base import SandboxLevel, SandboxUnavailable
+from evaluator.sandbox.find import find_sandbox
 
 _TRAINED = {"torch": "torch", "chgnet": "chgnet", "mace-torch": "mace", "matgl": "matgl"}
 

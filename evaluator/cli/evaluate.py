@@ -26,7 +26,7 @@ from evaluator.potentials.names import resolve
 from evaluator.protocols import PROTOCOLS
 from evaluator.protocols.base import System, UnsuitableReference
 from evaluator.references import sets
-from evaluator.sandbox.base import SandboxPolicy, find_sandbox
+from evaluator.sandbox.find import SandboxPolicy, find_sandbox
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)

@@ -18,7 +18,7 @@ from evaluator.cli.places import add_mirror_argument
 from evaluator.cli.progress_bar import ProgressBar
 from evaluator.contract import EvaluationReport, SubmissionSpec, SystemRecord, SystemStatus, Verdict
 from evaluator.driver.evaluation import evaluate
-from evaluator.sandbox.base import SandboxPolicy, find_sandbox
+from evaluator.sandbox.find import SandboxPolicy, find_sandbox
 from evaluator.standard_tasks.read import SMOKE_TASK, standard_task
 
 #: Of energies and forces of the same structure, turned or renumbered, that should be equal.

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from evaluator.cli.exit_codes import ExitCode
 from evaluator.exceptions import InfrastructureError
-from evaluator.sandbox.base import SandboxPolicy, find_sandbox
+from evaluator.sandbox.find import SandboxPolicy, find_sandbox
 
 _MODULES = {"celery": "celery", "django": "Django", "leaderboard": "the web service"}
 _VARIABLES = ("DATABASE_URL", "CELERY_BROKER_URL", "TOUCHSTONE_SECRET_KEY")

@@ -17,7 +17,6 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from evaluator.calculators.base import Info
 from evaluator.contract import (
     INFRASTRUCTURE_VERDICTS,
     EvaluationReport,
@@ -50,6 +49,7 @@ from evaluator.pool.pool import CalculatorPool, PoolPlan, Session, plan_pool, ru
 from evaluator.sandbox.base import Sandbox
 from evaluator.sandbox.session import CalculatorFailure, CalculatorRequest, CalculatorSession
 from evaluator.scoring import score
+from evaluator.wire import Info
 
 logger = logging.getLogger(__name__)
 

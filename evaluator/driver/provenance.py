@@ -8,12 +8,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from evaluator.calculators.base import Info
 from evaluator.driver.preparation import Prepared
 from evaluator.host import machine
 from evaluator.plain import plain
 from evaluator.pool.pool import PoolPlan
 from evaluator.sandbox.base import Sandbox
+from evaluator.wire import Info
 
 
 def describe(

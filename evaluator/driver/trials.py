@@ -6,14 +6,13 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from evaluator.calculators.base import Info
 from evaluator.contract import SubmissionSpec, SystemRecord, SystemStatus, Verdict
 from evaluator.driver.finished import FinishedSystem, normal
 from evaluator.driver.preparation import Prepared
 from evaluator.plain import plain
 from evaluator.pool.remote import Ask, Disguise, NotAnswered, RemoteCalculator, seed_of
 from evaluator.protocols.base import Outcome, System, SystemFailure
-from evaluator.wire import Status
+from evaluator.wire import Info, Status
 
 
 class Trial:

@@ -19,10 +19,9 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from evaluator.calculators.base import Info
 from evaluator.contract import Verdict
 from evaluator.sandbox.session import CalculatorFailure
-from evaluator.wire import Answer, Structure
+from evaluator.wire import Answer, Info, Structure
 
 logger = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from evaluator import wire
-from evaluator.calculators.base import Info
 from evaluator.sandbox.text import clean_line
 from evaluator.wire import (
     Answer,
     FloatArray,
     Frame,
+    Info,
     Prediction,
     Status,
     StructureFailure,

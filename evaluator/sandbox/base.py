@@ -32,16 +32,6 @@ class SandboxLevel(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SandboxPolicy:
-    """What this worker accepts. The default demands bubblewrap and fails closed."""
-
-    #: Refuse where neither cgroup v2 nor v1 can bound memory. Production sets it.
-    require_cgroup: bool = False
-    #: Without bubblewrap, let built-in calculator kinds run unconfined (development alone).
-    allow_unsandboxed_built_in: bool = False
-
-
 #: The arguments to Python that start the real calculator; tests start their own scripts.
 SERVER = ("-m", "evaluator.calculators.server")
 
@@ -115,20 +105,3 @@ class Sandbox(ABC):
             return True
         kind = CALCULATOR_KINDS.get(calculator_kind)
         return kind is not None and kind.is_built_in
-
-
-def find_sandbox(policy: SandboxPolicy | None = None) -> Sandbox:
-    """The best sandbox of this machine that the policy accepts, tried out once.
-
-    Raises SandboxUnavailable, naming what to install; nothing untrusted runs without one.
-    """
-    from evaluator.sandbox.bubblewrap import BubblewrapSandbox
-    from evaluator.sandbox.unconfined import UnconfinedSandbox
-
-    policy = policy or SandboxPolicy()
-    try:
-        return BubblewrapSandbox.find(require_cgroup=policy.require_cgroup)
-    except SandboxUnavailable:
-        if policy.allow_unsandboxed_built_in and not policy.require_cgroup:
-            return UnconfinedSandbox()
-        raise

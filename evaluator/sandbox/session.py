@@ -21,7 +21,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from evaluator import wire
-from evaluator.calculators.base import Info
 from evaluator.contract import Limits, Verdict
 from evaluator.exceptions import InfrastructureError
 from evaluator.sandbox.answers import read_error, read_ready, read_result
@@ -30,6 +29,7 @@ from evaluator.sandbox.diagnosis import CalculatorFailure, diagnose_death, expla
 from evaluator.sandbox.output import MAX_FLOOD_BYTES, OutputDrain
 from evaluator.wire import (
     Frame,
+    Info,
     Kind,
     Prediction,
     Structure,

@@ -14,7 +14,7 @@ from django.db import models
 
 from evaluator.contract import SystemStatus
 from leaderboard.enums import TERMINAL_STATES, EvaluationState, Visibility, verdict_choices
-from leaderboard.models.permissions import potentials_of
+from leaderboard.models.team import potentials_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User

@@ -16,40 +16,23 @@ A request that carries a token without the scope "admin" comes here with ``is_st
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Q
 
 from leaderboard.enums import TeamRole
-
-if TYPE_CHECKING:
-    from leaderboard.models import Potential, Team
+from leaderboard.models.potential import Potential
+from leaderboard.models.submission import Submission
+from leaderboard.models.team import ANY_ROLE, Team, potentials_of
 
 Person = User | AnonymousUser
 
-_ANY = tuple(TeamRole)
 _SUBMIT = (TeamRole.SUBMITTER, TeamRole.OWNER)
 _OWN = (TeamRole.OWNER,)
 
 
-def potentials_of(user: User, prefix: str = "", roles: tuple[TeamRole, ...] = _ANY) -> Q:
-    """Rows whose potential is this user's, by himself or by a team in which he has such a role.
-
-    ``prefix`` is the path from the row to the potential: "" or "potential__" and so on.
-    """
-    from leaderboard.models import Membership
-
-    teams = Membership.objects.filter(user=user, role__in=roles).values("team")
-    alone = Q(**{f"{prefix}owner": user, f"{prefix}team__isnull": True})
-    return alone | Q(**{f"{prefix}team__in": teams})
-
-
 def potentials_visible_to(user: Person) -> Q:
     """Of potentials: one's own, and those with a submission that one may see."""
-    from leaderboard.models import Submission
-
     if user.is_staff:
         return Q()
     seen = Q(Exists(Submission.objects.all().visible_to(user).filter(potential=OuterRef("pk"))))
@@ -58,7 +41,7 @@ def potentials_visible_to(user: Person) -> Q:
 
 def may_read_private(user: Person, potential: Potential) -> bool:
     """Private submissions and their evaluations, and what a submission wrote."""
-    return user.is_staff or _has_role(user, potential, _ANY)
+    return user.is_staff or _has_role(user, potential, ANY_ROLE)
 
 
 def may_submit(user: Person, potential: Potential) -> bool:

@@ -11,7 +11,7 @@ from django.db import models
 
 from evaluator.contract import SubmissionSpec
 from leaderboard.enums import Visibility, calculator_kind_choices
-from leaderboard.models.permissions import potentials_of
+from leaderboard.models.team import potentials_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
 INVITATION_LIFETIME = timedelta(days=14)
+ANY_ROLE = tuple(TeamRole)
 
 
 class TeamQuerySet(models.QuerySet["Team"]):
@@ -155,3 +156,13 @@ class Invitation(models.Model):
 
     def get_absolute_url(self) -> str:
         return f"/invitations/{self.pk}/"
+
+
+def potentials_of(user: User, prefix: str = "", roles: tuple[TeamRole, ...] = ANY_ROLE) -> models.Q:
+    """Rows whose potential is this user's, by himself or by a team in which he has such a role.
+
+    ``prefix`` is the path from the row to the potential: "" or "potential__" and so on.
+    """
+    teams = Membership.objects.filter(user=user, role__in=roles).values("team")
+    alone = models.Q(**{f"{prefix}owner": user, f"{prefix}team__isnull": True})
+    return alone | models.Q(**{f"{prefix}team__in": teams})

@@ -14,6 +14,9 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from leaderboard.enums import TeamRole
+from leaderboard.models.team import Membership
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
@@ -29,9 +32,6 @@ def new_secret() -> str:
 class WebhookQuerySet(models.QuerySet["Webhook"]):
     def of(self, user: User) -> WebhookQuerySet:
         """His own, and those of teams that he owns: the secret signs for the whole team."""
-        from leaderboard.enums import TeamRole
-        from leaderboard.models import Membership
-
         teams = Membership.objects.filter(user=user, role=TeamRole.OWNER).values("team")
         return self.filter(models.Q(user=user) | models.Q(team__in=teams))
 

@@ -16,7 +16,7 @@ from django.conf import settings
 
 from evaluator.contract import EvaluationReport
 from evaluator.driver import evaluation as driver
-from evaluator.sandbox.base import find_sandbox
+from evaluator.sandbox.find import find_sandbox
 from leaderboard import models
 from leaderboard.services.definitions.tasks import reference_path
 from tests.end_to_end.site import (

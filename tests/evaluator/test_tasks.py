@@ -380,7 +380,7 @@ def test_systems_that_cannot_be_kept_harm_nothing(monkeypatch: pytest.MonkeyPatc
         keep_finished([finished("Si")])
         return EvaluationReport(verdict=Verdict.OK)
 
-    monkeypatch.setattr(tasks.kept_systems, "keep", fail)
+    monkeypatch.setattr(tasks.checkpoints, "keep", fail)
     driver_that(monkeypatch, work)
 
     assert deliver(queued()).state == "succeeded"

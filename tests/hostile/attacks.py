@@ -18,7 +18,7 @@ INSIDE = '''
 import ctypes, errno, os, signal, socket, struct, sys, time
 from pathlib import Path
 import numpy as np
-from evaluator.sandbox import wire
+from evaluator import wire
 from evaluator.wire import Frame, Kind, Prediction
 
 connection = socket.socket(fileno=int(sys.argv[-1]))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.sandbox.base import find_sandbox
 from evaluator.sandbox.bubblewrap import BubblewrapSandbox
 from evaluator.sandbox.cgroups import find_cgroup_parent
+from evaluator.sandbox.find import find_sandbox
 from tests.hostile.attacks import Attacker
 
 

@@ -245,7 +245,7 @@ def test_a_load_that_sleeps_ends_at_its_deadline(attacker: Attacker) -> None:
 DRIVER = """
 import sys, time
 from pathlib import Path
-from evaluator.sandbox.base import find_sandbox
+from evaluator.sandbox.find import find_sandbox
 from tests.hostile.attacks import Attacker
 attacker = Attacker(sandbox=find_sandbox(), artifact=Path(sys.argv[1]), token=sys.argv[2])
 session = attacker.start("hello()\\nready()\\nserve()")

@@ -221,7 +221,6 @@ def test_the_project_beyond_the_calculators_is_not_there(attacker: Attacker) -> 
         for name in ("leaderboard", "leaderboard/settings.py", "evaluator", "tests", "var", ".git"):
             print((project / name).exists())
         print(sorted(p.name for p in Path("/touchstone/evaluator").iterdir()))
-        print(sorted(p.name for p in Path("/touchstone/evaluator/sandbox").iterdir()))
         print(set(os.listdir("/etc")) - {{"alternatives", "fonts", "ld.so.cache"}})
         for path in ("/etc/shadow", "/etc/passwd", "/etc/machine-id", "/root/.ssh",
                      "/var/lib", "/run", "/sys", "/boot"):
@@ -232,8 +231,7 @@ def test_the_project_beyond_the_calculators_is_not_there(attacker: Attacker) -> 
     )
     assert lines[:6] == ["False"] * 6
     assert lines[6:] == [
-        "['__init__.py', 'calculators', 'sandbox']",
-        "['__init__.py', 'wire.py']",
+        "['__init__.py', 'calculators', 'wire.py']",
         "set()",
         "touchstone",
     ]

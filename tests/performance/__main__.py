@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluator.host import machine
-from evaluator.sandbox.base import SandboxPolicy, find_sandbox
+from evaluator.sandbox.find import SandboxPolicy, find_sandbox
 from tests.performance import matcalc_comparison, site, speed
 
 SECTIONS = ("speed", "matcalc", "site")

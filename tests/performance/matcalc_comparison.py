@@ -36,7 +36,8 @@ from evaluator.pool.remote import structure_of
 from evaluator.potentials.names import resolve
 from evaluator.protocols.base import System
 from evaluator.references import sets
-from evaluator.sandbox.base import Sandbox, SandboxPolicy, find_sandbox
+from evaluator.sandbox.base import Sandbox
+from evaluator.sandbox.find import SandboxPolicy, find_sandbox
 from evaluator.standard_tasks.read import standard_task
 from tests.performance.workloads import Workload
 

@@ -39,6 +39,7 @@ from leaderboard.api.views.base import (
 from leaderboard.api.views.uploads import own_uploads
 from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.models import Benchmark, Evaluation, Potential, Submission, permissions
+from leaderboard.models.team import potentials_of
 from leaderboard.services.accounts.teams import named_team
 from leaderboard.services.submissions import submissions as service
 from leaderboard.services.submissions.artifacts import check_sha256
@@ -138,7 +139,7 @@ class SubmissionList(PagedView):
             rows = (
                 rows.none()
                 if mine.is_anonymous
-                else rows.filter(permissions.potentials_of(mine, "potential__"))
+                else rows.filter(potentials_of(mine, "potential__"))
             )
         return paged(self, rows, SubmissionRecord)
 

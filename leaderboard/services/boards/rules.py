@@ -28,7 +28,7 @@ from leaderboard.models import (
     Submission,
     TaskVersion,
 )
-from leaderboard.models.permissions import potentials_of
+from leaderboard.models.team import potentials_of
 from leaderboard.services.boards import replicates as board_replicates
 from leaderboard.services.boards.hardware import by_frequency
 from leaderboard.services.boards.matrix import Ranking, matrix_of, ranked

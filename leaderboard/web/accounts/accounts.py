@@ -16,7 +16,7 @@ from leaderboard.enums import EvaluationState
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import ApiToken, Invitation, Submission
 from leaderboard.models.account import default_scopes
-from leaderboard.models.permissions import potentials_of
+from leaderboard.models.team import potentials_of
 from leaderboard.services.accounts.accounts import DEFAULT_TOKEN_DAYS, create_token, revoke_token
 from leaderboard.services.accounts.quotas import allowances
 

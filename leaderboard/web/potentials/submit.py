@@ -22,7 +22,7 @@ from evaluator.catalog import CALCULATOR_KINDS, CalculatorKind, Parameter
 from leaderboard.enums import TeamRole, VersionState, Visibility
 from leaderboard.exceptions import ConflictError, QuotaExceeded, SubmissionError
 from leaderboard.models import Benchmark, BenchmarkVersion, Evaluation, Potential, Submission
-from leaderboard.models.permissions import potentials_of
+from leaderboard.models.team import potentials_of
 from leaderboard.services.accounts.throttles import client_of, hit
 from leaderboard.services.submissions.submissions import (
     Submitted,

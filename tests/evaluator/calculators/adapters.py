@@ -12,9 +12,9 @@ from ase import Atoms
 from ase.build import bulk, molecule
 from scipy.spatial.transform import Rotation
 
-from evaluator.calculators.base import Adapter, Info, LoadRequest
+from evaluator.calculators.base import Adapter, LoadRequest
 from evaluator.calculators.registry import make_adapter
-from evaluator.wire import Prediction, Structure
+from evaluator.wire import Info, Prediction, Structure
 
 ALL = ("energy", "forces", "stress", "magmoms")
 

@@ -143,7 +143,7 @@ import resource, sys
 from pathlib import Path
 from ase.build import bulk
 from evaluator.calculators import server
-from evaluator.sandbox import wire
+from evaluator import wire
 from tests.evaluator.calculators.adapters import as_structure, loaded
 
 adapter, _ = loaded("chgnet", Path(sys.argv[1]), dtype="float32")

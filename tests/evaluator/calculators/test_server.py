@@ -11,13 +11,12 @@ from evaluator import wire
 from evaluator.calculators import server
 from evaluator.calculators.base import (
     Adapter,
-    Info,
     InvalidArtifact,
     LoadError,
     LoadRequest,
     UnsupportedStructure,
 )
-from evaluator.wire import ErrorCategory, Prediction, Status, Structure, StructureFailure
+from evaluator.wire import ErrorCategory, Info, Prediction, Status, Structure, StructureFailure
 
 
 class CountingAdapter(Adapter):

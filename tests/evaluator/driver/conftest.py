@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.sandbox.base import Sandbox, find_sandbox
+from evaluator.sandbox.base import Sandbox
+from evaluator.sandbox.find import find_sandbox
 from tests.evaluator.small_tasks import write_crystals
 
 

@@ -10,7 +10,8 @@ from ase.build import bulk
 from evaluator.contract import EvaluationReport, SystemStatus, Verdict
 from evaluator.driver.evaluation import evaluate
 from evaluator.pool.pool import PoolPlan
-from evaluator.sandbox.base import Sandbox, find_sandbox
+from evaluator.sandbox.base import Sandbox
+from evaluator.sandbox.find import find_sandbox
 from tests.evaluator.small_tasks import submission_of, task_on, write_forces, write_package
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(120)]

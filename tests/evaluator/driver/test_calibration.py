@@ -20,7 +20,7 @@ from evaluator.driver.evaluation import evaluate
 from evaluator.driver.preparation import Prepared, prepare
 from evaluator.host import machine
 from evaluator.pool.pool import CalculatorPool, Candidate, PoolPlan, Session
-from evaluator.sandbox.base import find_sandbox
+from evaluator.sandbox.find import find_sandbox
 from evaluator.sandbox.session import CalculatorFailure
 from evaluator.wire import Answer, Structure
 from tests.evaluator.pool.test_pool import CountingSession, fails

@@ -29,7 +29,8 @@ from evaluator.driver.evaluation import evaluate
 from evaluator.exceptions import InfrastructureError
 from evaluator.host.device_lock import LOCK_DIR_VARIABLE, device_lock
 from evaluator.references.timing import timing_systems
-from evaluator.sandbox.base import Sandbox, find_sandbox
+from evaluator.sandbox.base import Sandbox
+from evaluator.sandbox.find import find_sandbox
 from tests.evaluator.small_tasks import submission_of, task_on, write_emt, write_package
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow, pytest.mark.timeout(120)]

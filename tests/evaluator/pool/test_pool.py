@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from evaluator.calculators.base import Info
 from evaluator.contract import Verdict
 from evaluator.pool.pool import (
     CalculatorPool,
@@ -21,7 +20,7 @@ from evaluator.pool.pool import (
     run_side_by_side,
 )
 from evaluator.sandbox.session import CalculatorFailure
-from evaluator.wire import Answer, Prediction, Structure
+from evaluator.wire import Answer, Info, Prediction, Structure
 
 Register = Callable[[Session], None]
 

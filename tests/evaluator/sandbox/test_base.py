@@ -8,12 +8,8 @@ import numpy as np
 import pytest
 
 from evaluator.contract import Verdict
-from evaluator.sandbox.base import (
-    SandboxLevel,
-    SandboxPolicy,
-    SandboxUnavailable,
-    find_sandbox,
-)
+from evaluator.sandbox.base import SandboxLevel, SandboxUnavailable
+from evaluator.sandbox.find import SandboxPolicy, find_sandbox
 from evaluator.sandbox.session import (
     CalculatorFailure,
     CalculatorRequest,

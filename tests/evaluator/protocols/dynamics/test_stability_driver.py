@@ -9,7 +9,7 @@ from evaluator.contract import EvaluationReport, ScoredMetric, SystemStatus, Ver
 from evaluator.driver.evaluation import evaluate
 from evaluator.pool.pool import PoolPlan
 from evaluator.references.dynamics import md_systems
-from evaluator.sandbox.base import find_sandbox
+from evaluator.sandbox.find import find_sandbox
 from tests.evaluator.small_tasks import submission_of, task_on, write_emt, write_package
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(120)]

@@ -21,7 +21,7 @@ from evaluator.potentials.names import resolve
 from evaluator.protocols.base import System
 from evaluator.protocols.phonons.protocol import PhononsProtocol
 from evaluator.references.sets import build
-from evaluator.sandbox.base import find_sandbox
+from evaluator.sandbox.find import find_sandbox
 from evaluator.standard_tasks.read import standard_task
 from tests.evaluator.small_tasks import submission_of, task_on, write_emt
 
