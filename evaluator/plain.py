@@ -10,7 +10,7 @@ import numpy as np
 
 
 def plain(value: Any, *, keep_nonfinite: bool = False) -> Any:  # noqa: ANN401  (any value)
-    """The same value in JSON's types. NaN and infinities, which JSON lacks, become None.
+    """Return a value in JSON's types. NaN and infinities, which JSON lacks, become None.
 
     ``keep_nonfinite`` leaves them as they are, for values that are still computed with.
     """

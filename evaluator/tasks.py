@@ -203,7 +203,10 @@ class _Attempt:
         return found
 
     def _keep(self, systems: Sequence[FinishedSystem]) -> None:
-        """For the next attempt, should this one be lost; no reason to fail an evaluation."""
+        """Keep systems for the next attempt, should this one be lost.
+
+        No reason to fail an evaluation.
+        """
         contents: dict[str, bytes] = {}
         for system in systems:
             content = system.to_bytes()

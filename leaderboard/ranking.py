@@ -81,7 +81,7 @@ def standings(
 
 
 def _ranks_of_columns(table: FloatArray) -> npt.NDArray[np.int32]:
-    """As ``scipy.stats.rankdata(-table, method="min", axis=0)``, in half the time."""
+    """Rank as ``scipy.stats.rankdata(-table, method="min", axis=0)``, in half the time."""
     rows: FloatArray = np.ascontiguousarray(-table.T)
     order = np.argsort(rows, axis=1)
     values = np.take_along_axis(rows, order, axis=1)

@@ -62,7 +62,7 @@ def _collect_at_destination(network: torch.nn.Module) -> None:
 
 
 def _turn_tensornet(network: Any) -> None:  # noqa: ANN401  (torch's attributes are dynamic)
-    """The same potential in the new rule's weights: every edge is read from its other end.
+    """Express the potential in the new rule's weights: every edge is read from its other end.
 
     That swaps the two atoms in the pair embedding, and the bond's direction, in which only the
     skew-symmetric part (weighted by ``distance_proj2``) is odd.

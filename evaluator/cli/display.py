@@ -13,7 +13,7 @@ _LINES_INTERVAL_S = 20.0
 
 
 def describe_state(evaluation: Evaluation) -> str:
-    """In a few words: its progress, its score, or how it failed."""
+    """Describe a state in a few words: its progress, its score, or how it failed."""
     if evaluation.state == "running":
         done, total = evaluation.progress.done, evaluation.progress.total
         return f"{_bar(done, total)} {done}/{total} {evaluation.phase}"

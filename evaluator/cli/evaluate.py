@@ -135,7 +135,7 @@ def _only(task: TaskSpec, reference: Path, wanted: str | None) -> frozenset[str]
 
 
 def _matching(name: str, systems: Sequence[System]) -> list[str]:
-    """By name, or all of a formula."""
+    """Systems by name, or all of a formula."""
     found = [
         system.id
         for system in systems

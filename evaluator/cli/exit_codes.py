@@ -45,7 +45,7 @@ def exit_code_of(verdict: Verdict) -> ExitCode:
 
 
 def worst_exit_code(verdicts: Iterable[str]) -> ExitCode:
-    """Of several evaluations that have ended, the highest code, so that no failure is hidden.
+    """Return the highest code of several evaluations, so that no failure is hidden.
 
     What was cancelled counts only where nothing has failed: it may be the failure's consequence.
     """

@@ -72,7 +72,7 @@ def watch_submission(client: Client, submission_id: str) -> Submission:
 
 
 def outcome(evaluations: Sequence[Evaluation]) -> ExitCode:
-    """For a script: the worst verdict, or that something has not ended."""
+    """Tell a script the worst verdict, or that something has not ended."""
     if not all(evaluation.has_ended for evaluation in evaluations):
         return ExitCode.UNFINISHED
     return worst_exit_code(evaluation.verdict for evaluation in evaluations)

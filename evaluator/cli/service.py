@@ -46,7 +46,7 @@ class Login:
 
 
 def config_path() -> Path:
-    """Of the file; TOUCHSTONE_CONFIG names another."""
+    """The configuration's path; TOUCHSTONE_CONFIG names another."""
     named = os.environ.get(CONFIG_VARIABLE)
     if named:
         return Path(named).expanduser()

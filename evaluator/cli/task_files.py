@@ -90,7 +90,10 @@ def _from_standard(path: Path, content: Mapping[str, Any]) -> TaskSpec:
 
 
 def _checked(task: TaskSpec) -> TaskSpec:
-    """With all parameters filled in. Raises ValueError for what the catalog does not know."""
+    """Return the task with all parameters filled in.
+
+    Raises ValueError for what the catalog does not know.
+    """
     protocol = catalog.PROTOCOLS.get(task.protocol)
     if protocol is None:
         raise ValueError(

@@ -37,7 +37,10 @@ _IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
 class _Bearer(requests.auth.AuthBase):
-    """Also stands where there is no token: requests would take a password from ~/.netrc."""
+    """A header that also stands where there is no token.
+
+    Requests would take a password from ~/.netrc.
+    """
 
     def __init__(self, token: str) -> None:
         self._token = token

@@ -173,7 +173,7 @@ def _plan_of(prepared: Prepared, plan: PoolPlan | None, device: str) -> PoolPlan
 
 
 def _default_plan(prepared: Prepared, device: str) -> PoolPlan:
-    """As many processes as there are cores, systems, and room for their memory."""
+    """Plan as many processes as there are cores, systems, and room for their memory."""
     per_process = max(1, prepared.task.limits.memory_MiB)
     room = max(1, machine.available_memory() // per_process)
     rule = plan_pool(
@@ -449,7 +449,7 @@ class _Evaluation:
         )
 
     def _timing_summary(self) -> dict[str, Any]:
-        """Of a timed protocol: what readers of its numbers must know at once."""
+        """Summarise a timed protocol: what readers of its numbers must know at once."""
         if not self.conditions:
             return {}
         return {"hardware": self.hardware_key, "is_idle": self.conditions["is_idle"]}

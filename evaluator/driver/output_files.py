@@ -54,7 +54,7 @@ def hand_over(files: Iterable[tuple[str, str, bytes]], store: StoreFile) -> tupl
 
 
 def media_type(name: str) -> str:
-    """By the last suffix; what is compressed stays so, and is told as such."""
+    """Tell the type by the last suffix; what is compressed stays so, and is told as such."""
     suffix = "." + name.rpartition(".")[2]
     return _MEDIA_TYPES.get(suffix, "application/octet-stream")
 

@@ -102,7 +102,10 @@ class Resumption:
             self._keep(batch)
 
     def describe(self) -> dict[str, Any]:
-        """For the provenance; empty where nothing came from an earlier attempt."""
+        """Describe the resumption for the provenance.
+
+        Empty where nothing came from an earlier attempt.
+        """
         if not self._finished:
             return {}
         described = {

@@ -75,7 +75,10 @@ def extrapolated_drift(drift: float, drift_half_timestep: float) -> float:
 
 
 def kinetic_temperature(kinetic_energy: float, n_atoms: int) -> float:
-    """In K, of ``n_atoms`` whose centre of mass is at rest: they have 3n - 3 free motions."""
+    """The temperature in K of ``n_atoms`` whose centre of mass is at rest.
+
+    They have 3n - 3 free motions.
+    """
     return 2 * kinetic_energy / ((3 * n_atoms - 3) * units.kB)
 
 

@@ -73,7 +73,7 @@ def symmetric_crystals(
 
 
 def _bare(atoms: Atoms) -> Atoms:
-    """Without moments, which no potential is told."""
+    """Atoms without moments, which no potential is told."""
     return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
 
 

@@ -99,7 +99,7 @@ def read_result(
 def _slots(
     payload: bytes | bytearray, counts: Sequence[int], properties: Sequence[str]
 ) -> list[dict[str, FloatArray]]:
-    """For each structure its array of every property, in the machine's own byte order."""
+    """Make for each structure its array of every property, in the machine's own byte order."""
     values = np.frombuffer(payload, "<f8").astype(np.float64)
     slots: list[dict[str, FloatArray]] = [{} for _ in counts]
     start = 0

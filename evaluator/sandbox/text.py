@@ -12,12 +12,12 @@ _REFUSED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
 def clean_text(text: str) -> str:
-    """Without control characters, but for line breaks and tabs."""
+    """Return text without control characters, but for line breaks and tabs."""
     text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
     return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in _REFUSED)
 
 
 def clean_line(text: str, n_max: int) -> str:
-    """On one line, white space closed up, with at most so many characters."""
+    """Return text on one line, white space closed up, with at most so many characters."""
     line = " ".join(clean_text(text).split())
     return line if len(line) <= n_max else line[: n_max - 1] + "…"

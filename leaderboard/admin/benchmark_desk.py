@@ -55,7 +55,7 @@ def show(admin: ModelAdmin, request: HttpRequest, version: BenchmarkVersion) -> 
 
 
 def _board(request: HttpRequest, version: BenchmarkVersion) -> tuple[BenchmarkBoard | None, str]:
-    """As everybody would see it, private submissions of the reader's own apart."""
+    """Return the board as everybody would see it, private submissions of the reader's own apart."""
     try:
         return benchmark_board(version, user=request.user), ""
     except SubmissionError as error:

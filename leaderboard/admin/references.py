@@ -155,7 +155,7 @@ class ReferenceSetAdmin(ReadOnlyAdmin):
 
 
 def _initial(pk: str | None) -> dict[str, Any]:
-    """Of a new version of a set: all but the version."""
+    """Fill the form for a new version of a set: all but the version."""
     old = ReferenceSet.objects.filter(pk=pk).first() if pk and pk.isdigit() else None
     if old is None:
         return {}
@@ -185,7 +185,7 @@ def _shown(upload: ReferenceUpload) -> dict[str, Any]:
 
 
 def _summary(summary: dict[str, Any]) -> dict[str, Any]:
-    """For the template: the histogram with the width of its bars."""
+    """Prepare the summary for the template: the histogram with the width of its bars."""
     elements = summary["elements"]
     most = max(elements.values(), default=1)
     return {

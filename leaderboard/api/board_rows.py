@@ -85,7 +85,7 @@ class CellValues:
 
 
 def _id_of(digits: str) -> str:
-    """As ``uuid.UUID`` writes it, which takes ten times as long."""
+    """Write an id as ``uuid.UUID`` does, which takes ten times as long."""
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
@@ -99,7 +99,7 @@ def cells_of(view: BoardView) -> Iterator[tuple[Place, CellValues]]:
 
 
 def board_rows(view: BoardView, links: Links) -> list[dict[str, Any]]:
-    """As ``BoardRowRecord``."""
+    """Rows in the shape of ``BoardRowRecord``."""
     tasks = [(e.task_version.task.slug, e.task_version.number) for e in view.entries]
     return [
         {
@@ -131,7 +131,7 @@ def board_rows(view: BoardView, links: Links) -> list[dict[str, Any]]:
 
 
 def task_rows(rows: Iterable[TaskPlace], links: Links) -> list[dict[str, Any]]:
-    """As ``TaskBoardRowRecord``."""
+    """Rows in the shape of ``TaskBoardRowRecord``."""
     return [
         {
             **_standing(place, links),
@@ -150,7 +150,7 @@ def task_rows(rows: Iterable[TaskPlace], links: Links) -> list[dict[str, Any]]:
 
 
 def candidate_rows(candidates: Iterable[Candidate], links: Links) -> list[dict[str, Any]]:
-    """As ``CandidateRecord``."""
+    """Rows in the shape of ``CandidateRecord``."""
     return [
         {
             "group": str(c.group),
@@ -189,7 +189,7 @@ def _estimate(found: Estimate) -> dict[str, Any]:
 
 
 def _standing(place: Place | TaskPlace, links: Links) -> dict[str, Any]:
-    """As ``StandingRecord``."""
+    """One place in the shape of ``StandingRecord``."""
     return {
         "rank": place.rank,
         "rank_low": place.rank_low,

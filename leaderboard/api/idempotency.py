@@ -48,7 +48,10 @@ def _kept(response: Response) -> Answer:
 
 
 def _fingerprint(request: Request) -> str:
-    """Of method, address and body; a file stands by its name and size, beside its sha256 field."""
+    """Hash method, address and body.
+
+    A file stands by its name and size, beside its sha256 field.
+    """
     data = request.data
     body: Any = data
     if isinstance(data, QueryDict):

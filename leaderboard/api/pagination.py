@@ -16,7 +16,7 @@ _Row = TypeVar("_Row", bound=Model)
 
 
 class Pages(CursorPagination):
-    """By cursor: rows that are added meanwhile neither repeat nor hide others."""
+    """Pages by cursor: rows that are added meanwhile neither repeat nor hide others."""
 
     page_size = 50
     page_size_query_param = "page_size"

@@ -39,7 +39,7 @@ class MomentField(serializers.Field[datetime, str, Any, Any]):
 
 
 class NoFilter(serializers.Serializer[Any]):
-    """For lists that cannot be narrowed."""
+    """The filter of lists that cannot be narrowed."""
 
 
 class SubmissionFilter(serializers.Serializer[Any]):

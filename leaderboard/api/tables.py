@@ -33,7 +33,7 @@ class Table:
     rows: Sequence[Sequence[Cell]]
 
     def response(self, request: Request) -> Response:
-        """For a view whose client asked for a table."""
+        """Answer a client that asked for a table."""
         suffix = request.accepted_renderer.format
         disposition = f'attachment; filename="{self.filename}.{suffix}"'
         return Response(self, headers={"Content-Disposition": disposition})
@@ -162,7 +162,7 @@ def is_table(request: Request) -> bool:
 
 
 def tables(answer: object) -> dict[tuple[int, str], object]:
-    """For the schema: JSON, and the same rows as tables."""
+    """Describe for the schema: JSON, and the same rows as tables."""
     return {
         (200, "application/json"): answer,
         (200, "text/csv"): str,

@@ -49,7 +49,7 @@ class Chart:
 
     @property
     def id(self) -> str:
-        """Of the chart's element; one page never shows two charts of one title."""
+        """The id of the chart's element; one page never shows two charts of one title."""
         return f"chart-{slugify(self.title)}"
 
 

@@ -84,7 +84,7 @@ class Card:
 
     @property
     def digest(self) -> str:
-        """Of all that the drawing depends on."""
+        """Hash all that the drawing depends on."""
         parts = [_DESIGN, version("vl-convert-python"), asdict(self)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -280,7 +280,7 @@ def _at(score: float, ends: tuple[float, float]) -> float:
 
 
 def _packed(png: bytes) -> bytes:
-    """The same picture in a third of the bytes: vl-convert packs for speed."""
+    """Pack the picture into a third of the bytes: vl-convert packs for speed."""
     found, start, pixels = [png[:8]], 8, b""
     while start < len(png):
         n = int.from_bytes(png[start : start + 4])

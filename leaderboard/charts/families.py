@@ -36,7 +36,7 @@ class Judged:
 
     @cached_property
     def systems(self) -> list[SystemResult]:
-        """In the order of the reference set."""
+        """Systems in the order of the reference set."""
         found = SystemResult.objects.filter(evaluation=self.evaluation_pk)
         return list(found.order_by("position"))
 

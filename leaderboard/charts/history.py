@@ -81,7 +81,7 @@ def rank_chart(
 
 
 def _points(stretches: Sequence[Stretch]) -> list[dict[str, object]]:
-    """Of each unbroken piece: where it changes, and its end."""
+    """Points of each unbroken piece: where it changes, and its end."""
     found: list[dict[str, object]] = []
     piece = 0
     for n, stretch in enumerate(stretches):

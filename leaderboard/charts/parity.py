@@ -76,7 +76,7 @@ def parity_chart(points: pd.DataFrame, column: Column, series: Sequence[str]) ->
 
 
 def _shared_scale(reference: pd.Series[float]) -> alt.Scale:
-    """The same scale on both axes, a little wider than the reference; the rest is clamped."""
+    """One scale for both axes, a little wider than the reference; the rest is clamped."""
     low, high = float(reference.min()), float(reference.max())
     if low > 0 and high / low > _LOG_FACTOR:
         return alt.Scale(type="log", domain=[low / 1.6, high * 1.6], clamp=True, nice=False)

@@ -18,7 +18,7 @@ _kept = of_process(_CHARTS_KEPT)
 
 
 def remembered(draw: Callable[_Arguments, _Drawn]) -> Callable[_Arguments, _Drawn]:
-    """Of a function that draws nothing but its arguments, which are plain values or frames."""
+    """Remember a function that draws its arguments alone: plain values or frames."""
 
     @wraps(draw)
     def drawn(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Drawn:

@@ -73,7 +73,10 @@ def path_of(name: str) -> Path:
 
 
 def existing_path_of(name: str) -> Path:
-    """The same, fetched where need be. Raises InfrastructureError where the storage has none."""
+    """The path of a blob, fetched where need be.
+
+    Raises InfrastructureError where the storage has none.
+    """
     path = path_of(name)
     if not path.is_file():
         if not exists(name):

@@ -45,7 +45,7 @@ class Structure:
 
     @property
     def volume(self) -> float | None:
-        """Of the cell in Å³; None without one."""
+        """The cell's volume in Å³; None without one."""
         if self.cell is None:
             return None
         (a, b, c), (d, e, f), (g, h, i) = self.cell

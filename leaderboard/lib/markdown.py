@@ -239,7 +239,7 @@ def _linked(children: Sequence[Token], link: LinkMap) -> Iterator[Token]:
 
 
 def _mark_wide_tables(tokens: Sequence[Token]) -> None:
-    """Those of several columns scroll on a phone, rather than being squeezed."""
+    """Mark tables of several columns: they scroll on a phone, rather than being squeezed."""
     table, n_columns = None, 0
     for token in tokens:
         if token.type == "table_open":

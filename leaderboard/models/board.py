@@ -57,7 +57,7 @@ class BoardSnapshot(models.Model):
 
 
 class TaskBoardSnapshot(models.Model):
-    """The same of one task's board, with every metric."""
+    """The stored board of one task, with every metric."""
 
     task_version = models.OneToOneField(
         "leaderboard.TaskVersion",

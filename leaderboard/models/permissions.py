@@ -32,7 +32,7 @@ _OWN = (TeamRole.OWNER,)
 
 
 def potentials_visible_to(user: Person) -> Q:
-    """Of potentials: one's own, and those with a submission that one may see."""
+    """Potentials that one may see: one's own, and those with a submission that one may see."""
     if user.is_staff:
         return Q()
     seen = Q(Exists(Submission.objects.all().visible_to(user).filter(potential=OuterRef("pk"))))

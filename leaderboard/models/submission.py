@@ -53,7 +53,7 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
         return self.filter(public | potentials_of(user, "potential__"))
 
     def standing(self) -> SubmissionQuerySet:
-        """Those that belong on a public board."""
+        """Submissions that belong on a public board."""
         return self.filter(visibility=Visibility.PUBLIC, withdrawn_at__isnull=True)
 
 

@@ -36,7 +36,7 @@ class Task(models.Model):
 
 class TaskVersionQuerySet(models.QuerySet["TaskVersion"]):
     def newest_published(self) -> TaskVersionQuerySet:
-        """Of each task the version that is current, in any order."""
+        """For each task the version that is current, in any order."""
         published = self.filter(state=VersionState.PUBLISHED)
         newest = published.order_by("task_id", "-number").distinct("task_id")
         return self.filter(pk__in=newest.values("pk"))

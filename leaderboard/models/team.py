@@ -99,7 +99,10 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
 
 
 class Invitation(models.Model):
-    """To join a team. Its id stands in the link and is a secret of 122 random bits."""
+    """An invitation to join a team.
+
+    Its id stands in the link and is a secret of 122 random bits.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     team = models.ForeignKey(

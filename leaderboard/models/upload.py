@@ -18,7 +18,7 @@ PART_BYTES = 8 * 2**20
 
 class UploadQuerySet(models.QuerySet["Upload"]):
     def standing(self) -> UploadQuerySet:
-        """Those that have not expired."""
+        """Uploads that have not expired."""
         return self.filter(expires_at__gt=timezone.now())
 
 

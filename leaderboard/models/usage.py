@@ -65,7 +65,7 @@ class QuotaOverride(models.Model):
 
 class ChargeQuerySet(models.QuerySet["Charge"]):
     def counted(self) -> ChargeQuerySet:
-        """Without smoke tests, what ended by our fault, what was stopped before it began."""
+        """Leave out smoke tests, what ended by our fault, and what never began."""
         never_began = models.Q(
             evaluation__state=EvaluationState.CANCELLED, evaluation__fencing_token=0
         )

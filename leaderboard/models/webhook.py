@@ -31,7 +31,7 @@ def new_secret() -> str:
 
 class WebhookQuerySet(models.QuerySet["Webhook"]):
     def of(self, user: User) -> WebhookQuerySet:
-        """His own, and those of teams that he owns: the secret signs for the whole team."""
+        """A user's own, and those of teams that he owns: the secret signs for the whole team."""
         teams = Membership.objects.filter(user=user, role=TeamRole.OWNER).values("team")
         return self.filter(models.Q(user=user) | models.Q(team__in=teams))
 

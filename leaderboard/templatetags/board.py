@@ -42,7 +42,7 @@ def page_link(query: BoardQuery, page: int, step: int) -> str:
 
 @register.simple_tag
 def download_link(query: BoardQuery, slug: str, number_: int, kind: str) -> str:
-    """The same rows, weights and moment of the API."""
+    """Link to the API with the page's rows, weights and moment."""
     rest = query.api_query()
     kept = f"&{rest}" if rest else ""
     form = "" if kind == "json" else f"&format={kind}"

@@ -13,6 +13,6 @@ def cut(text: str, most: int) -> str:
 
 
 def options(names: Iterable[tuple[str, str]]) -> SafeString:
-    """Of a ``datalist``: what the field is to hold, and what it stands for."""
+    """Options of a ``datalist``: what the field is to hold, and what it stands for."""
     parts = (f'<option value="{escape(key)}">{escape(title)}</option>' for key, title in names)
     return mark_safe("".join(parts))  # noqa: S308  (escaped)

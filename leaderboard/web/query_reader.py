@@ -47,7 +47,7 @@ def short_text(text: str) -> str:
 
 
 def _written(value: object, text: str) -> str:
-    """As the API reads it: Si,O and 5000000, whatever the reader typed."""
+    """Write a value as the API reads it: Si,O and 5000000, whatever the reader typed."""
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, int):

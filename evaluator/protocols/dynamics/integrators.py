@@ -126,7 +126,7 @@ def _heat(thermostat: Any, temperature_K: float) -> None:  # noqa: ANN401  (ASE 
 
 
 def _warm_barostat(dynamics: Any, temperature_K: float) -> None:  # noqa: ANN401
-    """The same for the barostat: its own motion holds the whole kT."""
+    """Warm the barostat: its own motion holds the whole kT."""
     barostat = dynamics._barostat
     kT = units.kB * temperature_K
     ratio = kT / barostat._kT

@@ -93,7 +93,7 @@ def summary_of(
 
 
 def structure_name(system_id: str) -> str:
-    """Of a replica, without its seed: "md-Al-64" of "md-Al-64-seed2"."""
+    """The structure's name of a replica, without its seed: "md-Al-64" of "md-Al-64-seed2"."""
     return re.sub(r"-seed\d+$", "", system_id)
 
 

@@ -53,7 +53,7 @@ class Settings:
         return self.ensemble.startswith("npt")
 
     def for_system(self, system: System) -> Settings:
-        """With the temperature that the reference set gives for it, where that is asked for."""
+        """Settings with the reference set's temperature, where that is asked for."""
         if not self.uses_reference_temperature:
             return self
         return replace(self, temperature_K=float(system.reference["temperature_K"]))
@@ -70,7 +70,7 @@ class Settings:
         return Damping(thermostat_fs=self.thermostat_time_fs, barostat_fs=self.barostat_time_fs)
 
     def plan(self, atoms: Atoms, calculator: Calculator) -> Plan:
-        """Of the run that is judged."""
+        """The plan of the run that is judged."""
         timestep_fs = self.timestep_of(atoms)
         is_ramp = self.ensemble.endswith("_ramp")
         hot = self.final_temperature_K if is_ramp else self.temperature_K

@@ -169,7 +169,7 @@ def _conservation(trajectory: Trajectory, n_atoms: int) -> dict[str, Any]:
 def _control(
     run: Callable[..., Trajectory], start: Atoms, settings: Settings, plan: Plan, drift: float
 ) -> dict[str, Any]:
-    """The same run from the same start with half the time step."""
+    """Repeat the run from its start with half the time step."""
     half = Plan(
         n_steps=2 * plan.n_steps,
         timestep_fs=plan.timestep_fs / 2,

@@ -29,7 +29,7 @@ def outcome_of(
 
 
 def never_started(before: Trajectory, system: System, plan: Plan) -> Outcome:
-    """Of a run that ended in its equilibration: it survived for no time."""
+    """Values of a run that ended in its equilibration: it survived for no time."""
     more: dict[str, Any] = {"survived_ps": 0.0, "survived_share": 0.0}
     if before.failure is not None:
         more["failure_message"] = (
@@ -58,7 +58,7 @@ def _values(trajectory: Trajectory, system: System, plan: Plan) -> dict[str, Any
 
 
 def _hottest(records: Records) -> float:
-    """Of all steps, that of the failure included where it had a temperature."""
+    """The hottest of all steps, that of the failure included where it had a temperature."""
     last = records.series["series_temperature_K"][-1]
     seen = float(records.temperatures_K.max())
     return round(seen if last is None else max(seen, last), 1)
@@ -104,7 +104,7 @@ def bath(trajectory: Trajectory) -> dict[str, Any]:
 
 
 def line(trajectory: Trajectory, n_atoms: int) -> EnergyLine:
-    """Of the conserved energy."""
+    """The line through the conserved energy."""
     records = trajectory.records
     return energy_line(records.times_ps, records.total_energies, n_atoms, warm_up=WARM_UP)
 
@@ -138,5 +138,5 @@ class Structure:
 
 
 def rounded(g: FloatArray) -> Sequence[float]:
-    """For plots."""
+    """Rounded values for plots."""
     return [round(float(value), 3) for value in g]

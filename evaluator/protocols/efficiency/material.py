@@ -98,7 +98,7 @@ class Material:
                 raise
 
     def time_null(self, calculator: TimedCalculator, process: int) -> None:
-        """The same calls, few of them: what the wire and the sandbox take."""
+        """Time the null calculator's calls, few of them: what the wire and the sandbox take."""
         few = replace(self.settings, **_NULL_CALLS)
         for size, series in self.series.items():
             if process in series.seconds:

@@ -64,7 +64,7 @@ class Findings:
 
 
 def sizes_that_ran(series: Mapping[int, Series], stopped_at: int | None) -> list[int]:
-    """In rising order; a size at which a later process failed did not run."""
+    """Sizes in rising order; a size at which a later process failed did not run."""
     return sorted(n for n in series if n != BATCH and (stopped_at is None or n < stopped_at))
 
 

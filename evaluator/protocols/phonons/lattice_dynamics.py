@@ -97,7 +97,7 @@ def relax(
 
 
 def _volume_change(crystal: Atoms, volume: float, most_percent: float) -> float:
-    """In percent; raises SystemFailure where a step went wrong."""
+    """The change in percent; raises SystemFailure where a step went wrong."""
     results = crystal.calc.results
     if not all(np.isfinite(results[name]).all() for name in ("energy", "forces", "stress")):
         raise SystemFailure("While relaxing, the potential gave what is not a finite number.")

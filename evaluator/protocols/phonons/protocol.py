@@ -236,7 +236,7 @@ def dos_curve(frequencies: FloatArray, weights: FloatArray) -> dict[str, list[fl
 
 
 def _bands(bands: Bands) -> dict[str, Any]:
-    """For plots: one list of frequencies for each branch."""
+    """Bands for plots: one list of frequencies for each branch."""
     return {
         "distance": np.round(bands.distances, 4).tolist(),
         "frequency_THz": np.round(bands.frequencies.T, 3).tolist(),

@@ -87,7 +87,7 @@ class SupercellSymmetry(Symmetry):
 
 
 def _find_shifts(wanted: FloatArray, shifts: FloatArray) -> IntArray | None:
-    """For each scaled vector the index of the shift that it is, modulo the cell.
+    """Find for each scaled vector the index of the shift that it is, modulo the cell.
 
     ``shifts`` are all n pure translations of the supercell; as they form a group, n times any of
     them is a lattice vector. None where a vector is no shift.

@@ -125,7 +125,7 @@ def _tasks(slug: str, n_tasks: int, n_metrics: int) -> list[TaskVersion]:
 
 
 def _categories(n_tasks: int) -> list[str]:
-    """Of each task, as even as may be; the last of several is timed."""
+    """The category of each task, as even as may be; the last of several is timed."""
     n_timed = int(n_tasks > len(_CATEGORIES))
     n_others = n_tasks - n_timed
     others = [_CATEGORIES[n * len(_CATEGORIES) // n_others] for n in range(n_others)]

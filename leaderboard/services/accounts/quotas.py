@@ -38,7 +38,7 @@ class Allowance:
 
 
 def payer_of(user: User, potential: Potential) -> Payer:
-    """On whose account the evaluations of a potential go when this user asks for them."""
+    """Return on whose account the evaluations of a potential go when this user asks for them."""
     return potential.team if potential.team is not None else user
 
 

@@ -84,7 +84,7 @@ def hit(scope: str, client: str) -> Standing:
 
 
 def client_of(user: User | AnonymousUser, request: HttpRequest) -> str:
-    """By whom requests are counted: the account, else the address."""
+    """Return by whom requests are counted: the account, else the address."""
     return address_of(request) if user.is_anonymous else f"user {user.pk}"
 
 

@@ -38,7 +38,7 @@ class _Known:
 
 
 class BoardErrors:
-    """Of some elements, by the board's rows. Nothing of a hidden reference set."""
+    """Errors on some elements, by the board's rows. Nothing of a hidden reference set."""
 
     def __init__(self, board: StoredBoard, elements: Mapping[str, _Arrays]) -> None:
         self._board = board
@@ -46,7 +46,7 @@ class BoardErrors:
         self._elements = elements
 
     def of(self, row: int) -> list[ElementError]:
-        """In the order of the elements, and of the board's tasks."""
+        """Errors in the order of the elements, and of the board's tasks."""
         return list(self._of(row))
 
     def _of(self, row: int) -> Iterator[ElementError]:
@@ -70,8 +70,10 @@ class BoardErrors:
 
 
 def errors_of_board(board: StoredBoard, elements: Sequence[str]) -> BoardErrors:
-    """On these elements. One query where this process has not asked yet; some more where there are
-    evaluations that nobody has asked for, none without elements.
+    """Gather errors on these elements.
+
+    One query where this process has not asked yet; some more where there are evaluations that
+    nobody has asked for, none without elements.
     """
     if not elements:
         return BoardErrors(board, {})
@@ -124,7 +126,7 @@ def _stored(board: StoredBoard) -> _Known:
 
 
 def _merged(known: _Known, missing: Set[bytes]) -> _Known:
-    """With what these evaluations tell; two queries."""
+    """Add what these evaluations tell; two queries."""
     evaluations = known.evaluations + sorted(missing)
     place = {key: i for i, key in enumerate(evaluations)}
     new: dict[str, list[tuple[int, float]]] = {}

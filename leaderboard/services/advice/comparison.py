@@ -94,7 +94,7 @@ class CategoryComparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Wins:
-    """On the elements that all submissions have an error for."""
+    """Who wins on the elements that all submissions have an error for."""
 
     task_slug: str
     task_name: str
@@ -146,7 +146,10 @@ def find_submissions(names: Sequence[str], user: User | AnonymousUser) -> list[S
 
 
 def _named(name: str, found: Sequence[Submission]) -> Submission:
-    """Of these, the newest first; slugs come before names, which several potentials may have."""
+    """Submissions of that name, the newest first.
+
+    Slugs come before names, which several potentials may have.
+    """
     for submission in found:
         slug = submission.potential.slug
         if name in {slug, f"{slug}:{submission.version}"}:
@@ -186,7 +189,7 @@ def compare(submissions: Sequence[Submission], version: BenchmarkVersion | None)
 
 
 def _evaluations(submissions: Sequence[Submission]) -> list[dict[int, Evaluation]]:
-    """Of each submission, by primary key of the task version."""
+    """Evaluations of each submission, by primary key of the task version."""
     found: dict[uuid.UUID, dict[int, Evaluation]] = {s.pk: {} for s in submissions}
     for evaluation in (
         Evaluation.objects.filter(
@@ -201,8 +204,9 @@ def _evaluations(submissions: Sequence[Submission]) -> list[dict[int, Evaluation
 
 
 def _common_tasks(found: Sequence[Mapping[int, Evaluation]]) -> list[TaskVersion]:
-    """In the order of their names, versions from the newest; the smoke task, which judges none,
-    comes last.
+    """Tasks in the order of their names, versions from the newest.
+
+    The smoke task, which judges none, comes last.
     """
     versions = {e.task_version_id: e.task_version for row in found for e in row.values()}
     common = [v for pk, v in versions.items() if sum(pk in row for row in found) > 1]
@@ -299,7 +303,7 @@ def _gain(
     values: Sequence[float | None],
     replicates: Sequence[ranking.FloatArray],
 ) -> Difference | None:
-    """Of what is best at one, the nearer value is the better one."""
+    """Compare two values; where one is best at one, the nearer is better."""
     if gap is None or direction is Direction.HIGHER:
         return gap
     if direction is Direction.LOWER:
@@ -365,7 +369,7 @@ def _weighted(
 def _wins(
     submissions: Sequence[Submission], found: Sequence[Mapping[int, Evaluation]]
 ) -> list[Wins]:
-    """By task version, in the order of their names; those on which somebody wins."""
+    """Wins by task version, in the order of their names; those on which somebody wins."""
     place = {e.pk: i for i, row in enumerate(found) for e in row.values()}
     versions = {e.pk: e.task_version_id for row in found for e in row.values()}
     grouped: dict[int, list[ElementError]] = {}

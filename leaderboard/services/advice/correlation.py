@@ -42,7 +42,7 @@ _KEPT = "correlations"
 
 @dataclass(frozen=True, kw_only=True)
 class Correlation:
-    """Of two tasks over the potentials that have a score on both."""
+    """The correlation of two tasks over the potentials that have a score on both."""
 
     n: int
     #: None for fewer than MIN_POTENTIALS, and where one task gives all the same score.
@@ -185,7 +185,7 @@ def _witnesses(board: StoredBoard) -> list[int]:
 
 
 def _scores(board: StoredBoard, rows: Sequence[int]) -> FloatArray:
-    """Of each row on each task; NaN where it is not ranked there, or was timed elsewhere."""
+    """Scores of each row on each task; NaN where it is not ranked there, or was timed elsewhere."""
     matrix = board.matrix
     is_trained = np.array([not entrant.is_baseline for entrant in board.entrants], bool)
     all_scored = _is_scored(board) & is_trained[:, None]

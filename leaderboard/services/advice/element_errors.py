@@ -52,7 +52,7 @@ class ElementError:
 def element_errors(
     evaluations: Iterable[uuid.UUID], elements: Iterable[str] | None = None
 ) -> list[ElementError]:
-    """Of these evaluations, on these elements or on all; nothing of a hidden reference set, and
+    """Errors of these evaluations, on these elements or all; nothing of a hidden reference set, and
     nothing of the smoke task, which judges none.
 
     By atomic number; a crystal of several elements counts for none. Two queries. The caller
@@ -94,8 +94,9 @@ def element_errors(
 
 
 def compound_errors(evaluations: Iterable[uuid.UUID]) -> list[ElementError]:
-    """As ``element_errors``, of phonons and dynamics, whose systems hold several elements each:
-    the mean over the systems with the element that have not failed. One query.
+    """Errors of phonons and dynamics, whose systems hold several elements each.
+
+    The mean over the systems with the element that have not failed. One query.
     """
     task = ("protocol", "task__slug", "task__name")
     rows = SystemResult.objects.filter(
@@ -136,7 +137,7 @@ def compound_errors(evaluations: Iterable[uuid.UUID]) -> list[ElementError]:
 
 
 def _deviation(predicted: object, reference: object) -> float | None:
-    """In per cent of the reference."""
+    """The deviation in per cent of the reference."""
     if not (_is_number(predicted) and _is_number(reference) and reference):
         return None
     return 100 * abs(predicted / reference - 1)

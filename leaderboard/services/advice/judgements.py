@@ -50,8 +50,9 @@ class Judgement:
 def judgement(
     board: StoredBoard | None, row: Place | None, evaluations: Iterable[Evaluation]
 ) -> Judgement:
-    """Of a row of the board, or of the reader's own; ``evaluations`` are those of its submission,
-    with their scores prefetched.
+    """Judge a row of the board, or of the reader's own.
+
+    ``evaluations`` are those of its submission, with their scores prefetched.
     """
     strengths, weaknesses, n_compared = _against_others(board, row)
     for evaluation in evaluations:
@@ -96,7 +97,7 @@ def trained_others(board: StoredBoard, slug: str) -> npt.NDArray[np.bool_]:
 def median_of(
     board: StoredBoard, rows: npt.NDArray[np.bool_], column: int, hardware: str
 ) -> float | None:
-    """Of the scores of those of the rows that are ranked on a task, on this hardware; None where
+    """The median score of those of the rows that are ranked on a task, on this hardware; None where
     they are too few to compare with.
     """
     matrix = board.matrix

@@ -151,7 +151,7 @@ def _float(text: str) -> float:
 
 
 def _count(text: str) -> float:
-    """As people write large numbers: 10000, 10,000, 10 000, 10k, 1.5M, 1e4."""
+    """Read large numbers as people write them: 10000, 10,000, 10 000, 10k, 1.5M, 1e4."""
     found = re.fullmatch(r"(\d{1,3}(?:[, \u00a0\u202f]\d{3})+|[^, ]+?)\s?([kM]?)", text)
     if found is None:
         return math.nan

@@ -72,7 +72,10 @@ class Candidate:
 
     @cached_property
     def errors(self) -> list[ElementError]:
-        """On the asked elements, as far as records tell. Gathered for those that are looked at."""
+        """Errors on the asked elements, as far as records tell.
+
+        Gathered for those that are looked at.
+        """
         return self.known_errors.of(self.row.index) if self.known_errors else []
 
     @property
@@ -246,7 +249,7 @@ def _too_much(wishes: Wishes, timing: speed.Timing | None, found: Estimate | Non
 
 
 def _finished(candidates: list[Candidate], board: BoardView) -> list[Candidate]:
-    """In order, with the front and the ties among those that are recommended."""
+    """Put candidates in order, with the front and the ties among those that are recommended."""
     order = list(Group)
     candidates = sorted(
         candidates,
@@ -279,7 +282,7 @@ def _ties(chosen: Sequence[Candidate], board: BoardView) -> dict[uuid.UUID, bool
 
 
 def _replicates(rows: Sequence[Place], board: BoardView) -> dict[uuid.UUID, FloatArray]:
-    """Of the overall score of each, kept with the board."""
+    """Replicates of each overall score, kept with the board."""
     shares = [board.shares[e.task_version_id] for e in board.entries]
     counted = {j: share for j, share in enumerate(shares) if share > 0}
     keys = {row.key: ("replicates", row.key, *shares) for row in rows}

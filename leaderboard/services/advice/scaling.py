@@ -29,7 +29,7 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Of one potential on one hardware, for a number of atoms and of steps."""
+    """What one potential needs on one hardware, for a number of atoms and of steps."""
 
     hours: float
     hours_low: float
@@ -126,7 +126,7 @@ def _extrapolated(material: Record, sizes: Sequence[Record], log_ratio: float) -
 
 
 def _memory_peak(material: Record, n_atoms: int) -> float | None:
-    """In MiB. Beyond the largest size by the steepest growth seen between two sizes."""
+    """Estimate the peak in MiB, beyond the largest size by the steepest growth seen."""
     found = [
         (row["n_atoms"], float(row["memory_peak_MiB"]))
         for row in _sizes(material)

@@ -51,7 +51,7 @@ class Timing:
 
 
 def measured_hardware() -> list[Hardware]:
-    """On which public, standing submissions were timed, the most often first. One query."""
+    """Hardware on which public submissions were timed, the most often first. One query."""
     rows = (
         _timed()
         .filter(
@@ -75,7 +75,7 @@ def chosen_hardware(name: str, measured: Iterable[Hardware]) -> str:
 
 
 def timings(submissions: Iterable[uuid.UUID], hardware: str) -> dict[uuid.UUID, Timing]:
-    """By submission, of those timed on this hardware; of several evaluations the farthest
+    """Timings by submission, of those timed on this hardware; of several evaluations the farthest
     reaching. Two queries.
     """
     evaluations = list(

@@ -57,7 +57,10 @@ class Cost:
 
     @property
     def elapsed(self) -> timedelta | None:
-        """With the workers that live now, if nothing else waits; None without any."""
+        """Estimate the time with the workers that live now, if nothing else waits.
+
+        None without any.
+        """
         return self.total / self.n_workers if self.n_workers else None
 
 

@@ -295,7 +295,10 @@ def _wanted(task: Task, entry: TaskVersionEntry) -> TaskVersion:
 
 
 def _as_stored(task: Task, entry: TaskVersionEntry, stored: TaskVersion) -> TaskVersion:
-    """To compare with what is frozen, perhaps by an older catalog; what is left out agrees."""
+    """Values to compare with what is frozen, perhaps by an older catalog.
+
+    What is left out agrees.
+    """
     version = _version(task, entry, stored.parameters | dict(entry.parameters))
     try:
         version.scored_metrics()

@@ -52,7 +52,7 @@ def of(version: TaskVersion) -> QuerySet[Evaluation]:
 
 
 def under_way(version: TaskVersion) -> QuerySet[Evaluation]:
-    """Those that a change of the draft would spoil."""
+    """Dry runs that a change of the draft would spoil."""
     return of(version).filter(state__in=(EvaluationState.QUEUED, EvaluationState.RUNNING))
 
 
@@ -64,6 +64,6 @@ def tells_of_present(evaluation: Evaluation) -> bool:
 
 
 def _as_stored(version: TaskVersion) -> dict[str, object]:
-    """As JSON gives it back: a tuple has become a list."""
+    """A value as JSON gives it back: a tuple has become a list."""
     spec = version.spec().to_json()
     return spec | {"metrics": list(spec["metrics"])}

@@ -175,7 +175,7 @@ def usable_properties(summary: Mapping[str, Any]) -> list[str]:
 
 
 def checked_suffix(filename: str) -> str:
-    """Of a file that can be read. Raises SubmissionError."""
+    """Return the suffix of a file that can be read. Raises SubmissionError."""
     suffix = PurePosixPath(filename).suffix.lower()
     if suffix not in _SUFFIXES:
         raise SubmissionError(

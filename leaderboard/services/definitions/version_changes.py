@@ -101,7 +101,7 @@ def benchmark_changes(old: BenchmarkVersion, new: BenchmarkVersion) -> list[Chan
 
 
 def _flat(version: TaskVersion) -> dict[str, Any]:
-    """By name with dots; limits and metrics complete with their defaults."""
+    """Flatten values to names with dots; limits and metrics complete with their defaults."""
     metrics = {metric.key: metric.to_json() for metric in version.scored_metrics()}
     flat: dict[str, Any] = {
         "protocol": f"{version.protocol} {version.protocol_version}",

@@ -23,7 +23,7 @@ def packed(replicates: Sequence[float]) -> bytes:
 def of_evaluations(
     evaluations: Iterable[uuid.UUID],
 ) -> dict[tuple[uuid.UUID, str], FloatArray]:
-    """By evaluation and metric, of each that has any. One query."""
+    """Replicates by evaluation and metric, of each that has any. One query."""
     rows = Score.objects.filter(evaluation__in=list(evaluations)).exclude(replicates=b"")
     return {
         (evaluation, metric): np.frombuffer(kept, _KEPT).astype(float)

@@ -40,7 +40,7 @@ def record_heartbeat(name: str) -> None:
 
 
 def live_workers() -> list[Worker]:
-    """Those that are enabled and were heard of within a lease's time."""
+    """Workers that are enabled and were heard of within a lease's time."""
     return list(
         Worker.objects.filter(
             is_enabled=True, last_seen_at__gt=Now() - timedelta(seconds=settings.LEASE_S)

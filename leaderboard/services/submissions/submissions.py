@@ -103,7 +103,7 @@ class Submitted:
 
 
 def submit(user: User, potential: Potential, **described: Any) -> Submission:  # noqa: ANN401
-    """As ``submit_or_find``; returns the submission alone."""
+    """Submit as ``submit_or_find`` does; returns the submission alone."""
     return submit_or_find(user, potential, **described).submission
 
 

@@ -42,7 +42,7 @@ _HEADINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Errors:
-    """Of one candidate, on the asked elements, of one kind."""
+    """Errors of one candidate, on the asked elements, of one kind."""
 
     words: str
     unit: str
@@ -111,7 +111,10 @@ def _answer(found: Recommendation) -> dict[str, object]:
 
 
 def _elsewhere(request: HttpRequest, found: Recommendation) -> str:
-    """The same question on the hardware that most were timed on; empty where hours are told."""
+    """Ask the question again for the hardware that most were timed on.
+
+    Empty where hours are told.
+    """
     if found.chosen_hardware or not found.hardware:
         return ""
     asked = request.GET.copy()
@@ -156,7 +159,7 @@ def _chart(chosen: list[Candidate]) -> Chart | None:
 
 
 def _weights(request: HttpRequest, version: BenchmarkVersion) -> list[tuple[str, str, str]]:
-    """Of each category: the field's name, its words, and what stands in it."""
+    """For each category: the field's name, its words, and what stands in it."""
     weights = {e.category: e.category_weight for e in version.entries.all()}
     return [
         (WEIGHT_PREFIX + name, name, request.GET.get(WEIGHT_PREFIX + name, f"{weight:g}"))

@@ -46,7 +46,10 @@ _LEADERS = 3
 
 @require_safe
 def compare_page(request: HttpRequest) -> HttpResponse:
-    """Without two names: the form. Unknown and hidden names alike: the form, and HTTP 404."""
+    """Compare.
+
+    Without two names, show the form. Unknown and hidden names alike: the form, and HTTP 404.
+    """
     names = request.GET.getlist("p")
     status, complaint = 200, ""
     submissions: list[Submission] = []
@@ -163,7 +166,7 @@ def _columns(task: TaskComparison) -> list[Column]:
 
 
 def _residuals(task: TaskComparison, submissions: Sequence[Submission]) -> Chart | None:
-    """On the systems that all of those evaluated did, of the first column that they tell."""
+    """Residuals on the systems that all evaluated, of the first column that they have."""
     names = {
         cell.evaluation.pk: str(s)[:60]
         for s, cell in zip(submissions, task.cells, strict=True)

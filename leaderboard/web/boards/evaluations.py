@@ -233,7 +233,10 @@ def _line(
 
 
 def _sorted_systems(systems: list[SystemResult], sort: str) -> list[SystemResult]:
-    """By a column's value, descending with a leading minus; those without a value stand last."""
+    """Sort by a column's value, descending with a leading minus.
+
+    Those without a value stand last.
+    """
     name, descending = sort.removeprefix("-"), sort.startswith("-")
     if name == "status":
         return sorted(systems, key=lambda s: (s.status, s.position), reverse=descending)

@@ -48,7 +48,7 @@ def systems_at(version: TaskVersion) -> str:
 
 
 def chosen_rows(rows: Sequence[TaskPlace], names: Sequence[str]) -> tuple[list[TaskPlace], str]:
-    """Those that are named by slug and version, or as they are written, and a name that none has.
+    """Rows that are named by slug and version, or as they are written, and a name that none has.
 
     Without a known name the best few; baselines, whose numbers may dwarf theirs, only fill up.
     """
@@ -87,7 +87,7 @@ class SystemRow:
 
 @require_safe
 def system_latest(request: HttpRequest, slug: str, system_id: str) -> HttpResponse:
-    """To the system of the newest published version, whose address lasts."""
+    """Redirect to the system of the newest published version, whose address lasts."""
     version = get_object_or_404(Task, slug=slug).current_version()
     if version is None:
         raise Http404("nothing of it is published")
@@ -179,7 +179,7 @@ def _structure(version: TaskVersion, system_id: str) -> tuple[Structure | None, 
 def _found(
     board: TaskView, system_id: str, columns: Sequence[Column]
 ) -> dict[UUID, dict[str, Any]]:
-    """By evaluation: what the table shows, without the long curves of the records."""
+    """Records by evaluation: what the table shows, without the long curves of the records."""
     names = [column.name for column in columns]
     rows = SystemResult.objects.filter(
         evaluation__in=[row.evaluation_id for row in board.rows], system_id=system_id
@@ -193,7 +193,7 @@ def _found(
 def _drawn(
     board: TaskView, names: Sequence[str], found: dict[UUID, dict[str, Any]]
 ) -> tuple[list[TaskPlace], str]:
-    """Of those that have a record of the system that can be drawn."""
+    """Draw those that have a record of the system that can be drawn."""
     well = [
         row
         for row in board.rows

@@ -94,7 +94,7 @@ def cited_board(asked: Mapping[str, str], site: str) -> CitedBoard:
 
 
 def reference_sets() -> list[tuple[ReferenceSet, str]]:
-    """Those that published tasks rest on, with their entries."""
+    """Reference sets that published tasks rest on, with their entries."""
     used = ReferenceSet.objects.filter(task_versions__state=VersionState.PUBLISHED).distinct()
     return [(row, _of_reference(row)) for row in used.order_by("title", "version")]
 

@@ -24,7 +24,7 @@ _PAGES = ("home", "tasks", "potentials", "queue")
 @require_safe
 @cache_control(public=True, max_age=3600)
 def sitemap(request: HttpRequest) -> HttpResponse:
-    """In the form of sitemaps.org."""
+    """Answer in the form of sitemaps.org."""
     rows = ((request.build_absolute_uri(address),) for address in list(_addresses())[:_MOST])
     body = format_html_join("\n", "<url><loc>{}</loc></url>", rows)
     return HttpResponse(

@@ -43,7 +43,10 @@ SITE = Card(
 
 
 def potential_card(slug: str) -> Card:
-    """Of the version that the potential's page tells of; 404 for what the public cannot see."""
+    """The card of the version that the potential's page shows.
+
+    404 for what the public cannot see.
+    """
     visible = Potential.objects.filter(permissions.potentials_visible_to(_EVERYBODY))
     potential = get_object_or_404(visible, slug=slug)
     submission = _telling(potential)
@@ -66,7 +69,7 @@ def potential_card(slug: str) -> Card:
 
 
 def task_card(slug: str, number: int | None = None) -> Card:
-    """Of the newest published version, or of the one asked for, unless it is a draft."""
+    """The card of the newest published version, or of the one asked for, unless it is a draft."""
     versions = TaskVersion.objects.filter(task__slug=slug).select_related("task")
     if number is None:
         published = versions.filter(state=VersionState.PUBLISHED)
@@ -185,7 +188,7 @@ def _weightiest(board: StoredBoard) -> list[int]:
 
 
 def _bar(board: StoredBoard, i: int, j: int, is_other: npt.NDArray[np.bool_]) -> Bar:
-    """With the median of the others, as the page compares them."""
+    """A bar with the median of the others, as the page compares them."""
     task, matrix = board.entries[j].task_version.task, board.matrix
     return Bar(
         label=task.name,

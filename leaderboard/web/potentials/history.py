@@ -115,7 +115,10 @@ def _drawn(
 def _stretches(
     rows: Sequence[StandingRecord], published: Sequence[datetime], until: datetime
 ) -> Mapping[str, list[Stretch]]:
-    """By version; each lasts until the next row of it, or until a new version of the board."""
+    """Stretches by version.
+
+    Each lasts until the next row of it, or until a new version of the board.
+    """
     by_version: dict[str, list[StandingRecord]] = {}
     for row in rows:
         by_version.setdefault(row.submission.version, []).append(row)

@@ -47,7 +47,7 @@ class Listed(NamedTuple):
     n_versions: int
 
     def has(self, wanted: dict[str, str]) -> bool:
-        """As the leaderboard's filters."""
+        """Compare as the leaderboard's filters do."""
         names = (self.name, self.slug, self.authors, self.architecture, self.licence,
                  self.level_of_theory, *self.training_sets)  # fmt: skip
         return (
@@ -82,7 +82,7 @@ def potential_list(request: HttpRequest) -> HttpResponse:
 
 
 def _listed(user: User | AnonymousUser) -> list[Listed]:
-    """Those that the reader may see; baselines last. One query."""
+    """Potentials that the reader may see; baselines last. One query."""
     rows = (
         Potential.objects.filter(permissions.potentials_visible_to(user))
         .annotate(n_versions=Count("submissions", filter=versions_shown("submissions__", user)))

@@ -219,6 +219,9 @@ def _cards(submissions: list[Submission], board: BoardView | None) -> list[Versi
 
 
 def _place_of(evaluation: Evaluation, places: Mapping[int, int]) -> tuple[bool, int]:
-    """As on the board, then the others; the task that only asks whether it runs comes last."""
+    """Order tasks as on the board, then the others.
+
+    The task that only asks whether it runs comes last.
+    """
     version = evaluation.task_version
     return version.task.slug == SMOKE_TASK, places.get(version.pk, len(places))

@@ -42,7 +42,7 @@ _PER_PAGE = 50
 @login_required
 @never_cache
 def submissions(request: HttpRequest) -> HttpResponse:
-    """Of the reader and his teams, the newest first."""
+    """Submissions of the reader and his teams, the newest first."""
     evaluations = (
         Evaluation.objects.filter(is_current=True)
         .select_related("task_version__task")
@@ -130,7 +130,10 @@ def _settings(kind: CalculatorKind, given: Mapping[str, str]) -> dict[str, objec
 
 
 def _typed(parameter: Parameter, text: str) -> object:
-    """As the service wants it; a text that is no number is left for it to refuse."""
+    """Convert a field to what the service wants.
+
+    A text that is no number is left for it to refuse.
+    """
     try:
         if parameter.kind is bool:
             return {"true": True, "false": False}[text]
