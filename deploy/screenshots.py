@@ -88,7 +88,7 @@ def pages_of(url: str) -> dict[str, str]:
         raise DemoError("Fewer than two trained potentials have an overall score: run the demo.")
     first, second = trained[:2]
     submission = client.submission(first.id)
-    found = {
+    pages = {
         "home": "/",
         "board-filtered": "/?elements=Li,P,S&open_weights=1&sort=name&show=date&show=speed",
         "board-changes": "/?since=2000-01-01",
@@ -115,12 +115,12 @@ def pages_of(url: str) -> dict[str, str]:
         if evaluation.state != "succeeded":
             continue
         task = evaluation.task
-        found[f"task-{task}"] = f"/tasks/{task}/"
-        found[f"evaluation-{task}"] = f"/evaluations/{evaluation.id}/"
+        pages[f"task-{task}"] = f"/tasks/{task}/"
+        pages[f"evaluation-{task}"] = f"/evaluations/{evaluation.id}/"
         if system := _system(url, evaluation.id):
             number = evaluation.task_version
-            found[f"system-{task}"] = f"/tasks/{task}/{number}/systems/{quote(system, safe='')}/"
-    return found
+            pages[f"system-{task}"] = f"/tasks/{task}/{number}/systems/{quote(system, safe='')}/"
+    return pages
 
 
 def _system(url: str, evaluation: str) -> str:

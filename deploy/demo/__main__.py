@@ -64,8 +64,8 @@ def _credentials(data_dir: Path) -> dict[str, dict[str, str]]:
         }
         path.touch(mode=0o600)
         path.write_text(json.dumps(users, indent=1))
-    found: dict[str, dict[str, str]] = json.loads(path.read_text())
-    return found
+    credentials: dict[str, dict[str, str]] = json.loads(path.read_text())
+    return credentials
 
 
 def _set_up(stack: Stack) -> dict[str, dict[str, str]]:

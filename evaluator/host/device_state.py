@@ -119,12 +119,12 @@ def gpu_state(device: str) -> dict[str, Any]:
 
 def read_gpu_state(line: str) -> dict[str, Any]:
     """A line of nvidia-smi's CSV as fields with units; numbers where they are numbers."""
-    found: dict[str, Any] = {}
+    state: dict[str, Any] = {}
     for name, text in zip(_GPU_FIELDS, line.strip().split(","), strict=False):
         unit = _GPU_UNITS.get(name.partition(".")[0])
         key = name.replace(".", "_")
-        found[f"{key}_{unit}" if unit else key] = _number(text.strip())
-    return found
+        state[f"{key}_{unit}" if unit else key] = _number(text.strip())
+    return state
 
 
 def gpu_memory_used_MiB(device: str) -> float | None:  # noqa: N802  (a unit)

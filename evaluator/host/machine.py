@@ -79,10 +79,10 @@ def package_version(name: str) -> str | None:
 
 def trusted_versions() -> dict[str, str]:
     """Versions of Python and of the packages that the trusted side computes with."""
-    found = {name: package_version(name) for name in TRUSTED_PACKAGES}
+    versions = {name: package_version(name) for name in TRUSTED_PACKAGES}
     return {
         "python": platform.python_version(),
-        **{name: version for name, version in found.items() if version is not None},
+        **{name: version for name, version in versions.items() if version is not None},
     }
 
 

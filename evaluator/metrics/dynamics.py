@@ -57,12 +57,12 @@ def energy_line(
         raise ValueError("frames need one energy each and strictly increasing times")
     if not np.isfinite(total_energies).all():
         raise ValueError("energies must be finite")
-    kept = times_ps >= times_ps[0] + warm_up * (times_ps[-1] - times_ps[0])
-    if kept.sum() < _MIN_FRAMES:
-        raise ValueError(f"{int(kept.sum())} frames are too few for a line")
+    is_fitted = times_ps >= times_ps[0] + warm_up * (times_ps[-1] - times_ps[0])
+    if is_fitted.sum() < _MIN_FRAMES:
+        raise ValueError(f"{int(is_fitted.sum())} frames are too few for a line")
     # Relative to their means: total energies are large numbers that differ in their last digits.
-    t = times_ps[kept] - times_ps[kept].mean()
-    e = 1000 * (total_energies[kept] - total_energies[kept].mean()) / n_atoms
+    t = times_ps[is_fitted] - times_ps[is_fitted].mean()
+    e = 1000 * (total_energies[is_fitted] - total_energies[is_fitted].mean()) / n_atoms
     slope = float(t @ e / (t @ t))
     return EnergyLine(
         drift_meV_atom_ps=slope, rms_meV_atom=float(np.sqrt(np.mean((e - slope * t) ** 2)))
@@ -94,9 +94,9 @@ def nearby_distances(positions: FloatArray, cell: FloatArray) -> tuple[FloatArra
     fractions = fractions[:, None] - fractions[None, :]
     fractions -= np.rint(fractions)
     vectors = fractions @ cell
-    found = np.sqrt(np.einsum("ijk,ijk->ij", vectors, vectors))
-    np.fill_diagonal(found, np.inf)
-    return found, float(0.5 / np.linalg.norm(inverse, axis=0).max())
+    distances = np.sqrt(np.einsum("ijk,ijk->ij", vectors, vectors))
+    np.fill_diagonal(distances, np.inf)
+    return distances, float(0.5 / np.linalg.norm(inverse, axis=0).max())
 
 
 def distances(positions: FloatArray, cell: FloatArray) -> FloatArray:
@@ -114,9 +114,9 @@ def distances(positions: FloatArray, cell: FloatArray) -> FloatArray:
         between -= np.rint(between)
         vectors = (between[:, :, None] + _NEIGHBOURS) @ cell
         shortest.append(np.einsum("ijkl,ijkl->ijk", vectors, vectors).min(axis=-1))
-    found: FloatArray = np.sqrt(np.concatenate(shortest))
-    np.fill_diagonal(found, np.inf)
-    return found
+    shortest_distances: FloatArray = np.sqrt(np.concatenate(shortest))
+    np.fill_diagonal(shortest_distances, np.inf)
+    return shortest_distances
 
 
 def distance_ratios(all_distances: FloatArray, numbers: NDArray[np.int64]) -> FloatArray:

@@ -37,8 +37,8 @@ class RadialDistribution:
 
     def add(self, positions: FloatArray) -> None:
         """Count one more frame, shape (n_atoms, 3)."""
-        found, _ = nearby_distances(positions, self._cell)
-        self._counts += np.histogram(found[self._upper], self.edges)[0]
+        distances, _ = nearby_distances(positions, self._cell)
+        self._counts += np.histogram(distances[self._upper], self.edges)[0]
         self.n_frames += 1
 
     def g(self) -> FloatArray:

@@ -169,6 +169,6 @@ def _pseudo(
         return np.array([statistic(curve, horizon)])
     whole = statistic(curve, horizon)
     # A curve that lost its last trajectory is extended as it stands: it is one of n.
-    kept = ~np.eye(n, dtype=bool)
-    rest = [statistic(kaplan_meier(times[k], is_failure[k]), horizon) for k in kept]
+    others = ~np.eye(n, dtype=bool)
+    rest = [statistic(kaplan_meier(times[k], is_failure[k]), horizon) for k in others]
     return n * whole - (n - 1) * np.array(rest)

@@ -148,8 +148,8 @@ _CHGNET_FOLDERS = ("0.3.0", "0.2.0", "r2scan")
 
 
 def _chgnet_checkpoint(name: str) -> Path:
-    found = importlib.util.find_spec("chgnet")
-    folders = (found and found.submodule_search_locations) or ()
+    spec = importlib.util.find_spec("chgnet")
+    folders = (spec and spec.submodule_search_locations) or ()
     checkpoints = [
         path
         for folder in folders

@@ -102,15 +102,15 @@ class EnergyForcesProtocol(Protocol):
         parameters: Mapping[str, Any],
     ) -> dict[str, Any]:
         judged = [(s, o) for s, o in zip(systems, outcomes, strict=True) if o is not None]
-        found: dict[str, Any] = summarise(judged)
+        summary: dict[str, Any] = summarise(judged)
         dummy_rmse = None
         if judged and all(_known(system, "energy") is not None for system in systems):
             _, shift, dummy_rmse = _energy_errors(systems, outcomes, parameters)
-            found["energy_reference"] = parameters["energy_reference"]
-            found["energy_shift_eV_per_atom"] = shift
+            summary["energy_reference"] = parameters["energy_reference"]
+            summary["energy_shift_eV_per_atom"] = shift
         if judged:
-            found["dummy"] = dummy_errors(systems, dummy_rmse)
-        return found
+            summary["dummy"] = dummy_errors(systems, dummy_rmse)
+        return summary
 
 
 def _known(system: System, name: str) -> FloatArray | None:

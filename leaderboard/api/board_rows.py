@@ -143,7 +143,7 @@ def task_rows(rows: Iterable[TaskPlace], links: Links) -> list[dict[str, Any]]:
             "n_failed": place.n_failed,
             "theory_mismatch": place.theory_mismatch,
             "hardware": place.hardware,
-            "metrics": {key: found._asdict() for key, found in place.metrics.items()},
+            "metrics": {key: estimate._asdict() for key, estimate in place.metrics.items()},
         }
         for place in rows
     ]
@@ -180,12 +180,12 @@ def candidate_rows(candidates: Iterable[Candidate], links: Links) -> list[dict[s
     ]
 
 
-def _estimate(found: Estimate) -> dict[str, Any]:
+def _estimate(estimate: Estimate) -> dict[str, Any]:
     names = (
         *("hours", "hours_low", "hours_high", "memory_GiB", "nanoseconds_per_day"),
         *("is_extrapolated", "largest_n_atoms", "n_materials"),
     )
-    return {name: getattr(found, name) for name in names}
+    return {name: getattr(estimate, name) for name in names}
 
 
 def _standing(place: Place | TaskPlace, links: Links) -> dict[str, Any]:

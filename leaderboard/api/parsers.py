@@ -74,11 +74,13 @@ def declared_length(request: Request) -> int:
     return int(text)
 
 
-def _refuse_longer(context: Mapping[str, Any] | None, limit: int, told: int | None = None) -> None:
+def _refuse_longer(
+    context: Mapping[str, Any] | None, limit: int, announced: int | None = None
+) -> None:
     # A server hands over no more than the declared length, so what is declared bounds what is read.
     declared = str((context or {})["request"].META.get("CONTENT_LENGTH") or "0")
     if not declared.isdigit():
         raise ParseError("The Content-Length header must be a whole number.")
     if int(declared) > limit:
-        MiB = (told or limit) / 2**20
+        MiB = (announced or limit) / 2**20
         raise TooLarge(f"The request has {int(declared)} bytes; at most {MiB:g} MiB are accepted.")

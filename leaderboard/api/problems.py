@@ -205,9 +205,9 @@ class ApiProblems:
             )
         is_foreign = response.headers.get("Content-Type") != CONTENT_TYPE
         if status >= 400 and is_foreign and request.path.startswith(_API):
-            kept = {n: v for n, v in response.headers.items() if n in {"Allow", "Retry-After"}}
+            headers = {n: v for n, v in response.headers.items() if n in {"Allow", "Retry-After"}}
             detail = _DETAILS.get(status, HTTPStatus(status).description)
-            response = problem(request, status, detail, headers=kept)
+            response = problem(request, status, detail, headers=headers)
         if request.path.startswith(_API):
             # What is answered depends on who asks: no cache may hand it to another.
             patch_vary_headers(response, ["Authorization", "Cookie"])

@@ -75,10 +75,10 @@ class EventStream:
             time.sleep(_POLL_S)
 
     def _news(self) -> list[Event]:
-        found = list(Event.objects.filter(evaluation=self._id, pk__gt=self._after).order_by("pk"))
-        if found:
-            self._after = found[-1].pk
-        return found
+        events = list(Event.objects.filter(evaluation=self._id, pk__gt=self._after).order_by("pk"))
+        if events:
+            self._after = events[-1].pk
+        return events
 
 
 def _block(event: Event) -> str:

@@ -103,30 +103,30 @@ def draw(card: Card) -> bytes:
 def _head(card: Card) -> str:
     limit = _RIGHT - _LEFT
     kind = cut(drawable(card.kind), 28, limit - 200)
-    found = [_text(_LEFT, 70, kind, 28, fill=_SOFT)]
+    parts = [_text(_LEFT, 70, kind, 28, fill=_SOFT)]
     if card.mark:
         x = _LEFT + width_px(kind, 28) + 20
-        found.append(_text(x, 70, card.mark, 28, is_bold=True, fill=_WARN))
+        parts.append(_text(x, 70, card.mark, 28, is_bold=True, fill=_WARN))
     title = drawable(card.title, card.slug)
     size = next((s for s in (84, 68, 54) if width_px(title, s, is_bold=True) <= limit), None)
     if size is not None:
         bottom = 150 - (84 - size) * 0.3
-        found.append(_text(_LEFT, bottom, title, size, is_bold=True))
+        parts.append(_text(_LEFT, bottom, title, size, is_bold=True))
     else:
         bottom = 165.0
         for n, line in enumerate(lines(title, 46, limit, 2, is_bold=True)):
-            found.append(_text(_LEFT, 118 + 47 * n, line, 46, is_bold=True))
-    return "".join(found) + _facts(drawable(card.line), bottom, n_lines=2 if size else 1)
+            parts.append(_text(_LEFT, 118 + 47 * n, line, 46, is_bold=True))
+    return "".join(parts) + _facts(drawable(card.line), bottom, n_lines=2 if size else 1)
 
 
 def _facts(words: str, above: float, n_lines: int) -> str:
     """What stands below the title: large where that fits in a line."""
     limit = _RIGHT - _LEFT
     size = 30 if width_px(words, 30) <= limit else 26
-    found = lines(words, size, limit, n_lines)
+    shown = lines(words, size, limit, n_lines)
     return "".join(
         _text(_LEFT, above + size + 16 + 34 * n, line, size, fill=_SOFT)
-        for n, line in enumerate(found)
+        for n, line in enumerate(shown)
     )
 
 
@@ -143,8 +143,8 @@ def _below(card: Card) -> str:
 
 
 def _paragraph(words: str, left: float, limit: float) -> str:
-    found = lines(drawable(words), 34, limit, 5)
-    return "".join(_text(left, 310 + 48 * n, line, 34) for n, line in enumerate(found))
+    shown = lines(drawable(words), 34, limit, 5)
+    return "".join(_text(left, 310 + 48 * n, line, 34) for n, line in enumerate(shown))
 
 
 def _standing(place: Place) -> str:
@@ -167,17 +167,17 @@ def _standing(place: Place) -> str:
         f'<text x="{_LEFT}" y="370" fill="{_INK}"><tspan font-size="{size}" font-weight="700">'
         f'{place.rank}</tspan><tspan font-size="38" fill="{_SOFT}" dx="14">{of}</tspan></text>'
     )
-    found = [number, _text(_LEFT, 416, board, 28, fill=_SOFT)]
+    parts = [number, _text(_LEFT, 416, board, 28, fill=_SOFT)]
     if place.rank_low is not None:
         low, high = place.rank_low, place.rank_high
         ranks = f"{low}" if low == high else f"{low}–{high}"
-        found.append(_text(_LEFT, 466, f"95 % interval of rank {ranks}", 28))
+        parts.append(_text(_LEFT, 466, f"95 % interval of rank {ranks}", 28))
     if place.overall is not None:
         score = f"Score {place.overall:.3f}"
         if place.low is not None and place.high is not None:
             score += f" ({place.low:.2f}–{place.high:.2f})"
-        found.append(_text(_LEFT, 508, score, 28))
-    return "".join(found)
+        parts.append(_text(_LEFT, 508, score, 28))
+    return "".join(parts)
 
 
 def _chart(card: Card, left: float, *, label_px: float, size: float) -> str:
@@ -200,13 +200,13 @@ def _legend(card: Card, left: float) -> str:
         marks.append(("95 % interval", _line(8, 24, 0, _INTERVAL, 12)))
     if any(bar.median is not None for bar in card.bars):
         marks.append(("median of others", _tick(20, 0, 11)))
-    found, x = [], left
+    parts, x = [], left
     for words, mark in marks:
-        found.append(f'<g transform="translate({x:.1f} {y - 7})">{mark}</g>')
-        found.append(_text(x + 36, y, words, 20, fill=_SOFT))
+        parts.append(f'<g transform="translate({x:.1f} {y - 7})">{mark}</g>')
+        parts.append(_text(x + 36, y, words, 20, fill=_SOFT))
         x += 36 + width_px(words, 20) + 18
     remark = cut(drawable(card.remark), 20, _RIGHT - x)
-    return "".join(found) + _text(_RIGHT, y, remark, 20, anchor="end", fill=_SOFT)
+    return "".join(parts) + _text(_RIGHT, y, remark, 20, anchor="end", fill=_SOFT)
 
 
 def _bar(
@@ -214,25 +214,25 @@ def _bar(
 ) -> str:
     label = drawable(bar.label, bar.slug)
     x = left
-    found = []
+    parts = []
     if bar.rank is not None:
-        found.append(_text(left + 44, y + 10, str(bar.rank), 30, anchor="end", fill=_SOFT))
+        parts.append(_text(left + 44, y + 10, str(bar.rank), 30, anchor="end", fill=_SOFT))
         x, label_px = left + 62, label_px - 62
-    found.append(_text(x, y + 0.33 * size, cut(label, size, label_px), size))
-    found.append(_line(*ends, y, _LINE, 2))
+    parts.append(_text(x, y + 0.33 * size, cut(label, size, label_px), size))
+    parts.append(_line(*ends, y, _LINE, 2))
     if bar.score is None:
-        found.append(_text(_RIGHT, y + 10, "–", 30, anchor="end", fill=_SOFT))
-        return "".join(found)
+        parts.append(_text(_RIGHT, y + 10, "–", 30, anchor="end", fill=_SOFT))
+        return "".join(parts)
     if bar.low is not None and bar.high is not None:
-        found.append(_line(_at(bar.low, ends), _at(bar.high, ends), y, _INTERVAL, 14))
+        parts.append(_line(_at(bar.low, ends), _at(bar.high, ends), y, _INTERVAL, 14))
     if bar.median is not None:
-        found.append(_tick(_at(bar.median, ends), y, 15))
-    found.append(
+        parts.append(_tick(_at(bar.median, ends), y, 15))
+    parts.append(
         f'<circle cx="{_at(bar.score, ends):.1f}" cy="{y:.1f}" r="10" fill="{_ACCENT}" '
         f'stroke="{_GROUND}" stroke-width="2"/>'
     )
-    found.append(_text(_RIGHT, y + 10, f"{bar.score:.2f}", 30, anchor="end", is_bold=True))
-    return "".join(found)
+    parts.append(_text(_RIGHT, y + 10, f"{bar.score:.2f}", 30, anchor="end", is_bold=True))
+    return "".join(parts)
 
 
 def _foot(card: Card) -> str:
@@ -281,7 +281,7 @@ def _at(score: float, ends: tuple[float, float]) -> float:
 
 def _packed(png: bytes) -> bytes:
     """Pack the picture into a third of the bytes: vl-convert packs for speed."""
-    found, start, pixels = [png[:8]], 8, b""
+    chunks, start, pixels = [png[:8]], 8, b""
     while start < len(png):
         n = int.from_bytes(png[start : start + 4])
         kind, data = png[start + 4 : start + 8], png[start + 8 : start + 8 + n]
@@ -290,9 +290,9 @@ def _packed(png: bytes) -> bytes:
             pixels += data
             continue
         if kind == b"IEND":
-            found.append(_part(b"IDAT", zlib.compress(zlib.decompress(pixels), 6)))
-        found.append(_part(kind, data))
-    return b"".join(found)
+            chunks.append(_part(b"IDAT", zlib.compress(zlib.decompress(pixels), 6)))
+        chunks.append(_part(kind, data))
+    return b"".join(chunks)
 
 
 def _part(kind: bytes, data: bytes) -> bytes:

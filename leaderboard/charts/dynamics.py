@@ -298,10 +298,10 @@ def structure_chart(label: str, systems: Series) -> Chart | None:
 
 
 def _rdf(label: str, state: str, values: Values) -> list[dict[str, Any]]:
-    found, reference = values["rdf"], values["reference"]["rdf"]
-    width = float(values["rdf_max_A"]) / len(found)
+    simulated, reference = values["rdf"], values["reference"]["rdf"]
+    width = float(values["rdf_max_A"]) / len(simulated)
     return [
         {"state": state, "of": of, "r": round((i + 0.5) * width, 3), "g": g}
-        for of, series in (("reference", reference), (label, found))
+        for of, series in (("reference", reference), (label, simulated))
         for i, g in enumerate(series)
     ]

@@ -37,8 +37,8 @@ class Judged:
     @cached_property
     def systems(self) -> list[SystemResult]:
         """Systems in the order of the reference set."""
-        found = SystemResult.objects.filter(evaluation=self.evaluation_pk)
-        return list(found.order_by("position"))
+        rows = SystemResult.objects.filter(evaluation=self.evaluation_pk)
+        return list(rows.order_by("position"))
 
     @cached_property
     def told(self) -> list[tuple[str, dict[str, Any]]]:

@@ -247,5 +247,5 @@ def _bin_name(item: Mapping[str, Any]) -> str:
 
 def _drawn(series: Series, points: pd.DataFrame) -> list[str]:
     """The potentials that have points, in the order of colours."""
-    found = set(points["potential"])
-    return [label for label, _ in series if label in found]
+    potentials = set(points["potential"])
+    return [label for label, _ in series if label in potentials]

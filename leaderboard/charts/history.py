@@ -32,7 +32,7 @@ class Stretch:
 
 
 def rank_chart(
-    stretches: Sequence[Stretch], boards: Sequence[tuple[datetime, str]], told: str
+    stretches: Sequence[Stretch], boards: Sequence[tuple[datetime, str]], description: str
 ) -> Chart:
     """Steps with their intervals, the first rank on top; ``boards`` are published at those times.
 
@@ -77,20 +77,20 @@ def rank_chart(
         for side in (True, False):
             if shown := [(at, name) for at, name in boards if (at < middle) == side]:
                 chart = chart + _published(shown, x, is_left=side)
-    return finished(chart.properties(width=560, height=260), "Rank over time", told)
+    return finished(chart.properties(width=560, height=260), "Rank over time", description)
 
 
 def _points(stretches: Sequence[Stretch]) -> list[dict[str, object]]:
     """Points of each unbroken piece: where it changes, and its end."""
-    found: list[dict[str, object]] = []
+    points: list[dict[str, object]] = []
     piece = 0
     for n, stretch in enumerate(stretches):
-        found.append(_point(stretch, stretch.start, piece, is_change=True))
+        points.append(_point(stretch, stretch.start, piece, is_change=True))
         after = stretches[n + 1] if n + 1 < len(stretches) else None
         if after is None or (after.series, after.start) != (stretch.series, stretch.end):
-            found.append(_point(stretch, stretch.end, piece, is_change=False))
+            points.append(_point(stretch, stretch.end, piece, is_change=False))
             piece += 1
-    return found
+    return points
 
 
 def _point(stretch: Stretch, at: datetime, piece: int, *, is_change: bool) -> dict[str, object]:
@@ -122,5 +122,5 @@ def _published(
         color="currentColor",
         fontSize=12,
     )
-    found: alt.LayerChart = rule + name.encode(y=alt.value(0), text="board:N")
-    return found
+    markers: alt.LayerChart = rule + name.encode(y=alt.value(0), text="board:N")
+    return markers

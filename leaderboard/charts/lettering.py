@@ -43,15 +43,15 @@ def drawable(text: str, instead: str = "") -> str:
     them, and none may move what stands beside the text.
     """
     plain = (c if _is_plain(c) else " " for c in unicodedata.normalize("NFC", text))
-    kept = ""
+    text_drawn = ""
     for letter in " ".join("".join(plain).split()):
         is_mark = unicodedata.category(letter) == "Mn"
-        if is_mark and all(unicodedata.category(c) == "Mn" for c in kept[-_MARKS:]):
+        if is_mark and all(unicodedata.category(c) == "Mn" for c in text_drawn[-_MARKS:]):
             continue  # a tower of accents would stand in the lines above
         if letter == " " or _has_letter(letter):
-            kept += letter
-    kept = " ".join(kept.split())
-    return kept if any(c.isalnum() for c in kept) else instead
+            text_drawn += letter
+    text_drawn = " ".join(text_drawn.split())
+    return text_drawn if any(c.isalnum() for c in text_drawn) else instead
 
 
 def width_px(text: str, size_px: float, *, is_bold: bool = False) -> float:
@@ -75,17 +75,17 @@ def lines(
     text: str, size_px: float, limit_px: float, n_lines: int, *, is_bold: bool = False
 ) -> list[str]:
     """The text broken between words into at most so many lines, the last one cut."""
-    words, found = text.split(), [""]
+    words, filled = text.split(), [""]
     for n, word in enumerate(words):
-        longer = f"{found[-1]} {word}".strip()
-        if not found[-1] or width_px(longer, size_px, is_bold=is_bold) <= limit_px:
-            found[-1] = longer
-        elif len(found) < n_lines:
-            found.append(word)
+        longer = f"{filled[-1]} {word}".strip()
+        if not filled[-1] or width_px(longer, size_px, is_bold=is_bold) <= limit_px:
+            filled[-1] = longer
+        elif len(filled) < n_lines:
+            filled.append(word)
         else:
-            found[-1] = " ".join([found[-1], *words[n:]])
+            filled[-1] = " ".join([filled[-1], *words[n:]])
             break
-    return [cut(line, size_px, limit_px, is_bold=is_bold) for line in found]
+    return [cut(line, size_px, limit_px, is_bold=is_bold) for line in filled]
 
 
 def _is_plain(letter: str) -> bool:

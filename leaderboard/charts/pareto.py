@@ -80,10 +80,12 @@ def pareto_chart(points: Sequence[ParetoPoint], cost_title: str, title: str) -> 
             if not part.empty
         )
     )
-    told = ", ".join(f"{n} ({s:.2f})" for n, s in zip(front["name"], front["score"], strict=True))
+    description = ", ".join(
+        f"{n} ({s:.2f})" for n, s in zip(front["name"], front["score"], strict=True)
+    )
     return finished(
         (line + intervals + marks + names).properties(width=520, height=320),
         title,
         f"Overall score over {cost_title}. Diamonds are the Pareto front, where nothing else is "
-        f"both faster and better: {told}. Bars are 95 % intervals.",
+        f"both faster and better: {description}. Bars are 95 % intervals.",
     )

@@ -34,12 +34,12 @@ class PeriodicTable:
 
 def places() -> dict[str, tuple[int, int]]:
     """Row and column of each element, from 1; the lanthanides and actinides below the others."""
-    found: dict[str, tuple[int, int]] = {}
+    by_symbol: dict[str, tuple[int, int]] = {}
     symbols = iter(SYMBOLS)
     for row, column, n in _RUNS:
         for i in range(n):
-            found[next(symbols)] = row, column + i
-    return found
+            by_symbol[next(symbols)] = row, column + i
+    return by_symbol
 
 
 def periodic_table(
@@ -82,11 +82,11 @@ def _cell(
     row, column = place
     x, y = (column - 1) * _SIDE, (row - 1) * _SIDE - (_SIDE // 2 if row > 7 else 0)
     shown = "" if value is None else f"{value:.{digits}f}"
-    told = f"{symbol}: {shown} {unit}" if shown else f"{symbol}: not measured"
+    label = f"{symbol}: {shown} {unit}" if shown else f"{symbol}: not measured"
     middle = x + _SIDE / 2
     kind = "none" if step is None else f"step-{step}"
     return (
-        f'<g class="{kind}"><title>{told}</title><rect x="{x + 1}" y="{y + 1}" '
+        f'<g class="{kind}"><title>{label}</title><rect x="{x + 1}" y="{y + 1}" '
         f'width="{_SIDE - 2}" height="{_SIDE - 2}" rx="3"/>'
         f'<text x="{middle}" y="{y + 18}">{symbol}</text>'
         f'<text class="number" x="{middle}" y="{y + 32}">{shown}</text></g>'

@@ -42,13 +42,13 @@ def evaluation_charts(label: str, summary: Values, systems: Series) -> list[Char
 def task_charts(series: Series) -> list[Chart]:
     """How many crystals each potential tells rightly or wrongly to be stable."""
     check_series([label for label, _ in series])
-    found = [
+    charts = [
         (label, row)
         for label, summary in series
         for row in summary.get("stability", ())
         if row["tolerance_THz"] == _TOLERANCE_THZ and sum(row[key] for key, _ in _CLASSES)
     ]
-    return [stability_chart(found)] if found else []
+    return [stability_chart(charts)] if charts else []
 
 
 def band_chart(label: str, name: str, values: Values, *, with_label: bool = False) -> Chart:
@@ -81,13 +81,13 @@ def band_chart(label: str, name: str, values: Values, *, with_label: bool = Fals
     return finished(chart, title, description, values.get("url", ""))
 
 
-def stability_chart(found: Sequence[tuple[str, Values]]) -> Chart:
+def stability_chart(judged: Sequence[tuple[str, Values]]) -> Chart:
     """The confusion matrix of stability, one row for each potential."""
     words = [text for _, text in _CLASSES]
     counts = pd.DataFrame(
         [
             {"potential": label, "class": text, "n": int(row[key]), "share": _share(row, key)}
-            for label, row in found
+            for label, row in judged
             for key, text in _CLASSES
         ]
     )
@@ -96,7 +96,7 @@ def stability_chart(found: Sequence[tuple[str, Values]]) -> Chart:
     y = alt.Y(
         "potential:N",
         title=None,
-        sort=[label for label, _ in found],
+        sort=[label for label, _ in judged],
         axis=alt.Axis(labelLimit=230, minExtent=150),
     )
     cells = (
@@ -121,7 +121,7 @@ def stability_chart(found: Sequence[tuple[str, Values]]) -> Chart:
         f"Crystals with imaginary modes beyond {_TOLERANCE_THZ:g} THz are called unstable. "
         "Numbers are crystals; the classes of a potential add up to all that it was judged on."
     )
-    chart = (cells + numbers).properties(width=430, height=max(60, 44 * len(found)))
+    chart = (cells + numbers).properties(width=430, height=max(60, 44 * len(judged)))
     return finished(chart, "Stable and unstable crystals", description)
 
 
@@ -212,7 +212,7 @@ def _corners(corners: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
         names.setdefault(float(at), [])
         if name not in names[float(at)]:
             names[float(at)].append(name)
-    return [(at, "|".join(found)) for at, found in names.items()]
+    return [(at, "|".join(labels)) for at, labels in names.items()]
 
 
 def _telling(systems: Series) -> list[tuple[str, Values]]:

@@ -30,7 +30,7 @@ def remembered(draw: Callable[_Arguments, _Drawn]) -> Callable[_Arguments, _Draw
 
 def remember(key: object, draw: Callable[[], _Drawn]) -> _Drawn:
     """What was drawn under this key, which must tell everything that is drawn."""
-    found: tuple[_Drawn] | None = _kept.get(key)
-    if found is None:
-        found = _kept.put(key, (draw(),))
-    return found[0]
+    drawn: tuple[_Drawn] | None = _kept.get(key)
+    if drawn is None:
+        drawn = _kept.put(key, (draw(),))
+    return drawn[0]

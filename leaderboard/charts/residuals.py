@@ -61,7 +61,7 @@ def residual_chart(points: pd.DataFrame, column: Column, series: Sequence[str]) 
         color="currentColor", opacity=0.45, strokeDash=[4, 4]
     )
     means = rows.groupby("potential")["error"].agg(["mean", lambda e: e.abs().mean()])
-    told = "; ".join(
+    stated = "; ".join(
         f"{name}: mean {means.loc[name].iloc[0]:+.3g}, mean absolute {means.loc[name].iloc[1]:.3g}"
         for name in series
     )
@@ -69,6 +69,6 @@ def residual_chart(points: pd.DataFrame, column: Column, series: Sequence[str]) 
         (zero.encode(y="error:Q") + marks).properties(width=560, height=340),
         f"Error of {column.label} over its reference",
         f"The same {rows['system'].nunique()} systems for all. On the dashed line a potential is "
-        f"exact. {told}{f' {column.unit}' if column.unit else ''}. Points beyond the frame stand "
+        f"exact. {stated}{f' {column.unit}' if column.unit else ''}. Points beyond the frame stand "
         "on its edge.",
     )

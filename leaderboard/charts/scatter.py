@@ -13,7 +13,7 @@ from leaderboard.charts.remembered import remembered
 
 @remembered
 def score_scatter(
-    points: Sequence[tuple[str, float, float, str]], x_title: str, y_title: str, told: str
+    points: Sequence[tuple[str, float, float, str]], x_title: str, y_title: str, description: str
 ) -> Chart:
     """Points are (name, x, y, address), scores from 0 to 1; ``told`` is said below the chart."""
     if not points:
@@ -34,4 +34,6 @@ def score_scatter(
             ],
         )
     )
-    return finished(marks.properties(width=400, height=400), f"{y_title} over {x_title}", told)
+    return finished(
+        marks.properties(width=400, height=400), f"{y_title} over {x_title}", description
+    )

@@ -99,13 +99,13 @@ def _edges(cell: tuple[Vector, Vector, Vector] | None) -> list[tuple[Vector, Vec
     """The twelve edges of the cell."""
     if cell is None:
         return []
-    found = []
+    edges = []
     for axis in range(3):
         others = [cell[i] for i in range(3) if i != axis]
         for m, n in product((0, 1), repeat=2):
             start = _sum(_times(m, others[0]), _times(n, others[1]))
-            found.append((start, _sum(start, cell[axis])))
-    return found
+            edges.append((start, _sum(start, cell[axis])))
+    return edges
 
 
 def _bonds(atoms: Sequence[tuple[str, Vector]]) -> list[tuple[Vector, Vector]]:

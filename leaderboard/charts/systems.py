@@ -234,15 +234,15 @@ def error_chart(key: str, title: str) -> Callable[[str, Rows, Values], list[Char
     """Bars of one error, the smallest first."""
 
     def draw(name: str, rows: Rows, _reference: Values) -> list[Chart]:
-        found = [
+        layers = [
             {"potential": label, "error": float(values[key])}
             for label, values in rows
             if isinstance(values.get(key), int | float)
         ]
-        if len(found) < 2:
+        if len(layers) < 2:
             return []
         chart = (
-            alt.Chart(pd.DataFrame(found))
+            alt.Chart(pd.DataFrame(layers))
             .mark_bar(color=COLOURS[0], height=16)
             .encode(
                 x=alt.X("error:Q", title=title),
@@ -257,7 +257,7 @@ def error_chart(key: str, title: str) -> Callable[[str, Rows, Values], list[Char
                     alt.Tooltip("error:Q", title=title, format=".4~g"),
                 ],
             )
-            .properties(width=430, height=70 + 28 * len(found))
+            .properties(width=430, height=70 + 28 * len(layers))
         )
         description = f"{title} on {name}; a shorter bar is better."
         return [finished(chart, f"Errors on {name}", description)]

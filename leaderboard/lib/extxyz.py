@@ -103,11 +103,11 @@ def _value(match: re.Match[str]) -> str:
 def _columns(properties: str) -> tuple[int, int]:
     """Where the symbol and the position stand in an atom's line."""
     words = properties.split(":")
-    at, found = 0, {}
+    at, columns = 0, {}
     for name, width in zip(words[0::3], words[2::3], strict=True):
-        found[name] = at
+        columns[name] = at
         at += int(width)
-    return found["species"], found["pos"]
+    return columns["species"], columns["pos"]
 
 
 def _cell(text: str | None) -> tuple[Vector, Vector, Vector] | None:

@@ -107,10 +107,10 @@ def signature(secret: str, content: bytes, at: int | None = None) -> str:
 def _resolve(host: str, port: int, allowed_networks: Sequence[str]) -> str:
     """The first address of a host all of whose addresses may be asked."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Failed(f"{host} has no address: {error}.") from error
-    addresses = [str(entry[4][0]).split("%")[0] for entry in found]
+    addresses = [str(entry[4][0]).split("%")[0] for entry in resolved]
     networks = [ipaddress.ip_network(network) for network in allowed_networks]
     for text in addresses:
         address = ipaddress.ip_address(text)

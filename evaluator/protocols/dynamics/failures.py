@@ -161,36 +161,36 @@ class Watch:
         )
 
     def _geometry(self, atoms: Atoms, state: State) -> Failure | None:
-        found = self._distances(atoms)
-        ratios = distance_ratios(found, self._numbers)
-        self.distance_ratio, self.distance_A = float(ratios.min()), float(found.min())
+        distances = self._distances(atoms)
+        ratios = distance_ratios(distances, self._numbers)
+        self.distance_ratio, self.distance_A = float(ratios.min()), float(distances.min())
         self.least_distance_ratio = min(self.least_distance_ratio, self.distance_ratio)
         if self.distance_ratio < self._bounds.min_distance_ratio:
             i, j = np.unravel_index(int(ratios.argmin()), ratios.shape)
             symbols = atoms.get_chemical_symbols()
             return Failure(
                 reason=FailureReason.ATOMS_TOO_CLOSE,
-                message=f"{symbols[i]} and {symbols[j]} are {found[i, j]:.2f} Å apart, "
+                message=f"{symbols[i]} and {symbols[j]} are {distances[i, j]:.2f} Å apart, "
                 f"{self.distance_ratio:.2f} of the sum of their covalent radii.",
             )
-        return self._lost(found) or self._melted(atoms, state) or self._bond(found, state)
+        return self._lost(distances) or self._melted(atoms, state) or self._bond(distances, state)
 
     def _distances(self, atoms: Atoms) -> FloatArray:
         """Exact where it matters: for neighbours, bonds, and the least ratio to the radii.
 
         In all but small cells the neighbouring images, 27 times the work, need not be looked at.
         """
-        found, radius = nearby_distances(atoms.positions, atoms.cell.array)
-        ratio = float(distance_ratios(found, self._numbers).min())
+        nearby, radius = nearby_distances(atoms.positions, atoms.cell.array)
+        ratio = float(distance_ratios(nearby, self._numbers).min())
         is_enough = (
-            found.min(axis=1).max() <= radius
+            nearby.min(axis=1).max() <= radius
             and ratio * self._largest_sum <= radius
-            and not (found[self._bonds] > radius).any()
+            and not (nearby[self._bonds] > radius).any()
         )
-        return found if is_enough else distances(atoms.positions, atoms.cell.array)
+        return nearby if is_enough else distances(atoms.positions, atoms.cell.array)
 
-    def _lost(self, found: FloatArray) -> Failure | None:
-        ratio = float((found.min(axis=1) / self._nearest).max())
+    def _lost(self, distances: FloatArray) -> Failure | None:
+        ratio = float((distances.min(axis=1) / self._nearest).max())
         if ratio <= _LOST_RATIO:
             return None
         return Failure(
@@ -212,11 +212,11 @@ class Watch:
             f"{state.target_K:.0f} K; the crystal melts at {melting_point:.0f} K.",
         )
 
-    def _bond(self, found: FloatArray, state: State) -> Failure | None:
+    def _bond(self, distances: FloatArray, state: State) -> Failure | None:
         limit = self._bonds_hold_below_K
         if limit is None or state.target_K >= limit or not len(self._bond_lengths):
             return None
-        change = float(np.abs(found[self._bonds] - self._bond_lengths).max())
+        change = float(np.abs(distances[self._bonds] - self._bond_lengths).max())
         if change <= self._bounds.max_bond_change_A:
             return None
         return Failure(

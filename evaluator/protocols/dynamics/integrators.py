@@ -43,8 +43,8 @@ def set_velocities(atoms: Atoms, temperature: float, rng: np.random.Generator) -
     velocities = momenta / atoms.get_masses()[:, None]
     velocities -= momenta.sum(axis=0) / atoms.get_masses().sum()
     atoms.set_velocities(velocities)
-    found = kinetic_temperature(float(atoms.get_kinetic_energy()), len(atoms))
-    atoms.set_velocities(velocities * np.sqrt(temperature / found))
+    temperature_K = kinetic_temperature(float(atoms.get_kinetic_energy()), len(atoms))
+    atoms.set_velocities(velocities * np.sqrt(temperature / temperature_K))
 
 
 class ConstantEnergy:

@@ -177,12 +177,12 @@ def trajectory_file(
 
     Where it would be larger, every other snapshot is left out, but never the last.
     """
-    kept = list(snapshots)
+    frames = list(snapshots)
     while True:
-        content = gzip.compress(_extxyz(atoms, kept), compresslevel=6, mtime=0)
-        if len(content) < max_bytes or len(kept) == 1:
+        content = gzip.compress(_extxyz(atoms, frames), compresslevel=6, mtime=0)
+        if len(content) < max_bytes or len(frames) == 1:
             return content
-        kept = kept[::-2][::-1]
+        frames = frames[::-2][::-1]
 
 
 def _extxyz(atoms: Atoms, snapshots: Sequence[Snapshot]) -> bytes:

@@ -159,10 +159,10 @@ def _in_a_bath(
 
 
 def _conservation(trajectory: Trajectory, n_atoms: int) -> dict[str, Any]:
-    found = line(trajectory, n_atoms)
+    fitted = line(trajectory, n_atoms)
     return {
-        "nve_drift_meV_atom_ps": found.drift_meV_atom_ps,
-        "nve_fluctuation_meV_atom": found.rms_meV_atom,
+        "nve_drift_meV_atom_ps": fitted.drift_meV_atom_ps,
+        "nve_fluctuation_meV_atom": fitted.rms_meV_atom,
     }
 
 
@@ -179,12 +179,12 @@ def _control(
     control = run(start, settings.dynamics(half), half)
     values: dict[str, Any] = {"control_end": control.end.value}
     if control.end is End.COMPLETED:
-        found = line(control, len(start))
+        fitted = line(control, len(start))
         values |= {
-            "nve_drift_half_timestep_meV_atom_ps": found.drift_meV_atom_ps,
-            "nve_fluctuation_half_timestep_meV_atom": found.rms_meV_atom,
+            "nve_drift_half_timestep_meV_atom_ps": fitted.drift_meV_atom_ps,
+            "nve_fluctuation_half_timestep_meV_atom": fitted.rms_meV_atom,
             "nve_extrapolated_drift_meV_atom_ps": extrapolated_drift(
-                drift, found.drift_meV_atom_ps
+                drift, fitted.drift_meV_atom_ps
             ),
         }
     return values

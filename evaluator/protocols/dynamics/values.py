@@ -66,23 +66,23 @@ def _hottest(records: Records) -> float:
 
 def _density(records: Records, atoms: Atoms) -> dict[str, Any]:
     mass = _AMU_PER_A3_IN_G_PER_CM3 * float(atoms.get_masses().sum())
-    kept = mass / records.volumes_A3[_after_warm_up(records.times_ps)]
-    found: dict[str, Any] = {"density_g_cm3": float(mass / np.mean(mass / kept))}
-    if np.ptp(kept) > 0:
-        found |= _error("density_error_g_cm3", kept)
-    return found
+    densities = mass / records.volumes_A3[_after_warm_up(records.times_ps)]
+    values: dict[str, Any] = {"density_g_cm3": float(mass / np.mean(mass / densities))}
+    if np.ptp(densities) > 0:
+        values |= _error("density_error_g_cm3", densities)
+    return values
 
 
 def _pressure(records: Records) -> dict[str, Any]:
     times = records.pressure_times_ps
     if not len(times):
         return {}
-    kept = records.pressures_GPa[_after_warm_up(times)]
-    found: dict[str, Any] = {
-        "pressure_mean_GPa": float(kept.mean()),
-        "pressure_sd_GPa": float(kept.std()),
+    pressures_GPa = records.pressures_GPa[_after_warm_up(times)]
+    values: dict[str, Any] = {
+        "pressure_mean_GPa": float(pressures_GPa.mean()),
+        "pressure_sd_GPa": float(pressures_GPa.std()),
     }
-    return found | _error("pressure_error_GPa", kept)
+    return values | _error("pressure_error_GPa", pressures_GPa)
 
 
 def _error(name: str, values: FloatArray) -> dict[str, Any]:

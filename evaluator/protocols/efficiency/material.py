@@ -153,8 +153,8 @@ class Material:
         """Number of atoms -> how often the cell is repeated, for every size of the grid."""
         settings = self.settings
         wanted = {*GRID, settings.small_n_atoms, settings.large_n_atoms}
-        found = (repeats(self.system.atoms, n) for n in sorted(wanted))
-        by_size = {len(self.system.atoms) * int(np.prod(r)): r for r in found}
+        repeated = (repeats(self.system.atoms, n) for n in sorted(wanted))
+        by_size = {len(self.system.atoms) * int(np.prod(r)): r for r in repeated}
         most = max(settings.largest_n_atoms, self.large)
         return {n: r for n, r in by_size.items() if n <= most}
 
@@ -245,7 +245,7 @@ def timed_calls(
 def repeats(cell: Atoms, n_atoms: int) -> tuple[int, int, int]:
     """How often a cell is repeated along each edge to hold at least so many atoms, near a cube."""
     lengths = cell.cell.lengths()
-    found = [1, 1, 1]
-    while len(cell) * np.prod(found) < n_atoms:
-        found[int(np.argmin(lengths * found))] += 1
-    return found[0], found[1], found[2]
+    counts = [1, 1, 1]
+    while len(cell) * np.prod(counts) < n_atoms:
+        counts[int(np.argmin(lengths * counts))] += 1
+    return counts[0], counts[1], counts[2]

@@ -64,8 +64,8 @@ class EfficiencyProtocol(TimedProtocol):
 
         def sample(name: str, *, is_optional: bool = False) -> Sample:
             """What a potential did not reach is charged; what is optional is left out."""
-            found = [np.nan if o is None else o.values.get(name) for o in outcomes]
-            values = np.array([np.nan if x is None else x for x in found], dtype=float)
+            numbers = [np.nan if o is None else o.values.get(name) for o in outcomes]
+            values = np.array([np.nan if x is None else x for x in numbers], dtype=float)
             missing = has_run & ~np.isfinite(values) & is_optional
             return Sample(
                 values=values,

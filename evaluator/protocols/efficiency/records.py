@@ -68,31 +68,33 @@ def sizes_that_ran(series: Mapping[int, Series], stopped_at: int | None) -> list
     return sorted(n for n in series if n != BATCH and (stopped_at is None or n < stopped_at))
 
 
-def record(found: Findings) -> dict[str, Any]:
+def record(findings: Findings) -> dict[str, Any]:
     """The values of a material's record; None and absent names for what there is not."""
-    ran = sizes_that_ran(found.series, found.stopped_at)
-    best = max(ran, key=lambda n: n / found.series[n].median_s)
+    ran = sizes_that_ran(findings.series, findings.stopped_at)
+    best = max(ran, key=lambda n: n / findings.series[n].median_s)
     values: dict[str, Any] = {
-        "formula": found.formula,
+        "formula": findings.formula,
         "largest_n_atoms": ran[-1],
-        "first_failed_n_atoms": found.stopped_at,
-        "first_failed_reason": found.stop_reason,
-        "first_failed_message": found.stop_message,
-        "throughput_atom_steps_s": best / found.series[best].median_s,
+        "first_failed_n_atoms": findings.stopped_at,
+        "first_failed_reason": findings.stop_reason,
+        "first_failed_message": findings.stop_message,
+        "throughput_atom_steps_s": best / findings.series[best].median_s,
         "throughput_n_atoms": best,
-        "n_timed_calls": found.n_calls,
-        "timed_s": round(sum(sum(map(sum, s.seconds.values())) for s in found.series.values()), 4),
-        "sizes": [size_row(found.series[n]) for n in ran],
+        "n_timed_calls": findings.n_calls,
+        "timed_s": round(
+            sum(sum(map(sum, s.seconds.values())) for s in findings.series.values()), 4
+        ),
+        "sizes": [size_row(findings.series[n]) for n in ran],
     }
-    if found.small in ran:
-        values |= _small(found)
-    if found.large in ran:
-        values |= _large(found)
-    values |= _scaling(found, ran)
-    if BATCH in found.series:
-        values |= _batch(found.series[BATCH])
-    elif found.batch_message:
-        values["batch_message"] = found.batch_message
+    if findings.small in ran:
+        values |= _small(findings)
+    if findings.large in ran:
+        values |= _large(findings)
+    values |= _scaling(findings, ran)
+    if BATCH in findings.series:
+        values |= _batch(findings.series[BATCH])
+    elif findings.batch_message:
+        values["batch_message"] = findings.batch_message
     return values
 
 
@@ -128,38 +130,41 @@ def _sandbox(series: Series) -> dict[str, Any]:
     return {"sandbox_ms": 1e3 * null_s, "sandbox_share_percent": 100 * null_s / series.median_s}
 
 
-def _small(found: Findings) -> dict[str, Any]:
-    series = found.series[found.small]
-    values: dict[str, Any] = {"call_time_ms": 1e3 * series.median_s, "small_n_atoms": found.small}
+def _small(findings: Findings) -> dict[str, Any]:
+    series = findings.series[findings.small]
+    values: dict[str, Any] = {
+        "call_time_ms": 1e3 * series.median_s,
+        "small_n_atoms": findings.small,
+    }
     if series.null_s:
         values |= _sandbox(series)
     ratios = [
-        float(np.median(seconds)) / found.reference_s[process]
+        float(np.median(seconds)) / findings.reference_s[process]
         for process, seconds in series.seconds.items()
-        if process in found.reference_s
+        if process in findings.reference_s
     ]
     if ratios:
         values["reference_ratio"] = float(np.median(ratios))
-        values["reference_ms"] = 1e3 * float(np.median(list(found.reference_s.values())))
-    elif found.reference_message:
-        values["reference_message"] = found.reference_message
+        values["reference_ms"] = 1e3 * float(np.median(list(findings.reference_s.values())))
+    elif findings.reference_message:
+        values["reference_message"] = findings.reference_message
     return values
 
 
-def _large(found: Findings) -> dict[str, Any]:
-    series = found.series[found.large]
+def _large(findings: Findings) -> dict[str, Any]:
+    series = findings.series[findings.large]
     spread = process_spread(series.medians_s)
     return {
-        "large_n_atoms": found.large,
-        "atom_time_us": 1e6 * series.median_s / found.large,
+        "large_n_atoms": findings.large,
+        "atom_time_us": 1e6 * series.median_s / findings.large,
         "nanoseconds_per_day": nanoseconds_per_day(series.median_s),
         "process_spread_percent": None if spread is None else 100 * spread,
         "memory_peak_MiB": max(series.memory_MiB) if series.memory_MiB else None,
     }
 
 
-def _scaling(found: Findings, ran: list[int]) -> dict[str, Any]:
-    law = power_law(ran, [found.series[n].median_s for n in ran])
+def _scaling(findings: Findings, ran: list[int]) -> dict[str, Any]:
+    law = power_law(ran, [findings.series[n].median_s for n in ran])
     if law is None:
         return {}
     return {

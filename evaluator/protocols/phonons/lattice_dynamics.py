@@ -112,8 +112,8 @@ def _volume_change(crystal: Atoms, volume: float, most_percent: float) -> float:
 def space_group(atoms: Atoms, symprec_A: float) -> str:
     """International symbol and number; "unknown" where spglib finds none."""
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = spglib.get_spacegroup(cell, symprec=symprec_A)
-    return str(found or "unknown")
+    symbol = spglib.get_spacegroup(cell, symprec=symprec_A)
+    return str(symbol or "unknown")
 
 
 def force_constants(

@@ -150,20 +150,20 @@ class PhononsProtocol(Protocol):
         def pair(name: str) -> tuple[FloatArray, FloatArray]:
             return _predicted(outcomes, name), _reference(systems, name)
 
-        found: dict[str, tuple[FloatArray, str, Statistic]] = {}
+        by_metric: dict[str, tuple[FloatArray, str, Statistic]] = {}
         for key, name in _ABSOLUTE.items():
             predicted, reference = pair(name)
-            found[key] = (np.abs(predicted - reference), name, Statistic.MEAN)
+            by_metric[key] = (np.abs(predicted - reference), name, Statistic.MEAN)
         for key, name in (("omega_max", "omega_max_THz"), ("gamma_max", "gamma_max_THz")):
             ratio = _ratio(*pair(name))
-            found[f"{key}_relative_error"] = (100 * np.abs(ratio - 1), name, Statistic.MEAN)
-            found[f"{key}_ratio_median"] = (ratio, name, Statistic.MEDIAN)
+            by_metric[f"{key}_relative_error"] = (100 * np.abs(ratio - 1), name, Statistic.MEAN)
+            by_metric[f"{key}_ratio_median"] = (ratio, name, Statistic.MEDIAN)
         for key, name, statistic in (
             ("dos_distance", "dos_distance_THz", Statistic.MEAN),
             ("frequency_slope_median", "frequency_slope", Statistic.MEDIAN),
         ):
-            found[key] = (_predicted(outcomes, name), "frequencies_THz", statistic)
-        found["stability_score"] = (
+            by_metric[key] = (_predicted(outcomes, name), "frequencies_THz", statistic)
+        by_metric["stability_score"] = (
             _is_right(systems, outcomes, parameters["imaginary_tolerance_THz"]),
             "omega_min_THz",
             Statistic.MEAN,
@@ -175,7 +175,7 @@ class PhononsProtocol(Protocol):
                 missing=np.array([name not in s.reference for s in systems], dtype=bool),
                 statistic=statistic,
             )
-            for key, (values, name, statistic) in found.items()
+            for key, (values, name, statistic) in by_metric.items()
         }, [{} for _ in systems]
 
     def reference_values(self, system: System) -> dict[str, Any]:

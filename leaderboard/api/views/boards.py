@@ -137,17 +137,17 @@ class LeaderboardDiff(APIView):
 
 def _task_version(slug: str, query: dict[str, Any]) -> TaskVersion:
     rows = _published_by(shown_task_versions(slug), query)
-    found: TaskVersion = one(
+    version: TaskVersion = one(
         rows.select_related("task", "reference_set"), f"board of task {slug!r}"
     )
-    return found
+    return version
 
 
 def _benchmark_version(slug: str, query: dict[str, Any]) -> BenchmarkVersion:
     shown = shown_benchmark_versions().prefetch_related(None)  # the board has the tasks
     rows = _published_by(shown.filter(benchmark__slug=slug), query)
-    found: BenchmarkVersion = one(rows, f"board of benchmark {slug!r}")
-    return found
+    version: BenchmarkVersion = one(rows, f"board of benchmark {slug!r}")
+    return version
 
 
 def _published_by(rows: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
@@ -185,9 +185,9 @@ def _moments(request: Request) -> tuple[dict[str, Any], list[datetime]]:
 
 
 def _diff(
-    request: Request, number: int, moments: Sequence[datetime], found: Sequence[Change]
+    request: Request, number: int, moments: Sequence[datetime], differences: Sequence[Change]
 ) -> Response:
-    told = {"version": number, "since": moments[0], "until": moments[1], "changes": found}
+    told = {"version": number, "since": moments[0], "until": moments[1], "changes": differences}
     return Response(DiffRecord(told, context={"request": request}).data)
 
 

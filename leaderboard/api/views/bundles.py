@@ -127,6 +127,6 @@ def _form(request: Request) -> dict[str, object]:
     unknown = sorted(set(data) - {"bundle", "file"})
     if unknown:
         raise ValidationError(dict.fromkeys(unknown, "is unknown."))
-    found: dict[str, object] = {"bundle": data.get("bundle", "")}
+    fields: dict[str, object] = {"bundle": data.get("bundle", "")}
     files = [file for file in data.getlist("file") if not isinstance(file, str)]
-    return found | ({"file": files} if files else {})
+    return fields | ({"file": files} if files else {})

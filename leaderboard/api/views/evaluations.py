@@ -211,6 +211,6 @@ def systems_table(
 
 
 def _names(records: list[dict[str, Any]], evaluation: Evaluation) -> list[str]:
-    found = {name for record in records for name in record}
+    names = {name for record in records for name in record}
     ordered = [c.name for c in evaluation.task_version.catalog_protocol.columns]
-    return [n for n in ordered if n in found] + sorted(found - set(ordered))
+    return [n for n in ordered if n in names] + sorted(names - set(ordered))

@@ -92,7 +92,7 @@ def badge(left: str, right: str) -> str:
 
 
 def _find(kind: str, slug: str) -> Subject:
-    found = subject(kind, slug)
-    if found is None:
+    subject_found = subject(kind, slug)
+    if subject_found is None:
         raise Http404(f"The public knows nothing named {slug!r} here.")
-    return found
+    return subject_found

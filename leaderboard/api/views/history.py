@@ -43,9 +43,9 @@ class HistoryPages(Pages):
         return response
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = super().get_paginated_response_schema(schema)
-        found["required"] = [*found["required"], "recorded_through", "n_waiting"]
-        found["properties"] |= {
+        described: dict[str, Any] = super().get_paginated_response_schema(schema)
+        described["required"] = [*described["required"], "recorded_through", "n_waiting"]
+        described["properties"] |= {
             "recorded_through": {
                 "type": ["string", "null"],
                 "format": "date-time",
@@ -53,7 +53,7 @@ class HistoryPages(Pages):
             },
             "n_waiting": {"type": "integer", "description": "Later moments that will follow."},
         }
-        return found
+        return described
 
 
 class PotentialHistory(PagedView):

@@ -72,8 +72,10 @@ class Recommend(APIView):
         version = board_version()
         if version is None:
             raise Http404("No benchmark has been published yet.")
-        found = recommend(wishes, version, user=user_of(request))
+        recommendation = recommend(wishes, version, user=user_of(request))
         told = RecommendationRecord(
-            replace(found, candidates=[]), context={"request": request}
+            replace(recommendation, candidates=[]), context={"request": request}
         ).data
-        return Response({**told, "candidates": candidate_rows(found.candidates, Links(request))})
+        return Response(
+            {**told, "candidates": candidate_rows(recommendation.candidates, Links(request))}
+        )

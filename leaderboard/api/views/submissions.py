@@ -165,11 +165,11 @@ class SubmissionList(PagedView):
         potential = one(visible_potentials(request), f"potential {slug!r}", slug=slug)
         given |= _file(request, given) | _chosen(given)
         try:
-            found = service.submit_or_find(signed_in(request), potential, **given)
+            outcome = service.submit_or_find(signed_in(request), potential, **given)
         except ConflictError as error:
             raise _with_address(error, request, potential, given) from error
-        data = _answer(request, found.submission.pk)
-        status = 201 if found.is_new else 200
+        data = _answer(request, outcome.submission.pk)
+        status = 201 if outcome.is_new else 200
         return Response(data, status=status, headers={"Location": data["url"]})
 
 

@@ -41,8 +41,8 @@ class TeamView(APIView):
 
     def team(self, request: Request, slug: str) -> Team:
         rows = Team.objects.all().visible_to(signed_in(request))
-        found: Team = one(rows, f"team {slug!r}", slug=slug)
-        return found
+        team: Team = one(rows, f"team {slug!r}", slug=slug)
+        return team
 
     def member(self, request: Request, slug: str, username: str) -> Membership:
         rows = self.team(request, slug).memberships.select_related("user", "team")
@@ -179,8 +179,8 @@ class InvitationDetail(APIView):
 
     @described("teams", "An invitation", InvitationRecord, operation_id="invitations_read")
     def get(self, request: Request, pk: UUID) -> Response:
-        found = service.find_invitation(signed_in(request), pk)
-        return Response(InvitationRecord(found, context={"request": request}).data)
+        invitation = service.find_invitation(signed_in(request), pk)
+        return Response(InvitationRecord(invitation, context={"request": request}).data)
 
     @described("teams", "Decline an invitation", {204: None})
     def delete(self, request: Request, pk: UUID) -> Response:

@@ -151,8 +151,8 @@ def _digest(request: Request) -> str:
             "Say the part's SHA-256 in the header X-Part-SHA256 (hexadecimal) or Content-Digest "
             "(RFC 9530: sha-256=:base64:)."
         )
-    found = _DIGEST.search(digest)
+    match = _DIGEST.search(digest)
     try:
-        return base64.b64decode(found[1] if found else "!", validate=True).hex()
+        return base64.b64decode(match[1] if match else "!", validate=True).hex()
     except binascii.Error as error:
         raise ParseError("Content-Digest must hold sha-256=:base64 of 32 bytes:.") from error

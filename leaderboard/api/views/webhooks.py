@@ -118,7 +118,7 @@ class WebhookDeliveries(PagedView):
 
 
 def _team(request: Request, slug: str) -> Team:
-    found = Team.objects.filter(memberships__user=signed_in(request), slug=slug).first()
-    if found is None:
+    team = Team.objects.filter(memberships__user=signed_in(request), slug=slug).first()
+    if team is None:
         raise SubmissionError({"team": f"You are in no team {slug!r}."})
-    return found
+    return team

@@ -96,7 +96,7 @@ def _tasks(slug: str, n_tasks: int, n_metrics: int) -> list[TaskVersion]:
         slug=slug, name="Made-up board", summary="Made-up numbers, to see and time the pages with."
     )
     version = BenchmarkVersion.objects.create(benchmark=benchmark, number=1)
-    found: list[TaskVersion] = []
+    versions: list[TaskVersion] = []
     for n, category in enumerate(_categories(n_tasks)):
         protocol = _PROTOCOLS[category]
         task = Task.objects.create(
@@ -118,10 +118,10 @@ def _tasks(slug: str, n_tasks: int, n_metrics: int) -> list[TaskVersion]:
             benchmark_version=version, task_version=task_version, category=category, position=n,
             category_weight=0.0 if category == _TIMED else 1.0,
         )  # fmt: skip
-        found.append(task_version)
+        versions.append(task_version)
     version.state, version.published_at = VersionState.PUBLISHED, timezone.now()
     version.save()
-    return found
+    return versions
 
 
 def _categories(n_tasks: int) -> list[str]:
@@ -194,8 +194,10 @@ def _evaluate(
             score = float(np.clip(skill[i] + rng.normal(0, 0.1), 0, 1))
             replicates = np.clip(score + common + rng.normal(0, 0.01, n_replicates), 0, 1)
             if kind:
-                told = {"calculator": {"elements": _elements(i)}}
-                rows.append(_evaluation(task, submissions[i], int(kind), score, replicates, told))
+                provenance = {"calculator": {"elements": _elements(i)}}
+                rows.append(
+                    _evaluation(task, submissions[i], int(kind), score, replicates, provenance)
+                )
         Evaluation.objects.bulk_create(rows, batch_size=_CHUNK)
         Score.objects.bulk_create(_scores(task, rows, rng), batch_size=5000)
         records = (r for e in rows if e.score is not None for r in records_of(e, task.protocol))

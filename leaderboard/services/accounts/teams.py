@@ -98,12 +98,14 @@ def revoke_invitation(user: User, invitation: Invitation) -> None:
 
 def find_invitation(user: User, pk: UUID) -> Invitation:
     """An open invitation that this user may answer; Http404 otherwise, whatever the reason."""
-    found = Invitation.objects.pending().filter(pk=pk).select_related("team", "invited_by").first()
-    if found is None or (found.user_id is not None and found.user_id != user.pk):
+    addressed = (
+        Invitation.objects.pending().filter(pk=pk).select_related("team", "invited_by").first()
+    )
+    if addressed is None or (addressed.user_id is not None and addressed.user_id != user.pk):
         raise Http404(
             "There is no open invitation here. It may have been answered or have expired."
         )
-    invitation: Invitation = found
+    invitation: Invitation = addressed
     return invitation
 
 
@@ -166,10 +168,10 @@ def named_team(user: User | AnonymousUser, slug: str | None) -> Team | None:
 def _locked(member: Membership) -> Membership:
     """The row anew, with its team locked: changes of one team happen one after the other."""
     Team.objects.select_for_update(no_key=True).get(pk=member.team_id)
-    found = Membership.objects.filter(pk=member.pk).select_related("team", "user").first()
-    if found is None:
+    membership = Membership.objects.filter(pk=member.pk).select_related("team", "user").first()
+    if membership is None:
         raise ConflictError("This person has left the team already.")
-    return found
+    return membership
 
 
 def _check_other_owner(member: Membership) -> None:
@@ -189,12 +191,12 @@ def _check_role(role: str) -> None:
 
 
 def _invitable(team: Team, username: str) -> User:
-    found = User.objects.filter(username=username, is_active=True).first()
-    if found is None:
+    invited = User.objects.filter(username=username, is_active=True).first()
+    if invited is None:
         raise SubmissionError({"username": f"There is no account {username!r}. Try an e-mail."})
-    if team.memberships.filter(user=found).exists():
+    if team.memberships.filter(user=invited).exists():
         raise ConflictError({"username": f"{username} is in the team already."})
-    return found
+    return invited
 
 
 def _clean_email(email: str) -> str:
@@ -210,7 +212,7 @@ def _check_fields(team: Team) -> None:
     try:
         team.full_clean(validate_unique=False, validate_constraints=False)
     except ValidationError as error:
-        messages = {name: " ".join(found) for name, found in error.message_dict.items()}
+        messages = {name: " ".join(complaints) for name, complaints in error.message_dict.items()}
         raise SubmissionError(messages) from error
 
 

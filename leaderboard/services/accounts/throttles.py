@@ -44,9 +44,9 @@ class Rate:
         >>> Rate.parse("20/min")
         Rate(n=20, window_s=60)
         """
-        found = re.fullmatch(r"(\d+)/(\d*)([a-z]+)", text)  # settings.py has checked it
-        assert found is not None, text  # noqa: S101
-        n, times, unit = found.groups()
+        match = re.fullmatch(r"(\d+)/(\d*)([a-z]+)", text)  # settings.py has checked it
+        assert match is not None, text  # noqa: S101
+        n, times, unit = match.groups()
         return cls(int(n), int(times or 1) * _SECONDS[unit])
 
 
@@ -94,12 +94,12 @@ def address_of(request: HttpRequest) -> str:
     Whatever stands further left in X-Forwarded-For was written by the client. Addresses of one
     IPv6 network of 64 bits are one client: a household has as many as it likes.
     """
-    told = str(request.META.get("REMOTE_ADDR") or "")
+    peer = str(request.META.get("REMOTE_ADDR") or "")
     seen = str(request.META.get("HTTP_X_FORWARDED_FOR") or "").split(",")
     if settings.PROXIES > 0 and seen != [""]:
-        told = seen[-min(settings.PROXIES, len(seen))].strip()
+        peer = seen[-min(settings.PROXIES, len(seen))].strip()
     try:
-        address = ipaddress.ip_address(told)
+        address = ipaddress.ip_address(peer)
     except ValueError:
         return "address unknown"
     if isinstance(address, ipaddress.IPv6Address):

@@ -79,19 +79,19 @@ def errors_of_board(board: StoredBoard, elements: Sequence[str]) -> BoardErrors:
         return BoardErrors(board, {})
     places: _Arrays
     known, places = board.kept.get(_KEPT) or board.kept.put(_KEPT, _all_known(board))
-    found = {}
+    gathered = {}
     for element in elements:
         if element in known.elements:
             errors = packing.unpack_arrays(known.elements[element])
             rows, columns = (places[name][errors["places"]] for name in ("rows", "columns"))
             order = np.lexsort((columns, rows))
             order = order[rows[order] >= 0]
-            found[element] = {
+            gathered[element] = {
                 "rows": rows[order],
                 "columns": columns[order],
                 "values": errors["values"][order],
             }
-    return BoardErrors(board, found)
+    return BoardErrors(board, gathered)
 
 
 def _all_known(board: StoredBoard) -> tuple[_Known, _Arrays]:

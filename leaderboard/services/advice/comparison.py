@@ -129,7 +129,7 @@ def find_submissions(names: Sequence[str], user: User | AnonymousUser) -> list[S
     for name in wanted:
         if len(name) > _MAX_NAME or "\x00" in name:
             raise NotFound(name[:_MAX_NAME].replace("\x00", ""))
-    found = list(
+    submissions = list(
         Submission.objects.all()
         .visible_to(user)
         .filter(withdrawn_at__isnull=True)
@@ -142,19 +142,19 @@ def find_submissions(names: Sequence[str], user: User | AnonymousUser) -> list[S
         .select_related("potential")
         .order_by("-created_at", "pk")
     )
-    return list(dict.fromkeys(_named(name, found) for name in wanted))
+    return list(dict.fromkeys(_named(name, submissions) for name in wanted))
 
 
-def _named(name: str, found: Sequence[Submission]) -> Submission:
+def _named(name: str, submissions: Sequence[Submission]) -> Submission:
     """Submissions of that name, the newest first.
 
     Slugs come before names, which several potentials may have.
     """
-    for submission in found:
+    for submission in submissions:
         slug = submission.potential.slug
         if name in {slug, f"{slug}:{submission.version}"}:
             return submission
-    called = [s for s in found if name in {s.potential.name, str(s)}]
+    called = [s for s in submissions if name in {s.potential.name, str(s)}]
     slugs = sorted({s.potential.slug for s in called})
     if len(slugs) > 1:
         raise SubmissionError(f"Several are called {name!r}: write one of {', '.join(slugs[:5])}.")
@@ -165,51 +165,51 @@ def _named(name: str, found: Sequence[Submission]) -> Submission:
 
 def compare(submissions: Sequence[Submission], version: BenchmarkVersion | None) -> Comparison:
     """Compare submissions that the reader may see; six queries and those of element_errors."""
-    found = _evaluations(submissions)
-    keys = [e.pk for row in found for e in row.values()]
+    evaluations = _evaluations(submissions)
+    keys = [e.pk for row in evaluations for e in row.values()]
     replicates = board_replicates.of_evaluations(keys)
     metrics = metrics_of(keys)
     of_metrics = metric_replicates.of_evaluations(keys)
     tasks = [
         _compare_task(
             task_version,
-            [by_task.get(task_version.pk) for by_task in found],
+            [by_task.get(task_version.pk) for by_task in evaluations],
             replicates,
             metrics,
             of_metrics,
         )
-        for task_version in _common_tasks(found)
+        for task_version in _common_tasks(evaluations)
     ]
     return Comparison(
         submissions=list(submissions),
         tasks=tasks,
-        categories=_categories(found, version, replicates),
-        wins=_wins(submissions, found),
+        categories=_categories(evaluations, version, replicates),
+        wins=_wins(submissions, evaluations),
     )
 
 
 def _evaluations(submissions: Sequence[Submission]) -> list[dict[int, Evaluation]]:
     """Evaluations of each submission, by primary key of the task version."""
-    found: dict[uuid.UUID, dict[int, Evaluation]] = {s.pk: {} for s in submissions}
+    by_submission: dict[uuid.UUID, dict[int, Evaluation]] = {s.pk: {} for s in submissions}
     for evaluation in (
         Evaluation.objects.filter(
-            submission__in=list(found), is_current=True, state=EvaluationState.SUCCEEDED
+            submission__in=list(by_submission), is_current=True, state=EvaluationState.SUCCEEDED
         )
         .exclude(task_version__state=VersionState.DRAFT)
         .select_related("task_version__task", "task_version__reference_set")
         .defer("stdout", "stderr", "summary", "provenance", "consistency", "replicates")
     ):
-        found[evaluation.submission_id][evaluation.task_version_id] = evaluation
-    return [found[s.pk] for s in submissions]
+        by_submission[evaluation.submission_id][evaluation.task_version_id] = evaluation
+    return [by_submission[s.pk] for s in submissions]
 
 
-def _common_tasks(found: Sequence[Mapping[int, Evaluation]]) -> list[TaskVersion]:
+def _common_tasks(evaluations: Sequence[Mapping[int, Evaluation]]) -> list[TaskVersion]:
     """Tasks in the order of their names, versions from the newest.
 
     The smoke task, which judges none, comes last.
     """
-    versions = {e.task_version_id: e.task_version for row in found for e in row.values()}
-    common = [v for pk, v in versions.items() if sum(pk in row for row in found) > 1]
+    versions = {e.task_version_id: e.task_version for row in evaluations for e in row.values()}
+    common = [v for pk, v in versions.items() if sum(pk in row for row in evaluations) > 1]
     return sorted(
         common,
         key=lambda v: (v.task.slug == SMOKE_TASK, v.task.name.casefold(), v.task_id, -v.number),
@@ -313,7 +313,7 @@ def _gain(
 
 
 def _categories(
-    found: Sequence[Mapping[int, Evaluation]],
+    evaluations: Sequence[Mapping[int, Evaluation]],
     version: BenchmarkVersion | None,
     replicates: _Replicates,
 ) -> list[CategoryComparison]:
@@ -326,7 +326,7 @@ def _categories(
         CategoryComparison(
             name=name,
             weight=members[0].category_weight,
-            cells=_weighted(found, [ranking.Weighted(name, e.weight, 1.0) for e in members],
+            cells=_weighted(evaluations, [ranking.Weighted(name, e.weight, 1.0) for e in members],
                             members, replicates),
         )
         for name, members in grouped.items()
@@ -334,13 +334,13 @@ def _categories(
     ]  # fmt: skip
     tasks = [ranking.Weighted(e.category, e.weight, e.category_weight) for e in entries]
     if any(t.weight > 0 and t.category_weight > 0 for t in tasks):
-        overall = _weighted(found, tasks, entries, replicates)
+        overall = _weighted(evaluations, tasks, entries, replicates)
         rows.append(CategoryComparison(name="Overall", weight=0.0, cells=overall))
     return rows
 
 
 def _weighted(
-    found: Sequence[Mapping[int, Evaluation]],
+    evaluations: Sequence[Mapping[int, Evaluation]],
     tasks: Sequence[ranking.Weighted],
     entries: Sequence[BenchmarkTask],
     stored: _Replicates,
@@ -348,7 +348,7 @@ def _weighted(
     keys = [e.task_version_id for e in entries]
     shares = dict(zip(keys, ranking.shares_of(tasks), strict=True))
     scores, replicates, hardware = [], [], []
-    for row in found:
+    for row in evaluations:
         values = [row[k].score if k in row else None for k in keys]
         scores.append(ranking.overall_score(values, tasks))
         # Where each task was judged on one system alone, nothing was drawn: there is no interval.
@@ -367,11 +367,11 @@ def _weighted(
 
 
 def _wins(
-    submissions: Sequence[Submission], found: Sequence[Mapping[int, Evaluation]]
+    submissions: Sequence[Submission], evaluations: Sequence[Mapping[int, Evaluation]]
 ) -> list[Wins]:
     """Wins by task version, in the order of their names; those on which somebody wins."""
-    place = {e.pk: i for i, row in enumerate(found) for e in row.values()}
-    versions = {e.pk: e.task_version_id for row in found for e in row.values()}
+    place = {e.pk: i for i, row in enumerate(evaluations) for e in row.values()}
+    versions = {e.pk: e.task_version_id for row in evaluations for e in row.values()}
     grouped: dict[int, list[ElementError]] = {}
     for error in element_errors(place) + compound_errors(place):
         grouped.setdefault(versions[error.evaluation], []).append(error)

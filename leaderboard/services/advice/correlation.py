@@ -72,8 +72,8 @@ class Correlations:
 def task_correlations(version: BenchmarkVersion) -> Correlations:
     """Between the tasks of a benchmark version. One query where this process knows the board."""
     board = current_board(version)
-    kept: Correlations | None = board.kept.get(_KEPT)
-    return kept or board.kept.put(_KEPT, _correlations(board))
+    remembered: Correlations | None = board.kept.get(_KEPT)
+    return remembered or board.kept.put(_KEPT, _correlations(board))
 
 
 def _correlations(board: StoredBoard) -> Correlations:
@@ -100,8 +100,8 @@ def correlation(first: FloatArray, second: FloatArray) -> Correlation:
         return Correlation(n=n)
     value = float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
     counts = _draws(n)
-    found = _weighted_correlations(_ranks(x, counts), _ranks(y, counts), counts)
-    low, high = np.quantile(found[np.isfinite(found)], INTERVAL)
+    coefficients = _weighted_correlations(_ranks(x, counts), _ranks(y, counts), counts)
+    low, high = np.quantile(coefficients[np.isfinite(coefficients)], INTERVAL)
     return Correlation(n=n, value=value, low=float(low), high=float(high))
 
 
@@ -137,8 +137,8 @@ def _weighted_correlations(x: FloatArray, y: FloatArray, counts: FloatArray) -> 
     products, x_squares = (weighted * y).sum(axis=0), (weighted * x).sum(axis=0)
     scale = np.sqrt(x_squares * (counts * y * y).sum(axis=0))
     with np.errstate(invalid="ignore", divide="ignore"):
-        found: FloatArray = np.where(scale > 0, products / scale, np.nan)
-    return found
+        coefficients: FloatArray = np.where(scale > 0, products / scale, np.nan)
+    return coefficients
 
 
 def _table(board: StoredBoard, scores: FloatArray) -> list[list[Correlation | None]]:
@@ -156,12 +156,12 @@ def _table(board: StoredBoard, scores: FloatArray) -> list[list[Correlation | No
     for i in range(n_tasks):
         for j in range(i):
             key = hashlib.sha256(written[i] + written[j]).digest()
-            told = known.get(key)
-            if told is None:
-                found = correlation(columns[i], columns[j])
-                told = [found.n, found.value, found.low, found.high]
-            used[key] = told
-            n, value, low, high = told
+            numbers = known.get(key)
+            if numbers is None:
+                pair = correlation(columns[i], columns[j])
+                numbers = [pair.n, pair.value, pair.low, pair.high]
+            used[key] = numbers
+            n, value, low, high = numbers
             table[i][j] = table[j][i] = Correlation(n=n, value=value, low=low, high=high)
     if used.keys() - known.keys():
         stored.update(correlations=msgpack.packb(used))
@@ -203,5 +203,7 @@ def _scores(board: StoredBoard, rows: Sequence[int]) -> FloatArray:
 
 
 def _is_scored(board: StoredBoard) -> npt.NDArray[np.bool_]:
-    found: npt.NDArray[np.bool_] = (board.matrix.state == SUCCEEDED) & ~np.isnan(board.matrix.score)
-    return found
+    is_scored: npt.NDArray[np.bool_] = (board.matrix.state == SUCCEEDED) & ~np.isnan(
+        board.matrix.score
+    )
+    return is_scored

@@ -61,11 +61,11 @@ def element_errors(
     wanted = None if elements is None else set(elements)
     shown = _told(evaluations)
     task = ("task_version__task__slug", "task_version__task__name")
-    found: list[ElementError] = []
+    errors: list[ElementError] = []
     for pk, by_element, slug, name in shown.filter(task_version__protocol=FORCES).values_list(
         "pk", "summary__force_mae_by_element", *task
     ):
-        found += [
+        errors += [
             ElementError(
                 evaluation=pk, element=element, value=value, protocol=FORCES,
                 task_slug=slug, task_name=name,
@@ -83,13 +83,13 @@ def element_errors(
         *(f"evaluation__{path}" for path in task),
     ):  # fmt: skip
         if isinstance(element, str) and _is_number(value):
-            found.append(
+            errors.append(
                 ElementError(
                     evaluation=pk, element=element, value=value, protocol=CRYSTALS,
                     task_slug=slug, task_name=name,
                 )
             )  # fmt: skip
-    known = [e for e in found if e.element in _NUMBER and (wanted is None or e.element in wanted)]
+    known = [e for e in errors if e.element in _NUMBER and (wanted is None or e.element in wanted)]
     return sorted(known, key=lambda e: _NUMBER[e.element])
 
 
@@ -113,19 +113,20 @@ def compound_errors(evaluations: Iterable[uuid.UUID]) -> list[ElementError]:
         errors = [_deviation(*pair) for pair in zip(pairs[::2], pairs[1::2], strict=True)]
         errors.append(100 * (1 - survived) if _is_number(survived) else None)
         records.setdefault((pk, protocol, slug, name), []).append((str(formula), errors))
-    found = []
-    for (pk, protocol, slug, name), told in records.items():
+    element_means = []
+    for (pk, protocol, slug, name), records_of_task in records.items():
         place = next(
-            (i for i in range(len(_WORDS)) if any(e[i] is not None for _, e in told)), None
+            (i for i in range(len(_WORDS)) if any(e[i] is not None for _, e in records_of_task)),
+            None,
         )
         if place is None:
             continue
         by_element: dict[str, list[float]] = {}
-        for formula, errors in told:
+        for formula, errors in records_of_task:
             if (error := errors[place]) is not None:
                 for element in set(_SYMBOL.findall(formula)) & set(_NUMBER):
                     by_element.setdefault(element, []).append(error)
-        found += [
+        element_means += [
             ElementError(
                 evaluation=pk, element=element, value=fmean(values), protocol=protocol,
                 task_slug=slug, task_name=name,
@@ -133,7 +134,7 @@ def compound_errors(evaluations: Iterable[uuid.UUID]) -> list[ElementError]:
             )
             for element, values in by_element.items()
         ]  # fmt: skip
-    return sorted(found, key=lambda e: _NUMBER[e.element])
+    return sorted(element_means, key=lambda e: _NUMBER[e.element])
 
 
 def _deviation(predicted: object, reference: object) -> float | None:

@@ -79,24 +79,24 @@ def wishes_from_query(query: Mapping[str, str]) -> Wishes:
     Raises SubmissionError with a sentence for each bad field.
     """
     errors: dict[str, str] = {}
-    found: dict[str, object] = {}
+    wishes: dict[str, object] = {}
     given = {name: query.get(name, "").strip() for name in NAMES}
     for name, text in given.items():
         if not text:
             continue
         try:
-            found[name] = _read(name, text)
+            wishes[name] = _read(name, text)
         except ValueError as error:
             errors[name] = str(error)
     try:
-        found["weights"] = weights_from_query(
+        wishes["weights"] = weights_from_query(
             {name: text for name, text in query.items() if name.startswith(WEIGHT_PREFIX)}
         )
     except SubmissionError as error:
         errors |= error.errors
     if errors:
         raise SubmissionError(errors)
-    return Wishes(**found)  # type: ignore[arg-type]
+    return Wishes(**wishes)  # type: ignore[arg-type]
 
 
 def elements_of(text: str) -> tuple[str, ...]:
@@ -107,10 +107,10 @@ def elements_of(text: str) -> tuple[str, ...]:
     """
     if not re.fullmatch(r"(?:[A-Z][a-z]?[0-9.]*|[\s,;()+-])+", text):
         raise ValueError(f"Write elements as symbols, such as Li,P,S; {text[:40]!r} is not clear.")
-    found = set(re.findall(r"[A-Z][a-z]?", text))
-    if unknown := sorted(found - set(SYMBOLS)):
+    symbols = set(re.findall(r"[A-Z][a-z]?", text))
+    if unknown := sorted(symbols - set(SYMBOLS)):
         raise ValueError(f"There is no element {', '.join(unknown[:5])}.")
-    return tuple(sorted(found, key=_NUMBER.__getitem__))
+    return tuple(sorted(symbols, key=_NUMBER.__getitem__))
 
 
 def _read(name: str, text: str) -> object:
@@ -152,8 +152,8 @@ def _float(text: str) -> float:
 
 def _count(text: str) -> float:
     """Read large numbers as people write them: 10000, 10,000, 10 000, 10k, 1.5M, 1e4."""
-    found = re.fullmatch(r"(\d{1,3}(?:[, \u00a0\u202f]\d{3})+|[^, ]+?)\s?([kM]?)", text)
-    if found is None:
+    match = re.fullmatch(r"(\d{1,3}(?:[, \u00a0\u202f]\d{3})+|[^, ]+?)\s?([kM]?)", text)
+    if match is None:
         return math.nan
-    digits = re.sub(r"[, \u00a0\u202f]", "", found[1])
-    return _float(digits) * {"": 1, "k": 1e3, "M": 1e6}[found[2]]
+    digits = re.sub(r"[, \u00a0\u202f]", "", match[1])
+    return _float(digits) * {"": 1, "k": 1e3, "M": 1e6}[match[2]]

@@ -120,8 +120,8 @@ def recommend(
     board = view_for(current_board(version), user, wishes.weights)
     measured = speed.measured_hardware()
     hardware = speed.chosen_hardware(wishes.hardware, measured)
-    told = _elements_told(board.rows)
-    reasons = [_why_out(r.entrant, told.get(r.key), wishes) for r in board.rows]
+    elements = _elements_told(board.rows)
+    reasons = [_why_out(r.entrant, elements.get(r.key), wishes) for r in board.rows]
     able = [row for row, reason in zip(board.rows, reasons, strict=True) if not reason]
     timings = speed.timings([row.key for row in able], hardware)
     boards = {id(row.board): row.board for row in able}  # the reader's own rows have their own
@@ -130,7 +130,7 @@ def recommend(
         _candidate(
             row,
             wishes,
-            known=told.get(row.key),
+            known=elements.get(row.key),
             timing=timings.get(row.key),
             errors=errors[id(row.board)],
             hardware=hardware or _HARDWARE_WORDS.get(wishes.hardware, wishes.hardware),
@@ -154,15 +154,15 @@ def recommend(
 
 def _elements_told(rows: Sequence[Place]) -> dict[uuid.UUID, frozenset[str]]:
     """What each declares, or its checkpoint told when it was evaluated. At most one query."""
-    told = {}
+    by_submission = {}
     for row in rows:
         declared = row.entrant.elements
         elements = row.entrant.told_elements if declared is None else declared
         if elements is not None:
-            told[row.key] = frozenset(elements)
+            by_submission[row.key] = frozenset(elements)
     # It may have been told on a task that is not of this board.
-    elsewhere = told_by_checkpoints([row.key for row in rows if row.key not in told])
-    return told | {key: frozenset(elements) for key, elements in elsewhere.items()}
+    elsewhere = told_by_checkpoints([row.key for row in rows if row.key not in by_submission])
+    return by_submission | {key: frozenset(elements) for key, elements in elsewhere.items()}
 
 
 def _why_out(entrant: Entrant, known: frozenset[str] | None, wishes: Wishes) -> str:
@@ -192,15 +192,15 @@ def _candidate(
     errors: BoardErrors,
     hardware: str,
 ) -> Candidate:
-    found = None
+    estimated = None
     if timing is not None:
-        found = estimate(
+        estimated = estimate(
             timing.materials,
             n_atoms=wishes.n_atoms,
             n_steps=wishes.n_steps,
             timestep_fs=wishes.timestep_fs,
         )
-    too_much = _too_much(wishes, timing, found)
+    too_much = _too_much(wishes, timing, estimated)
     group, reason = Group.RECOMMENDED, ""
     if too_much:
         group, reason = Group.OUT, too_much
@@ -209,7 +209,7 @@ def _candidate(
             Group.UNKNOWN,
             "Nobody tells which elements it can do.",
         )
-    elif found is None:
+    elif estimated is None:
         group, reason = Group.UNTIMED, f"Not timed on {hardware}."
     elif row.rank is None:
         group, reason = Group.UNJUDGED, row.why_not_ranked
@@ -217,16 +217,16 @@ def _candidate(
         row=row,
         group=group,
         reason=reason,
-        estimate=found,
-        timed_by=timing.evaluation if timing and found else None,
+        estimate=estimated,
+        timed_by=timing.evaluation if timing and estimated else None,
         elements=wishes.elements,
         known_errors=errors,
     )
 
 
-def _too_much(wishes: Wishes, timing: speed.Timing | None, found: Estimate | None) -> str:
+def _too_much(wishes: Wishes, timing: speed.Timing | None, estimate: Estimate | None) -> str:
     """Why it does not fit the device or the time; empty where it does, or nothing is known."""
-    if timing is None or found is None:
+    if timing is None or estimate is None:
         return ""
     has_MiB = timing.device_MiB if wishes.memory_GiB is None else 1024 * wishes.memory_GiB
     failed = ran_out_of_memory(timing.materials, wishes.n_atoms)
@@ -239,12 +239,15 @@ def _too_much(wishes: Wishes, timing: speed.Timing | None, found: Estimate | Non
                 f"Ran out of memory at {failed['first_failed_n_atoms']} atoms of "
                 f"{failed.get('formula', 'a material')}."
             )
-    if has_MiB is not None and found.memory_GiB is not None and 1024 * found.memory_GiB > has_MiB:
-        return (
-            f"Needs about {found.memory_GiB:.3g} GiB of memory; there are {has_MiB / 1024:.3g} GiB."
-        )
-    if wishes.max_hours is not None and found.hours > wishes.max_hours:
-        return f"Takes about {found.hours:.3g} hours; at most {wishes.max_hours:g} are wanted."
+    if (
+        has_MiB is not None
+        and estimate.memory_GiB is not None
+        and 1024 * estimate.memory_GiB > has_MiB
+    ):
+        has_GiB = has_MiB / 1024
+        return f"Needs about {estimate.memory_GiB:.3g} GiB of memory; there are {has_GiB:.3g} GiB."
+    if wishes.max_hours is not None and estimate.hours > wishes.max_hours:
+        return f"Takes about {estimate.hours:.3g} hours; at most {wishes.max_hours:g} are wanted."
     return ""
 
 
@@ -286,17 +289,19 @@ def _replicates(rows: Sequence[Place], board: BoardView) -> dict[uuid.UUID, Floa
     shares = [board.shares[e.task_version_id] for e in board.entries]
     counted = {j: share for j, share in enumerate(shares) if share > 0}
     keys = {row.key: ("replicates", row.key, *shares) for row in rows}
-    found = {pk: board.board.kept.get(key) for pk, key in keys.items()}
+    replicates = {pk: board.board.kept.get(key) for pk, key in keys.items()}
     missing = {
-        row.key: {j: row.evaluation(j) for j in counted} for row in rows if found[row.key] is None
+        row.key: {j: row.evaluation(j) for j in counted}
+        for row in rows
+        if replicates[row.key] is None
     }
     stored = board_replicates.of_evaluations(
         pk for evaluations in missing.values() for pk in evaluations.values() if pk is not None
     )
     for row, evaluations in missing.items():
         values = {j: stored[pk] for j, pk in evaluations.items() if pk in stored}
-        found[row] = board.board.kept.put(keys[row], combined(values, counted))
-    return found
+        replicates[row] = board.board.kept.put(keys[row], combined(values, counted))
+    return replicates
 
 
 def _notes(wishes: Wishes, board: BoardView) -> list[str]:

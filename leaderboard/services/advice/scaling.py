@@ -127,14 +127,14 @@ def _extrapolated(material: Record, sizes: Sequence[Record], log_ratio: float) -
 
 def _memory_peak(material: Record, n_atoms: int) -> float | None:
     """Estimate the peak in MiB, beyond the largest size by the steepest growth seen."""
-    found = [
+    measured_peaks = [
         (row["n_atoms"], float(row["memory_peak_MiB"]))
         for row in _sizes(material)
         if row.get("memory_peak_MiB") is not None
     ]
-    if len(found) < 2:
+    if len(measured_peaks) < 2:
         return None
-    sizes, peaks = zip(*found, strict=True)
+    sizes, peaks = zip(*measured_peaks, strict=True)
     if n_atoms <= sizes[-1]:
         return float(np.interp(n_atoms, sizes, peaks))
     growth = float(np.max(np.diff(peaks) / np.diff(sizes)))

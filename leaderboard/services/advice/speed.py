@@ -67,10 +67,10 @@ def measured_hardware() -> list[Hardware]:
 
 def chosen_hardware(name: str, measured: Iterable[Hardware]) -> str:
     """The key that a wish stands for; empty where nothing of the kind was timed."""
-    for found in measured:
-        is_meant = {"": True, ANY_GPU: found.is_gpu, ANY_CPU: not found.is_gpu}
-        if is_meant.get(name, found.key == name):
-            return found.key
+    for hardware in measured:
+        is_meant = {"": True, ANY_GPU: hardware.is_gpu, ANY_CPU: not hardware.is_gpu}
+        if is_meant.get(name, hardware.key == name):
+            return hardware.key
     return ""
 
 
@@ -90,7 +90,7 @@ def timings(submissions: Iterable[uuid.UUID], hardware: str) -> dict[uuid.UUID, 
             "provenance__hardware__memory_MiB",
         )
     )
-    found = {
+    timed = {
         pk: Timing(
             evaluation=pk,
             task_name=task,
@@ -100,15 +100,15 @@ def timings(submissions: Iterable[uuid.UUID], hardware: str) -> dict[uuid.UUID, 
         for pk, _, task, limit, gpu, host in evaluations
     }
     for pk, values in (
-        SystemResult.objects.filter(evaluation__in=list(found), status=SystemStatus.OK)
+        SystemResult.objects.filter(evaluation__in=list(timed), status=SystemStatus.OK)
         .order_by("evaluation", "position")
         .values_list("evaluation_id", "values")
     ):
         if values.get("sizes"):
-            found[pk].materials.append(values)
+            timed[pk].materials.append(values)
     best: dict[uuid.UUID, Timing] = {}
     for pk, submission, *_ in evaluations:
-        timing = found[pk]
+        timing = timed[pk]
         if timing.materials and timing.reach > (
             best[submission].reach if submission in best else 0
         ):

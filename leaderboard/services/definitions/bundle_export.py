@@ -64,20 +64,20 @@ _Dumper.add_representer(str, _text)
 
 def _benchmarks(slugs: Collection[str], *, everything: bool) -> list[Benchmark]:
     rows = Benchmark.objects.prefetch_related("versions__entries__task_version__task")
-    found = list(rows if everything else rows.filter(slug__in=slugs))
-    _check_found("benchmarks", slugs, [row.slug for row in found])
-    return found
+    chosen = list(rows if everything else rows.filter(slug__in=slugs))
+    _check_found("benchmarks", slugs, [row.slug for row in chosen])
+    return chosen
 
 
 def _tasks(slugs: Collection[str], *, everything: bool) -> list[Task]:
     rows = Task.objects.prefetch_related("versions__reference_set")
-    found = list(rows if everything else rows.filter(slug__in=slugs))
-    _check_found("tasks", slugs, [row.slug for row in found])
-    return found
+    chosen = list(rows if everything else rows.filter(slug__in=slugs))
+    _check_found("tasks", slugs, [row.slug for row in chosen])
+    return chosen
 
 
-def _check_found(kind: str, wanted: Collection[str], found: Sequence[str]) -> None:
-    missing = sorted(set(wanted) - set(found))
+def _check_found(kind: str, wanted: Collection[str], present: Sequence[str]) -> None:
+    missing = sorted(set(wanted) - set(present))
     if missing:
         raise SubmissionError({kind: f"There is no {', '.join(missing)}."})
 

@@ -123,8 +123,8 @@ def _at(place: str) -> Iterator[None]:
         where = {f"{place}.{name}" if name else place: s for name, s in error.errors.items()}
         raise type(error)(where) from error
     except ValidationError as error:
-        found = {f"{place}.{n}": " ".join(s) for n, s in error.message_dict.items()}
-        raise SubmissionError(found) from error
+        complaints = {f"{place}.{n}": " ".join(s) for n, s in error.message_dict.items()}
+        raise SubmissionError(complaints) from error
 
 
 def _import_reference(
@@ -173,9 +173,9 @@ def _store(entry: ReferenceEntry, beside: Beside) -> ReferenceSet:
         )
         # What the service has written itself is stored byte for byte.
         is_canonical = entry.sha256 == _sha256_of(source)
-        found = entry.sha256 if is_canonical else checked.summary["sha256"]
-        if entry.sha256 != found:
-            raise SubmissionError({"sha256": f"The file comes out with {found}, not this one."})
+        sha256 = entry.sha256 if is_canonical else checked.summary["sha256"]
+        if entry.sha256 != sha256:
+            raise SubmissionError({"sha256": f"The file comes out with {sha256}, not this one."})
         description = ReferenceDescription(
             slug=entry.slug,
             version=entry.version,
@@ -187,7 +187,7 @@ def _store(entry: ReferenceEntry, beside: Beside) -> ReferenceSet:
         return store_reference_set(
             source if is_canonical else checked.path,
             description,
-            expected_sha256=found,
+            expected_sha256=sha256,
             summary=checked.summary,
         )
 
@@ -425,8 +425,8 @@ def _settle(
 
 def _check_same(changes: list[Change], stored: TaskVersion) -> None:
     if changes:
-        found = "; ".join(f"{c.field}: {c.old!r}, not {c.new!r}" for c in changes[:5])
+        changed = "; ".join(f"{c.field}: {c.old!r}, not {c.new!r}" for c in changes[:5])
         raise ConflictError(
-            f"{stored} is {stored.state} and never changes, but has {found}. Give what is new "
+            f"{stored} is {stored.state} and never changes, but has {changed}. Give what is new "
             "another number."
         )

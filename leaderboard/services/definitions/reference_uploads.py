@@ -137,15 +137,15 @@ def dummy_of(reference: ReferenceSet) -> dict[str, float]:
 
     Of a set that came another way than by an upload they are found when somebody asks.
     """
-    found: dict[str, float] | None = reference.summary.get("dummy")
-    if found is not None or "energy" not in reference.properties:
-        return found or {}
+    dummy: dict[str, float] | None = reference.summary.get("dummy")
+    if dummy is not None or "energy" not in reference.properties:
+        return dummy or {}
     key = f"dummy-{reference.sha256}"
-    found = cache.get(key)
-    if found is None:
-        found = _compute_dummy(reference)
-        cache.set(key, found, int(KEPT.total_seconds()))
-    return found
+    dummy = cache.get(key)
+    if dummy is None:
+        dummy = _compute_dummy(reference)
+        cache.set(key, dummy, int(KEPT.total_seconds()))
+    return dummy
 
 
 def _compute_dummy(reference: ReferenceSet) -> dict[str, float]:

@@ -80,9 +80,9 @@ def load_standard(report: Report = logger.info) -> Loaded:
     shipped = standard_tasks()
     lacking = dict.fromkeys(t.reference_name for t in shipped if _lacks_reference(t))
     built: dict[str, _Built] = {}
-    for found in _build(list(lacking)):
-        built[found["name"]] = found
-        report(f"Reference set {found['name']}: {found.get('error', 'built')}")
+    for description in _build(list(lacking)):
+        built[description["name"]] = description
+        report(f"Reference set {description['name']}: {description.get('error', 'built')}")
     for task in shipped:
         report(f"{task.slug}: {task.title}")
         try:
@@ -142,8 +142,8 @@ def _definition(standard: StandardTask, reference: ReferenceSet) -> dict[str, An
 
 
 def _published(standard: StandardTask) -> TaskVersion | None:
-    found = TaskVersion.objects.filter(task__slug=standard.slug, number=standard.version)
-    return found.exclude(state=VersionState.DRAFT).first()
+    versions = TaskVersion.objects.filter(task__slug=standard.slug, number=standard.version)
+    return versions.exclude(state=VersionState.DRAFT).first()
 
 
 def _lacks_reference(standard: StandardTask) -> bool:

@@ -47,14 +47,14 @@ def check_task_version(version: TaskVersion) -> dict[str, str]:
         )
     if not 0.0 <= version.min_coverage <= 1.0:
         errors["min_coverage"] = "must be between 0 and 1."
-    found = {
+    complaints = {
         "parameters": _check_parameters(protocol, version.parameters),
         "metrics": _check_metrics(protocol, version.metrics),
         "limits": _check_limits(version.limits),
     }
-    if not found["metrics"]:
-        found["reference_set"] = _check_reference(version, protocol)
-    return errors | {field: sentence for field, sentence in found.items() if sentence}
+    if not complaints["metrics"]:
+        complaints["reference_set"] = _check_reference(version, protocol)
+    return errors | {field: sentence for field, sentence in complaints.items() if sentence}
 
 
 def _check_parameters(protocol: Protocol, parameters: object) -> str:

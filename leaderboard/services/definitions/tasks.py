@@ -86,13 +86,13 @@ def store_reference_set(
 
 
 def check_reference_description(
-    description: ReferenceDescription, found: Mapping[str, Any]
+    description: ReferenceDescription, summary: Mapping[str, Any]
 ) -> None:
     """Say now what ``store_reference_set`` would complain of: bad fields, a version with other
     bytes. ``found`` tells the canonical file's sha256 and size_bytes. Stores nothing.
     """
     row = ReferenceSet(
-        sha256=found["sha256"], size_bytes=found["size_bytes"], **_fields(description)
+        sha256=summary["sha256"], size_bytes=summary["size_bytes"], **_fields(description)
     )
     _check_description(row)
     stored = ReferenceSet.objects.filter(slug=row.slug, version=row.version).first()
@@ -177,7 +177,7 @@ def _check_description(row: ReferenceSet) -> None:
     try:
         row.full_clean(validate_unique=False, validate_constraints=False)
     except ValidationError as error:
-        messages = {name: " ".join(found) for name, found in error.message_dict.items()}
+        messages = {name: " ".join(complaints) for name, complaints in error.message_dict.items()}
         raise SubmissionError(messages) from error
 
 
@@ -218,7 +218,7 @@ def _check_entries(version: BenchmarkVersion) -> None:
     weights: dict[str, set[float]] = {}
     for entry in entries:
         weights.setdefault(entry.category, set()).add(entry.category_weight)
-    uneven = [category for category, found in weights.items() if len(found) > 1]
+    uneven = [category for category, values in weights.items() if len(values) > 1]
     if uneven:
         errors["category_weight"] = f"{', '.join(uneven)}: give all rows the same weight."
     if errors:

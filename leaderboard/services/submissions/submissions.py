@@ -372,7 +372,7 @@ def _check_fields(potential: Potential) -> None:
     try:
         potential.full_clean(validate_unique=False, validate_constraints=False)
     except ValidationError as error:
-        messages = {name: " ".join(found) for name, found in error.message_dict.items()}
+        messages = {name: " ".join(complaints) for name, complaints in error.message_dict.items()}
         raise SubmissionError(messages) from error
 
 

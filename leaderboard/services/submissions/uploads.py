@@ -168,8 +168,8 @@ def _check_part(blob: blobs.Blob, number: int, length: int, expected: str) -> No
         )
 
 
-def _wrong_length(number: int, length: int, found: str) -> SubmissionError:
-    return SubmissionError({"body": f"Part {number} must have {length} bytes; {found} came."})
+def _wrong_length(number: int, length: int, actual: str) -> SubmissionError:
+    return SubmissionError({"body": f"Part {number} must have {length} bytes; {actual} came."})
 
 
 def _replace(part: UploadPart, blob: blobs.Blob) -> None:
