@@ -45,7 +45,19 @@ def _start_postgres() -> None:
     from leaderboard.lib.local_postgres import start
 
     folder = Path(tempfile.mkdtemp(prefix="touchstone-test-postgres-"))
-    os.environ["DATABASE_URL"] = start(folder / "data", delete_at_exit=True)
+    url = start(folder / "data", delete_at_exit=True)
+    _write_lazily(url)
+    os.environ["DATABASE_URL"] = url
+
+
+def _write_lazily(url: str) -> None:
+    """Let the server never wait for the disk: what the tests write need not survive a power cut."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {name} = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 with warnings.catch_warnings():
