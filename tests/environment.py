@@ -14,13 +14,18 @@ from pathlib import Path
 
 import pytest
 
-#: Whose files take minutes. They begin first, so that no process is left alone with one at the end.
-_LONG = ("end_to_end", "browser")
+#: Marks and fixtures of what starts other programs or loads large files.
+_SLOW_MARKS = ("browser", "gpu", "mirror", "sandbox", "trained")
+_SLOW_FIXTURES = {"browser", "live_server", "sandbox"}
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.parent.name not in _LONG)
+    """Mark as slow what needs a browser, a server, a sandbox, trained potentials or real data."""
+    for item in items:
+        is_marked = any(item.get_closest_marker(mark) for mark in _SLOW_MARKS)
+        if is_marked or _SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -215,6 +215,7 @@ def test_replicates_that_draw_no_supported_system_repeat_the_value() -> None:
     assert set(total.replicates) == {0.7}
 
 
+@pytest.mark.slow
 def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(7)
     n_covered = 0

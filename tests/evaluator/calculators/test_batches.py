@@ -91,6 +91,7 @@ def assert_same(found: Prediction, alone: Prediction, energy: float, forces: flo
         np.testing.assert_allclose(found.magmoms, alone.magmoms, atol=forces, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POTENTIALS)
 @pytest.mark.parametrize(
     ("dtype", "energy", "forces"), [("float32", 1e-5, 1e-4), ("float64", 1e-9, 1e-9)]
@@ -112,6 +113,7 @@ def test_a_structure_is_judged_alike_alone_and_in_any_company(
             assert_same(prediction, alone[i], energy, forces)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POTENTIALS)
 def test_a_pass_holds_no_more_than_is_planned_to_fit(name: str, tmp_path: Path) -> None:
     adapter = load(name, tmp_path, "float64")

@@ -134,6 +134,7 @@ def test_chgnet_loads_weights_and_arguments_without_a_trainer_around(tmp_path: P
     assert ask(plain, silicon()).energy == ask(whole, silicon()).energy
 
 
+@pytest.mark.slow
 def test_chgnet_loads_a_whole_model_that_was_pickled(tmp_path: Path) -> None:
     import torch
     from chgnet.model import CHGNet

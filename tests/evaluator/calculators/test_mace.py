@@ -99,6 +99,7 @@ def test_mace_in_a_batch_answers_as_alone(artifact: Path) -> None:
     assert_batch_changes_nothing(adapter, [silicon(), quartz_like(), silicon()], tolerance=1e-10)
 
 
+@pytest.mark.slow
 def test_mace_judges_a_molecule_as_if_in_a_large_box(artifact: Path) -> None:
     adapter, _ = loaded("mace", artifact)
     free = Atoms("SiO", positions=[[0, 0, 0], [1.5, 0.3, 0]])
@@ -121,6 +122,7 @@ def test_mace_is_recognised_where_a_chgnet_is_expected(artifact: Path) -> None:
         loaded("chgnet", artifact)
 
 
+@pytest.mark.slow
 def test_mace_answers_with_the_head_that_was_named(tmp_path: Path) -> None:
     artifact = write_mace(tmp_path / "two.model", heads=["pbe", "scan"])
     pbe, _ = loaded("mace", artifact, head="pbe")

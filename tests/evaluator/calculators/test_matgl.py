@@ -88,6 +88,7 @@ def test_tensornet_of_before_matgl_2_2_gives_the_numbers_of_its_own_time(tmp_pat
     assert prediction.forces[1] == pytest.approx([0.098790, 0.005142, -0.002054], abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_forces_on_compounds_follow_those_of_dft(model: str, tmp_path: Path) -> None:
     path = mirror() / "mattersim_benchmarks" / "mpf-TP.xyz"
@@ -127,6 +128,7 @@ def test_m3gnet_that_does_not_tell_its_rule_is_asked_for_it(tmp_path: Path) -> N
     assert info.versions["message_passing"] == "source"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_matgl_in_double_precision_is_invariant_and_conservative(
     model: str, tmp_path: Path

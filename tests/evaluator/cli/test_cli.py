@@ -41,6 +41,7 @@ def test_each_verdict_has_an_exit_code_of_its_own() -> None:
     assert all(f"{code.value:>3}" in describe_exit_codes() for code in ExitCode)
 
 
+@pytest.mark.slow
 @pytest.mark.sandbox
 def test_evaluate_writes_everything_and_prints_the_same_numbers(
     tmp_path: Path, capsys: Capture
@@ -74,6 +75,7 @@ def test_evaluate_writes_everything_and_prints_the_same_numbers(
     assert "64 unsupported (coverage 9.9 %)" in printed  # EMT knows seven of the 71
 
 
+@pytest.mark.slow
 @pytest.mark.sandbox
 def test_a_part_of_a_task_is_said_not_to_be_its_score(tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "out.json"
@@ -88,6 +90,7 @@ def test_a_part_of_a_task_is_said_not_to_be_its_score(tmp_path: Path, capsys: Ca
     assert [system["system_id"] for system in found["systems"]] == ["dcdft-Al", "dcdft-Cu"]
 
 
+@pytest.mark.slow
 @pytest.mark.sandbox
 @pytest.mark.parametrize("suffix", [".toml", ".json"])
 def test_a_task_of_ones_own_runs_on_a_reference_of_ones_own(
@@ -108,6 +111,7 @@ def test_a_task_of_ones_own_runs_on_a_reference_of_ones_own(
     assert "Systems 2: 2 well" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.sandbox
 def test_the_exit_code_tells_the_verdict(tmp_path: Path, capsys: Capture) -> None:
     artifact = write_package(tmp_path, load="raise RuntimeError('no weights')")
@@ -272,6 +276,7 @@ def test_check_fails_and_hints_where_there_is_no_sandbox(
     assert "bubblewrap" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_without_a_sandbox_built_in_kinds_run_only_when_allowed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -289,6 +294,7 @@ def test_without_a_sandbox_built_in_kinds_run_only_when_allowed(
     assert "sandbox" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.sandbox
 def test_an_interrupt_ends_the_calculators_and_is_no_traceback(tmp_path: Path) -> None:
     artifact = write_package(tmp_path, after="time.sleep(100)")

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(120)]
 Capture = pytest.CaptureFixture[str]
 
 
+@pytest.mark.slow
 def test_a_good_potential_is_told_to_be_one_with_its_elements_and_speed(capsys: Capture) -> None:
     assert main(["validate", "ase:emt"]) == ExitCode.OK
     printed = capsys.readouterr().out
@@ -26,6 +27,7 @@ def test_a_good_potential_is_told_to_be_one_with_its_elements_and_speed(capsys: 
     assert "LARGE" not in printed
 
 
+@pytest.mark.slow
 def test_json_holds_the_whole_report(capsys: Capture) -> None:
     assert main(["validate", "dummy:zero", "--elements", "Si,O", "--json"]) == ExitCode.OK
     report = json.loads(capsys.readouterr().out)
@@ -34,6 +36,7 @@ def test_json_holds_the_whole_report(capsys: Capture) -> None:
     assert judged == ["Si", "Si-64-atoms"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_loaded_is_told_with_what_to_do_and_what_it_wrote(
     tmp_path: Path, capsys: Capture
 ) -> None:
@@ -46,6 +49,7 @@ def test_what_cannot_be_loaded_is_told_with_what_to_do_and_what_it_wrote(
     assert "no weights" in printed
 
 
+@pytest.mark.slow
 def test_structures_without_a_finite_answer_are_counted_and_named(
     tmp_path: Path, capsys: Capture
 ) -> None:
@@ -59,6 +63,7 @@ def test_structures_without_a_finite_answer_are_counted_and_named(
     assert re.search(r"Failures +1; .*\n +Al-32-atoms: ", printed)
 
 
+@pytest.mark.slow
 def test_forces_that_are_no_gradient_are_to_be_declared(tmp_path: Path, capsys: Capture) -> None:
     artifact = write_package(
         tmp_path,

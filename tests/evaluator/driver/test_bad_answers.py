@@ -50,6 +50,7 @@ def failures(report: EvaluationReport) -> dict[str, str]:
     return {symbol: s.message for symbol, s in pairs if s.status is SystemStatus.FAILED}
 
 
+@pytest.mark.slow
 def test_forces_for_another_number_of_atoms_fail_their_structure_alone(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -65,6 +66,7 @@ def test_forces_for_another_number_of_atoms_fail_their_structure_alone(
     assert report.scores[0].n_failed == 1
 
 
+@pytest.mark.slow
 def test_a_calculator_that_adds_an_atom_to_what_it_was_asked_about_fails_that_structure(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -81,6 +83,7 @@ def test_a_calculator_that_adds_an_atom_to_what_it_was_asked_about_fails_that_st
     assert "not (4, 3)" in found["Au"]
 
 
+@pytest.mark.slow
 def test_nan_fails_its_structure_alone(sandbox: Sandbox, tmp_path: Path) -> None:
     report = run(
         sandbox, tmp_path, "if 'Pd' in atoms.symbols:\n    self.results['forces'][0, 0] = np.nan"
@@ -98,6 +101,7 @@ def test_nan_everywhere_is_a_verdict(sandbox: Sandbox, tmp_path: Path) -> None:
     assert set(failures(report)) == set(METALS)
 
 
+@pytest.mark.slow
 def test_a_calculator_that_is_not_deterministic_is_scored_and_its_scatter_published(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -130,6 +130,7 @@ class WorseTogether(CountingSession):
         return super().compute(structures, properties, timeout_s)
 
 
+@pytest.mark.slow
 def test_one_structure_at_a_time_stays_where_batches_bring_nothing(prepared: Prepared) -> None:
     plan, _, _ = run(prepared, lambda n_threads: WorseTogether())
     assert replace(plan, origin="rule", candidates=()) == RULE
@@ -147,6 +148,7 @@ def test_a_small_gain_does_not_displace_the_rule(rate: float, max_batch: int) ->
     assert (plan.origin, plan.candidates) == ("calibration", (own, other))
 
 
+@pytest.mark.slow
 def test_one_process_with_all_threads_is_tried_for_long_calls_and_its_session_kept(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +194,7 @@ def test_a_task_of_short_calls_is_given_up_after_the_first(
     assert sum(len(session.calls) for session in sessions) == 2
 
 
+@pytest.mark.slow
 def test_measuring_keeps_within_its_budget(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def curve_by_hand(symbol: str, calculator: Calculator) -> tuple[float, float]:
     return centre, bulk_modulus / GPa
 
 
+@pytest.mark.slow
 def test_a_plain_ase_loop_finds_the_same_volumes_and_bulk_moduli(
     sandbox: Sandbox, metals: Path, tmp_path: Path
 ) -> None:
@@ -130,6 +131,7 @@ print(json.dumps({symbol: curve_by_hand(symbol, calculator) for symbol in sys.ar
 """
 
 
+@pytest.mark.slow
 def test_one_process_and_two_give_the_same_numbers_to_the_last_digit(
     sandbox: Sandbox, metals: Path, tmp_path: Path
 ) -> None:
@@ -141,6 +143,7 @@ def test_one_process_and_two_give_the_same_numbers_to_the_last_digit(
     assert one.consistency == two.consistency
 
 
+@pytest.mark.slow
 def test_a_report_says_what_it_was_obtained_with_and_survives_json(
     sandbox: Sandbox, metals: Path, tmp_path: Path
 ) -> None:
@@ -191,6 +194,7 @@ def test_unknown_elements_lower_the_coverage_and_are_never_asked(
     assert report.scores[0].n == 1
 
 
+@pytest.mark.slow
 def test_a_part_of_the_systems_can_be_judged(
     sandbox: Sandbox, metals: Path, tmp_path: Path
 ) -> None:
@@ -215,6 +219,7 @@ def test_forces_that_are_no_gradient_are_published_and_scored_all_the_same(
     assert report.scores[0].value is not None
 
 
+@pytest.mark.slow
 def test_output_files_are_handed_over_and_named_in_the_report(
     sandbox: Sandbox, metals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

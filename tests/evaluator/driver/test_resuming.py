@@ -64,6 +64,7 @@ def numbers_of(report: EvaluationReport) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.slow
 def test_a_resumed_evaluation_does_not_repeat_what_has_finished_and_finds_the_same(
     sandbox: Sandbox, metals: Path, tmp_path: Path
 ) -> None:
@@ -92,6 +93,7 @@ def test_a_resumed_evaluation_does_not_repeat_what_has_finished_and_finds_the_sa
     assert simulating[-1].n_calls == sum(n_calls.values())
 
 
+@pytest.mark.slow
 def test_a_resumed_evaluation_serves_calls_as_the_attempt_before(
     sandbox: Sandbox, metals: Path, tmp_path: Path
 ) -> None:
@@ -106,6 +108,7 @@ def test_a_resumed_evaluation_serves_calls_as_the_attempt_before(
     assert report.provenance["pool"]["origin"] == "resumed"
 
 
+@pytest.mark.slow
 def test_systems_found_under_other_conditions_are_repeated_and_said_so(
     sandbox: Sandbox, metals: Path, tmp_path: Path
 ) -> None:
@@ -128,6 +131,7 @@ def test_systems_found_under_other_conditions_are_repeated_and_said_so(
     assert report.provenance["calls"]["n_calls"] == sum(s.n_calls for s in report.systems)
 
 
+@pytest.mark.slow
 def test_a_protocol_that_must_be_timed_in_one_go_is_not_resumed(
     sandbox: Sandbox, metals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +147,7 @@ def test_a_protocol_that_must_be_timed_in_one_go_is_not_resumed(
     assert report.provenance["calls"]["n_calls"] == sum(s.n_calls for s in report.systems)
 
 
+@pytest.mark.slow
 def test_the_time_of_earlier_attempts_counts_towards_the_wall_time(
     sandbox: Sandbox, metals: Path, tmp_path: Path
 ) -> None:
@@ -156,6 +161,7 @@ def test_the_time_of_earlier_attempts_counts_towards_the_wall_time(
     assert "longer than the 60 s" in report.message
 
 
+@pytest.mark.slow
 def test_a_failed_system_is_not_tried_again(sandbox: Sandbox, metals: Path, tmp_path: Path) -> None:
     artifact = write_package(
         tmp_path, after="if 'Al' in atoms.symbols: raise ArithmeticError('no Al')"

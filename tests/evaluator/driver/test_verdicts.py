@@ -32,6 +32,7 @@ from tests.evaluator.small_tasks import (
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(120)]
 
 
+@pytest.mark.slow
 def test_a_potential_that_supports_nothing_of_a_task_is_unsupported(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -74,6 +75,7 @@ def test_a_wrong_answer_for_one_system_fails_that_system_alone(
     assert report.scores[0].n_failed == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("after", "verdict", "message"),
     [
@@ -119,6 +121,7 @@ def test_a_file_that_is_no_package_is_an_invalid_artifact(
     assert run(sandbox, artifact, "package", metals).verdict is Verdict.INVALID_ARTIFACT
 
 
+@pytest.mark.slow
 def test_what_the_calculator_prints_is_kept(sandbox: Sandbox, metals: Path, tmp_path: Path) -> None:
     artifact = write_package(tmp_path, load="print('hello from inside')")
     assert "hello from inside" in run(sandbox, artifact, "package", metals).stdout
@@ -165,6 +168,7 @@ def test_cancelling_ends_a_calculator_at_work_at_once(
     assert report.scores == ()
 
 
+@pytest.mark.slow
 def test_cancelling_ends_a_calculator_that_still_loads(
     sandbox: Sandbox, metals: Path, tmp_path: Path
 ) -> None:

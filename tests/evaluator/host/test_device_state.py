@@ -34,6 +34,7 @@ def test_ticks_count_the_processors_that_we_may_use_alone(monkeypatch: pytest.Mo
     assert device_state._cpu_times(stat) == (65, 100)
 
 
+@pytest.mark.slow
 def test_waiting_for_idleness_is_bounded_and_can_be_broken_off() -> None:
     found = device_state.wait_until_idle("cpu", 0.0, lambda: None)
     assert set(found) == {

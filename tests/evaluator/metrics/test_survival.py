@@ -58,6 +58,7 @@ def test_pseudo_observations_are_the_times_where_nothing_is_censored() -> None:
     np.testing.assert_allclose(pseudo_survivals(times, failed, 2.0), [0, 0, 1, 1], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_pseudo_observations_average_to_the_estimate_with_censoring() -> None:
     rng = np.random.default_rng(5)
     life, left = rng.exponential(1.0, 400), rng.exponential(2.0, 400)

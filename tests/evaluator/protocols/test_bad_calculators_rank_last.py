@@ -124,6 +124,7 @@ def test_forces_rank_every_fault_below_the_good_calculator() -> None:
     assert not scores
 
 
+@pytest.mark.slow
 def test_equations_of_state_rank_every_fault_of_the_energy_below_the_good_calculator() -> None:
     systems = crystals()
     protocol = EquationOfStateProtocol()

@@ -106,6 +106,7 @@ def test_of_two_minima_the_one_downhill_of_the_reference_is_fitted() -> None:
     assert large["volume_per_atom_A3"] == pytest.approx(14.0, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_curve_that_is_not_smooth_is_a_failure_with_a_reason() -> None:
     calculator = Curve(lambda v: 0.05 * (v - 12.3) ** 2 + 0.02 * (37 * v % 1))
     with pytest.raises(SystemFailure, match="still moved after 8 fits: the curve is not smooth"):

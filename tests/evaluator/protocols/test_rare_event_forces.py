@@ -199,6 +199,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # K1: the authors' own table of errors; K2: computed from their data with their definition.
+@pytest.mark.slow
 @pytest.mark.mirror
 @needs_mirror
 @pytest.mark.parametrize(

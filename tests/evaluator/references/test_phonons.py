@@ -105,6 +105,7 @@ def test_arrays_of_a_reference_survive_its_file(tmp_path: Path) -> None:
     PhononsProtocol().check_reference(systems, DESCRIPTIONS["phonons"].metrics)
 
 
+@pytest.mark.slow
 @pytest.mark.mirror
 @pytest.mark.skipif(not MIRROR, reason="TOUCHSTONE_DATA_MIRROR is not set")
 def test_thermodynamics_agree_with_what_the_authors_tabulate(tmp_path: Path) -> None:

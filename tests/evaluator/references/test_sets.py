@@ -34,6 +34,7 @@ needs_mirror = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -156,6 +157,7 @@ def test_mlearn_subset_takes_every_nth_of_each_group(tmp_path: Path) -> None:
     assert metadata == {"n_not_taken": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.mirror
 @pytest.mark.skipif(not MIRROR, reason="TOUCHSTONE_DATA_MIRROR is not set")
 def test_mlearn_stress_agrees_in_sign_and_order_with_a_classical_potential(tmp_path: Path) -> None:
@@ -173,6 +175,7 @@ def test_mlearn_stress_agrees_in_sign_and_order_with_a_classical_potential(tmp_p
     assert (np.argmax(correlations[3:], axis=1) == [3, 4, 5]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.mirror
 @pytest.mark.skipif(not MIRROR, reason="TOUCHSTONE_DATA_MIRROR is not set")
 def test_frames_beyond_the_bounds_are_left_out_and_counted(tmp_path: Path) -> None:

@@ -205,6 +205,7 @@ def run(*arguments: str) -> tuple[int, dict[str, Any]]:
     return answer.returncode, json.loads(answer.stdout)
 
 
+@pytest.mark.slow
 def test_as_a_command_it_answers_in_json_whatever_it_is_given(tmp_path: Path) -> None:
     ase.io.write(tmp_path / "good.extxyz", [frame()], format="extxyz")
     out = str(tmp_path / "out.extxyz")
@@ -216,6 +217,7 @@ def test_as_a_command_it_answers_in_json_whatever_it_is_given(tmp_path: Path) ->
     assert "cannot be read as extended XYZ" in found["reason"]
 
 
+@pytest.mark.slow
 def test_its_memory_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "large.json"
     path.write_text("[" + ",".join(["[0,0,0]"] * 4_000_000) + "]")

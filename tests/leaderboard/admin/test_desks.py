@@ -74,6 +74,7 @@ def test_units_on_the_page_are_those_that_the_evaluator_knows() -> None:
     assert vars(ours) == vars(theirs)
 
 
+@pytest.mark.slow
 def test_an_upload_is_shown_before_it_is_stored(admin: Client) -> None:
     upload = stage(admin)
     assert not models.ReferenceSet.objects.exists()
@@ -98,6 +99,7 @@ def test_an_upload_is_shown_before_it_is_stored(admin: Client) -> None:
     assert "Structures with each element" in page
 
 
+@pytest.mark.slow
 def test_anchors_are_suggested_for_sets_that_came_otherwise_and_for_single_points_alone(
     admin: Client, tmp_path: Path
 ) -> None:
@@ -120,6 +122,7 @@ def test_anchors_are_suggested_for_sets_that_came_otherwise_and_for_single_point
     assert 'value="0.0333"' not in admin.get(form + "rare_event_forces").content.decode()
 
 
+@pytest.mark.slow
 def test_an_upload_is_discarded_or_forgotten_after_a_day(admin: Client) -> None:
     upload = stage(admin)
     admin.post(f"/admin/leaderboard/referenceset/upload/{upload.pk}/", {"discard": "1"})
@@ -132,6 +135,7 @@ def test_an_upload_is_discarded_or_forgotten_after_a_day(admin: Client) -> None:
     assert not models.ReferenceSet.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "field", "complaint"),
     [
@@ -158,6 +162,7 @@ def test_bad_uploads_are_refused_at_their_field(
     assert not models.ReferenceUpload.objects.exists()
 
 
+@pytest.mark.slow
 def test_other_bytes_under_the_same_version_are_refused_at_once(admin: Client) -> None:
     factories.reference_set(slug="pairs", version="1")
     response = admin.post(ADD, form())

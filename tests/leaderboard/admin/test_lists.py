@@ -30,6 +30,7 @@ def act(admin: Client, model: str, action: str, *rows: Any) -> list[str]:
     return [str(message) for message in response.context["messages"]]
 
 
+@pytest.mark.slow
 def test_every_list_opens_can_be_searched_and_so_can_its_rows(admin: Client) -> None:
     build_site()
     models.ApiToken.create(factories.user(), "laptop")

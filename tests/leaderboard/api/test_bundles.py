@@ -35,6 +35,7 @@ def send(client: APIClient, content: dict[str, Any], *files: Path) -> Any:
     return client.post(BUNDLE, body, format="multipart")
 
 
+@pytest.mark.slow
 def test_a_bundle_is_imported_exported_and_its_files_are_had(
     own_blobs: None, tmp_path: Path
 ) -> None:
@@ -55,6 +56,7 @@ def test_a_bundle_is_imported_exported_and_its_files_are_had(
     assert "slug: metals" in exported["bundle"]
 
 
+@pytest.mark.slow
 def test_a_bad_bundle_is_a_problem_with_its_places(own_blobs: None, tmp_path: Path) -> None:
     client = client_with("read", "admin")
     path = tmp_path / "copper.extxyz"

@@ -46,6 +46,7 @@ def address(name: str, which: str, world: World) -> str:
     return reverse(f"api:{name}", kwargs=keys.get(name.split("-")[0]))
 
 
+@pytest.mark.slow
 def test_what_is_private_is_in_no_list_of_a_stranger(
     world: World, clients: list[APIClient]
 ) -> None:

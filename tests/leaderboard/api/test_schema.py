@@ -22,6 +22,7 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> str:
     return path.read_text()
 
 
+@pytest.mark.slow
 def test_the_committed_schema_is_what_the_code_says(schema: str) -> None:
     committed = (ROOT / "deploy/openapi.yaml").read_text()
     assert schema == committed, (
@@ -30,6 +31,7 @@ def test_the_committed_schema_is_what_the_code_says(schema: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_every_operation_is_described_with_its_problems(schema: str) -> None:
     paths = yaml.safe_load(schema)["paths"]
     undescribed = {"schema", "docs", "redoc", "nowhere"}

@@ -69,6 +69,7 @@ def data(spec: dict[str, Any], key: str) -> list[dict[str, Any]]:
     return next(rows for rows in spec["datasets"].values() if rows and key in rows[0])
 
 
+@pytest.mark.slow
 def test_survival_falls_where_trajectories_fail_and_a_whole_one_is_drawn_to_its_end() -> None:
     broken, whole = found(0, 50)[0], found(0)[0]
     chart = dynamics.survival_chart([("broken", broken), ("whole", whole)])
@@ -123,6 +124,7 @@ def test_no_more_courses_are_drawn_than_can_be_seen() -> None:
     assert "32 more stand in the records" in chart.description
 
 
+@pytest.mark.slow
 def test_structure_stands_beside_its_reference_once_for_each_state() -> None:
     _, systems = found(0, 0)
     chart = dynamics.structure_chart("A 1", systems)
@@ -133,6 +135,7 @@ def test_structure_stands_beside_its_reference_once_for_each_state() -> None:
     assert rows[0]["r"] == pytest.approx(0.05)
 
 
+@pytest.mark.slow
 def test_nothing_is_drawn_of_nothing() -> None:
     assert dynamics.task_charts([("A 1", {})]) == []
     assert dynamics.evaluation_charts("A 1", {}, [("Cu-seed0", {})]) == []

@@ -66,6 +66,7 @@ def test_lines_break_where_the_path_jumps(copper: dict[str, Any]) -> None:
     assert "no density of states is known" in chart.description
 
 
+@pytest.mark.slow
 def test_best_middle_and_worst_crystals_are_drawn(copper: dict[str, Any]) -> None:
     def crystal(distance: float) -> dict[str, Any]:
         return copper | {"dos_distance_THz": distance}

@@ -166,6 +166,7 @@ def test_a_redirect_is_not_followed(receiver: Any, monkeypatch: pytest.MonkeyPat
     assert len(kind.heard) == 1
 
 
+@pytest.mark.slow
 def test_a_receiver_that_drips_is_cut_off(receiver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     kind, url = receiver
     kind.drip = True

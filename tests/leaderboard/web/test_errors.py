@@ -27,6 +27,7 @@ def suggested(client: Client, address: str) -> list[str]:
     return [s.address for s in response.context["suggestions"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "first"),
     [
@@ -196,6 +197,7 @@ def test_a_bug_gets_a_page_that_needs_neither_database_nor_context(
             assert client.get(address).status_code == 200, address
 
 
+@pytest.mark.slow
 def test_every_way_on_leads_somewhere(client: Client) -> None:
     factories.submission(factories.potential(factories.user("alice"), slug="hers"))
     strict = Client(enforce_csrf_checks=True)

@@ -42,6 +42,7 @@ def addresses(site: Site) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["", "alice", "charlie"])
 def test_every_page_renders(client: Client, site: Site, name: str) -> None:
     if name:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db
 LOCATION = "{http://www.sitemaps.org/schemas/sitemap/0.9}loc"
 
 
+@pytest.mark.slow
 def test_the_sitemap_names_public_pages_that_are_there(client: Client) -> None:
     site = build_site()
     factories.submission(factories.potential(slug="secret"), visibility="private")
@@ -42,6 +43,7 @@ def test_a_page_has_one_address_whatever_the_query_says(client: Client) -> None:
     assert '<link rel="canonical" href="http://testserver/tasks/eos-wien2k/">' in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["/tasks/eos-wien2k/", "/potentials/chgnet/"])
 def test_a_shared_link_has_title_and_description_and_a_feed_that_answers(
     client: Client, address: str

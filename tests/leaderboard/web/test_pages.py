@@ -380,6 +380,7 @@ def test_pages_take_a_constant_number_of_queries(client: Client, n: int) -> None
     }
 
 
+@pytest.mark.slow
 def test_links_into_the_api_lead_somewhere(client: Client) -> None:
     site = build_site()
     evaluation = site.eos.evaluations.filter(state="succeeded")[0]

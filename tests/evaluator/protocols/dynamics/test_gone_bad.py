@@ -165,6 +165,7 @@ def scored(
     return score(task, [SystemStatus.OK] * n_seeds, samples, 10, clusters)[0][0]
 
 
+@pytest.mark.slow
 def test_bad_calculators_survive_less_in_a_bath() -> None:
     found = {
         name: scored("time_fraction_stable", HOLD, make).value
@@ -181,6 +182,7 @@ def test_bad_calculators_survive_less_in_a_bath() -> None:
     assert found["exploding"] is not None and found["exploding"] < 0.5
 
 
+@pytest.mark.slow
 def test_bad_calculators_are_charged_without_a_bath() -> None:
     values = {
         name: scored("nve_energy_drift", NVE, make)
@@ -197,6 +199,7 @@ def test_bad_calculators_are_charged_without_a_bath() -> None:
     assert (values["not a number"].value, values["not a number"].n_failed) == (20.0, 2)
 
 
+@pytest.mark.slow
 def test_slow_calculator_is_nowhere_charged() -> None:
     for key, values in (
         ("time_fraction_stable", HOLD),
@@ -265,6 +268,7 @@ def test_metric_without_its_reference_is_refused(metric: str, lacking: str) -> N
 # ------------------------------------------------------------------------------- what is downloaded
 
 
+@pytest.mark.slow
 def test_trajectory_can_be_read_and_has_the_course_in_its_info() -> None:
     outcome = run(EMT(), HOLD, crystal())
     frames = read(outcome)

@@ -93,6 +93,7 @@ def test_drift_and_fluctuation_of_lj_argon_fall_fourfold_with_half_the_time_step
     assert abs(found["nve_extrapolated_drift_meV_atom_ps"]) < 0.001
 
 
+@pytest.mark.slow
 def test_nve_energy_drift_tells_conservative_from_curled_forces() -> None:
     crystal = bulk("Cu", cubic=True).repeat((2, 1, 1))
     drifts = [
@@ -111,6 +112,7 @@ def test_nve_energy_drift_tells_conservative_from_curled_forces() -> None:
     assert half == pytest.approx(curled, rel=0.05)
 
 
+@pytest.mark.slow
 def test_curled_forces_are_charged_by_the_extrapolated_drift_too() -> None:
     crystal = bulk("Cu", cubic=True).repeat((2, 1, 1))
     values = NVE | {"duration_ps": 1.0}
@@ -182,6 +184,7 @@ def test_energy_that_is_not_extensive_changes_no_trajectory() -> None:
     assert ours["series_temperature_K"] == theirs["series_temperature_K"]
 
 
+@pytest.mark.slow
 def test_molecule_that_falls_apart_has_changed_a_bond() -> None:
     chlorine = Atoms("Cl2", [[4, 4, 3], [4, 4, 5]], cell=[8, 8, 8], pbc=True)
     values = SHORT | {"ensemble": "nvt_hold", "duration_ps": 2.0, "temperature_K": 300.0}
@@ -229,6 +232,7 @@ def test_clock_counts_while_a_structure_is_relaxed() -> None:
 # --------------------------------------------------------------------------------- what is recorded
 
 
+@pytest.mark.slow
 def test_ramp_is_followed_and_the_series_stay_small() -> None:
     values = HEATING | {"duration_ps": 1.5}
     found = run(EMT(), values, system(bulk("Cu", cubic=True).repeat(2))).values
@@ -242,6 +246,7 @@ def test_ramp_is_followed_and_the_series_stay_small() -> None:
     assert "series_pressure_GPa" in found
 
 
+@pytest.mark.slow
 def test_pressure_ramp_compresses_the_crystal_to_its_target() -> None:
     values = SHORT | {
         "ensemble": "npt_ramp",
@@ -257,6 +262,7 @@ def test_pressure_ramp_compresses_the_crystal_to_its_target() -> None:
     assert found["density_g_cm3"] > 8.93
 
 
+@pytest.mark.slow
 def test_hold_keeps_its_temperature_and_tells_pressure_when_asked() -> None:
     values = HEATING | {"ensemble": "nvt_hold", "duration_ps": 1.0, "records_pressure": True}
     found = run(EMT(), values, system(bulk("Cu", cubic=True).repeat(2))).values
@@ -264,6 +270,7 @@ def test_hold_keeps_its_temperature_and_tells_pressure_when_asked() -> None:
     assert abs(found["pressure_mean_GPa"]) < 5
 
 
+@pytest.mark.slow
 def test_replica_is_decided_by_its_name() -> None:
     first, again = run(EMT(), HEATING).values, run(EMT(), HEATING).values
     assert first == again

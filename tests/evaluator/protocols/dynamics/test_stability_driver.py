@@ -50,6 +50,7 @@ def test_trajectories_are_the_same_whatever_the_number_of_processes(tmp_path: Pa
     assert all(50 < system.n_calls < 60 for system in one.systems)
 
 
+@pytest.mark.slow
 def test_calculator_that_gives_no_number_on_the_way_is_data(tmp_path: Path) -> None:
     # Of copper alone, and only once it moves: the lattice is perfect at the start.
     after = (

@@ -84,6 +84,7 @@ def test_sandbox_rotation_and_permutation_change_no_frequency(tmp_path: Path) ->
     assert report.summary["stability"][1]["true_stable"] == 2
 
 
+@pytest.mark.slow
 def test_the_driver_computes_phonons_without_torch() -> None:
     code = (
         "import sys, evaluator.driver.evaluation; before = 'phonopy' in sys.modules;"

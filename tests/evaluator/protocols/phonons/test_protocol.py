@@ -157,6 +157,7 @@ def test_springs_that_push_make_imaginary_modes_and_no_failure() -> None:
     assert values["heat_capacity_J_K_mol"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("element", ["Cu", "Al"])
 def test_reference_made_with_the_same_potential_is_met_exactly(element: str) -> None:
     system = with_modes(bulk(element), EMT())
@@ -177,6 +178,7 @@ def test_reference_made_with_the_same_potential_is_met_exactly(element: str) -> 
     assert "remark" not in outcome.values
 
 
+@pytest.mark.slow
 def test_forces_scaled_by_081_scale_frequencies_by_09() -> None:
     system = with_modes(bulk("Cu"), EMT())
     values = simulate(system, Scaled(0.81), fmax_eV_A=0.0001).values
@@ -199,6 +201,7 @@ def test_result_does_not_depend_on_the_choice_of_the_cell() -> None:
     assert conventional["n_supercell_atoms"] == primitive["n_supercell_atoms"] == 32
 
 
+@pytest.mark.slow
 def test_result_does_not_depend_on_the_volume_the_relaxation_starts_from() -> None:
     small = simulate(copper(a=3.5), EMT(), fmax_eV_A=0.0001).values
     large = simulate(copper(a=3.75), EMT(), fmax_eV_A=0.0001).values

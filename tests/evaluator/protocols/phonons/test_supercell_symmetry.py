@@ -45,6 +45,7 @@ def phonopy_of(kind: Any, name: str) -> Any:
     return kind(cell, supercell_matrix=matrix, primitive_matrix=primitive, symprec=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CRYSTALS)
 @pytest.mark.filterwarnings("ignore:Warning. Point group symmetries of supercell and primitive")
 def test_symmetry_of_a_supercell_is_phonopys_own(name: str) -> None:

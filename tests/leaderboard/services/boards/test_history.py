@@ -79,6 +79,7 @@ def happenings(past: Past, seed: int) -> Iterator[datetime]:
         yield past.now
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_the_history_is_the_board_of_every_moment(past: Past, seed: int) -> None:
     times = list(happenings(past, seed))
@@ -93,6 +94,7 @@ def test_the_history_is_the_board_of_every_moment(past: Past, seed: int) -> None
     assert seen > 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_it_is_the_same_written_bit_by_bit_or_at_once(past: Past, seed: int) -> None:
     names = [f.attname for f in models.StandingRecord._meta.concrete_fields if f.name != "id"]
@@ -260,6 +262,7 @@ def test_versions_are_told_to_those_who_may_see_them(past: Past) -> None:
     assert versions(owner) == versions(factories.charlie()) == {stays.version, goes.version}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_two_processes_write_a_history_once() -> None:
     past = make_past()

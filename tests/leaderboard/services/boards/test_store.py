@@ -67,6 +67,7 @@ def computed(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", [{}, {"Forces": 3.0}, {"Elasticity": 0.0}])
 def test_a_board_that_another_process_stored_is_the_computed_one(weights: Any) -> None:
     site = build_site()
@@ -129,6 +130,7 @@ def is_submitted(site: Site) -> None:
     factories.evaluation(factories.submission(), site.eos)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [ends, is_withdrawn, is_renamed, is_superseded, is_submitted])
 def test_what_changes_on_a_board_is_seen_at_once(change: Callable[[Site], None]) -> None:
     site = build_site()
@@ -139,6 +141,7 @@ def test_what_changes_on_a_board_is_seen_at_once(change: Callable[[Site], None])
     assert after == computed(site.benchmark)
 
 
+@pytest.mark.slow
 def test_what_happens_on_other_tasks_leaves_a_board_alone() -> None:
     site = build_site()
     board = current_board(site.benchmark)
@@ -166,6 +169,7 @@ def test_private_rows_are_never_stored_and_are_ranked_for_nobody() -> None:
     assert private_board(board, ANYBODY) is None
 
 
+@pytest.mark.slow
 def test_a_past_board_is_told_as_it_stood() -> None:
     site = build_site()
     then = timezone.now()
@@ -176,6 +180,7 @@ def test_a_past_board_is_told_as_it_stood() -> None:
     assert past_board(site.benchmark, then) is past
 
 
+@pytest.mark.slow
 def test_one_category_alone_ranks_by_its_tasks() -> None:
     board = current_board(build_site().benchmark)
     found = ranking_of(board, {}, "Elasticity")
@@ -186,6 +191,7 @@ def test_one_category_alone_ranks_by_its_tasks() -> None:
         ranking_of(board, {}, "magic")
 
 
+@pytest.mark.slow
 def test_a_change_that_is_numbered_early_and_committed_late_is_noticed() -> None:
     site = build_site()
     board = current_board(site.benchmark)
@@ -200,6 +206,7 @@ def test_a_board_without_tasks_is_empty() -> None:
     assert (list(board.entrants), board.own.order.tolist()) == ([], [])
 
 
+@pytest.mark.slow
 def test_old_changes_are_forgotten_and_the_board_stays_right() -> None:
     site = build_site()
     before = standing(current_board(site.benchmark))

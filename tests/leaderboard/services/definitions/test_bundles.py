@@ -108,6 +108,7 @@ def write(folder: Path, content: dict[str, Any]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_bundle_is_imported_once_exported_and_imported_again(
     own_blobs: None, tmp_path: Path
 ) -> None:
@@ -137,6 +138,7 @@ def test_a_bundle_is_imported_once_exported_and_imported_again(
     assert export_bundle().text == exported
 
 
+@pytest.mark.slow
 def test_what_was_exported_makes_the_same_site_elsewhere(own_blobs: None, tmp_path: Path) -> None:
     path = write(tmp_path, bundle(copper(tmp_path / "copper.extxyz")))
     call_command("import_bundle", path, verbosity=0)
@@ -155,6 +157,7 @@ def test_what_was_exported_makes_the_same_site_elsewhere(own_blobs: None, tmp_pa
     assert versions[0] == versions[1]
 
 
+@pytest.mark.slow
 def test_a_draft_is_brought_up_to_the_bundle_and_a_published_version_never(
     own_blobs: None, tmp_path: Path
 ) -> None:
@@ -206,6 +209,7 @@ def test_each_complaint_names_its_place_and_nothing_is_imported(
     assert models.ReferenceSet.objects.get().title == "Not what the bundle says"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -224,6 +228,7 @@ def test_what_is_no_bundle_is_refused(text: str, complaint: str) -> None:
         read_bundle(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [

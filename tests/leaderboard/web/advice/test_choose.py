@@ -162,6 +162,7 @@ def test_private_and_withdrawn_potentials_are_not_betrayed(client: Client, world
     assert "Goneaway" not in shown
 
 
+@pytest.mark.slow
 def test_more_potentials_take_no_more_queries(client: Client, world: Advice) -> None:
     counts = []
     for n in range(1, 4):

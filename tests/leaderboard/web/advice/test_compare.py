@@ -56,6 +56,7 @@ def test_without_names_there_is_a_form(client: Client, world: Advice) -> None:
     assert "Choose at least one more" in text_of(client.get("/compare/?p=alpha"))
 
 
+@pytest.mark.slow
 def test_two_potentials_stand_side_by_side(client: Client, world: Advice) -> None:
     rich(world, "alpha", 0.5)
     rich(world, "beta", 0.8, seed=1)
@@ -72,6 +73,7 @@ def test_two_potentials_stand_side_by_side(client: Client, world: Advice) -> Non
     assert re.search(r"\+3\.00e-06 .*\+2\.\d\de-06 to \+3\.\d\de-06.*▼.*worse", row), row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -105,6 +107,7 @@ def test_what_is_private_is_offered_to_its_owner_alone(client: Client, world: Ad
     assert "Whispered" in text_of(client.get("/compare/"))
 
 
+@pytest.mark.slow
 def test_hostile_names_stay_text(client: Client, world: Advice) -> None:
     rich(world, "alpha", 0.5, name="<script>alert(1)</script>")
     rich(world, "beta", 0.5, name="\u202eback" + "x" * 80)
@@ -112,6 +115,7 @@ def test_hostile_names_stay_text(client: Client, world: Advice) -> None:
     assert "<script>alert" not in content
 
 
+@pytest.mark.slow
 def test_more_potentials_take_no_more_queries(client: Client, world: Advice) -> None:
     for n in range(6):
         rich(world, f"x{n}", 0.3 + n / 10, seed=n)

@@ -249,6 +249,7 @@ def test_a_waiting_evaluation_is_told_as_it_is_now(client: Client, site: Site) -
     assert "simulating 44/71" in shown(client)
 
 
+@pytest.mark.slow
 def test_speed_and_memory_come_from_the_task_that_times(client: Client, site: Site) -> None:
     evaluation = site.submissions["m3gnet:2021.2.8"].evaluations.get(task_version=site.eos)
     timed = factories.submission(evaluation.submission.potential, version="fast")
@@ -270,6 +271,7 @@ def large() -> str:
     return out.getvalue().strip()
 
 
+@pytest.mark.slow
 def test_a_large_board_comes_in_pages(client: Client, large: str) -> None:
     first = client.get(large)
     assert len(first.context["lines"]) == 50
@@ -282,6 +284,7 @@ def test_a_large_board_comes_in_pages(client: Client, large: str) -> None:
     assert client.get(large, {"page": 99}).context["page"] == 3
 
 
+@pytest.mark.slow
 def test_a_large_page_is_small_and_takes_few_queries(client: Client, large: str) -> None:
     client.get(large)
     memory.forget()

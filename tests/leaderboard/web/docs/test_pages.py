@@ -45,6 +45,7 @@ def test_every_page_is_there_under_its_own_title_and_description(client: Client)
     assert len(heads) == len(ADDRESSES)
 
 
+@pytest.mark.slow
 def test_no_link_of_these_pages_is_broken(client: Client) -> None:
     build_site()
     pages: dict[str, tuple[int, set[str]]] = {}

@@ -149,6 +149,7 @@ def test_a_task_and_a_board_are_told_by_their_first(site: Site) -> None:
     assert board.remark == "5 ranked on 2 tasks"
 
 
+@pytest.mark.slow
 def test_who_is_not_ranked_and_what_is_not_evaluated_is_said(site: Site) -> None:
     emt, late = potential_card("emt"), potential_card("tensornet")
     assert emt.place is not None
@@ -192,6 +193,7 @@ def test_timed_rows_of_other_hardware_are_not_mixed_in() -> None:
     assert card.remark == "2 ranked, on CPU"
 
 
+@pytest.mark.slow
 def test_a_private_version_changes_no_card(client: Client, site: Site) -> None:
     before = [potential_card("chgnet"), task_card("eos-wien2k"), board_card("core", 1)]
     chgnet = models.Potential.objects.get(slug="chgnet")
@@ -227,6 +229,7 @@ def test_scores_on_a_hidden_set_are_told_as_on_the_page(site: Site) -> None:
     assert task_card("eos-wien2k") == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "picture"),
     [

@@ -58,6 +58,7 @@ def test_it_shows_steps_and_says_why(client: Client, steps: models.Potential) ->
     assert "vega.js" in page
 
 
+@pytest.mark.slow
 def test_the_drawing_is_made_once_a_week_at_most(
     client: Client, steps: models.Potential, past: Past
 ) -> None:
@@ -92,6 +93,7 @@ def test_what_is_still_to_be_written_is_said(client: Client, past: Past) -> None
     assert "1 later moment will follow." in shown
 
 
+@pytest.mark.slow
 def test_a_new_version_of_the_board_is_marked(
     client: Client, past: Past, steps: models.Potential
 ) -> None:
@@ -107,6 +109,7 @@ def test_a_new_version_of_the_board_is_marked(
     assert "board version 2" in spec
 
 
+@pytest.mark.slow
 def test_strangers_see_nothing_of_withdrawn_and_private_versions(
     client: Client, past: Past, steps: models.Potential
 ) -> None:
@@ -132,6 +135,7 @@ def test_a_hostile_version_is_only_text(client: Client, past: Past) -> None:
     assert "<script>alert" not in page
 
 
+@pytest.mark.slow
 def test_a_long_past_is_cut_and_the_rest_is_in_the_api(
     client: Client, past: Past, steps: models.Potential
 ) -> None:
@@ -144,6 +148,7 @@ def test_a_long_past_is_cut_and_the_rest_is_in_the_api(
     assert "the earlier ones too" in text_of(response)
 
 
+@pytest.mark.slow
 def test_the_history_takes_as_many_queries_for_many_rows(
     client: Client, past: Past, steps: models.Potential
 ) -> None:

@@ -59,6 +59,7 @@ def test_versions_are_compared_task_by_task(client: Client) -> None:
     assert compared.index("0.2.0") < compared.index("0.3.0")  # the newest first
 
 
+@pytest.mark.slow
 def test_another_version_is_shown_in_full_when_asked_for(client: Client) -> None:
     build_site()
     newest, older = (
