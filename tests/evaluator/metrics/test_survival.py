@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from evaluator.metrics.survival import (
     kaplan_meier,
@@ -31,6 +32,26 @@ def test_band_is_greenwoods_on_the_log_log_scale() -> None:
     assert curve.high[2] == pytest.approx(survival ** (1 / spread))
     assert (curve.low <= curve.survival).all() and (curve.survival <= curve.high).all()
     assert (curve.low >= 0).all() and (curve.high <= 1).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_estimate_and_band_are_those_of_scipy(seed: int) -> None:
+    # Times rounded to tenths, so that some tie, failures with censored ones among them.
+    rng = np.random.default_rng(seed)
+    times = np.ceil(10 * rng.exponential(size=60)) / 10
+    # Where all have failed, or nobody yet, the band is undefined.
+    failed = (rng.random(60) < 0.6) & (times < times.max()) | (times == times.min())
+    curve = kaplan_meier(times, failed)
+
+    data = stats.CensoredData(uncensored=times[failed], right=times[~failed])
+    theirs = stats.ecdf(data).sf
+    np.testing.assert_allclose(curve.survival, theirs.evaluate(curve.times), atol=1e-12)
+
+    inside = (curve.survival > 0) & (curve.survival < 1)
+    assert inside.sum() > 5
+    band = theirs.confidence_interval(0.95, method="log-log")
+    np.testing.assert_allclose(curve.low[inside], band.low.evaluate(curve.times[inside]))
+    np.testing.assert_allclose(curve.high[inside], band.high.evaluate(curve.times[inside]))
 
 
 def test_restricted_mean_is_the_area_by_hand() -> None:
