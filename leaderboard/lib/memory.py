@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Any, TypeVar
+
+from cachetools import LRUCache
 
 _Value = TypeVar("_Value")
 
@@ -14,22 +15,16 @@ class Kept:
     """The values that were used last, for the threads of a process."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[Hashable, Any] = OrderedDict()
-        self._lock = threading.Lock()
+        self._values: LRUCache[Hashable, Any] = LRUCache(size)
+        self._lock = threading.Lock()  # a cache of cachetools wants one where threads share it
 
     def get(self, key: Hashable) -> Any:  # noqa: ANN401  (whatever was put there)
         with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
             return self._values.get(key)
 
     def put(self, key: Hashable, value: _Value) -> _Value:
         with self._lock:
             self._values[key] = value
-            self._values.move_to_end(key)
-            while len(self._values) > self._size:
-                self._values.popitem(last=False)
         return value
 
     def clear(self) -> None:

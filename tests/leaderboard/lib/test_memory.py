@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from leaderboard.lib.memory import Kept
+
+
+def test_what_was_used_longest_ago_goes_first() -> None:
+    values = Kept(2)
+    values.put("a", 1)
+    values.put("b", 2)
+    assert values.get("a") == 1
+    values.put("c", 3)
+    assert [values.get(key) for key in "abc"] == [1, None, 3]
+    values.clear()
+    assert values.get("a") is None
+
+
+def test_many_threads_share_one_without_growing_it() -> None:
+    values = Kept(8)
+
+    def use(start: int) -> bool:
+        for key in range(start, start + 2000):
+            values.put(key % 16, key % 16)
+            # Another thread may have pushed it out meanwhile.
+            if values.get(key % 16) not in (key % 16, None):
+                return False
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(use, range(4)))
+    assert sum(values.get(key) is not None for key in range(16)) == 8
