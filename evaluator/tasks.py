@@ -36,6 +36,7 @@ from leaderboard.celery import app
 from leaderboard.dispatch import EVALUATE
 from leaderboard.exceptions import InfrastructureError as ServiceError
 from leaderboard.exceptions import LostLeaseError
+from leaderboard.lib import local_broker
 from leaderboard.models import Evaluation, Worker
 from leaderboard.services.definitions.tasks import reference_path
 from leaderboard.services.evaluations import checkpoints, lifecycle, output_files
@@ -358,6 +359,7 @@ def _mind_signals(**_: object) -> None:
     dies with the child.
     """
     signal.signal(signal.SIGTERM, _on_sigterm)
+    local_broker.forget_connections()
 
 
 def _on_sigterm(signum: int, frame: FrameType | None) -> None:

@@ -26,6 +26,8 @@ app.conf.update(
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
+    # Not Celery's own: a killed child must never leave the worker deaf. See slot_pool.py.
+    worker_pool="leaderboard.slot_pool:SlotPool",
     # Redis hands a message out again after this time; the second delivery finds nothing to do.
     broker_transport_options=settings.CELERY_BROKER_TRANSPORT_OPTIONS,
     # The driver keeps the task's own wall and call deadlines.

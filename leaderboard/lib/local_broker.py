@@ -12,6 +12,7 @@ Not for production: a message is marked as read, and never given back. The reape
 
 from __future__ import annotations
 
+import sys
 from urllib.parse import urlsplit
 
 import psycopg
@@ -41,3 +42,13 @@ def prune(broker_url: str) -> int:
         if row is None or row[0] is None:
             return 0
         return connection.execute("DELETE FROM kombu_message WHERE NOT visible").rowcount
+
+
+def forget_connections() -> None:
+    """Leave those that a forked process has inherited to the process that made them."""
+    transport = sys.modules.get("kombu.transport.sqlalchemy")
+    if transport is None:
+        return
+    for engine, _ in transport.Channel._engines.values():
+        engine.dispose(close=False)
+    transport.Channel._engines.clear()
