@@ -11,12 +11,15 @@ import logging
 import mmap
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -33,15 +36,17 @@ from evaluator.host import machine
 from evaluator.sandbox.base import Sandbox, SandboxLevel, SandboxUnavailable
 from evaluator.sandbox.find import SandboxPolicy, find_sandbox
 from leaderboard.celery import app
-from leaderboard.dispatch import EVALUATE
+from leaderboard.dispatch import EVALUATE, announce
 from leaderboard.exceptions import InfrastructureError as ServiceError
 from leaderboard.exceptions import LostLeaseError
 from leaderboard.lib import local_broker
 from leaderboard.models import Evaluation, Worker
+from leaderboard.services.deafness import unheard
 from leaderboard.services.definitions.tasks import reference_path
 from leaderboard.services.evaluations import checkpoints, lifecycle, output_files
 from leaderboard.services.evaluations.workers import record_heartbeat, register_worker
 from leaderboard.services.submissions.artifacts import artifact_path
+from leaderboard.slot_pool import FORK_LOCK
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +68,8 @@ _child = _Child()
 _PROGRESS_EVERY_S = 1.0
 #: Of the finished systems of one attempt; what is over it would be simulated again.
 _MAX_KEPT_BYTES = 256 * 1024**2
+#: How long a worker that starts anew waits for what it runs to be handed back.
+_HAND_BACK_S = 20.0
 #: A finished evaluation outlives a restart of the database of this length.
 _STORE_PAUSES_S = (1.0, 4.0, 15.0, 40.0)
 
@@ -83,13 +90,14 @@ class Host:
             return None
         return [kind for kind in CALCULATOR_KINDS if self.sandbox.admits(kind)]
 
-    def register(self) -> Worker:
+    def register(self, n_slots: int = 1) -> Worker:
         return register_worker(
             self.name,
             device=settings.DEVICE,
             hardware=machine.hardware(settings.DEVICE),
             sandbox_level=self.sandbox.level if self.sandbox else SandboxLevel.NONE,
             versions=machine.trusted_versions(),
+            n_slots=n_slots,
         )
 
 
@@ -319,13 +327,69 @@ def _say_that_we_live(name: str) -> None:
     try:
         while True:
             try:
-                record_heartbeat(name)
+                with FORK_LOCK:  # a child is not forked while the database's library is at work
+                    record_heartbeat(name, is_able=this_host(name).sandbox is not None)
+                    is_deaf = _is_deaf(name)
             except DatabaseError:
                 logger.warning("The heartbeat is not stored.", exc_info=True)
                 connection.close()
+            else:
+                if is_deaf and not _is_ending():
+                    _start_anew(name)
             time.sleep(settings.HEARTBEAT_S)
     finally:
         connection.close()
+
+
+def _is_deaf(name: str) -> bool:
+    """Whether work is due and we have not heard of it, though it was told to us again.
+
+    The first message may have been lost on its way, so that another is sent before we doubt
+    ourselves.
+    """
+    worker = Worker.objects.get(name=name)
+    after = timedelta(seconds=settings.DEAF_AFTER_S)
+    if unheard(worker, after) is not None:
+        return True
+    waiting = unheard(worker, after / 3)
+    if waiting is not None:
+        announce([waiting])
+    return False
+
+
+def _start_anew(name: str) -> None:
+    """Become a new process of the same command, whatever it is in this one that is stuck.
+
+    What still runs is handed back first; the process keeps its number, so that no supervisor
+    takes it for dead.
+    """
+    logger.critical(
+        "Work has been due for %d s, a slot is free, and no message comes: this worker is deaf. "
+        "It starts anew.",
+        settings.DEAF_AFTER_S,
+    )
+    _shutdown[0] = 1
+    deadline = time.monotonic() + _HAND_BACK_S
+    while time.monotonic() < deadline and _n_running(name):
+        time.sleep(0.2)
+    for pid in _own_children():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+
+
+def _own_children() -> list[int]:
+    """Of all threads; none outlives what it was forked by, and this is for certain."""
+    files = Path("/proc/self/task").glob("*/children")
+    return [int(pid) for file in files for pid in file.read_text().split()]
+
+
+def _n_running(name: str) -> int:
+    try:
+        return lifecycle.running_on(name).count()
+    except DatabaseError:
+        connection.close()
+        return 0
 
 
 @signals.worker_init.connect  # type: ignore[untyped-decorator]
@@ -333,7 +397,7 @@ def _register(sender: Any, **_: object) -> None:  # noqa: ANN401  (Celery's work
     # Before the pool forks, so that its children inherit the tried sandbox.
     host = this_host(sender.hostname)
     try:
-        host.register()
+        host.register(sender.concurrency or 1)
     finally:
         connection.close()  # a connection must not be shared with the children
 

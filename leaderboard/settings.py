@@ -311,11 +311,16 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 LEASE_S = _whole_number("TOUCHSTONE_LEASE_S", 60)
 HEARTBEAT_S = _whole_number("TOUCHSTONE_HEARTBEAT_S", 10)
 REAPER_INTERVAL_S = _whole_number("TOUCHSTONE_REAPER_INTERVAL_S", 15)
+#: A worker that is free and claims nothing, though something was due for so long, is deaf: it starts
+#: anew, and is shown as such.
+DEAF_AFTER_S = _whole_number("TOUCHSTONE_DEAF_AFTER_S", 40)
 MAX_ATTEMPTS = _whole_number("TOUCHSTONE_MAX_ATTEMPTS", 3)
 #: Pause before the second attempt after a fault of ours; four times as long before each next.
 RETRY_PAUSE_S = _whole_number("TOUCHSTONE_RETRY_PAUSE_S", 10)
 if HEARTBEAT_S * 3 > LEASE_S:
     raise ImproperlyConfigured("TOUCHSTONE_LEASE_S must be at least three heartbeats")
+if DEAF_AFTER_S < 2 * HEARTBEAT_S:
+    raise ImproperlyConfigured("TOUCHSTONE_DEAF_AFTER_S must be at least two heartbeats")
 #: Set to 1 to let the built-in potentials, and only these, run where no sandbox can be had.
 ALLOW_UNSANDBOXED_BUILT_IN = _flag("TOUCHSTONE_ALLOW_UNSANDBOXED_BUILT_IN")
 #: Refuse to evaluate strangers' potentials without a cgroup that contains their memory.

@@ -82,6 +82,7 @@ class Stack:
             "TOUCHSTONE_REAPER_INTERVAL_S": "5",
             "TOUCHSTONE_HEARTBEAT_S": "3",
             "TOUCHSTONE_LEASE_S": "30",
+            "TOUCHSTONE_DEAF_AFTER_S": "20",
             "TOUCHSTONE_QUOTA_PER_DAY": "100000",
             "TOUCHSTONE_QUOTA_PER_MONTH": "100000",
             "TOUCHSTONE_QUOTA_CONCURRENT": "10000",

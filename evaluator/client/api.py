@@ -21,6 +21,7 @@ from evaluator.client.records import (
     Logs,
     Me,
     Potential,
+    Queue,
     Quota,
     Record,
     Submission,
@@ -116,6 +117,10 @@ class Client:
     def quota(self) -> Quota:
         """How many evaluations are left to this user."""
         return self._get(Quota, "/me/quota/")
+
+    def queue(self) -> Queue:
+        """How much waits at the service, and who works."""
+        return self._get(Queue, "/queue/")
 
     # Potentials and submissions
 

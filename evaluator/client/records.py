@@ -107,6 +107,18 @@ class Quota(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Queue(Record):
+    """The service's queue; a deaf worker lives, is free, and does not hear that work is due."""
+
+    n_queued: int
+    n_held: int = 0
+    n_running: int = 0
+    oldest_at: str | None = None
+    n_workers: int = 0
+    n_deaf: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class PotentialLink(Record):
     slug: str
     name: str

@@ -21,6 +21,15 @@ class Worker(models.Model):
     )
     first_seen_at = models.DateTimeField(auto_now_add=True, help_text="First registration.")
     last_seen_at = models.DateTimeField(help_text="Last heartbeat.")
+    n_slots = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="Evaluations that it runs at the same time."
+    )
+    free_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since when a slot is free and nothing was claimed; empty while it is full, "
+        "disabled or unable.",
+    )
 
     class Meta:
         ordering = ("name",)

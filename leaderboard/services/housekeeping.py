@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -18,11 +19,14 @@ from leaderboard.lib import blobs, local_broker
 from leaderboard.models import Evaluation
 from leaderboard.services.accounts import idempotency, throttles, webhooks
 from leaderboard.services.boards import stamps
+from leaderboard.services.deafness import deaf_workers
 from leaderboard.services.definitions import reference_uploads
 from leaderboard.services.evaluations import failures, output_files
 from leaderboard.services.evaluations.lifecycle import due
 from leaderboard.services.evaluations.workers import live_workers
 from leaderboard.services.submissions import uploads
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,7 @@ class Reaped:
     n_messages_sent: int = 0
     n_files_removed: int = 0
     n_uploads_removed: int = 0
+    n_deaf: int = 0
 
 
 def reap() -> Reaped:
@@ -48,6 +53,7 @@ def reap() -> Reaped:
         n_messages_sent=dispatch.announce(_unannounced()),
         n_files_removed=blobs.remove_abandoned(),
         n_uploads_removed=uploads.sweep(),
+        n_deaf=_tell_of_deaf(),
     )
 
 
@@ -66,6 +72,19 @@ def sweep() -> int:
         + stamps.forget_old_changes()
         + reference_uploads.sweep()
     )
+
+
+def _tell_of_deaf() -> int:
+    """How many workers do not hear of work; each starts anew by itself, if it still can."""
+    deaf = deaf_workers()
+    for worker in deaf:
+        logger.error(
+            "%s is free and has not heard for %d s that work is due. It should start anew by "
+            "itself; if it does not, restart it.",
+            worker,
+            settings.DEAF_AFTER_S,
+        )
+    return len(deaf)
 
 
 def _expired() -> QuerySet[Evaluation]:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Worker
+from leaderboard.services.deafness import deaf_workers
 
 _SHOWN = 50
 
@@ -30,6 +31,8 @@ def queue(request: HttpRequest) -> HttpResponse:
     related = ("submission__potential", "task_version__task", "worker")
     visible = running.visible_to(request.user).select_related(*related)
     next_up = queued.visible_to(request.user).select_related(*related)
+    shown = list(workers)
+    deaf = deaf_workers([worker for worker in shown if worker.is_enabled])
     totals = queued.aggregate(depth=Count("pk"), oldest=Min("queued_at"))
     return render(
         request,
@@ -39,7 +42,9 @@ def queue(request: HttpRequest) -> HttpResponse:
             "n_running": running.count(),
             "running": visible.order_by("started_at")[:_SHOWN],
             "next_up": next_up.order_by("-priority", "queued_at", "pk")[:_SHOWN],
-            "workers": workers,
+            "workers": shown,
+            "deaf": deaf,
+            "deaf_after_s": settings.DEAF_AFTER_S,
         },
     )
 

@@ -16,6 +16,7 @@ api:docs                  get    -        200 200 200 200 200 200
 api:nowhere               get    -        404 404 404 404 404 404
 api:me                    get    -        401 200 200 200 200 200
 api:my-quota              get    -        401 200 200 200 200 200
+api:queue                 get    -        200 200 200 200 200 200
 api:tokens                get    -        401 200 200 200 200 200
 # A token cannot make tokens; test_accounts.py makes them by password and session.
 api:tokens                post   -        401 403 403 403 403 403

@@ -29,6 +29,7 @@ _RESOURCES = {
     "webhooks": "webhooks",
     "submissions": "submissions",
     "evaluations": "evaluations",
+    "queue": "queue",
     "tasks": "tasks",
     "protocols": "protocols",
     "calculators": "calculators",

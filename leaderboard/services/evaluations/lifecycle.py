@@ -83,6 +83,7 @@ def claim_evaluation(
         n_claimed = due(kinds).filter(pk=evaluation_id).update(**_claimed_by(worker))
         if n_claimed == 0:
             return None
+        Worker.objects.filter(pk=worker.pk).update(free_since=None)
         evaluation = Evaluation.objects.select_related(
             "submission__artifact",
             "submission__potential",
@@ -277,6 +278,10 @@ def due(kinds: Collection[str] | None = None) -> QuerySet[Evaluation]:
         held_by__isnull=True,
     )
     return waiting if kinds is None else waiting.filter(submission__calculator_kind__in=kinds)
+
+
+def running_on(worker_name: str) -> QuerySet[Evaluation]:
+    return Evaluation.objects.filter(worker__name=worker_name, state=EvaluationState.RUNNING)
 
 
 def _claimed_by(worker: Worker) -> dict[str, object]:

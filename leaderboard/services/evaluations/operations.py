@@ -18,6 +18,7 @@ from leaderboard.enums import EvaluationState
 from leaderboard.exceptions import ConflictError
 from leaderboard.models import Charge, Evaluation, Submission, Worker
 from leaderboard.services.accounts import audit
+from leaderboard.services.deafness import deaf_workers
 from leaderboard.services.evaluations import failures, lifecycle
 from leaderboard.services.evaluations.events import record
 from leaderboard.services.evaluations.workers import waiting_reason
@@ -41,6 +42,8 @@ class Concern:
 class WorkerState:
     worker: Worker
     is_live: bool
+    #: Free, and without having heard for long that work is due.
+    is_deaf: bool
     running: Sequence[Evaluation]
     #: Of its last evaluations, the newest first.
     last: Sequence[Evaluation]
@@ -178,9 +181,11 @@ def _waiting_long(queued: QuerySet[Evaluation]) -> list[Concern]:
 def _state_of(worker: Worker) -> WorkerState:
     limit = timezone.now() - timedelta(seconds=settings.LEASE_S)
     own = _light(worker.evaluations.all())
+    is_live = worker.last_seen_at > limit
     return WorkerState(
         worker=worker,
-        is_live=worker.last_seen_at > limit,
+        is_live=is_live,
+        is_deaf=is_live and bool(deaf_workers([worker])),
         running=list(own.filter(state=EvaluationState.RUNNING)),
         last=list(own.filter(finished_at__isnull=False).order_by("-finished_at")[:_N_VERDICTS]),
     )

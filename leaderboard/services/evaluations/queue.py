@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation
+from leaderboard.services.deafness import deaf_workers
 from leaderboard.services.evaluations.workers import live_workers
 
 #: Of so many recent successes the median tells how long a task takes.
@@ -41,6 +42,34 @@ class Standing:
     #: 1 for the one that is claimed next; None unless it is queued and nothing holds it.
     position: int | None = None
     estimated_start_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """How much waits, who works, and whether those who could hear of it."""
+
+    n_queued: int
+    n_held: int
+    n_running: int
+    oldest_at: datetime | None
+    n_workers: int
+    n_deaf: int
+
+
+def summary() -> Summary:
+    """The whole queue, counted."""
+    queued = Evaluation.objects.filter(state=EvaluationState.QUEUED).aggregate(
+        n=Count("pk"), held=Count("pk", filter=Q(held_by__isnull=False)), oldest=Min("queued_at")
+    )
+    workers = live_workers()
+    return Summary(
+        n_queued=queued["n"],
+        n_held=queued["held"],
+        n_running=Evaluation.objects.filter(state=EvaluationState.RUNNING).count(),
+        oldest_at=queued["oldest"],
+        n_workers=len(workers),
+        n_deaf=len(deaf_workers(workers)),
+    )
 
 
 def standing(evaluation: Evaluation) -> Standing:

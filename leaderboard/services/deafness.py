@@ -1,0 +1,55 @@
+"""Workers that live and are free and do not hear that work is due.
+
+A worker may be deaf for many reasons: a child process that hangs, a broker's connection that died in
+silence, a queue that it does not read. It says that it lives all the same. What gives it away is in the
+database: it has had a free slot for some time and has claimed nothing, though something that it
+may evaluate was due all that time. The worker itself asks this at each heartbeat and starts anew;
+the reaper, the pages and the API ask it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from evaluator.catalog import CALCULATOR_KINDS
+from leaderboard.models import Event, Worker
+from leaderboard.services.evaluations.lifecycle import due
+from leaderboard.services.evaluations.workers import UNCONFINED, live_workers
+
+_BUILT_IN = frozenset(name for name, kind in CALCULATOR_KINDS.items() if kind.is_built_in)
+
+
+def deaf_workers(workers: Iterable[Worker] | None = None) -> list[Worker]:
+    """Those of the live ones, or of ``workers``, that have not heard of due work for too long."""
+    asked = live_workers() if workers is None else workers
+    after = timedelta(seconds=settings.DEAF_AFTER_S)
+    return [worker for worker in asked if unheard(worker, after) is not None]
+
+
+def unheard(worker: Worker, after: timedelta) -> UUID | None:
+    """What the worker could have claimed for longer than ``after``, and has not."""
+    before = timezone.now() - after
+    if not worker.is_enabled or worker.free_since is None or worker.free_since > before:
+        return None
+    return _due_since(before, None if worker.sandbox_level != UNCONFINED else _BUILT_IN)
+
+
+def _due_since(before: datetime, kinds: frozenset[str] | None) -> UUID | None:
+    """The most urgent evaluation that was due before a moment, and has been ever since."""
+    # Whatever makes a row due (queued, released, given back) is an event of it.
+    happened_since = Event.objects.filter(evaluation=OuterRef("pk"), at__gt=before)
+    waiting = due(kinds).filter(
+        Q(not_before__isnull=True) | Q(not_before__lt=before),
+        ~Exists(happened_since),
+        queued_at__lt=before,
+    )
+    first: UUID | None = (
+        waiting.order_by("-priority", "queued_at").values_list("pk", flat=True).first()
+    )
+    return first
