@@ -311,8 +311,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 LEASE_S = _whole_number("TOUCHSTONE_LEASE_S", 60)
 HEARTBEAT_S = _whole_number("TOUCHSTONE_HEARTBEAT_S", 10)
 REAPER_INTERVAL_S = _whole_number("TOUCHSTONE_REAPER_INTERVAL_S", 15)
-#: A worker that is free and claims nothing, though something was due for so long, is deaf: it starts
-#: anew, and is shown as such.
+#: A worker that is free and claims nothing, though something was due for so long, is deaf: it
+#: starts anew, and is shown as such.
 DEAF_AFTER_S = _whole_number("TOUCHSTONE_DEAF_AFTER_S", 40)
 MAX_ATTEMPTS = _whole_number("TOUCHSTONE_MAX_ATTEMPTS", 3)
 #: Pause before the second attempt after a fault of ours; four times as long before each next.

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Worker
-from leaderboard.services.deafness import deaf_workers
+from leaderboard.services.evaluations.deafness import deaf_workers
 
 _SHOWN = 50
 

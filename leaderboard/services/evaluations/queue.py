@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation
-from leaderboard.services.deafness import deaf_workers
+from leaderboard.services.evaluations.deafness import deaf_workers
 from leaderboard.services.evaluations.workers import live_workers
 
 #: Of so many recent successes the median tells how long a task takes.

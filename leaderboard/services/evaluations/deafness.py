@@ -1,10 +1,10 @@
 """Workers that live and are free and do not hear that work is due.
 
-A worker may be deaf for many reasons: a child process that hangs, a broker's connection that died in
-silence, a queue that it does not read. It says that it lives all the same. What gives it away is in the
-database: it has had a free slot for some time and has claimed nothing, though something that it
-may evaluate was due all that time. The worker itself asks this at each heartbeat and starts anew;
-the reaper, the pages and the API ask it too.
+A worker may be deaf for many reasons: a child process that hangs, a broker's connection that died
+in silence, a queue that it does not read. It says that it lives all the same. What gives it away is
+in the database: it has had a free slot for some time and has claimed nothing, though something that
+it may evaluate was due all that time. The worker itself asks this at each heartbeat and starts
+anew; the reaper, the pages and the API ask it too.
 """
 
 from __future__ import annotations
