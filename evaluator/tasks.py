@@ -41,9 +41,9 @@ from leaderboard.exceptions import InfrastructureError as ServiceError
 from leaderboard.exceptions import LostLeaseError
 from leaderboard.lib import local_broker
 from leaderboard.models import Evaluation, Worker
-from leaderboard.services.evaluations.deafness import unheard
 from leaderboard.services.definitions.tasks import reference_path
 from leaderboard.services.evaluations import checkpoints, lifecycle, output_files
+from leaderboard.services.evaluations.deafness import unheard
 from leaderboard.services.evaluations.workers import record_heartbeat, register_worker
 from leaderboard.services.submissions.artifacts import artifact_path
 from leaderboard.slot_pool import FORK_LOCK

@@ -19,9 +19,9 @@ from leaderboard.lib import blobs, local_broker
 from leaderboard.models import Evaluation
 from leaderboard.services.accounts import idempotency, throttles, webhooks
 from leaderboard.services.boards import stamps
-from leaderboard.services.evaluations.deafness import deaf_workers
 from leaderboard.services.definitions import reference_uploads
 from leaderboard.services.evaluations import failures, output_files
+from leaderboard.services.evaluations.deafness import deaf_workers
 from leaderboard.services.evaluations.lifecycle import due
 from leaderboard.services.evaluations.workers import live_workers
 from leaderboard.services.submissions import uploads

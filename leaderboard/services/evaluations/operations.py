@@ -18,8 +18,8 @@ from leaderboard.enums import EvaluationState
 from leaderboard.exceptions import ConflictError
 from leaderboard.models import Charge, Evaluation, Submission, Worker
 from leaderboard.services.accounts import audit
-from leaderboard.services.evaluations.deafness import deaf_workers
 from leaderboard.services.evaluations import failures, lifecycle
+from leaderboard.services.evaluations.deafness import deaf_workers
 from leaderboard.services.evaluations.events import record
 from leaderboard.services.evaluations.workers import waiting_reason
 

@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 
 from leaderboard import models
-from leaderboard.services.evaluations.deafness import deaf_workers, unheard
 from leaderboard.services.evaluations import lifecycle
+from leaderboard.services.evaluations.deafness import deaf_workers, unheard
 from leaderboard.services.evaluations.queue import Summary, summary
 from leaderboard.services.evaluations.workers import record_heartbeat
 from tests.leaderboard import factories
