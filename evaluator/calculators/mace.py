@@ -6,7 +6,7 @@ Batatia et al., NeurIPS 2022, arXiv:2206.07697. Graphs are built and the model i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -19,6 +19,7 @@ from evaluator.calculators.structures import check_elements, periodic_cell, to_a
 from evaluator.calculators.torch_files import (
     describe,
     dtype_name,
+    is_chgnet_checkpoint,
     load_torch,
     torch_dtype,
     use_threads,
@@ -31,6 +32,9 @@ from mace import modules as mace_modules  # isort: skip
 from mace.tools import torch_geometric, torch_tools, utils  # isort: skip
 
 _EXPECTED = "a MACE model"
+_SEND = "send the .model file that mace_run_train wrote"
+#: Said of a TorchScript archive, which mace_create_lammps_model and mace_run_train make.
+_CONVERTED = f"it was compiled, perhaps for LAMMPS: {_SEND}, from which it was made"
 #: Numbers kept for each channel, harmonic and edge; and for the radial network: measured.
 _COPIES, _RADIAL_NUMBERS = 12, 800
 
@@ -42,10 +46,7 @@ class MaceAdapter(GraphAdapter[mace_data.AtomicData]):
         self._dtype = torch_dtype(request)
         self._device = torch.device(request.device)
         use_threads(request)
-        model = load_torch(request.artifact, _EXPECTED)
-        is_mace = isinstance(model, mace_modules.MACE)  # a name, or mypy takes it for a module
-        if not is_mace:
-            raise LoadError(f"the file is not {_EXPECTED} but {describe(model)}")
+        model = _whole_model(load_torch(request.artifact, _EXPECTED, _CONVERTED))
         model.eval().requires_grad_(False)
         self._model = model.to(device=self._device, dtype=self._dtype)
         self._heads = list(getattr(model, "heads", None) or ["Default"])
@@ -101,6 +102,38 @@ class MaceAdapter(GraphAdapter[mace_data.AtomicData]):
             )
 
 
+def _whole_model(loaded: Any) -> Any:  # noqa: ANN401  (a file holds anything)
+    """The model, out of what people wrap it in. Raises LoadError saying what to send instead."""
+    wrapped = getattr(loaded, "_orig_mod", None)  # torch.compile
+    if wrapped is not None:
+        return _whole_model(wrapped)
+    if isinstance(loaded, list | tuple | torch.nn.ModuleList) and len(loaded) > 0:
+        if len(loaded) > 1:
+            raise LoadError(
+                f"the file holds an ensemble of {len(loaded)} models: send one of them, each as a "
+                "submission of its own"
+            )
+        return _whole_model(loaded[0])
+    if isinstance(loaded, Mapping) and isinstance(loaded.get("model"), torch.nn.Module):
+        return _whole_model(loaded["model"])
+    if isinstance(loaded, mace_modules.MACE | mace_modules.EnergyDipolesMACE):
+        return loaded
+    raise LoadError(f"the file is not {_EXPECTED} but {_what_else(loaded)}")
+
+
+def _what_else(loaded: Any) -> str:  # noqa: ANN401
+    name = type(loaded).__name__
+    if isinstance(loaded, mace_modules.AtomicDipolesMACE):
+        return f"{name}, which predicts dipoles and no energy: it cannot be judged here"
+    if name.startswith("LAMMPS"):
+        return f"one converted for LAMMPS ({name}): {_SEND}, from which it was made"
+    is_run = isinstance(loaded, Mapping) and {"model", "optimizer"} <= set(loaded)
+    if is_run and not is_chgnet_checkpoint(loaded):
+        return f"a checkpoint of a training run, which holds no whole model: {_SEND} at its end"
+    description = describe(loaded)
+    return f"{description}: {_SEND}" if "bare state dict" in description else description
+
+
 def _edge_bytes(model: Any) -> int:  # noqa: ANN401  (torch's attributes are dynamic)
     """About the memory of a pass for each edge, in float32.
 
@@ -122,5 +155,7 @@ def _choose_head(heads: Sequence[str], wanted: str) -> str:
         return wanted
     defaults = [head for head in heads if head.lower() == "default"] or list(heads)
     if len(defaults) > 1:
-        raise LoadError(f"the model has several heads and no default; name one of {known}")
+        raise LoadError(
+            f"the model has several heads and no default: give the setting head one of {known}"
+        )
     return defaults[0]

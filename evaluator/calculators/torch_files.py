@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +50,16 @@ def use_threads(request: LoadRequest) -> None:
     torch.set_num_threads(max(1, request.n_threads))
 
 
-def load_torch(artifact: Path, expected: str) -> Any:  # noqa: ANN401  (a file holds anything)
-    """Unpickle a file on the CPU.
+def load_torch(artifact: Path, expected: str, converted: str = "") -> Any:  # noqa: ANN401
+    """Unpickle a file on the CPU; ``converted`` is said of a TorchScript archive.
 
     Raises InvalidArtifact for what torch.save did not write, and LoadError for what it wrote but
     cannot be rebuilt here; both name what was ``expected``.
     """
-    check_is_torch_file(artifact, expected)
+    check_is_torch_file(artifact, expected, converted)
     try:
-        return torch.load(artifact, map_location="cpu", weights_only=False)
+        with _scripts_on_cpu():
+            return torch.load(artifact, map_location="cpu", weights_only=False)
     except MemoryError:
         raise
     except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
@@ -77,14 +79,33 @@ def load_torch(artifact: Path, expected: str) -> Any:  # noqa: ANN401  (a file h
         ) from error
 
 
-def check_is_torch_file(artifact: Path, expected: str) -> None:
+@contextmanager
+def _scripts_on_cpu() -> Iterator[None]:
+    """Let TorchScript archives inside a checkpoint load on the CPU, wherever they were saved.
+
+    torch.load hands its ``map_location`` to tensors alone. e3nn, which MACE is made of, keeps
+    compiled code as archives of their own and loads them onto the device that they came from.
+    """
+    load = torch.jit.load
+
+    def load_on_cpu(file: Any, map_location: Any = None, **more: Any) -> Any:  # noqa: ANN401
+        return load(file, map_location="cpu" if map_location is None else map_location, **more)
+
+    torch.jit.load = load_on_cpu
+    try:
+        yield
+    finally:
+        torch.jit.load = load
+
+
+def check_is_torch_file(artifact: Path, expected: str, converted: str = "") -> None:
     """Raise InvalidArtifact, saying what the file is, unless torch.save may have written it."""
     with artifact.open("rb") as file:
         head = file.read(512)
     if not head:
         raise InvalidArtifact(f"the file is empty; expected is {expected}")
     if head.startswith(b"PK"):
-        _check_torch_archive(artifact, expected)
+        _check_torch_archive(artifact, expected, converted)
         return
     for signature, description in _SIGNATURES:
         if head.startswith(signature):
@@ -99,7 +120,7 @@ def check_is_torch_file(artifact: Path, expected: str) -> None:
         raise InvalidArtifact(f"the file was not written by torch.save; expected is {expected}")
 
 
-def _check_torch_archive(artifact: Path, expected: str) -> None:
+def _check_torch_archive(artifact: Path, expected: str, converted: str) -> None:
     try:
         with zipfile.ZipFile(artifact) as archive:
             names = [name.split("/", 1)[-1] for name in archive.namelist()]
@@ -108,7 +129,8 @@ def _check_torch_archive(artifact: Path, expected: str) -> None:
             f"the file begins like one of torch.save but is cut short; expected is {expected}"
         ) from error
     if "constants.pkl" in names:
-        raise LoadError(f"the file is a TorchScript archive; expected is {expected}")
+        hint = f"; {converted}" if converted else ""
+        raise LoadError(f"the file is a TorchScript archive; expected is {expected}{hint}")
     if "data.pkl" not in names:
         raise InvalidArtifact(
             "the file is a zip archive but not one of torch.save; "

@@ -36,6 +36,7 @@ from evaluator.driver.preparation import Prepared, Refused, prepare
 from evaluator.driver.resumption import Keep, Resumption
 from evaluator.driver.trials import (
     Trial,
+    fault_of_ours,
     files_of,
     judge_together,
     records_of,
@@ -336,6 +337,8 @@ class _Evaluation:
             self.resumption.hand_over(at_once=True)
         self.timings["simulating_s"] = time.monotonic() - started
         self.calls = self.pool.statistics()
+        if (error := fault_of_ours(tried)) is not None:
+            raise error
 
     def _measure(self) -> None:
         """Time all systems by the protocol's own course, in processes of their own."""

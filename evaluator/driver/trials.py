@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from evaluator.contract import SubmissionSpec, SystemRecord, SystemStatus, Verdict
 from evaluator.driver.finished import FinishedSystem, normal
 from evaluator.driver.preparation import Prepared
+from evaluator.exceptions import InfrastructureError
 from evaluator.plain import plain
 from evaluator.pool.remote import Ask, Disguise, NotAnswered, RemoteCalculator, seed_of
 from evaluator.protocols.base import Outcome, System, SystemFailure
+from evaluator.sandbox.diagnosis import CalculatorFailure
 from evaluator.wire import Info, Status
+
+logger = logging.getLogger(__name__)
+
+#: What numerical libraries raise on numbers that they cannot treat: the numbers are the system's.
+_NUMERICAL_ERRORS = (ArithmeticError, np.linalg.LinAlgError)
 
 
 class Trial:
@@ -25,6 +35,8 @@ class Trial:
         self.outcome: Outcome | None = None
         #: How the calculator failed, where it was the calculator and not the physics.
         self.answer_status: Status | None = None
+        #: What the protocol raised beside its own failures, unless numbers alone explain it.
+        self.unexpected: Exception | None = None
         self.n_calls = 0
         self.wall_time_s = 0.0
 
@@ -37,7 +49,11 @@ class Trial:
         self.message = f"The potential does not support {', '.join(elements)}."
 
     def run(self, prepared: Prepared, ask: Ask, offered: Sequence[str]) -> None:
-        """Simulate the system with the protocol; a physical failure is kept as data."""
+        """Simulate the system with the protocol; a physical failure is kept as data.
+
+        Whatever else a protocol raises on one structure ends that system and no other. The driver
+        decides afterwards whether it was a fault of ours; see ``fault_of_ours``.
+        """
         task = prepared.task
         seed = seed_of(task.slug, task.version, task.seed, self.system.id)
         calculator = RemoteCalculator(ask, offered, Disguise.from_seed(seed))
@@ -49,11 +65,26 @@ class Trial:
         except SystemFailure as failure:
             self.status, self.message = SystemStatus.FAILED, str(failure)
             self.answer_status = failure.status if isinstance(failure, NotAnswered) else None
+        except (CalculatorFailure, InfrastructureError):
+            raise
+        except BaseException as error:
+            if not isinstance(error, Exception) and not _is_panic(error):
+                raise
+            self._break_off(error)
         else:
             self.status = SystemStatus.OK
         finally:
             self.n_calls = calculator.n_calls
             self.wall_time_s = time.perf_counter() - started
+
+    def _break_off(self, error: BaseException) -> None:
+        """Charge the system. The log has all, the record only the kind: texts may tell values."""
+        logger.error("The system %s was broken off.", self.system.id, exc_info=error)
+        kind = type(error).__name__
+        self.status = SystemStatus.FAILED
+        self.message = f"It could not be judged: its numbers ended the computation ({kind})."
+        if isinstance(error, Exception) and not isinstance(error, _NUMERICAL_ERRORS):
+            self.unexpected = error
 
     def take(self, result: Outcome | SystemFailure) -> None:
         """Take over what a timed protocol found for this system."""
@@ -88,6 +119,17 @@ class Trial:
         self.status, self.message = found.status, found.message
         self.answer_status, self.outcome = found.answer_status, found.outcome
         self.n_calls, self.wall_time_s = found.n_calls, found.wall_time_s
+
+
+def _is_panic(error: BaseException) -> bool:
+    """Whether compiled Rust gave up (phonopy's solver): pyo3 raises what is no Exception."""
+    return type(error).__module__ == "pyo3_runtime" and type(error).__name__ == "PanicException"
+
+
+def fault_of_ours(tried: Sequence[Trial]) -> Exception | None:
+    """The first unexpected exception, if every system met one: then no structure is to blame."""
+    errors = [trial.unexpected for trial in tried]
+    return errors[0] if errors and None not in errors else None
 
 
 def unsupported_elements(system: System, submission: SubmissionSpec, info: Info) -> list[str]:

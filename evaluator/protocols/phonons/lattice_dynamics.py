@@ -53,6 +53,19 @@ class Bands:
     labels: list[tuple[float, str]]
 
 
+def right_handed(atoms: Atoms) -> Atoms:
+    """The crystal in a right-handed cell, which the libraries of symmetry demand.
+
+    All three vectors are reversed where they are left-handed: lattice and positions stay, and modes
+    at -q are those at q, so that supercells and q-points keep their meaning.
+    """
+    if np.linalg.det(atoms.cell.array) >= 0:
+        return atoms
+    turned = atoms.copy()
+    turned.set_cell(-atoms.cell.array, scale_atoms=False)
+    return turned
+
+
 def relax(
     atoms: Atoms,
     calculator: Calculator,

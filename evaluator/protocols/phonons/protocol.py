@@ -89,8 +89,9 @@ class PhononsProtocol(Protocol):
                 f"Phonons need {error.name}: install the extra 'evaluator'."
             ) from error
         known, symprec = system.reference, parameters["symprec_A"]
+        crystal = dynamics.right_handed(system.atoms)
         relaxed = dynamics.relax(
-            system.atoms,
+            crystal,
             calculator,
             fmax_eV_A=parameters["fmax_eV_A"],
             max_steps=parameters["max_relaxation_steps"],
@@ -100,7 +101,7 @@ class PhononsProtocol(Protocol):
         if "supercell_matrix" in known:
             supercell = np.rint(known["supercell_matrix"]).astype(np.int64)
         else:
-            supercell = dynamics.supercell_of_length(system.atoms, parameters["supercell_length_A"])
+            supercell = dynamics.supercell_of_length(crystal, parameters["supercell_length_A"])
         has_modes = "frequencies_THz" in known
         phonon = dynamics.force_constants(
             relaxed.atoms,

@@ -132,5 +132,36 @@ def test_mace_answers_with_the_head_that_was_named(tmp_path: Path) -> None:
     assert ask(scan, Atoms("O")).energy == pytest.approx(-2.0)
     with pytest.raises(LoadError, match="no head 'b3lyp'; it has pbe, scan"):
         loaded("mace", artifact, head="b3lyp")
-    with pytest.raises(LoadError, match="several heads and no default; name one of pbe, scan"):
+    with pytest.raises(LoadError, match="no default: give the setting head one of pbe, scan"):
         loaded("mace", artifact)
+
+
+def test_a_model_is_taken_out_of_what_it_is_wrapped_in(artifact: Path, tmp_path: Path) -> None:
+    import torch
+
+    model = torch.load(artifact, weights_only=False)
+    for n, wrapped in enumerate(
+        ([model], {"model": model, "epoch": 3}, torch.nn.ModuleList([model]))
+    ):
+        path = tmp_path / f"{n}.model"
+        torch.save(wrapped, path)
+        assert loaded("mace", path)[1].name == "ScaleShiftMACE, head Default"
+
+
+def test_what_holds_no_whole_model_is_told_which_file_to_send(
+    artifact: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    model = torch.load(artifact, weights_only=False)
+    weights = model.state_dict()
+    cases = {
+        "an ensemble of 2 models: send one of them": [model, model],
+        "a checkpoint of a training run": {"model": weights, "optimizer": {}, "epoch": 3},
+        "weights without the arguments that rebuild the model: send the .model": weights,
+    }
+    for n, (message, wrapped) in enumerate(cases.items()):
+        path = tmp_path / f"{n}.model"
+        torch.save(wrapped, path)
+        with pytest.raises(LoadError, match=message):
+            loaded("mace", path)

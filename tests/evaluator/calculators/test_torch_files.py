@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from evaluator.calculators.base import InvalidArtifact, LoadError
+from evaluator.calculators.torch_files import load_torch
 from evaluator.potentials.names import resolve
 from tests.evaluator.calculators.adapters import loaded
 
@@ -107,3 +110,40 @@ def test_code_that_is_not_here_is_named(tmp_path: Path) -> None:
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(LoadError, match="dtype must be float32 or float64, not 'float16'"):
         loaded("chgnet", resolve("chgnet:0.3.0", Path("unused")).artifact, dtype="float16")
+
+
+class HoldsAScript:
+    """Keeps compiled code as an archive of its own, as e3nn's modules do."""
+
+    def __init__(self, archive: bytes) -> None:
+        self.archive = archive
+
+    def __setstate__(self, state: dict[str, bytes]) -> None:
+        self.script = torch.jit.load(io.BytesIO(state["archive"]))
+
+
+def script_saved_on_a_gpu() -> bytes:
+    """A TorchScript archive whose tensors say that they came from cuda:0."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        script = torch.jit.script(torch.nn.Linear(2, 2))
+    written = io.BytesIO()
+    torch.jit.save(script, written)
+    moved = io.BytesIO()
+    with zipfile.ZipFile(written) as old, zipfile.ZipFile(moved, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name.endswith(".pkl"):
+                content = content.replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0")
+            new.writestr(name, content)
+    return moved.getvalue()
+
+
+def test_scripts_inside_a_checkpoint_load_on_the_cpu_wherever_they_were_saved(
+    tmp_path: Path,
+) -> None:
+    torch.save(HoldsAScript(script_saved_on_a_gpu()), tmp_path / "gpu.model")
+    usual = torch.jit.load
+    model = load_torch(tmp_path / "gpu.model", "a model")
+    assert {str(p.device) for p in model.script.parameters()} == {"cpu"}
+    assert torch.jit.load is usual

@@ -429,3 +429,16 @@ def test_molecule_and_empty_set_are_refused() -> None:
         PROTOCOL.check_reference([], [])
     with pytest.raises(UnsuitableReference, match="not periodic"):
         PROTOCOL.check_reference([System(id="H2", atoms=Atoms("H2"))], [])
+
+
+def test_a_left_handed_cell_has_the_modes_of_the_right_handed_one() -> None:
+    right = bulk("Cu", "fcc", a=3.6)
+    left = right.copy()
+    left.set_cell(-right.cell.array, scale_atoms=False)
+    assert np.linalg.det(left.cell.array) < 0 < np.linalg.det(right.cell.array)
+    outcomes = [
+        PROTOCOL.simulate(System(id="Cu", atoms=a), EMT(), PARAMETERS) for a in (right, left)
+    ]
+    for name in ("gamma_max_THz", "omega_max_THz", "volume_change_percent"):
+        values = [outcome.values[name] for outcome in outcomes]
+        assert values[0] == pytest.approx(values[1], rel=1e-6), name

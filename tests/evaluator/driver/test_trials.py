@@ -1,0 +1,82 @@
+"""What one odd system does to the others: nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ase.calculators.calculator import Calculator
+
+from evaluator.contract import SystemStatus, Verdict
+from evaluator.exceptions import InfrastructureError
+from evaluator.protocols.base import Outcome, System
+from evaluator.protocols.equation_of_state import EquationOfStateProtocol
+from evaluator.sandbox.base import Sandbox
+from tests.evaluator.driver.runs import run
+from tests.evaluator.small_tasks import write_emt
+
+pytestmark = pytest.mark.sandbox
+
+
+class PanicException(BaseException):
+    """What pyo3 raises where compiled Rust panics."""
+
+
+PanicException.__module__ = "pyo3_runtime"
+
+
+def break_on(monkeypatch: pytest.MonkeyPatch, error: BaseException, element: str | None) -> None:
+    """Let the protocol raise an error on systems of this element, or on all."""
+    simulate = EquationOfStateProtocol.simulate
+
+    def simulate_or_break(
+        self: EquationOfStateProtocol,
+        system: System,
+        calculator: Calculator,
+        parameters: Mapping[str, Any],
+    ) -> Outcome:
+        if element is None or element in system.atoms.get_chemical_symbols():
+            raise error
+        return simulate(self, system, calculator, parameters)
+
+    monkeypatch.setattr(EquationOfStateProtocol, "simulate", simulate_or_break)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [np.linalg.LinAlgError("SVD did not converge"), PanicException("boom"), KeyError("x")],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_odd_system_is_charged_and_ends_no_other(
+    sandbox: Sandbox,
+    metals: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: BaseException,
+) -> None:
+    break_on(monkeypatch, error, "Cu")
+    report = run(sandbox, write_emt(tmp_path), "ase", metals)
+    assert report.verdict is Verdict.OK
+    statuses = [record.status for record in report.systems]
+    assert statuses == [SystemStatus.OK, SystemStatus.FAILED, SystemStatus.OK]
+    assert "Traceback" in caplog.text
+
+
+def test_an_error_on_every_system_is_ours(
+    sandbox: Sandbox, metals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_on(monkeypatch, KeyError("ours"), None)
+    with pytest.raises(InfrastructureError, match="KeyError: 'ours'"):
+        run(sandbox, write_emt(tmp_path), "ase", metals)
+
+
+def test_numbers_that_break_every_system_are_the_potential_s(
+    sandbox: Sandbox, metals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_on(monkeypatch, np.linalg.LinAlgError("SVD did not converge"), None)
+    report = run(sandbox, write_emt(tmp_path), "ase", metals)
+    assert {record.status for record in report.systems} == {SystemStatus.FAILED}
