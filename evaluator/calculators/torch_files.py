@@ -91,7 +91,7 @@ def _scripts_on_cpu() -> Iterator[None]:
     def load_on_cpu(file: Any, map_location: Any = None, **more: Any) -> Any:  # noqa: ANN401
         return load(file, map_location="cpu" if map_location is None else map_location, **more)
 
-    torch.jit.load = load_on_cpu
+    torch.jit.load = load_on_cpu  # type: ignore[assignment]
     try:
         yield
     finally:

@@ -61,7 +61,7 @@ def right_handed(atoms: Atoms) -> Atoms:
     """
     if np.linalg.det(atoms.cell.array) >= 0:
         return atoms
-    turned = atoms.copy()
+    turned: Atoms = atoms.copy()
     turned.set_cell(-atoms.cell.array, scale_atoms=False)
     return turned
 
