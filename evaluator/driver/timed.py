@@ -238,7 +238,7 @@ def measure(
         bench = SessionBench(prepared, sandbox, device, n_threads, Path(folder))
 
         def work() -> tuple[list[Outcome | SystemFailure], dict[str, Any]]:
-            wait_s = prepared.parameters["idle_wait_s"]
+            wait_s = device_state.idle_wait_s(prepared.parameters["idle_wait_s"])
             state = device_state.describe(device)
             idleness = device_state.wait_until_idle(device, wait_s, bench.check)
             results = protocol.measure(systems, bench, prepared.parameters)

@@ -12,8 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from evaluator.exceptions import InfrastructureError
 from evaluator.host import machine
 
+#: The longest that is waited on this host, in seconds; without it a task says how long.
+IDLE_WAIT_VARIABLE = "TOUCHSTONE_IDLE_WAIT_S"
 #: Share of the processor's time, and of the GPU's, that may be busy on an idle device.
 CPU_IDLE_SHARE = 0.05
 GPU_IDLE_SHARE = 0.02
@@ -52,6 +55,20 @@ def describe(device: str) -> dict[str, Any]:
     if device.startswith("cuda"):
         described["gpu"] = gpu_state(device)
     return described
+
+
+def idle_wait_s(wanted_s: float) -> float:
+    """The time a task wants to wait for an idle device, or less where this host says so."""
+    text = os.environ.get(IDLE_WAIT_VARIABLE, "")
+    if not text:
+        return wanted_s
+    try:
+        longest_s = float(text)
+    except ValueError:
+        longest_s = -1.0
+    if not 0.0 <= longest_s <= 3600.0:
+        raise InfrastructureError(f"{IDLE_WAIT_VARIABLE}={text!r} must be seconds from 0 to 3600")
+    return min(wanted_s, longest_s)
 
 
 def wait_until_idle(device: str, timeout_s: float, check: Callable[[], None]) -> dict[str, Any]:

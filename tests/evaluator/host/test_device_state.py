@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from evaluator.exceptions import InfrastructureError
 from evaluator.host import device_state
 
 
@@ -65,3 +66,18 @@ def test_the_state_of_the_processor_is_read() -> None:
     state = device_state.describe("cpu")
     assert len(state["load_average"]) == 3
     assert "gpu" not in state
+
+
+def test_a_host_shortens_the_wait_for_idleness_and_never_lengthens_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(device_state.IDLE_WAIT_VARIABLE, raising=False)
+    assert device_state.idle_wait_s(60.0) == 60.0
+    monkeypatch.setenv(device_state.IDLE_WAIT_VARIABLE, "0")
+    assert device_state.idle_wait_s(60.0) == 0.0
+    monkeypatch.setenv(device_state.IDLE_WAIT_VARIABLE, "100")
+    assert device_state.idle_wait_s(60.0) == 60.0
+    for wrong in ("soon", "-1", "nan"):
+        monkeypatch.setenv(device_state.IDLE_WAIT_VARIABLE, wrong)
+        with pytest.raises(InfrastructureError, match="must be seconds from 0 to 3600"):
+            device_state.idle_wait_s(60.0)
