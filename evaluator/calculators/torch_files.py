@@ -89,7 +89,7 @@ def _scripts_on_cpu() -> Iterator[None]:
     load = torch.jit.load
 
     def load_on_cpu(file: Any, map_location: Any = None, **more: Any) -> Any:  # noqa: ANN401
-        return load(file, map_location="cpu" if map_location is None else map_location, **more)
+        return load(file, map_location="cpu" if map_location is None else map_location, **more)  # type: ignore[no-untyped-call]
 
     torch.jit.load = load_on_cpu  # type: ignore[assignment]
     try:
