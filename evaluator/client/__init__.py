@@ -5,8 +5,8 @@
 >>> for row in client.leaderboard("core-small").rows:
 ...     print(row.rank, row.submission.potential.name, row.overall)
 
-Needs requests alone: importing it brings in neither torch nor ASE. What the service refuses is
-raised as ``Refused`` or one of its subclasses, with the service's own words.
+Needs requests and msgspec alone: importing it brings in neither torch nor ASE. What the service
+refuses is raised as ``Refused`` or one of its subclasses, with the service's own words.
 """
 
 from evaluator.client.api import Client

@@ -1,16 +1,18 @@
 """What the service answers, as frozen dataclasses.
 
 Fields that a record does not know are kept in ``raw``, the answer as it came: a newer service may
-say more than an older client understands. Times are aware datetimes, ids are texts.
+say more than an older client understands. What they know is checked for its type. Times are aware
+datetimes, ids are texts.
 """
 
 from __future__ import annotations
 
-import types
-import typing
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Self
+
+import msgspec
 
 #: States that an evaluation never leaves.
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
@@ -20,31 +22,34 @@ ENDED = frozenset({"succeeded", "failed", "cancelled"})
 class Record:
     """Read with ``from_json``; ``raw`` is everything that came."""
 
-    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Raises TypeError or ValueError for what is no such record."""
-        if not isinstance(data, dict):
-            raise TypeError(f"{cls.__name__} is read from an object, not from {type(data)}")
-        hints = typing.get_type_hints(cls)
-        known = {n: _read(hints[n], data[n]) for n in hints if n in data and n != "raw"}
-        return cls(raw=data, **known)
+        """Raises ValueError, which names the place, for what is no such record."""
+        try:
+            record = msgspec.convert(data, cls)
+        except msgspec.ValidationError as error:
+            raise ValueError(str(error)) from error
+        for part, answer in _parts(record, data):
+            part.__dict__["_raw"] = answer  # the dataclass is frozen, and this is no field of it
+        return record
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        content: dict[str, Any] = self.__dict__.get("_raw", {})
+        return content
 
 
-def _read(hint: Any, value: Any) -> Any:  # noqa: ANN401  (a type hint, and any JSON value)
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        if value is None:
-            return None
-        return _read(next(a for a in arguments if a is not type(None)), value)
-    if origin is tuple:
-        return tuple(_read(arguments[0], item) for item in value)
-    if hint is datetime:
-        return datetime.fromisoformat(value)
-    if isinstance(hint, type) and issubclass(hint, Record):
-        return hint.from_json(value)
-    return value
+def _parts(record: Record, data: dict[str, Any]) -> Iterator[tuple[Record, dict[str, Any]]]:
+    """Every record within a record, itself among them, beside the answer it was read from."""
+    yield record, data
+    for name in (f.name for f in fields(record) if f.name in data):
+        value, answer = getattr(record, name), data[name]
+        if isinstance(value, Record):
+            yield from _parts(value, answer)
+        elif isinstance(value, tuple):
+            for item, part in zip(value, answer, strict=True):
+                if isinstance(item, Record):
+                    yield from _parts(item, part)
 
 
 @dataclass(frozen=True, kw_only=True)

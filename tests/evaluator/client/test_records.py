@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from evaluator.client.records import Evaluation, Submission
+from evaluator.client.records import Evaluation, Problem, Submission
 
 BRIEF: dict[str, Any] = {
     "id": "e1",
@@ -50,7 +51,24 @@ def test_records_within_records_are_read() -> None:
     assert submission.evaluations == (Evaluation.from_json(BRIEF),)
 
 
-@pytest.mark.parametrize("answer", [{"id": "e1"}, [], "text", {**BRIEF, "finished_at": "soon"}])
-def test_what_is_no_such_record_is_refused(answer: Any) -> None:
-    with pytest.raises((TypeError, ValueError)):
+def test_each_record_within_keeps_its_own_answer() -> None:
+    answer = {"fields": 1, "errors": [{"pointer": "#/a", "detail": "No.", "code": "x"}]}
+    problem = Problem.from_json({"status": 400, **answer})
+    assert problem.errors[0].raw["code"] == "x"
+    assert Problem(status=400).raw == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        ({"id": "e1"}, "Object missing required field `task`"),
+        ([], "Expected `object`, got `array`"),
+        ("text", "Expected `object`, got `str`"),
+        ({**BRIEF, "finished_at": "soon"}, "Invalid RFC3339 encoded datetime - at `$.finished_at`"),
+        ({**BRIEF, "task_version": "1"}, "Expected `int`, got `str` - at `$.task_version`"),
+        ({**BRIEF, "progress": {"done": None}}, "got `null` - at `$.progress.done`"),
+    ],
+)
+def test_what_is_no_such_record_is_refused_with_its_place(answer: Any, complaint: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(complaint)):
         Evaluation.from_json(answer)
