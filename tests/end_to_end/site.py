@@ -58,6 +58,8 @@ class Site:
 
     def __init__(self, folder: Path, broker_url: str) -> None:
         self.folder, self.broker_url = folder, broker_url
+        #: Of what is started from now on, beside the usual.
+        self.more_environment: dict[str, str] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def environment(self) -> dict[str, str]:
@@ -71,10 +73,12 @@ class Site:
             "TOUCHSTONE_LEASE_S": str(LEASE_S),
             "TOUCHSTONE_REAPER_INTERVAL_S": "1",
             "TOUCHSTONE_RETRY_PAUSE_S": "1",
+            **self.more_environment,
         }
 
-    def start_worker(self, name: str) -> subprocess.Popen[bytes]:
-        options = ["-Q", "evaluations", "-c", "1", "--without-gossip", "--without-mingle"]
+    def start_worker(self, name: str, concurrency: int = 1) -> subprocess.Popen[bytes]:
+        options = ["-Q", "evaluations", "-c", str(concurrency)]
+        options += ["--without-gossip", "--without-mingle"]
         return self._start(
             name, "-m", "celery", "-A", "leaderboard", "worker", *options, "-n", f"{name}@%h"
         )
@@ -175,9 +179,26 @@ def descendants(pid: int) -> set[int]:
     """All processes below ``pid``."""
     found: set[int] = set()
     for task in Path(f"/proc/{pid}/task").glob("*"):
-        for child in (task / "children").read_text().split():
+        try:
+            children = (task / "children").read_text()
+        except FileNotFoundError:
+            continue  # it has ended meanwhile
+        for child in children.split():
             found |= {int(child)} | descendants(int(child))
     return found
+
+
+def children(pid: int) -> set[int]:
+    """Processes that ``pid`` itself has started."""
+    return {child for child in descendants(pid) if parent_of(child) == pid}
+
+
+def parent_of(pid: int) -> int | None:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return None
+    return int(status.rsplit(")", 1)[1].split()[1])
 
 
 def is_alive(pid: int) -> bool:

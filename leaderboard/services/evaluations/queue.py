@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
+from uuid import UUID
 
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
@@ -20,6 +21,8 @@ from leaderboard.services.evaluations.workers import live_workers
 _N_RECENT = 20
 #: With more in front of it, an estimate would be a guess.
 _MAX_AHEAD = 500
+#: Who is claimed first; of what came at the same moment, the smaller id.
+_ORDER = ("-priority", "queued_at", "pk")
 _ENDS = frozenset({"succeeded", "failed", "cancelled", "retried", "handed_back"})
 
 
@@ -72,9 +75,21 @@ def summary() -> Summary:
     )
 
 
+def places(evaluations: Iterable[Evaluation]) -> dict[UUID, int]:
+    """Place in the queue, from 1, of those that have one; what is held or has ended has none.
+
+    The queue is not read where nobody has a place.
+    """
+    wanted = {evaluation.pk for evaluation in evaluations if _is_in_line(evaluation)}
+    if not wanted:
+        return {}
+    order = _line().order_by(*_ORDER).values_list("pk", flat=True)
+    return {pk: place for place, pk in enumerate(order, start=1) if pk in wanted}
+
+
 def standing(evaluation: Evaluation) -> Standing:
     """Its place in the queue, and when it may start."""
-    if evaluation.state != EvaluationState.QUEUED or evaluation.held_by_id is not None:
+    if not _is_in_line(evaluation):
         return Standing()
     ahead = _ahead_of(evaluation)
     place = ahead.count() + 1
@@ -93,7 +108,7 @@ def _estimated_start(evaluation: Evaluation, before: QuerySet[Evaluation]) -> da
     n_workers = len(live_workers())
     if n_workers == 0:
         return None
-    ahead = list(before.order_by("-priority", "queued_at"))
+    ahead = list(before.order_by(*_ORDER))
     running = list(Evaluation.objects.filter(state=EvaluationState.RUNNING))
     durations = typical_durations({e.task_version_id for e in (*ahead, *running)})
     if any(e.task_version_id not in durations for e in (*ahead, *running)):
@@ -141,13 +156,20 @@ def attempts(evaluation: Evaluation) -> list[Attempt]:
     return found
 
 
+def _is_in_line(evaluation: Evaluation) -> bool:
+    return evaluation.state == EvaluationState.QUEUED and evaluation.held_by_id is None
+
+
+def _line() -> QuerySet[Evaluation]:
+    """Whatever has a place in the queue."""
+    return Evaluation.objects.filter(state=EvaluationState.QUEUED, held_by__isnull=True)
+
+
 def _ahead_of(evaluation: Evaluation) -> QuerySet[Evaluation]:
-    earlier = Q(priority=evaluation.priority, queued_at__lt=evaluation.queued_at)
-    return Evaluation.objects.filter(
-        Q(priority__gt=evaluation.priority) | earlier,
-        state=EvaluationState.QUEUED,
-        held_by__isnull=True,
-    )
+    level = Q(priority=evaluation.priority)
+    earlier = Q(queued_at__lt=evaluation.queued_at)
+    earlier |= Q(queued_at=evaluation.queued_at, pk__lt=evaluation.pk)
+    return _line().filter(Q(priority__gt=evaluation.priority) | (level & earlier))
 
 
 def _expected_end(running: Evaluation, durations: dict[int, timedelta]) -> datetime:

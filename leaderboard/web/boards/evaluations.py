@@ -29,6 +29,7 @@ from leaderboard.models import (
     permissions,
 )
 from leaderboard.services.boards.rules import has_theory_mismatch, why_not_ranked
+from leaderboard.services.evaluations import queue
 from leaderboard.services.evaluations.output_files import may_read
 from leaderboard.services.evaluations.workers import waiting_reason
 from leaderboard.services.submissions.submissions import withdraw
@@ -122,7 +123,7 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
             "why_not_ranked": why_not_ranked(found, version) if done else "",
             "theory_mismatch": has_theory_mismatch(found.submission, version),
             "may_see_logs": permissions.may_read_private(request.user, found.submission.potential),
-            "ahead": _queue_places().get(found.pk),
+            "ahead": queue.places([found]).get(found.pk),
             "charts": [] if is_hidden else _charts(found),
             "told": summary_parts(version.protocol, found.summary),
         },
@@ -163,7 +164,7 @@ def _progress(found: Submission) -> dict[str, Any]:
         .order_by("task_version__task__name", "queued_at")
     )
     waiting = [e for e in evaluations if e.state == EvaluationState.QUEUED]
-    places = _queue_places() if waiting else {}
+    places = queue.places(waiting)
     n_ended = sum(e.has_ended for e in evaluations)
     return {
         "submission": found,
@@ -178,13 +179,6 @@ def _percent_done(found: Evaluation) -> int | None:
     if found.phase == Phase.SIMULATING and found.progress_total:
         return math.floor(100 * found.progress_done / found.progress_total)
     return None
-
-
-def _queue_places() -> dict[UUID, int]:
-    """Place in the queue, from 1, of everything that waits."""
-    queued = Evaluation.objects.filter(state=EvaluationState.QUEUED)
-    order = queued.order_by("-priority", "queued_at", "pk").values_list("pk", flat=True)
-    return {pk: place for place, pk in enumerate(order, start=1)}
 
 
 def _names(systems: Sequence[SystemResult], columns: Sequence[Column]) -> list[str]:

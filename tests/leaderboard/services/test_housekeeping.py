@@ -58,6 +58,18 @@ def test_the_evaluation_of_a_lost_worker_returns_to_the_queue(messages: list[str
     assert reap() == Reaped()
 
 
+def test_a_worker_that_does_not_hear_of_work_is_told_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    long_ago = timezone.now() - timedelta(minutes=5)
+    worker = factories.worker(free_since=long_ago)
+    factories.evaluation()
+    models.Evaluation.objects.update(queued_at=long_ago)
+
+    assert reap() == Reaped(n_messages_sent=1, n_deaf=1)
+    assert f"{worker} is free and has not heard for 40 s that work is due" in caplog.text
+
+
 def test_a_worker_that_comes_back_late_cannot_report() -> None:
     evaluation = lost()
     reap()

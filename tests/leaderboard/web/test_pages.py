@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from evaluator.catalog.verdicts import VERDICTS
 from evaluator.contract import Verdict
 from leaderboard import models
 from leaderboard.enums import VersionState
+from leaderboard.services.evaluations import operations
 from tests.leaderboard import factories
 from tests.leaderboard.gallery import EOS_METRICS, build_site
 
@@ -319,6 +321,28 @@ def test_the_queue_counts_what_is_private_without_naming_it(client: Client) -> N
     assert "no worker is online" not in text_of(client.get("/queue/"))
 
 
+def test_the_queue_shows_a_free_worker_that_does_not_hear_of_work(client: Client) -> None:
+    long_ago = timezone.now() - timedelta(minutes=5)
+    factories.worker(free_since=long_ago)
+    factories.evaluation()
+    assert "does not hear of" not in text_of(client.get("/queue/"))
+    models.Evaluation.objects.update(queued_at=long_ago)
+
+    page = text_of(client.get("/queue/"))
+    assert "1 worker online, 1 of them deaf" in page
+    assert "Work has waited for more than 40 s for a worker with nothing to do" in page
+    assert "does not hear of work" in page
+    assert client.get("/api/v1/queue/").json() == {
+        "n_queued": 1,
+        "n_held": 0,
+        "n_running": 0,
+        "oldest_at": long_ago.isoformat().replace("+00:00", "Z"),
+        "n_workers": 1,
+        "n_deaf": 1,
+    }
+    assert [state.is_deaf for state in operations.overview().workers] == [True]
+
+
 def test_the_account_tells_in_a_few_words_how_submissions_went(client: Client) -> None:
     alice = factories.user("alice")
     submission = factories.submission(factories.potential(alice))
@@ -375,7 +399,7 @@ def test_pages_take_a_constant_number_of_queries(client: Client, n: int) -> None
         "potential": 14,  # one of them for the history
         "submission": 2,
         "progress": 2,
-        "evaluation": 5,
+        "evaluation": 4,  # the queue is not read for what has ended
         "queue": 5,
     }
 

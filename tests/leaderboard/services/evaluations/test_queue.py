@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -69,6 +70,29 @@ def test_what_is_held_or_has_ended_has_no_place(task: models.TaskVersion) -> Non
     assert queue.standing(held) == queue.Standing()
     assert queue.standing(factories.evaluation(on=task, score=0.1)) == queue.Standing()
     assert queue.standing(factories.evaluation(on=task)).position == 2, "the held one is not ahead"
+
+
+def test_places_of_many_are_those_of_each_and_what_is_held_takes_none() -> None:
+    gate = factories.evaluation()
+    held = [factories.evaluation(held_by=gate) for _ in range(3)]
+    others = [factories.evaluation(priority=n % 2) for n in range(4)]
+    moment = gate.queued_at
+    models.Evaluation.objects.filter(pk__in=[others[0].pk, others[2].pk]).update(queued_at=moment)
+    rows = list(models.Evaluation.objects.all())
+
+    found = queue.places(rows)
+
+    assert found == {e.pk: p for e in rows if (p := queue.standing(e).position) is not None}
+    assert sorted(found.values()) == [1, 2, 3, 4, 5]
+    assert not {e.pk for e in held} & set(found)
+
+
+def test_the_queue_is_not_read_for_what_has_no_place(django_assert_num_queries: Any) -> None:
+    ended = factories.evaluation(score=0.5)
+    held = factories.evaluation(held_by=factories.evaluation())
+
+    with django_assert_num_queries(0):
+        assert queue.places([ended, held]) == {}
 
 
 def test_every_attempt_is_told_with_its_worker_and_what_became_of_it() -> None:
