@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +15,14 @@ from rest_framework.request import Request
 
 from leaderboard.enums import EvaluationState
 from leaderboard.lib.moments import past_moment
-from leaderboard.services.boards.filters import BoardFilter
+from leaderboard.services.boards.filters import (
+    BoardFilter,
+    read_count,
+    read_elements,
+    read_yes_or_no,
+)
 
+_MAX_TEXT = 500
 _ALWAYS_KNOWN = frozenset({"cursor", "page_size", "format"})
 
 
@@ -36,6 +43,49 @@ class MomentField(serializers.Field[datetime, str, Any, Any]):
 
     def to_representation(self, value: datetime) -> str:
         return value.isoformat()
+
+
+class _Written(serializers.Field[Any, str, Any, Any]):
+    """Something that a reader of services/board_filters.py makes of the text of an address.
+
+    Pages use the same readers, so that one address means the same to both.
+    """
+
+    def __init__(self, read: Callable[[str], Any], **options: Any) -> None:  # noqa: ANN401
+        self._read = read
+        super().__init__(**options)
+
+    def to_internal_value(self, data: object) -> Any:  # noqa: ANN401  (what the reader makes)
+        text = str(data)
+        if len(text) > _MAX_TEXT:
+            raise serializers.ValidationError(f"must not be longer than {_MAX_TEXT} characters.")
+        if not text.strip():
+            return None
+        try:
+            return self._read(text)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from error
+
+    def to_representation(self, value: Any) -> str:  # noqa: ANN401
+        return str(value)
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class ElementsField(_Written):
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(read_elements, **options)
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class CountField(_Written):
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(read_count, **options)
+
+
+@extend_schema_field(OpenApiTypes.BOOL)
+class YesOrNoField(_Written):
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(read_yes_or_no, **options)
 
 
 class NoFilter(serializers.Serializer[Any]):
@@ -82,9 +132,7 @@ class BoardQuery(VersionFilter):
         help_text="The board as it stood then: 2026-11-20 (the end of the day, UTC) or "
         "2026-11-20T12:00:00Z. With a version, this address never changes its content.",
     )
-    elements = serializers.CharField(
-        required=False, max_length=500, help_text="Declared to be supported: Si,O."
-    )
+    elements = ElementsField(required=False, help_text="Declared to be supported: Si,O.")
     level_of_theory = serializers.CharField(required=False, max_length=100)
     training_set = serializers.CharField(required=False, max_length=100)
     licence = serializers.CharField(required=False, max_length=100)
@@ -93,16 +141,11 @@ class BoardQuery(VersionFilter):
     hardware = serializers.CharField(
         required=False, max_length=100, help_text="Part of the worker's description: H200, cuda."
     )
-    min_parameters = serializers.IntegerField(required=False, min_value=0, max_value=2**62)
-    max_parameters = serializers.IntegerField(required=False, min_value=0, max_value=2**62)
-    open_weights = serializers.BooleanField(
-        required=False, allow_null=True, default=None, help_text="Under an open licence, or not."
-    )
-    conservative = serializers.BooleanField(
-        required=False,
-        allow_null=True,
-        default=None,
-        help_text="Whether forces are declared to be the gradient of the energy.",
+    min_parameters = CountField(required=False, help_text="At least: 250000, 250k or 5M.")
+    max_parameters = CountField(required=False, help_text="At most: 250000, 250k or 5M.")
+    open_weights = YesOrNoField(required=False, help_text="Under an open licence, or not.")
+    conservative = YesOrNoField(
+        required=False, help_text="Whether forces are declared to be the gradient of the energy."
     )
     text = serializers.CharField(
         required=False,
@@ -125,9 +168,7 @@ class DiffQuery(VersionFilter):
 def board_filter(query: dict[str, Any]) -> BoardFilter:
     """The conditions of a query on rows."""
     names = {f.name for f in dataclasses.fields(BoardFilter)}
-    given = {name: value for name, value in query.items() if name in names}
-    if "elements" in given:
-        given["elements"] = tuple(s.strip() for s in given["elements"].split(",") if s.strip())
+    given = {n: value for n, value in query.items() if n in names and value is not None}
     return BoardFilter(**given)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from evaluator.catalog.elements import SYMBOLS
 from leaderboard.models import Submission
 from leaderboard.services.boards.licences import is_open
 
@@ -63,6 +65,31 @@ class BoardFilter:
 
 
 EVERY_ROW = BoardFilter()
+
+
+def read_elements(text: str) -> tuple[str, ...]:
+    """Chemical symbols as readers write them: Si,O or Si O or Si-O. Raises ValueError."""
+    symbols = tuple(dict.fromkeys(filter(None, re.split(r"[\s,;-]+", text))))
+    if unknown := [symbol for symbol in symbols if symbol not in SYMBOLS]:
+        raise ValueError(f"{unknown[0][:20]!r} is no chemical symbol. Write Li, P, S.")
+    return symbols
+
+
+def read_count(text: str) -> int:
+    """A whole number; 5M and 200k are taken too. Raises ValueError."""
+    written = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([kMG]?)", text.strip())
+    if written is None:
+        raise ValueError("must be a number like 250000, 250k or 5M.")
+    return round(float(written[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[written[2]])
+
+
+def read_yes_or_no(text: str) -> bool:
+    """1 or 0, also as true, yes, on, false, no or off. Raises ValueError."""
+    known = {"1": True, "true": True, "yes": True, "on": True}
+    known |= {"0": False, "false": False, "no": False, "off": False}
+    if text.strip().lower() not in known:
+        raise ValueError("must be 1 or 0.")
+    return known[text.strip().lower()]
 
 
 def is_among(wanted: str, found: Iterable[str]) -> bool:

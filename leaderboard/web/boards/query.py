@@ -5,7 +5,6 @@ Parameters of rows are named as in the API, so that a page's address tells how t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,10 +13,14 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
-from evaluator.catalog.elements import SYMBOLS
 from leaderboard.exceptions import SubmissionError
 from leaderboard.lib.moments import past_moment
-from leaderboard.services.boards.filters import BoardFilter
+from leaderboard.services.boards.filters import (
+    BoardFilter,
+    read_count,
+    read_elements,
+    read_yes_or_no,
+)
 from leaderboard.services.boards.rules import WEIGHT_PREFIX, weights_from_query
 from leaderboard.web.paging import page_number
 from leaderboard.web.query_reader import QueryReader, short_text
@@ -94,11 +97,11 @@ def read_board_query(
     reader = QueryReader(query)
     weights = _weights(query, reader, categories)
     wanted = BoardFilter(
-        elements=reader.read("elements", _elements, ()),
-        open_weights=reader.read("open_weights", _yes_or_no, None),
-        conservative=reader.read("conservative", _yes_or_no, None),
-        min_parameters=reader.read("min_parameters", _count, None),
-        max_parameters=reader.read("max_parameters", _count, None),
+        elements=reader.read("elements", read_elements, ()),
+        open_weights=reader.read("open_weights", read_yes_or_no, None),
+        conservative=reader.read("conservative", read_yes_or_no, None),
+        min_parameters=reader.read("min_parameters", read_count, None),
+        max_parameters=reader.read("max_parameters", read_count, None),
         **{name: reader.read(name, short_text, "") for name in TEXTS},
     )
     sort = reader.read("sort", _one_of({RANK, NAME, *COLUMNS, *task_slugs}), RANK)
@@ -164,29 +167,6 @@ def _address(given: Mapping[str, str]) -> str:
     if "show" in given:
         pairs += [("show", name) for name in given["show"].split(",")]
     return "?" + urlencode(pairs)
-
-
-def _elements(text: str) -> tuple[str, ...]:
-    symbols = tuple(dict.fromkeys(re.split(r"[\s,;-]+", text.strip(" ,;-"))))
-    if unknown := [s for s in symbols if s not in SYMBOLS]:
-        raise ValueError(f"{unknown[0][:20]!r} is no chemical symbol. Write Li, P, S.")
-    return symbols
-
-
-def _count(text: str) -> int:
-    """A whole number; 5M and 200k are taken too."""
-    found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?)\s*([kMG]?)", text)
-    if found is None:
-        raise ValueError("must be a number like 250000, 250k or 5M.")
-    return round(float(found[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[found[2]])
-
-
-def _yes_or_no(text: str) -> bool:
-    known = {"1": True, "true": True, "yes": True, "on": True}
-    known |= {"0": False, "false": False, "no": False}
-    if text.lower() not in known:
-        raise ValueError("must be 1 or 0.")
-    return known[text.lower()]
 
 
 def _one_of(known: set[str]) -> Callable[[str], str]:
