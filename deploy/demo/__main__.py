@@ -161,6 +161,8 @@ def _demo(arguments: argparse.Namespace) -> int:
                 f"The site: {stack.url}/\n"
                 f"The administrator's desk: {stack.url}/admin/ "
                 f"(user {admin['username']}, password {admin['password']})\n"
+                f"Letters, such as those that confirm an address, are not sent: read them in "
+                f"{stack.log_path('web')}\n"
                 f"Logs: {data_dir / 'logs'}\nCtrl-C stops everything.",
                 flush=True,
             )

@@ -12,7 +12,7 @@ import numpy as np
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
-from leaderboard.enums import VersionState
+from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.models import (
     Benchmark,
     BenchmarkVersion,
@@ -86,8 +86,20 @@ def _standing(potential: Potential) -> str:
     ranks = board.own.rank
     for i in board.own.order.tolist():
         if ranks[i] and board.entrants[i].slug == potential.slug:
-            return f"{_rank(Place(board, board.own, i))} of {int((ranks > 0).sum())}"
+            told = f"{_rank(Place(board, board.own, i))} of {int((ranks > 0).sum())}"
+            n_pending = _n_pending(version)
+            return f"{told}, {n_pending} pending" if n_pending else told
     return "not ranked"
+
+
+def _n_pending(version: BenchmarkVersion) -> int:
+    """Potentials with something still to be evaluated: ranks are provisional until then."""
+    open_ones = _visible().filter(
+        is_current=True,
+        state__in=(EvaluationState.QUEUED, EvaluationState.RUNNING),
+        task_version__in=version.entries.values("task_version"),
+    )
+    return int(open_ones.order_by().values("submission__potential").distinct().count())
 
 
 def _task(slug: str) -> Subject | None:

@@ -229,7 +229,12 @@ def test_a_badge_tells_the_rank_and_escapes_what_it_holds(stranger: APIClient) -
     factories.evaluation(factories.submission(potential), task, score=0.5)
     text = stranger.get("/api/v1/potentials/p/badge.svg").content.decode()
     assert "rank 1 of 1" in text
+    assert "pending" not in text
     assert "<script>" not in text
+    for _ in range(2):
+        factories.evaluation(factories.submission(), task)
+    text = stranger.get("/api/v1/potentials/p/badge.svg").content.decode()
+    assert "rank 1 of 1, 2 pending" in text
     ElementTree.fromstring(text)
 
 
