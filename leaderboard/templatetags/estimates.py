@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
 
 from django import template
 from django.utils.safestring import SafeString, mark_safe
@@ -48,12 +46,6 @@ def hours(value: float | None) -> str:
         if value >= 2 * size:
             return f"{rough(value / size)} {unit}"
     return f"{rough(3600 * value)} s"
-
-
-@register.filter
-def at(rows: Sequence[Any], place: int) -> Any:  # noqa: ANN401  (whatever it holds)
-    """An item of a list by its place, from 0."""
-    return rows[place]
 
 
 @register.filter

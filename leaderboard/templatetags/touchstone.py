@@ -11,14 +11,16 @@ from typing import Any
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timeuntil
 
 from evaluator.catalog import CONSISTENCY, METRICS, Column, Direction, Metric
 from evaluator.catalog.verdicts import VERDICTS, VerdictHelp
-from leaderboard.enums import VersionState
-from leaderboard.models import BenchmarkVersion, Evaluation, Submission
-from leaderboard.services.definitions.backfill import Filling, filling
+from evaluator.contract import ScoredMetric
+from leaderboard.enums import EvaluationState, Visibility
+from leaderboard.models import Evaluation, Submission
+from leaderboard.web.names import version_html
+from leaderboard.web.states import STATE_FIELDS, state_words
 
 register = template.Library()
 
@@ -163,12 +165,6 @@ def span(value: timedelta | None) -> str:
     return f"{seconds:.1f}".removesuffix(".0") + " s"
 
 
-@register.simple_tag
-def filling_of(version: BenchmarkVersion) -> Filling | None:
-    """How far a benchmark version is from being filled; None once nothing is pending."""
-    return filling(version) if version.state == VersionState.PUBLISHED else None
-
-
 @register.filter
 def heat(score: float | None) -> str:
     """The class that colours a score from 0 to 1."""
@@ -217,6 +213,32 @@ def item(rows: Sequence[Any], at: int) -> Any:  # noqa: ANN401  (whatever it hol
     return rows[at]
 
 
+@register.simple_tag
+def submission_name(submission: Submission) -> SafeString:
+    """A potential's name and version, with their marks."""
+    potential = submission.potential
+    text = version_html(
+        slug=potential.slug,
+        name=potential.name,
+        submission=str(submission.pk),
+        version=submission.version,
+        is_baseline=potential.is_baseline,
+        is_private=submission.visibility == Visibility.PRIVATE,
+        is_withdrawn=submission.withdrawn_at is not None,
+    )
+    return mark_safe(text)  # noqa: S308  (escaped)
+
+
+@register.simple_tag
+def state(evaluation: Evaluation) -> SafeString | str:
+    """What became of an evaluation, in a few words; in colour once it has ended."""
+    text = state_words({field: getattr(evaluation, field) for field in STATE_FIELDS})
+    if not evaluation.has_ended:
+        return text
+    is_good = evaluation.state == EvaluationState.SUCCEEDED
+    return format_html('<span class="{}">{}</span>', "good-text" if is_good else "bad-text", text)
+
+
 @register.filter
 def verdict_help(evaluation: Evaluation) -> VerdictHelp | None:
     return VERDICTS.get(evaluation.verdict)
@@ -244,6 +266,27 @@ def unit_name(name: str) -> str:
 def key_of(submission: Submission) -> str:
     """How a query string names a submission."""
     return f"{submission.potential.slug}:{submission.version}"
+
+
+@register.filter
+def calculator(submission: Submission) -> str:
+    """How the command line names a submission's file with its settings, quoted for a shell."""
+    settings = "".join(f",{name}={value}" for name, value in submission.settings.items())
+    return f"'{submission.calculator_kind}:{submission.artifact_filename}{settings}'"
+
+
+@register.simple_tag
+def evaluate_command(task: str, calculator_name: str) -> str:
+    """What runs a task on the reader's own machine."""
+    return f"touchstone evaluate --task {task} --calculator {calculator_name} --json out.json"
+
+
+@register.simple_tag
+def anchors_in_words(anchor: ScoredMetric) -> str:
+    """What scores one, what scores zero, and what a failed system is charged."""
+    between = ", logarithms between" if anchor.scale == "log" else ""
+    scale = f"{plain(anchor.good)} scores 1, {plain(anchor.bad)} scores 0{between}"
+    return f"{scale}; a failed system is charged {plain(anchor.worst)}."
 
 
 @register.filter

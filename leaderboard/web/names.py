@@ -1,15 +1,51 @@
-"""Names of potentials: cut to a length, and as a field that takes them offers them."""
+"""Names of potentials: cut to a length, offered by a field that takes them, or compared."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 
 def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def version_html(
+    *,
+    slug: str,
+    name: str,
+    submission: str,
+    version: str,
+    grades: str = "",
+    is_baseline: bool = False,
+    is_private: bool = False,
+    is_withdrawn: bool = False,
+) -> str:
+    """A potential's name and its version, both links, with the marks that every page shows.
+
+    ``grades`` is HTML that stands before the other marks.
+    """
+    marks = grades
+    if is_baseline:
+        marks += ' <span class="badge">baseline</span>'
+    if is_private:
+        marks += ' <span class="badge warn">private</span>'
+    if is_withdrawn:
+        marks += ' <span class="badge warn">withdrawn</span>'
+    return (
+        f'<a href="/potentials/{escape(slug)}/"><bdi>{escape(name)}</bdi></a> '
+        f'<a class="version" href="/submissions/{escape(submission)}/">'
+        f"<bdi>{escape(version)}</bdi></a>{marks}"
+    )
+
+
+def compare_address(keys: Iterable[str]) -> str:
+    """The page that compares submissions, each named as a query names it."""
+    return f"{reverse('compare')}?{urlencode([('p', key) for key in keys])}"
 
 
 def options(names: Iterable[tuple[str, str]]) -> SafeString:

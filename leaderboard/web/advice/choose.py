@@ -25,6 +25,8 @@ from leaderboard.services.advice.recommendation import (
 )
 from leaderboard.services.advice.speed import measured_hardware
 from leaderboard.services.boards.rules import WEIGHT_PREFIX
+from leaderboard.templatetags.touchstone import key_of
+from leaderboard.web.names import compare_address
 
 #: Rows of each part of the page; all of them are in the API.
 MAX_ROWS = 40
@@ -32,6 +34,15 @@ MAX_CARDS = 3
 #: Points of the picture; those of the front are all drawn.
 MAX_DRAWN = 150
 
+_EXAMPLE = {
+    "elements": "Li,P,S",
+    "n_atoms": 10000,
+    "duration": 1,
+    "duration_unit": "ns",
+    "temperature_K": 600,
+    "hardware": "gpu",
+    "licence": "open",
+}
 _HEADINGS = {
     Group.UNTIMED: "Can do it, not timed on this hardware",
     Group.UNJUDGED: "Can do it, without a rank",
@@ -82,6 +93,7 @@ def choose(request: HttpRequest) -> HttpResponse:
         "weights": _weights(request, version) if version else [],
         "any_gpu": ANY_GPU,
         "any_cpu": ANY_CPU,
+        "example": "?" + urlencode(_EXAMPLE, safe=","),
         "api_query": urlencode(list(request.GET.items())),
     }
     if found is not None:
@@ -94,8 +106,10 @@ def _answer(found: Recommendation) -> dict[str, object]:
     chosen = found.of(Group.RECOMMENDED)
     # Without a time nobody can say that they fit; their scores say who does it well.
     able = [c for c in found.of(Group.UNTIMED) if c.row.rank is not None]
+    best = (chosen or able)[:MAX_CARDS]
     return {
-        "best": [_line(c) for c in (chosen or able)[:MAX_CARDS]],
+        "best": [_line(c) for c in best],
+        "compare_best": compare_address(key_of(c.submission) for c in best),
         "n_able": len(able),
         "lines": [_line(c) for c in chosen[:MAX_ROWS]],
         "n_chosen": len(chosen),

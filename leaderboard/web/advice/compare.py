@@ -36,7 +36,7 @@ from leaderboard.services.boards import pareto
 from leaderboard.services.boards.store import current_board
 from leaderboard.templatetags.estimates import against_first, rough
 from leaderboard.templatetags.touchstone import key_of, metric, number
-from leaderboard.web.names import cut, options
+from leaderboard.web.names import compare_address, cut, options
 
 #: Up to so many are lists to choose from; more are offered where a name is typed.
 MAX_LISTED, MAX_OFFERED = 60, 5000
@@ -78,7 +78,11 @@ def compare_page(request: HttpRequest) -> HttpResponse:
     if len(submissions) >= MIN_COMPARED:
         context |= _answer(request, submissions, version)
     elif version is not None and not submissions:
-        context["leaders"] = _leaders(version)
+        leaders = _leaders(version)
+        context |= {
+            "leaders": [title for _, title in leaders],
+            "compare_leaders": compare_address(key for key, _ in leaders),
+        }
     return render(request, "compare.html", context, status=status)
 
 

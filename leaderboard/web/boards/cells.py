@@ -5,7 +5,7 @@ Everything that somebody typed is escaped; the rest are numbers and our own word
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leaderboard.enums import EvaluationState, Visibility
+from leaderboard.enums import Visibility
 from leaderboard.models import BenchmarkTask, TaskVersion
 from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.boards.grades import mark_of
@@ -26,6 +26,7 @@ from leaderboard.services.boards.task_reader import TaskPlace
 from leaderboard.templatetags.board import board_sort, sort_link
 from leaderboard.templatetags.touchstone import NOTHING, count, heat, metric, number, percent
 from leaderboard.web.boards.query import BoardQuery
+from leaderboard.web.names import version_html
 
 _EMPTY = (
     '<td class="number cell"><span class="state" title="Not evaluated on this task">–'
@@ -227,19 +228,6 @@ def _bar(score: int, low: int, high: int) -> str:
     )
 
 
-def live_words(evaluation: Mapping[str, Any]) -> str:
-    """Where an evaluation stands, as includes/state.html says it."""
-    state, phase = evaluation["state"], evaluation["phase"]
-    if state == EvaluationState.RUNNING:
-        if phase == "waiting":
-            return "waiting for the device"
-        done, total = evaluation["progress_done"], evaluation["progress_total"]
-        return (phase or "running") + (f" {done}/{total}" if total else "")
-    if state == EvaluationState.QUEUED:
-        return "queued"
-    return str(evaluation["verdict"]).replace("_", " ") or str(state)
-
-
 def rows_html(
     places: Sequence[Place], columns: Sequence[Column], shown: Sequence[str]
 ) -> Iterator[str]:
@@ -288,7 +276,7 @@ def _short(state: int, score: int, rank: int) -> str:
 
 
 def rank_html(row: Place | TaskPlace) -> str:
-    """As includes/rank.html."""
+    """A rank with its interval and its tie, or a dash that says why there is none."""
     rank, low, high = row.rank, row.rank_low, row.rank_high
     if rank is None:
         why = escape(row.why_not_ranked)
@@ -304,14 +292,15 @@ def rank_html(row: Place | TaskPlace) -> str:
 
 
 def name_html(entrant: Entrant) -> str:
-    """As includes/submission_name.html, with the mark of its grades."""
-    baseline = ' <span class="badge">baseline</span>' if entrant.is_baseline else ""
-    is_private = entrant.visibility == Visibility.PRIVATE
-    private = ' <span class="badge warn">private</span>' if is_private else ""
-    return (
-        f'<a href="/potentials/{escape(entrant.slug)}/"><bdi>{escape(entrant.name)}</bdi></a> '
-        f'<a class="version" href="/submissions/{escape(entrant.submission)}/">'
-        f"<bdi>{escape(entrant.version)}</bdi></a>{_mark(entrant)}{baseline}{private}"
+    """A potential's name and version, with the mark of its grades."""
+    return version_html(
+        slug=entrant.slug,
+        name=entrant.name,
+        submission=entrant.submission,
+        version=entrant.version,
+        grades=_mark(entrant),
+        is_baseline=entrant.is_baseline,
+        is_private=entrant.visibility == Visibility.PRIVATE,
     )
 
 

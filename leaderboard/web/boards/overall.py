@@ -37,11 +37,11 @@ from leaderboard.web.boards.cells import (
     columns_of,
     facts,
     head_html,
-    live_words,
     rows_html,
     short_rows_html,
 )
 from leaderboard.web.boards.query import COLUMNS, NAME, RANK, BoardQuery, read_board_query
+from leaderboard.web.states import STATE_FIELDS, state_words
 
 #: Rows of a page, and of a page with all rows.
 _ROWS, _MAX_ROWS = 50, 2000
@@ -203,9 +203,8 @@ def _joined(parts: Iterable[str]) -> SafeString:
 def _with_live_words(parts: Sequence[bytes]) -> list[bytes]:
     """Where the shown evaluations stand that have no score: these words change every second."""
     keys = [part.decode() for part in parts[1::2]]
-    names = ("pk", "state", "phase", "progress_done", "progress_total", "verdict")
-    found = Evaluation.objects.filter(pk__in=keys).order_by().values(*names)
-    words = {str(row["pk"]): escape(live_words(row)).encode() for row in found}
+    found = Evaluation.objects.filter(pk__in=keys).order_by().values("pk", *STATE_FIELDS)
+    words = {str(row["pk"]): escape(state_words(row)).encode() for row in found}
     told = list(parts)
     told[1::2] = [words.get(key, b"") for key in keys]
     return told

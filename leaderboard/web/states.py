@@ -1,0 +1,26 @@
+"""Where an evaluation stands, in words: the only place that says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from leaderboard.enums import EvaluationState
+
+#: Fields of an evaluation that its words are made of.
+STATE_FIELDS = ("state", "phase", "progress_done", "progress_total", "verdict")
+
+
+def state_words(evaluation: Mapping[str, Any]) -> str:
+    """Queued, running with its phase and progress, ended well, or the verdict."""
+    state, phase = evaluation["state"], evaluation["phase"]
+    if state == EvaluationState.RUNNING:
+        if phase == "waiting":
+            return "waiting for the device"
+        done, total = evaluation["progress_done"], evaluation["progress_total"]
+        return (phase or "running") + (f" {done}/{total}" if total else "")
+    if state == EvaluationState.QUEUED:
+        return "queued"
+    if state == EvaluationState.SUCCEEDED:
+        return "ended well"
+    return str(evaluation["verdict"]).replace("_", " ") or str(state)
