@@ -50,7 +50,7 @@ def test_a_shared_link_has_title_and_description_and_a_feed_that_answers(
 ) -> None:
     build_site()
     page = client.get(address).content.decode()
-    told = dict(re.findall(r'<meta property="og:(\w+)" content="([^"]*)">', page))
+    told = dict(re.findall(r'<meta property="og:(\w+)"\s+content="([^"]*)">', page))
     assert told["url"] == f"http://testserver{address}"
     assert len(told["title"]) > 10
     assert len(told["description"]) > 10

@@ -39,7 +39,7 @@ def test_every_page_is_there_under_its_own_title_and_description(client: Client)
         assert page.count("<h1") == 1, address
         assert 'aria-current="page">' in page or "/protocols/" in address, address
         title = re.findall("<title>([^<]*)</title>", page)[0]
-        about = re.findall('<meta name="description" content="([^"]*)">', page)[0]
+        about = re.findall(r'<meta name="description"\s+content="([^"]*)">', page)[0]
         assert 40 < len(about) < 300, address
         heads.add((title, about))
     assert len(heads) == len(ADDRESSES)
