@@ -32,7 +32,7 @@ def unpack(artifact: Path, *, most_files: int = _MOST_FILES, most_bytes: int = _
     folder = Path(tempfile.mkdtemp(prefix="artifact-"))
     try:
         with zipfile.ZipFile(artifact) as archive:
-            members = archive.infolist()
+            members = [m for m in archive.infolist() if not _is_litter(_normal_name(m))]
             if len(members) > most_files:
                 raise InvalidArtifact(f"the zip has more than {most_files} members")
             left = most_bytes
@@ -47,10 +47,21 @@ def unpack(artifact: Path, *, most_files: int = _MOST_FILES, most_bytes: int = _
     return folder
 
 
+def without_wrapping_folder(folder: Path) -> Path:
+    """The one folder that holds everything else, where there is such a one: a zip of a folder.
+
+    A folder with an ``__init__.py`` is a package and no wrapping; ``src`` is known by its name.
+    """
+    entries = list(folder.iterdir())
+    if len(entries) != 1 or not entries[0].is_dir() or entries[0].name == "src":
+        return folder
+    return folder if (entries[0] / "__init__.py").exists() else entries[0]
+
+
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, left: int) -> int:
     """Extract one member and return its size in bytes."""
     target = folder / _checked_name(member)
-    if member.is_dir():
+    if member.is_dir() or _normal_name(member).endswith("/"):
         target.mkdir(parents=True, exist_ok=True)
         return 0
     if member.flag_bits & 0x1:
@@ -72,12 +83,28 @@ def _copy(source: IO[bytes], sink: IO[bytes], left: int) -> int:
     return size
 
 
+def _normal_name(member: zipfile.ZipInfo) -> str:
+    """The member's name with slashes: Windows PowerShell 5 writes backslashes.
+
+    Normalised before it is checked, so that no way out of the folder hides behind a backslash.
+    """
+    return member.filename.replace("\\", "/")
+
+
+def _is_litter(name: str) -> bool:
+    """What file managers add by themselves, and nobody means to send."""
+    parts = PurePosixPath(name).parts
+    return "__MACOSX" in parts[:1] or parts[-1:] in ((".DS_Store",), ("Thumbs.db",))
+
+
 def _checked_name(member: zipfile.ZipInfo) -> PurePosixPath:
-    name = member.filename
+    name = _normal_name(member)
     path = PurePosixPath(name)
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise InvalidArtifact(f"the zip's member {name!r} is a link or a device")
-    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or not path.parts:
+    # A colon is a letter like others but for a Windows drive before it.
+    has_drive = name[1:2] == ":" and name[:1].isalpha()
+    if path.is_absolute() or ".." in path.parts or has_drive or not path.parts:
         raise InvalidArtifact(f"the zip's member {name!r} leads out of its folder")
     return path

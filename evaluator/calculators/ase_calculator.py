@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import BaseCalculator, PropertyNotImplementedError
+from ase.calculators.calculator import BaseCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from evaluator.calculators.structures import to_atoms
@@ -20,6 +21,8 @@ class InvalidAnswer(Exception):
 def properties_of(calculator: BaseCalculator) -> tuple[str, ...]:
     """Which of the properties that the service asks for the calculator says it has."""
     implemented = set(calculator.implemented_properties)
+    if "free_energy" in implemented:
+        implemented.add("energy")
     return tuple(p for p in ("energy", "forces", "stress", "magmoms") if p in implemented)
 
 
@@ -34,16 +37,16 @@ def predict(
     n_atoms = len(structure.numbers)
     atoms = to_atoms(structure)
     atoms.calc = calculator
-    energy = np.asarray(atoms.get_potential_energy(), dtype=float)
+    energy = to_array(_energy(calculator, atoms))
     if energy.size != 1:
         raise InvalidAnswer(f"the energy is an array of shape {energy.shape}, not one number")
-    forces = _shaped("forces", atoms.get_forces(apply_constraint=False), (n_atoms, 3))
+    forces = _shaped("forces", to_array(calculator.get_forces(atoms)), (n_atoms, 3))
 
     stress = magmoms = None
     if "stress" in properties and atoms.cell.rank == 3:
         stress = _optional(calculator, "stress", atoms)
-        if stress is not None and stress.shape == (3, 3):
-            stress = full_3x3_to_voigt_6_stress(stress)
+        if stress is not None and stress.size == 9:
+            stress = full_3x3_to_voigt_6_stress(stress.reshape(3, 3))
         stress = None if stress is None else _shaped("stress", stress, (6,))
     if "magmoms" in properties:
         magmoms = _optional(calculator, "magmoms", atoms)
@@ -53,14 +56,36 @@ def predict(
     )
 
 
+def to_array(value: Any) -> FloatArray:  # noqa: ANN401  (a calculator answers what it likes)
+    """Numbers as numpy has them; torch's tensors may lie on a GPU or carry a gradient."""
+    detach = getattr(value, "detach", None)
+    if callable(detach):
+        value = detach().cpu().numpy()
+    return np.asarray(value, dtype=float)
+
+
+def _energy(calculator: BaseCalculator, atoms: Atoms) -> Any:  # noqa: ANN401
+    """The energy at zero broadening; a calculator may offer the free energy alone."""
+    implemented = getattr(calculator, "implemented_properties", ("energy",))
+    if "energy" not in implemented and "free_energy" in implemented:
+        return calculator.get_property("free_energy", atoms)
+    return calculator.get_potential_energy(atoms)
+
+
 def _optional(calculator: BaseCalculator, name: str, atoms: Atoms) -> FloatArray | None:
     """A property, or None; some calculators name one as implemented and then lack it."""
-    if name not in calculator.implemented_properties:
+    if name not in calculator.implemented_properties or not hasattr(calculator, "get_property"):
         return None
     try:
-        return np.asarray(calculator.get_property(name, atoms), dtype=float)
-    except PropertyNotImplementedError:
+        value = calculator.get_property(name, atoms)
+    except NotImplementedError:  # ASE's PropertyNotImplementedError is one
         return None
+    except ValueError:
+        # Without three periodic directions there is no stress to speak of: some say so by this.
+        if not atoms.pbc.all():
+            return None
+        raise
+    return None if value is None else to_array(value)
 
 
 def _shaped(name: str, value: object, shape: tuple[int, ...]) -> FloatArray:

@@ -7,6 +7,7 @@ with that folder. All of it is the submitter's code; it runs in the sandbox alon
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,11 +17,15 @@ import ase
 from ase.calculators.calculator import BaseCalculator
 from ase.data import atomic_numbers
 
-from evaluator.calculators.archives import unpack
+from evaluator.calculators.archives import unpack, without_wrapping_folder
 from evaluator.calculators.ase_calculator import predict, properties_of
 from evaluator.calculators.base import Adapter, InvalidArtifact, LoadError, LoadRequest
+from evaluator.calculators.leaving import LEAVING, told
 from evaluator.calculators.structures import check_elements
 from evaluator.wire import Info, Prediction, Structure
+
+#: A class whose first parameter has one of these names is handed the folder.
+_FOLDER_NAMES = frozenset({"folder", "directory", "path", "root"})
 
 
 class PackageAdapter(Adapter):
@@ -31,18 +36,13 @@ class PackageAdapter(Adapter):
     """
 
     def load(self, request: LoadRequest) -> Info:
-        folder = unpack(request.artifact)
+        folder = without_wrapping_folder(unpack(request.artifact))
         entry_point = str(request.settings.get("entry_point", "potential:calculator"))
-        function = _entry_point(folder, entry_point)
-        try:
-            calculator = function(folder)
-        except Exception as error:
+        calculator = _made(_entry_point(folder, entry_point), folder, entry_point)
+        if not _is_calculator(calculator):
             raise LoadError(
-                f"{entry_point} raised {type(error).__name__}: {error}"[:500]
-            ) from error
-        if not isinstance(calculator, BaseCalculator):
-            raise LoadError(
-                f"{entry_point} returned {type(calculator).__name__}, not an ASE calculator"
+                f"{entry_point} returned {type(calculator).__name__}, not an ASE calculator: "
+                "subclass ase.calculators.calculator.Calculator"
             )
         properties = properties_of(calculator)
         if not {"energy", "forces"} <= set(properties):
@@ -68,29 +68,96 @@ class PackageAdapter(Adapter):
         return [predict(self._calculator, structure, properties) for structure in structures]
 
 
-def _entry_point(folder: Path, entry_point: str) -> Callable[[Path], Any]:
-    """Import ``module:function`` from the folder. Raises LoadError."""
-    module_name, colon, function_name = entry_point.partition(":")
-    names = [*module_name.split("."), function_name]
-    if not colon or not all(name.isidentifier() for name in names):
+def _made(entry: Any, folder: Path, entry_point: str) -> Any:  # noqa: ANN401
+    """What the entry point makes: it may be a function, a class, or the calculator itself.
+
+    A function or class is called with the folder where it takes an argument. Raises LoadError.
+    """
+    if not isinstance(entry, type) and _is_calculator(entry):
+        return entry
+    if not callable(entry):
+        raise LoadError(
+            f"{entry_point} is {type(entry).__name__}: neither a function or class that makes an "
+            "ASE calculator nor a calculator"
+        )
+    try:
+        return entry(folder) if _takes_a_folder(entry) else entry()
+    except LEAVING as error:
+        raise LoadError(f"{entry_point} {told(error)}"[:500]) from error
+
+
+def _takes_a_folder(entry: Callable[..., Any]) -> bool:
+    """Whether it can be called with one argument and means a folder by it.
+
+    ASE's own calculators take a restart file first: a class is handed the folder only where its
+    first parameter is called so, or must be given.
+    """
+    try:
+        parameters = list(inspect.signature(entry).parameters.values())
+    except (TypeError, ValueError):
+        return True
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if not isinstance(entry, type):
+        return any(p.kind in (*places, inspect.Parameter.VAR_POSITIONAL) for p in parameters)
+    first = parameters[0] if parameters else None
+    if first is None or first.kind not in places:
+        return False
+    return first.default is inspect.Parameter.empty or first.name in _FOLDER_NAMES
+
+
+def _is_calculator(candidate: object) -> bool:
+    """An ASE calculator of today's or of the old kind, which had no common class."""
+    return isinstance(candidate, BaseCalculator) or all(
+        callable(getattr(candidate, name, None)) for name in ("get_potential_energy", "get_forces")
+    )
+
+
+def _entry_point(folder: Path, entry_point: str) -> Any:  # noqa: ANN401
+    """Import ``module:name`` from the folder. Raises LoadError."""
+    module_name, colon, name = entry_point.partition(":")
+    names = [*module_name.split("."), name]
+    if not colon or not all(part.isidentifier() for part in names):
         raise LoadError(f"the entry point must read module:function, not {entry_point!r}")
     relative = Path(*module_name.split("."))
-    candidates = (folder / relative.with_suffix(".py"), folder / relative / "__init__.py")
-    if not any(candidate.is_file() for candidate in candidates):
-        raise InvalidArtifact(f"the archive has no module {module_name}")
+    root = _root_of(folder, relative, module_name)
 
-    sys.path.insert(0, str(folder))
+    # The folder too: modules of a src layout may read files from beside it.
+    sys.path[:0] = [str(root)] if root == folder else [str(root), str(folder)]
     importlib.invalidate_caches()
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
-        raise LoadError(
-            f"importing {module_name} raised {type(error).__name__}: {error}"[:500]
-        ) from error
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        raise LoadError(f"the module {module_name} has no function {function_name}")
-    return function  # type: ignore[no-any-return]
+    except LEAVING as error:
+        raise LoadError(f"importing {module_name} {told(error)}"[:500]) from error
+    if not hasattr(module, name):
+        raise LoadError(f"the module {module_name} has no function {name}")
+    return getattr(module, name)
+
+
+def _root_of(folder: Path, module: Path, module_name: str) -> Path:
+    """The folder of the archive from which the module is imported: its top, or ``src``.
+
+    Raises InvalidArtifact, naming the modules that are there.
+    """
+    for root in (folder, folder / "src"):
+        for candidate in (module.with_suffix(".py"), module / "__init__.py"):
+            if (root / candidate).is_file():
+                return root
+    raise InvalidArtifact(
+        f"the archive has no module {module_name}; it has {_modules_in(folder)}. Name one by the "
+        'setting "entry_point", as module:function'
+    )
+
+
+def _modules_in(folder: Path) -> str:
+    names: list[str] = []
+    for root in (folder, folder / "src"):
+        for path in sorted(root.rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            parts = parts[:-1] if parts[-1] == "__init__" else parts
+            if parts and all(part.isidentifier() for part in parts) and parts[0] != "src":
+                names.append(".".join(parts))
+    shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+    return shown or "no Python at all"
 
 
 def _elements(calculator: BaseCalculator) -> tuple[str, ...] | None:

@@ -22,6 +22,7 @@ from evaluator.calculators.base import (
     LoadRequest,
     UnsupportedStructure,
 )
+from evaluator.calculators.leaving import LEAVING, NO_NETWORK, told, wants_network
 from evaluator.calculators.memory import (
     empty_cache,
     is_gpu_out_of_memory,
@@ -75,7 +76,7 @@ def _load(connection: socket.socket) -> Adapter | None:
         adapter = make_adapter(kind)
         _set_threads(n_threads)
         info = adapter.load(request)
-    except Exception as error:  # noqa: BLE001  (whatever a submission raises is an answer)
+    except LEAVING as error:
         _send_error(connection, _category(error, while_loading=True), error)
         return None
     fields = {**asdict(info), "properties": list(info.properties)}
@@ -99,7 +100,7 @@ def _serve(connection: socket.socket, adapter: Adapter) -> None:
         request = wire.read_calc(frame)
         try:
             reply = wire.result_frame(request, _answers(adapter, request))
-        except Exception as error:  # noqa: BLE001  (whatever a submission raises is an answer)
+        except LEAVING as error:
             _send_error(connection, _category(error, while_loading=False), error)
             return
         wire.send_frame(connection, reply)
@@ -137,7 +138,7 @@ def _compute(adapter: Adapter, batch: list[Structure], properties: Sequence[str]
         return [_checked(p, s) for p, s in zip(predictions, batch, strict=True)]
     except UnsupportedStructure as error:
         failure = StructureFailure(status=Status.UNSUPPORTED, message=_text(error))
-    except Exception as error:
+    except LEAVING as error:
         out_of_memory = is_out_of_memory(error)
         if out_of_memory and len(batch) == 1:
             raise
@@ -192,6 +193,10 @@ def _text(error: BaseException) -> str:
     words = str(error)[: wire.MAX_MESSAGE_CHARS]
     if isinstance(error, LoadError | UnsupportedStructure):
         return words
+    if isinstance(error, SystemExit):
+        return f"the calculator {told(error)}"
+    if wants_network(error):
+        return f"{NO_NETWORK} ({type(error).__name__}: {words})"
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 

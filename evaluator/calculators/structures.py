@@ -17,8 +17,13 @@ from evaluator.wire import FloatArray, Structure
 
 
 def to_atoms(structure: Structure) -> Atoms:
-    """The structure as ASE has it, with arrays of its own."""
+    """The structure as ASE has it, with arrays of its own.
+
+    Calculators that look for a charge and a spin multiplicity find those of a neutral structure
+    without unpaired electrons: no other travels over the wire.
+    """
     return Atoms(
+        info={"charge": 0, "spin": 1},
         numbers=structure.numbers.copy(),
         positions=structure.positions.copy(),
         cell=structure.cell.copy(),

@@ -147,3 +147,95 @@ def test_registry_makes_adapters_by_kind_and_names_the_kinds() -> None:
     assert isinstance(make_adapter("package"), PackageAdapter)
     with pytest.raises(UnknownKind, match="unknown calculator kind 'vasp'; known are ase, chgnet"):
         make_adapter("vasp")
+
+
+EMT_MAKER = "from ase.calculators.emt import EMT\ndef calculator(folder):\n    return EMT()\n"
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"mine/potential.py": EMT_MAKER, "__MACOSX/mine/._potential.py": "x", "mine/.DS_Store": ""},
+        {"potential.py": "from mine.core import calculator", "mine\\core.py": EMT_MAKER},
+        {"pyproject.toml": "", "src/potential/__init__.py": EMT_MAKER},
+        {"potential.py": "from ase.calculators.emt import EMT\ncalculator = EMT()"},
+        {"potential.py": "from ase.calculators.emt import EMT\nclass calculator(EMT):\n    pass"},
+        {"potential.py": EMT_MAKER.replace("folder", "")},
+        {"potential.py": EMT_MAKER, "notes 12:30.txt": ""},
+    ],
+    ids=["finder", "powershell", "src", "instance", "class", "no argument", "colon"],
+)
+def test_package_may_be_packed_and_made_as_people_do(
+    members: dict[str, str], tmp_path: Path
+) -> None:
+    artifact = tmp_path / "package.zip"
+    with zipfile.ZipFile(artifact, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    adapter, _ = loaded("package", artifact)
+    copper = bulk("Cu", cubic=True)
+    copper.calc = EMT()
+    assert ask(adapter, copper).energy == copper.get_potential_energy()
+
+
+LIKE_EMT = """
+import numpy as np
+from ase.calculators.emt import EMT
+from ase.stress import voigt_6_to_full_3x3_stress as full
+
+class Mine(EMT):
+    {more}
+
+def calculator(folder):
+    return Mine()
+"""
+STRESS = "def get_property(self, name, atoms=None, allow_calculation=True):\n        {line}"
+ANSWER = "value = super().get_property(name, atoms, allow_calculation)\n        return {made}"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "full(value) if name == 'stress' else value",
+        "full(value).ravel() if name == 'stress' else value",
+    ],
+    ids=["3x3", "nine"],
+)
+def test_package_may_answer_a_stress_of_nine_numbers(made: str, tmp_path: Path) -> None:
+    code = LIKE_EMT.format(more=STRESS.format(line=ANSWER.format(made=made)))
+    copper = bulk("Cu", cubic=True)
+    copper.rattle(0.1, seed=1)
+    prediction = ask(loaded("package", with_potential(tmp_path, code))[0], copper)
+    copper.calc = EMT()
+    np.testing.assert_allclose(prediction.stress, copper.get_stress(), atol=1e-12)
+
+
+def test_package_whose_stress_is_not_implemented_has_none(tmp_path: Path) -> None:
+    line = f"if name == 'stress': raise NotImplementedError\n        {ANSWER.format(made='value')}"
+    code = LIKE_EMT.format(more=STRESS.format(line=line))
+    prediction = ask(loaded("package", with_potential(tmp_path, code))[0], bulk("Cu"))
+    assert prediction.stress is None
+
+
+def test_package_with_a_free_energy_alone_has_it_as_energy(tmp_path: Path) -> None:
+    code = LIKE_EMT.format(more='implemented_properties = ["free_energy", "forces"]')
+    adapter, info = loaded("package", with_potential(tmp_path, code))
+    copper = bulk("Cu")
+    copper.calc = EMT()
+    assert info.properties == ("energy", "forces")
+    assert ask(adapter, copper).energy == copper.get_potential_energy()
+
+
+def test_package_that_leaves_by_sys_exit_is_told_with_its_place(tmp_path: Path) -> None:
+    code = "import sys\ndef calculator(folder):\n    sys.exit('no GPU')\n"
+    with pytest.raises(LoadError, match=r"called sys.exit\('no GPU'\) in potential.py, line 3"):
+        loaded("package", with_potential(tmp_path, code))
+
+
+def test_package_that_wants_to_download_is_told_to_bring_its_weights(tmp_path: Path) -> None:
+    code = (
+        "import socket\ndef calculator(folder):\n"
+        "    raise OSError('download failed') from socket.gaierror(-2, 'unknown')\n"
+    )
+    with pytest.raises(LoadError, match="no network here: put the weights into the zip"):
+        loaded("package", with_potential(tmp_path, code))

@@ -1,0 +1,67 @@
+"""What a submission's code raises, told in a sentence: errors, and leaving by sys.exit."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+
+#: Caught around a submission's code: ``sys.exit`` in it must not end the server without a word.
+LEAVING = (Exception, SystemExit)
+
+_NETWORK_SIGNS = (
+    "gaierror",
+    "Name or service not known",
+    "Temporary failure in name resolution",
+    "Network is unreachable",
+    "NameResolutionError",
+    "LocalEntryNotFoundError",
+    "Address family not supported",
+)
+_NETWORK_MODULES = (
+    "urllib",
+    "socket",
+    "requests",
+    "urllib3",
+    "httpx",
+    "httpcore",
+    "huggingface_hub",
+)
+NO_NETWORK = "There is no network here: put the weights into the zip and read them from its folder"
+
+
+def told(error: BaseException) -> str:
+    """``raised ...`` or ``called sys.exit(...)``, its place, and plain advice."""
+    if isinstance(error, SystemExit):
+        return f"called sys.exit({error.code!r}) in {place_of(error)}"
+    words = f"raised {type(error).__name__}: {error}".rstrip(": ")
+    return f"{NO_NETWORK} ({words})" if wants_network(error) else words
+
+
+def wants_network(error: BaseException) -> bool:
+    """Whether it failed for want of a network, as the libraries for downloads say it."""
+    for cause in _chain(error):
+        text = f"{type(cause).__name__}: {cause}"
+        if any(sign in text for sign in _NETWORK_SIGNS):
+            return True
+        module = type(cause).__module__.split(".")[0]
+        if module in _NETWORK_MODULES and isinstance(cause, ConnectionError | TimeoutError):
+            return True
+    return False
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    for _ in range(20):
+        if cause is None:
+            return
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def place_of(error: BaseException) -> str:
+    """Module file and line where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return "an unknown place"
+    last = frames[-1]
+    return f"{last.filename.rsplit('/', 1)[-1]}, line {last.lineno}"
