@@ -6,7 +6,7 @@ namespace is made, since the slot's uid would have no meaning in it; the system 
 making one. Started by another user, bubblewrap makes a user namespace and forbids more of them.
 
 What the calculator sees: /usr, the Python it runs on, the four files of ours that it needs, its
-artifact, and a /tmp of its own, the only place where it can write.
+artifact, and a /tmp and /dev/shm of its own, the only places where it can write.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from evaluator.sandbox.watchdog import MemoryWatchdog, descendants, kill_all
 _INSTALL = "install it with: apt-get install bubblewrap util-linux"
 _CODE = "/touchstone"
 _TMP_BYTES = 1 << 30
+_SHM_BYTES = 256 << 20
 _KILL_WAIT_S = 10.0
 _TRIAL_S = 30.0
 
@@ -262,6 +263,9 @@ def _options(
         *_namespaces(is_root=slot is not None),
         *("--die-with-parent", "--new-session", "--hostname", "calculator"),
         *("--proc", "/proc", "--dev", "/dev"),
+        # Semaphores and shared memory of multiprocessing. Its pages count as memory of the group,
+        # and the watchdog knows them once they are mapped.
+        *("--perms", "1777", "--size", str(_SHM_BYTES), "--tmpfs", "/dev/shm"),  # noqa: S108
         *_system(),
         # Before what follows: the interpreter or the artifact may lie below /tmp.
         *("--perms", "1777", "--size", str(_TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108
