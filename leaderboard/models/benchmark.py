@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.core.validators import MinValueValidator
@@ -9,6 +10,12 @@ from django.db import models
 
 from leaderboard.enums import VersionState
 from leaderboard.models.potential import slug_validator
+
+
+class BenchmarkQuerySet(models.QuerySet["Benchmark"]):
+    def published(self) -> BenchmarkQuerySet:
+        """Those with a version that is current."""
+        return self.filter(versions__state=VersionState.PUBLISHED).distinct()
 
 
 class Benchmark(models.Model):
@@ -19,6 +26,8 @@ class Benchmark(models.Model):
     summary = models.CharField(max_length=300, help_text="What it is for.")
     created_at = models.DateTimeField(auto_now_add=True, help_text="When it was made.")
 
+    objects: ClassVar[models.Manager[Benchmark]] = BenchmarkQuerySet.as_manager()
+
     class Meta:
         ordering = ("slug",)
 
@@ -27,6 +36,20 @@ class Benchmark(models.Model):
 
     def current_version(self) -> BenchmarkVersion | None:
         return self.versions.filter(state=VersionState.PUBLISHED).order_by("-number").first()
+
+    def version_at(self, moment: datetime) -> BenchmarkVersion | None:
+        """The version that had been published last by then; it may be retired since."""
+        shown = self.versions.all().shown().filter(published_at__lte=moment)
+        return shown.order_by("-number").first()
+
+
+class BenchmarkVersionQuerySet(models.QuerySet["BenchmarkVersion"]):
+    def published(self) -> BenchmarkVersionQuerySet:
+        return self.filter(state=VersionState.PUBLISHED)
+
+    def shown(self) -> BenchmarkVersionQuerySet:
+        """What everybody may see: the published and the retired ones."""
+        return self.exclude(state=VersionState.DRAFT)
 
 
 class BenchmarkVersion(models.Model):
@@ -42,6 +65,8 @@ class BenchmarkVersion(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True, help_text="When it was drafted.")
     published_at = models.DateTimeField(null=True, blank=True, help_text="When it was frozen.")
+
+    objects: ClassVar[models.Manager[BenchmarkVersion]] = BenchmarkVersionQuerySet.as_manager()
 
     class Meta:
         ordering = ("benchmark__slug", "-number")

@@ -7,6 +7,7 @@ and scores are never edited; triggers in the database see to both.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from typing import TYPE_CHECKING, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -35,6 +36,12 @@ class EvaluationQuerySet(models.QuerySet["Evaluation"]):
     def current(self) -> EvaluationQuerySet:
         """Leaves out those that a re-evaluation has superseded."""
         return self.filter(is_current=True)
+
+    def queued(self) -> EvaluationQuerySet:
+        return self.filter(state=EvaluationState.QUEUED)
+
+    def running(self) -> EvaluationQuerySet:
+        return self.filter(state=EvaluationState.RUNNING)
 
 
 class Evaluation(models.Model):
@@ -270,6 +277,17 @@ class Score(models.Model):
         return f"{self.metric} of {self.evaluation_id}"
 
 
+class SystemResultQuerySet(models.QuerySet["SystemResult"]):
+    def of(self, evaluations: Collection[uuid.UUID]) -> SystemResultQuerySet:
+        return self.filter(evaluation__in=evaluations)
+
+    def answered(self) -> SystemResultQuerySet:
+        return self.filter(status=SystemStatus.OK)
+
+    def failed(self) -> SystemResultQuerySet:
+        return self.filter(status=SystemStatus.FAILED)
+
+
 class SystemResult(models.Model):
     """The raw record of one system of one evaluation. Never edited."""
 
@@ -288,6 +306,8 @@ class SystemResult(models.Model):
     reference = models.JSONField(default=dict, help_text="The reference's, by the same names.")
     n_calls = models.PositiveIntegerField(default=0, help_text="Force calls it took.")
     wall_time_s = models.FloatField(default=0.0, help_text="Time it took.")
+
+    objects: ClassVar[models.Manager[SystemResult]] = SystemResultQuerySet.as_manager()
 
     class Meta:
         ordering = ("evaluation", "position")

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from leaderboard.enums import TeamRole
 from leaderboard.models.potential import Potential
@@ -39,6 +39,10 @@ def potentials_visible_to(user: Person) -> Q:
     return seen if user.is_anonymous else seen | potentials_of(user)
 
 
+def visible_potentials(user: Person) -> QuerySet[Potential]:
+    return Potential.objects.filter(potentials_visible_to(user))
+
+
 def may_read_private(user: Person, potential: Potential) -> bool:
     """Private submissions and their evaluations, and what a submission wrote."""
     return user.is_staff or _has_role(user, potential, ANY_ROLE)
@@ -57,6 +61,11 @@ def may_manage(user: Person, potential: Potential) -> bool:
 def may_manage_team(user: Person, team: Team) -> bool:
     """Invite, change roles, remove members, delete the team."""
     return user.is_staff or role_in(user, team) == TeamRole.OWNER
+
+
+def may_see_team(user: Person, team: Team) -> bool:
+    """Its members, its invitations, what it may use."""
+    return Team.objects.all().visible_to(user).filter(pk=team.pk).exists()
 
 
 def may_submit_for_team(user: Person, team: Team) -> bool:

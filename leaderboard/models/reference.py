@@ -8,7 +8,14 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from evaluator.contract import ReferenceSpec
+from leaderboard.enums import VersionState
 from leaderboard.models.potential import slug_validator
+
+
+class ReferenceSetQuerySet(models.QuerySet["ReferenceSet"]):
+    def in_use(self) -> ReferenceSetQuerySet:
+        """Those that published task versions rest on."""
+        return self.filter(task_versions__state=VersionState.PUBLISHED).distinct()
 
 
 class ReferenceSet(models.Model):
@@ -46,6 +53,8 @@ class ReferenceSet(models.Model):
         help_text="What was found in it when it was checked: counts, ranges, a dummy's errors.",
     )
     created_at = models.DateTimeField(auto_now_add=True, help_text="When it was loaded.")
+
+    objects: ClassVar[models.Manager[ReferenceSet]] = ReferenceSetQuerySet.as_manager()
 
     class Meta:
         ordering = ("slug", "version")

@@ -52,6 +52,10 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
             return self.filter(public)
         return self.filter(public | potentials_of(user, "potential__"))
 
+    def of(self, user: User) -> SubmissionQuerySet:
+        """His own, and those of his teams."""
+        return self.filter(potentials_of(user, "potential__"))
+
     def standing(self) -> SubmissionQuerySet:
         """Submissions that belong on a public board."""
         return self.filter(visibility=Visibility.PUBLIC, withdrawn_at__isnull=True)

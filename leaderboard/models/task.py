@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -12,6 +12,15 @@ from evaluator.contract import Limits, ScoredMetric, TaskSpec
 from leaderboard.enums import VersionState, protocol_choices
 from leaderboard.models.potential import slug_validator
 
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+
+class TaskQuerySet(models.QuerySet["Task"]):
+    def published(self) -> TaskQuerySet:
+        """Those with a version that is current."""
+        return self.filter(versions__state=VersionState.PUBLISHED).distinct()
+
 
 class Task(models.Model):
     slug = models.CharField(
@@ -20,6 +29,8 @@ class Task(models.Model):
     name = models.CharField(max_length=100, help_text="As pages show it.")
     summary = models.CharField(max_length=300, help_text="What is measured, in a plain sentence.")
     created_at = models.DateTimeField(auto_now_add=True, help_text="When it was made.")
+
+    objects: ClassVar[models.Manager[Task]] = TaskQuerySet.as_manager()
 
     class Meta:
         ordering = ("slug",)
@@ -35,6 +46,22 @@ class Task(models.Model):
 
 
 class TaskVersionQuerySet(models.QuerySet["TaskVersion"]):
+    def of(self, slug: str) -> TaskVersionQuerySet:
+        """The versions of one task."""
+        return self.filter(task__slug=slug)
+
+    def shown(self) -> TaskVersionQuerySet:
+        """What everybody may see: the published and the retired ones."""
+        return self.exclude(state=VersionState.DRAFT)
+
+    def visible_to(self, user: User | AnonymousUser) -> TaskVersionQuerySet:
+        """Drafts are seen by the staff alone."""
+        return self if user.is_staff else self.shown()
+
+    def latest_published(self) -> TaskVersionQuerySet:
+        """At most one version: the published one with the highest number."""
+        return self.filter(state=VersionState.PUBLISHED).order_by("-number")[:1]
+
     def newest_published(self) -> TaskVersionQuerySet:
         """For each task the version that is current, in any order."""
         published = self.filter(state=VersionState.PUBLISHED)
