@@ -13,9 +13,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.shortcuts import render
 from django.urls import reverse
 
-from leaderboard.enums import VersionState
-from leaderboard.models import Benchmark, Potential, Task, permissions
+from leaderboard.models.permissions import visible_potentials
 from leaderboard.services.accounts.throttles import Standing
+from leaderboard.services.definitions.published import published_benchmarks, published_tasks
 from leaderboard.web.docs.listing import PAGES
 
 _SUGGESTED = 5
@@ -66,9 +66,8 @@ def _wanted(path: str) -> str:
 
 
 def _known() -> Iterator[Suggestion]:
-    public = Potential.objects.filter(permissions.potentials_visible_to(AnonymousUser()))
-    tasks = Task.objects.filter(versions__state=VersionState.PUBLISHED).distinct()
-    boards = Benchmark.objects.filter(versions__state=VersionState.PUBLISHED).distinct()
+    public = visible_potentials(AnonymousUser())
+    tasks, boards = published_tasks(), published_benchmarks()
     for rows, view in ((public, "potential"), (tasks, "task"), (boards, "benchmark-latest")):
         for slug, name in rows.order_by("slug").values_list("slug", "name")[:_LOOKED_THROUGH]:
             yield Suggestion(slug, name, reverse(view, args=[slug]))

@@ -194,7 +194,7 @@ def tasks_named(slugs: Sequence[str]) -> list[TaskVersion]:
 
 def default_benchmark() -> BenchmarkVersion | None:
     """The published version of the one that the settings name, or of the only one there is."""
-    published = Benchmark.objects.filter(versions__state=VersionState.PUBLISHED).distinct()
+    published = Benchmark.objects.all().published()
     benchmark = published.filter(slug=settings.DEFAULT_BENCHMARK).first()
     if benchmark is None and published.count() == 1:
         benchmark = published.get()

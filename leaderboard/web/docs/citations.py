@@ -13,9 +13,9 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
-from leaderboard.enums import VersionState
 from leaderboard.lib.moments import past_moment
 from leaderboard.models import Benchmark, BenchmarkVersion, ReferenceSet
+from leaderboard.services.definitions.published import published_benchmarks, reference_sets_in_use
 
 _PUBLISHER = "{The Touchstone developers}"
 _TEX = re.compile(r"[\\{}%&#_$~^]")
@@ -69,8 +69,7 @@ def service(site: str) -> str:
 
 def cited_board(asked: Mapping[str, str], site: str) -> CitedBoard:
     """The version of a benchmark that was current on a day, by the address that keeps the day."""
-    published = Benchmark.objects.filter(versions__state=VersionState.PUBLISHED).distinct()
-    benchmarks = list(published.order_by("name"))
+    benchmarks = list(published_benchmarks())
     slug, as_of = asked.get("benchmark", "").strip(), asked.get("as_of", "").strip()
     if not slug:
         slugs = [b.slug for b in benchmarks]
@@ -84,8 +83,7 @@ def cited_board(asked: Mapping[str, str], site: str) -> CitedBoard:
         moment = past_moment(as_of) if as_of else timezone.now()
     except ValueError as error:
         return replace(form, complaint=f"The day {error}")
-    shown = chosen.versions.exclude(state=VersionState.DRAFT).filter(published_at__lte=moment)
-    current = shown.order_by("-number").first()
+    current = chosen.version_at(moment)
     if current is None:
         return replace(form, complaint=f"{chosen.name} was not published by then.")
     page = reverse("benchmark", args=[slug, current.number])
@@ -94,9 +92,8 @@ def cited_board(asked: Mapping[str, str], site: str) -> CitedBoard:
 
 
 def reference_sets() -> list[tuple[ReferenceSet, str]]:
-    """Reference sets that published tasks rest on, with their entries."""
-    used = ReferenceSet.objects.filter(task_versions__state=VersionState.PUBLISHED).distinct()
-    return [(row, _of_reference(row)) for row in used.order_by("title", "version")]
+    """Those that published tasks rest on, with their entries."""
+    return [(row, _of_reference(row)) for row in reference_sets_in_use()]
 
 
 def _of_board(current: BenchmarkVersion, moment: datetime, address: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from evaluator.catalog import CALCULATOR_KINDS, METRICS, PROTOCOLS, Parameter
 from evaluator.catalog.verdicts import VERDICTS
 from evaluator.contract import INFRASTRUCTURE_VERDICTS
 from leaderboard.models import TaskVersion
+from leaderboard.services.definitions.published import newest_versions, newest_versions_by
 from leaderboard.web.docs import citations, listing
 from leaderboard.web.docs.listing import GROUPS, PAGES, MissingFile
 
@@ -61,7 +63,7 @@ class ParameterRow:
 @require_safe
 def protocols(request: HttpRequest) -> HttpResponse:
     """All protocols, and all metrics with the protocol that measures each."""
-    by_protocol = _tasks_by_protocol()
+    by_protocol = _by_protocol(newest_versions())
     rows = [(p, by_protocol.get(p.name, [])) for p in PROTOCOLS.values()]
     metrics = [(METRICS[key], p) for p in PROTOCOLS.values() for key in p.metrics]
     return _page(request, "protocols", "docs/protocols.html", protocols=rows, metrics=metrics)
@@ -80,7 +82,7 @@ def protocol(request: HttpRequest, name: str) -> HttpResponse:
         protocol=found,
         parameters=[_row(parameter) for parameter in found.parameters],
         metrics=metrics,
-        tasks=_tasks_by_protocol(protocol=name).get(name, []),
+        tasks=list(newest_versions_by(name)),
     )
 
 
@@ -117,13 +119,11 @@ def _page(
     return render(request, template, context, status=status)
 
 
-def _tasks_by_protocol(**wanted: str) -> dict[str, list[TaskVersion]]:
-    """The newest published version of each task."""
-    versions = TaskVersion.objects.all().newest_published().filter(**wanted)
-    found: dict[str, list[TaskVersion]] = {}
-    for version in versions.select_related("task").order_by("task__name"):
-        found.setdefault(version.protocol, []).append(version)
-    return found
+def _by_protocol(versions: Iterable[TaskVersion]) -> dict[str, list[TaskVersion]]:
+    by_protocol: dict[str, list[TaskVersion]] = {}
+    for version in versions:
+        by_protocol.setdefault(version.protocol, []).append(version)
+    return by_protocol
 
 
 def _row(parameter: Parameter) -> ParameterRow:

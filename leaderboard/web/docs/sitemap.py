@@ -12,8 +12,8 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from evaluator.catalog import PROTOCOLS
-from leaderboard.enums import VersionState
-from leaderboard.models import BenchmarkVersion, Potential, Task, permissions
+from leaderboard.models.permissions import visible_potentials
+from leaderboard.services.definitions.published import published_addresses, published_tasks
 from leaderboard.web.docs.listing import PAGES
 
 #: More a sitemap may not hold (sitemaps.org).
@@ -38,10 +38,8 @@ def _addresses() -> Iterator[str]:
     yield from (reverse(name) for name in _PAGES)
     yield from (page.address for page in PAGES.values())
     yield from (reverse("protocol", args=[name]) for name in PROTOCOLS)
-    published = BenchmarkVersion.objects.filter(state=VersionState.PUBLISHED)
-    for slug, number in published.order_by("pk").values_list("benchmark__slug", "number"):
+    for slug, number in published_addresses():
         yield reverse("benchmark", args=[slug, number])
-    tasks = Task.objects.filter(versions__state=VersionState.PUBLISHED).distinct()
-    yield from (task.get_absolute_url() for task in tasks.order_by("slug"))
-    public = Potential.objects.filter(permissions.potentials_visible_to(AnonymousUser()))
+    yield from (task.get_absolute_url() for task in published_tasks())
+    public = visible_potentials(AnonymousUser())
     yield from (potential.get_absolute_url() for potential in public.order_by("slug"))
