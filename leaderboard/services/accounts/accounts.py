@@ -9,6 +9,7 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from leaderboard.enums import TokenScope
@@ -43,9 +44,14 @@ def create_token(
     chosen = set(default_scopes() if scopes is None else scopes)
     if not chosen or chosen - set(TokenScope):
         raise SubmissionError({"scopes": f"Choose among {', '.join(TokenScope)}."})
-    if ApiToken.objects.valid().filter(user=user).count() >= _MAX_TOKENS:
+    if valid_tokens(user).count() >= _MAX_TOKENS:
         raise SubmissionError(f"You have {_MAX_TOKENS} valid tokens. Revoke one first.")
     return ApiToken.create(user, name, timedelta(days=expires_in_days), chosen)
+
+
+def valid_tokens(user: User) -> QuerySet[ApiToken]:
+    """Those that are neither revoked nor too old."""
+    return ApiToken.objects.valid().filter(user=user)
 
 
 def revoke_token(user: User, token: ApiToken) -> None:

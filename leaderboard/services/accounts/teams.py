@@ -13,6 +13,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
 
@@ -107,6 +108,11 @@ def find_invitation(user: User, pk: UUID) -> Invitation:
         )
     invitation: Invitation = addressed
     return invitation
+
+
+def pending_invitations(user: User) -> QuerySet[Invitation]:
+    """By user name, not answered and not void, with their teams."""
+    return Invitation.objects.pending().filter(user=user).select_related("team")
 
 
 def accept_invitation(user: User, invitation: Invitation) -> Membership:

@@ -14,11 +14,17 @@ from django.views.decorators.http import require_POST, require_safe
 
 from leaderboard.enums import EvaluationState
 from leaderboard.exceptions import SubmissionError
-from leaderboard.models import ApiToken, Invitation, Submission
+from leaderboard.models import ApiToken, Submission
 from leaderboard.models.account import default_scopes
-from leaderboard.models.team import potentials_of
-from leaderboard.services.accounts.accounts import DEFAULT_TOKEN_DAYS, create_token, revoke_token
+from leaderboard.services.accounts.accounts import (
+    DEFAULT_TOKEN_DAYS,
+    create_token,
+    revoke_token,
+    valid_tokens,
+)
 from leaderboard.services.accounts.quotas import allowances
+from leaderboard.services.accounts.teams import pending_invitations
+from leaderboard.services.submissions.lists import submissions_of
 
 #: What is offered: scope, what it allows, whether it is ticked at first.
 SCOPES = [
@@ -90,19 +96,15 @@ def _account(
     request: HttpRequest, *, new_token: str = "", complaint: str = "", status: int = 200
 ) -> HttpResponse:
     user = signed_in(request)
-    submissions = (
-        Submission.objects.filter(potentials_of(user, "potential__"))
-        .select_related("potential")
-        .prefetch_related("evaluations")
-    )
+    submissions = submissions_of(user).prefetch_related("evaluations")
     context = {
         "submissions": [(submission, _outcome(submission)) for submission in submissions],
-        "tokens": ApiToken.objects.valid().filter(user=user),
+        "tokens": valid_tokens(user),
         "scopes": SCOPES,
         "lifetimes": LIFETIMES,
         "default_lifetime": DEFAULT_TOKEN_DAYS,
         "memberships": user.memberships.select_related("team"),
-        "invitations": Invitation.objects.pending().filter(user=user).select_related("team"),
+        "invitations": pending_invitations(user),
         "allowances": [] if user.is_staff else allowances(user),
         "has_providers": bool(settings.SOCIALACCOUNT_PROVIDERS),
         "new_token": new_token,

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from leaderboard.enums import TeamRole
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import Team
-from leaderboard.models.permissions import may_manage_team
+from leaderboard.models.permissions import may_manage_team, may_see_team
 from leaderboard.services.accounts import teams as service
 from leaderboard.services.accounts.quotas import allowances
 from leaderboard.web.accounts.accounts import signed_in
@@ -112,8 +112,7 @@ def _do(request: HttpRequest, found: Team, act: Callable[[], str]) -> HttpRespon
         messages.success(request, act())
     except SubmissionError as error:
         return _page(request, found, complaint=str(error), status=400)
-    is_in = Team.objects.all().visible_to(request.user).filter(pk=found.pk).exists()
-    return redirect(found) if is_in else redirect("account")
+    return redirect(found) if may_see_team(request.user, found) else redirect("account")
 
 
 def _page(
