@@ -17,6 +17,7 @@ from leaderboard.charts import dynamics, efficiency, forces, phonons
 from leaderboard.charts.base import Chart
 from leaderboard.charts.remembered import remember
 from leaderboard.models import SystemResult
+from leaderboard.services.evaluations.records import records_of
 
 
 @dataclass(kw_only=True)
@@ -36,9 +37,8 @@ class Judged:
 
     @cached_property
     def systems(self) -> list[SystemResult]:
-        """Systems in the order of the reference set."""
-        rows = SystemResult.objects.filter(evaluation=self.evaluation_pk)
-        return list(rows.order_by("position"))
+        """In the order of the reference set."""
+        return records_of(self.evaluation_pk)
 
     @cached_property
     def told(self) -> list[tuple[str, dict[str, Any]]]:

@@ -116,6 +116,13 @@ class Comparison:
     wins: list[Wins] = field(default_factory=list)
 
 
+def comparable_versions(user: User | AnonymousUser, most: int) -> list[tuple[str, str, str]]:
+    """Slug, version and name of what stands and this reader may see; the newest of each first."""
+    standing = Submission.objects.all().visible_to(user).filter(withdrawn_at__isnull=True)
+    rows = standing.order_by("potential__name", "-created_at")
+    return list(rows.values_list("potential__slug", "version", "potential__name")[:most])
+
+
 def find_submissions(names: Sequence[str], user: User | AnonymousUser) -> list[Submission]:
     """Each once, by "slug" (the newest version), by "slug:version", or as they are written. One
     query.

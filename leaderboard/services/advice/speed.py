@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +12,11 @@ from django.db.models import Count
 
 from evaluator.contract import SystemStatus
 from leaderboard.enums import EvaluationState, VersionState, Visibility
-from leaderboard.models import Evaluation, SystemResult
+from leaderboard.models import Evaluation, Score, SystemResult
 from leaderboard.services.advice.question import ANY_CPU, ANY_GPU
 
 _PROTOCOL = "efficiency"
+_ATOM_TIME = "atom_time_median"
 #: A processor's key begins with its number of threads; a GPU's with its name.
 _CPU_KEY = re.compile(r"\d+ threads? of ")
 
@@ -114,6 +115,12 @@ def timings(submissions: Iterable[uuid.UUID], hardware: str) -> dict[uuid.UUID, 
         ):
             best[submission] = timing
     return best
+
+
+def atom_times(evaluations: Collection[uuid.UUID]) -> dict[uuid.UUID, float]:
+    """Median time per atom and step in µs, by evaluation; those without one are left out."""
+    scores = Score.objects.filter(evaluation__in=evaluations, metric=_ATOM_TIME, value__gt=0)
+    return {score.evaluation_id: score.value for score in scores if score.value is not None}
 
 
 def _timed() -> Any:  # noqa: ANN401  (a QuerySet of evaluations)

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Sequence
 from html import escape
 
 import pandas as pd
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
 from evaluator.catalog import Column
-from evaluator.contract import SystemStatus
 from leaderboard.charts import Chart
 from leaderboard.charts.pareto import ParetoPoint, pareto_chart
 from leaderboard.charts.residuals import residual_chart
 from leaderboard.exceptions import SubmissionError
-from leaderboard.models import BenchmarkVersion, Score, Submission, SystemResult
+from leaderboard.models import BenchmarkVersion, Submission
 from leaderboard.services.advice.comparison import (
     MAX_COMPARED,
     MIN_COMPARED,
@@ -28,19 +25,21 @@ from leaderboard.services.advice.comparison import (
     NotFound,
     TaskComparison,
     Wins,
+    comparable_versions,
     compare,
     find_submissions,
 )
 from leaderboard.services.advice.recommendation import board_version
+from leaderboard.services.advice.speed import atom_times
 from leaderboard.services.boards import pareto
 from leaderboard.services.boards.store import current_board
+from leaderboard.services.evaluations.records import answers_of
 from leaderboard.templatetags.estimates import against_first, rough
 from leaderboard.templatetags.touchstone import key_of, metric, number
 from leaderboard.web.names import compare_address, cut, options
 
 #: Up to so many are lists to choose from; more are offered where a name is typed.
 MAX_LISTED, MAX_OFFERED = 60, 5000
-_TIME = "atom_time_median"
 _LEADERS = 3
 
 
@@ -88,15 +87,9 @@ def compare_page(request: HttpRequest) -> HttpResponse:
 
 def _offered(request: HttpRequest) -> list[tuple[str, str]]:
     """How a query names it, and how a reader does."""
-    rows = (
-        Submission.objects.all()
-        .visible_to(request.user)
-        .filter(withdrawn_at__isnull=True)
-        .order_by("potential__name", "-created_at")
-        .values_list("potential__slug", "version", "potential__name")[:MAX_OFFERED]
-    )
     return [
-        (f"{slug}:{version}", f"{cut(name, 60)} {cut(version, 40)}") for slug, version, name in rows
+        (f"{slug}:{version}", f"{cut(name, 60)} {cut(version, 40)}")
+        for slug, version, name in comparable_versions(request.user, MAX_OFFERED)
     ]
 
 
@@ -176,11 +169,7 @@ def _residuals(task: TaskComparison, submissions: Sequence[Submission]) -> Chart
         for s, cell in zip(submissions, task.cells, strict=True)
         if cell.evaluation is not None
     }
-    rows = list(
-        SystemResult.objects.filter(evaluation__in=list(names), status=SystemStatus.OK)
-        .order_by("evaluation_id", "position")
-        .values_list("evaluation_id", "position", "system_id", "values", "reference")
-    )
+    rows = answers_of(list(names))
     for column in _columns(task):
         points = pd.DataFrame(
             [
@@ -213,10 +202,7 @@ def _pareto(found: Comparison) -> Chart | None:
         hardware = {e.hardware_key for e in evaluations if e is not None}
         if len(hardware) != 1:
             continue
-        times = {
-            score.evaluation_id: score.value
-            for score in _times([e.pk for e in evaluations if e is not None])
-        }
+        times = atom_times([e.pk for e in evaluations if e is not None])
         rows = [
             (s, cell, times[e.pk])
             for s, cell, e in zip(found.submissions, overall, evaluations, strict=True)
@@ -240,10 +226,6 @@ def _pareto(found: Comparison) -> Chart | None:
         title = f"Accuracy against time on {hardware.pop()}"
         return pareto_chart(points, "µs per atom and step", title)
     return None
-
-
-def _times(evaluations: Sequence[uuid.UUID]) -> QuerySet[Score]:
-    return Score.objects.filter(evaluation__in=evaluations, metric=_TIME, value__gt=0)
 
 
 def _is_number(value: object) -> bool:
