@@ -7,26 +7,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, OuterRef
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
 from leaderboard.charts.cards import Bar, Card, Place
-from leaderboard.enums import EvaluationState, VersionState
+from leaderboard.enums import VersionState
 from leaderboard.lib.json_values import finite
-from leaderboard.models import (
-    BenchmarkVersion,
-    Evaluation,
-    Potential,
-    Submission,
-    TaskVersion,
-    permissions,
-)
+from leaderboard.models import BenchmarkVersion, Submission, TaskVersion
+from leaderboard.models.permissions import visible_potentials
 from leaderboard.services.advice.judgements import median_of, trained_others
 from leaderboard.services.boards.rules import categories_of, shares_of
 from leaderboard.services.boards.store import StoredBoard, current_board
 from leaderboard.services.boards.task_reader import TaskPlace
 from leaderboard.services.boards.task_store import current_task_board
+from leaderboard.services.definitions.published import versions_of
+from leaderboard.services.submissions.lists import telling_version
 from leaderboard.services.submissions.submissions import default_benchmark
 
 _EVERYBODY = AnonymousUser()
@@ -43,13 +38,11 @@ SITE = Card(
 
 
 def potential_card(slug: str) -> Card:
-    """The card of the version that the potential's page shows.
-
-    404 for what the public cannot see.
-    """
-    visible = Potential.objects.filter(permissions.potentials_visible_to(_EVERYBODY))
-    potential = get_object_or_404(visible, slug=slug)
-    submission = _telling(potential)
+    """Of the version that the potential's page tells of; 404 for what the public cannot see."""
+    potential = get_object_or_404(visible_potentials(_EVERYBODY), slug=slug)
+    submission = telling_version(potential, _EVERYBODY)
+    if submission is None:  # withdrawn a moment ago
+        raise Http404("no version of it is public")
     version = default_benchmark()
     board = current_board(version) if version else None
     facts = (
@@ -69,13 +62,12 @@ def potential_card(slug: str) -> Card:
 
 
 def task_card(slug: str, number: int | None = None) -> Card:
-    """The card of the newest published version, or of the one asked for, unless it is a draft."""
-    versions = TaskVersion.objects.filter(task__slug=slug).select_related("task")
+    """Of the newest published version, or of the one asked for, unless it is a draft."""
+    versions = versions_of(slug)
     if number is None:
-        published = versions.filter(state=VersionState.PUBLISHED)
-        version = get_object_or_404(published.order_by("-number")[:1])
+        version = get_object_or_404(versions.latest_published())
     else:
-        version = get_object_or_404(versions.exclude(state=VersionState.DRAFT), number=number)
+        version = get_object_or_404(versions.shown(), number=number)
     # Who is ranked first; where it times, on the hardware of most, whose rows come first.
     board = current_task_board(version)
     places = [TaskPlace(board, i) for i in range(len(board.entrants))]
@@ -105,9 +97,10 @@ def task_card(slug: str, number: int | None = None) -> Card:
 
 
 def board_card(slug: str, number: int) -> Card:
-    versions = BenchmarkVersion.objects.exclude(state=VersionState.DRAFT)
     version = get_object_or_404(
-        versions.select_related("benchmark"), benchmark__slug=slug, number=number
+        BenchmarkVersion.objects.all().shown().select_related("benchmark"),
+        benchmark__slug=slug,
+        number=number,
     )
     board = current_board(version)
     own = board.own
@@ -135,18 +128,6 @@ def board_card(slug: str, number: int) -> Card:
         if bars
         else "Nobody is ranked yet: a potential needs a score on every task.",
     )
-
-
-def _telling(potential: Potential) -> Submission:
-    """The newest public version that has been evaluated; else the newest."""
-    done = Evaluation.objects.filter(
-        submission=OuterRef("pk"), is_current=True, state=EvaluationState.SUCCEEDED
-    )
-    standing = potential.submissions.filter(pk__in=Submission.objects.all().visible_to(_EVERYBODY))
-    found = standing.annotate(is_done=Exists(done)).order_by("-is_done", "-created_at").first()
-    if found is None:  # withdrawn a moment ago
-        raise Http404("no version of it is public")
-    return found
 
 
 def _standing(board: StoredBoard, submission: Submission) -> dict[str, Any]:

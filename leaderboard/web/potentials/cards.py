@@ -71,8 +71,7 @@ CARD_FIELDS = (
 def potential_edit(request: HttpRequest, slug: str) -> HttpResponse:
     """What ``PATCH /api/v1/potentials/<slug>/`` does, by the same service and rules."""
     user = signed_in(request)
-    visible = Potential.objects.filter(permissions.potentials_visible_to(user))
-    found = get_object_or_404(visible, slug=slug)
+    found = get_object_or_404(permissions.visible_potentials(user), slug=slug)
     permissions.check_may_manage(user, found)
     if request.method != "POST":
         return _form(request, slug, shown(found))

@@ -7,19 +7,17 @@ from html import escape
 from typing import NamedTuple
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
-from leaderboard.models import Potential, permissions
 from leaderboard.services.boards.entrants import choices_of
 from leaderboard.services.boards.filters import is_among
+from leaderboard.services.submissions.lists import listed_potentials
 from leaderboard.templatetags.touchstone import NOTHING, count
 from leaderboard.web.names import cut
 from leaderboard.web.paging import page_of
-from leaderboard.web.potentials.profile import versions_shown
 from leaderboard.web.query_reader import QueryReader, short_text
 
 #: Fewer are seen at a glance, without a form.
@@ -82,14 +80,7 @@ def potential_list(request: HttpRequest) -> HttpResponse:
 
 
 def _listed(user: User | AnonymousUser) -> list[Listed]:
-    """Potentials that the reader may see; baselines last. One query."""
-    rows = (
-        Potential.objects.filter(permissions.potentials_visible_to(user))
-        .annotate(n_versions=Count("submissions", filter=versions_shown("submissions__", user)))
-        .order_by("is_baseline", "name", "pk")
-        .values_list(*Listed._fields)
-    )
-    return [Listed._make(row) for row in rows]
+    return [Listed._make(row) for row in listed_potentials(user, *Listed._fields)]
 
 
 def _rows_html(potentials: Sequence[Listed]) -> SafeString:

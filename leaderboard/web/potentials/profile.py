@@ -7,25 +7,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from evaluator.catalog import CALCULATOR_KINDS
-from evaluator.contract import SystemStatus
 from evaluator.standard_tasks.read import SMOKE_TASK
 from leaderboard.charts import Chart
 from leaderboard.charts.families import Judged, evaluation_charts
 from leaderboard.charts.periodic import PeriodicTable, periodic_table
 from leaderboard.enums import EvaluationState
-from leaderboard.models import Evaluation, Potential, Submission, SystemResult, permissions
+from leaderboard.models import Evaluation, Submission, permissions
 from leaderboard.services.advice.element_errors import ElementError, compound_errors, element_errors
 from leaderboard.services.advice.judgements import judgement
 from leaderboard.services.boards.grades import grades
 from leaderboard.services.boards.reader import BoardView, Place, view_for
 from leaderboard.services.boards.store import current_board
+from leaderboard.services.evaluations.progress import scored_evaluations
+from leaderboard.services.evaluations.records import failures_of
+from leaderboard.services.submissions.lists import versions_of
 from leaderboard.services.submissions.submissions import default_benchmark
 from leaderboard.web.boards.systems import systems_at
 from leaderboard.web.potentials.history import history
@@ -63,12 +63,8 @@ class Elements:
 @require_safe
 def potential(request: HttpRequest, slug: str) -> HttpResponse:
     """One version in full, the newest or that of ``version``; the others by their numbers."""
-    found = get_object_or_404(_visible(request.user), slug=slug)
-    submissions = list(
-        found.submissions.filter(versions_shown("", request.user))
-        .select_related("potential", "artifact")
-        .order_by("-created_at")
-    )
+    found = get_object_or_404(permissions.visible_potentials(request.user), slug=slug)
+    submissions = versions_of(found, request.user)
     version = default_benchmark()
     board = view_for(current_board(version), request.user) if version else None
     cards = _cards(submissions, board)
@@ -160,12 +156,7 @@ def _elements(done: Sequence[Evaluation]) -> list[Elements]:
 def _failures(done: Sequence[Evaluation]) -> list[tuple[Evaluation, str, int]]:
     """Why systems failed: evaluation, reason, how many; the most frequent first."""
     by_pk = {e.pk: e for e in done}
-    rows = (
-        SystemResult.objects.filter(evaluation__in=list(by_pk), status=SystemStatus.FAILED)
-        .values_list("evaluation_id", "message")
-        .annotate(n=Count("pk"))
-        .order_by("-n", "message")[:_FAILURES_SHOWN]
-    )
+    rows = failures_of(list(by_pk), _FAILURES_SHOWN)
     return [(by_pk[pk], message, n) for pk, message, n in rows]
 
 
@@ -185,29 +176,11 @@ def _speed_charts(submission: Submission, done: Sequence[Evaluation]) -> list[Ch
     return evaluation_charts(_TIMED, judged)
 
 
-def _visible(user: User | AnonymousUser) -> QuerySet[Potential]:
-    return Potential.objects.filter(permissions.potentials_visible_to(user))
-
-
-def versions_shown(prefix: str, user: User | AnonymousUser) -> Q:
-    """Versions to show: the same rule as SubmissionQuerySet.visible_to, across a join."""
-    if user.is_staff:
-        return Q()
-    visible = Submission.objects.all().visible_to(user)
-    return Q(**{f"{prefix}pk__in": visible.values("pk")})
-
-
 def _cards(submissions: list[Submission], board: BoardView | None) -> list[VersionCard]:
     rows = {row.entrant.submission: row for row in board.rows} if board else {}
     evaluations: dict[object, list[Evaluation]] = {s.pk: [] for s in submissions}
     by_pk = {s.pk: s for s in submissions}
-    found = (
-        Evaluation.objects.filter(submission__in=submissions, is_current=True)
-        .select_related("task_version__task", "task_version__reference_set")
-        .prefetch_related("scores")
-        .defer("stdout", "stderr", "provenance", "replicates", "summary")
-        .order_by("task_version__task__name", "-task_version__number")
-    )
+    found = scored_evaluations(submissions)
     places = {e.task_version_id: i for i, e in enumerate(board.entries)} if board else {}
     for evaluation in sorted(found, key=lambda e: _place_of(e, places)):
         evaluation.submission = by_pk[evaluation.submission_id]

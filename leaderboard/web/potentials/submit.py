@@ -12,18 +12,23 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
-from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from evaluator.catalog import CALCULATOR_KINDS, CalculatorKind, Parameter
-from leaderboard.enums import TeamRole, VersionState, Visibility
+from leaderboard.enums import Visibility
 from leaderboard.exceptions import ConflictError, QuotaExceeded, SubmissionError
-from leaderboard.models import Benchmark, BenchmarkVersion, Evaluation, Potential, Submission
-from leaderboard.models.team import potentials_of
+from leaderboard.models import BenchmarkVersion, Potential
 from leaderboard.services.accounts.throttles import client_of, hit
+from leaderboard.services.definitions.published import current_version_of, published_benchmarks
+from leaderboard.services.submissions.lists import (
+    potential_to_submit_to,
+    potential_without_versions,
+    potentials_to_submit_to,
+    submissions_with_results,
+)
 from leaderboard.services.submissions.submissions import (
     Submitted,
     create_potential,
@@ -42,19 +47,8 @@ _PER_PAGE = 50
 @login_required
 @never_cache
 def submissions(request: HttpRequest) -> HttpResponse:
-    """Submissions of the reader and his teams, the newest first."""
-    evaluations = (
-        Evaluation.objects.filter(is_current=True)
-        .select_related("task_version__task")
-        .defer("stdout", "stderr", "provenance", "consistency", "replicates", "summary")
-        .order_by("task_version__task__name")
-    )
-    rows = (
-        Submission.objects.filter(potentials_of(signed_in(request), "potential__"))
-        .select_related("potential")
-        .prefetch_related(Prefetch("evaluations", evaluations))
-        .order_by("-created_at")
-    )
+    """Of the reader and his teams, the newest first."""
+    rows = submissions_with_results(signed_in(request))
     page = Paginator(rows, _PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "submissions.html", {"page": page})
 
@@ -146,29 +140,23 @@ def _potential(user: User, given: Mapping[str, str]) -> Potential:
     """The one that is chosen, or a new one, which stays when its first version is refused."""
     slug = given.get("potential", "")
     if slug:
-        found = _own(user).filter(slug=slug).first()
+        found = potential_to_submit_to(user, slug)
         if found is None:
             raise SubmissionError({"potential": "Choose one of your potentials."})
         return found
     card, slug = typed(given), given.get("slug", "").strip()
     # Once more after a refusal: it is there by now, and what is typed counts.
-    there = Potential.objects.filter(slug=slug, owner=user, team=None).first()
-    if there is not None and not there.submissions.exists():
+    there = potential_without_versions(user, slug)
+    if there is not None:
         return update_potential(user, there, **card)
     return create_potential(user, slug=slug, **card)
-
-
-def _own(user: User) -> QuerySet[Potential]:
-    roles = (TeamRole.SUBMITTER, TeamRole.OWNER)
-    return Potential.objects.filter(potentials_of(user, roles=roles)).order_by("name")
 
 
 def _benchmark(slug: str) -> BenchmarkVersion | None:
     """None for the default one."""
     if not slug:
         return None
-    benchmark = Benchmark.objects.filter(slug=slug).first()
-    version = benchmark.current_version() if benchmark else None
+    version = current_version_of(slug)
     if version is None:
         raise SubmissionError({"benchmark": "Choose one of the benchmarks."})
     return version
@@ -183,14 +171,13 @@ def _form(
     status: int = 200,
 ) -> HttpResponse:
     default = default_benchmark()
-    published = Benchmark.objects.filter(versions__state=VersionState.PUBLISHED).distinct()
     context = {
         "given": given,
         "errors": errors or {},
         "whole": (errors or {}).get("", ""),
-        "potentials": _own(user),
+        "potentials": potentials_to_submit_to(user),
         "kinds": CALCULATOR_KINDS.values(),
-        "benchmarks": published.order_by("name"),
+        "benchmarks": published_benchmarks(),
         "default": default.benchmark if default else None,
         "card_fields": CARD_FIELDS,
         "visibilities": Visibility.choices,
