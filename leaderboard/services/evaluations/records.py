@@ -65,7 +65,7 @@ def files_of_system(
     return by_evaluation
 
 
-def systems_at(evaluation: UUID, positions: Collection[int]) -> dict[int, str]:
+def system_ids_at(evaluation: UUID, positions: Collection[int]) -> dict[int, str]:
     """Names of systems by their place in the reference set."""
     there = SystemResult.objects.all().of([evaluation]).filter(position__in=positions)
     return dict(there.values_list("position", "system_id"))

@@ -31,6 +31,7 @@ from leaderboard.models import (
 from leaderboard.services.boards.rules import has_theory_mismatch, why_not_ranked
 from leaderboard.services.evaluations import queue
 from leaderboard.services.evaluations.output_files import may_read
+from leaderboard.services.evaluations.progress import current_evaluations, places_in_queue
 from leaderboard.services.evaluations.workers import waiting_reason
 from leaderboard.services.submissions.submissions import withdraw
 from leaderboard.web.boards.summaries import summary_parts
@@ -76,15 +77,17 @@ def submission_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_safe
 def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
-    visible = Evaluation.objects.all().visible_to(request.user)
     found = get_object_or_404(
-        visible.select_related(
+        Evaluation.objects.all()
+        .visible_to(request.user)
+        .select_related(
             "submission__potential__owner",
             "submission__artifact",
             "task_version__task",
             "task_version__reference_set",
             "worker",
-        ).prefetch_related("scores"),
+        )
+        .prefetch_related("scores"),
         pk=pk,
     )
     version = found.task_version
@@ -152,17 +155,16 @@ class SystemLine:
 
 
 def _submission(request: HttpRequest, pk: UUID) -> Submission:
-    visible = Submission.objects.all().visible_to(request.user)
-    return get_object_or_404(visible.select_related("potential__owner", "artifact"), pk=pk)
+    return get_object_or_404(
+        Submission.objects.all()
+        .visible_to(request.user)
+        .select_related("potential__owner", "artifact"),
+        pk=pk,
+    )
 
 
 def _progress(found: Submission) -> dict[str, Any]:
-    evaluations = list(
-        found.evaluations.filter(is_current=True)
-        .select_related("task_version__task", "submission")
-        .defer("stdout", "stderr", "provenance", "consistency", "replicates")
-        .order_by("task_version__task__name", "queued_at")
-    )
+    evaluations = current_evaluations(found)
     waiting = [e for e in evaluations if e.state == EvaluationState.QUEUED]
     places = queue.places(waiting)
     n_ended = sum(e.has_ended for e in evaluations)
@@ -179,6 +181,10 @@ def _percent_done(found: Evaluation) -> int | None:
     if found.phase == Phase.SIMULATING and found.progress_total:
         return math.floor(100 * found.progress_done / found.progress_total)
     return None
+
+
+def _queue_places() -> dict[UUID, int]:
+    return places_in_queue()
 
 
 def _names(systems: Sequence[SystemResult], columns: Sequence[Column]) -> list[str]:

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
 from leaderboard.enums import VersionState
-from leaderboard.models import Benchmark, BenchmarkVersion, Evaluation
+from leaderboard.models import Benchmark, BenchmarkVersion
 from leaderboard.services.advice.recommendation import board_version
 from leaderboard.services.boards.changes import Change, changes_of_boards
 from leaderboard.services.boards.matrix import SUCCEEDED, Ranking
@@ -30,6 +30,8 @@ from leaderboard.services.boards.store import (
     private_board,
     ranking_of,
 )
+from leaderboard.services.definitions.published import shown_benchmark_versions
+from leaderboard.services.evaluations.progress import states_of
 from leaderboard.web.boards.cells import (
     LIVE_MARK,
     Column,
@@ -103,8 +105,7 @@ def benchmark(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 def _shown_versions() -> list[BenchmarkVersion]:
     """All of them: the page names the other boards too."""
-    shown = BenchmarkVersion.objects.exclude(state=VersionState.DRAFT)
-    return list(shown.select_related("benchmark"))
+    return shown_benchmark_versions()
 
 
 def _board(
@@ -203,8 +204,7 @@ def _joined(parts: Iterable[str]) -> SafeString:
 def _with_live_words(parts: Sequence[bytes]) -> list[bytes]:
     """Where the shown evaluations stand that have no score: these words change every second."""
     keys = [part.decode() for part in parts[1::2]]
-    found = Evaluation.objects.filter(pk__in=keys).order_by().values("pk", *STATE_FIELDS)
-    words = {str(row["pk"]): escape(state_words(row)).encode() for row in found}
+    words = {str(row["pk"]): escape(live_words(row)).encode() for row in states_of(keys)}
     told = list(parts)
     told[1::2] = [words.get(key, b"") for key in keys]
     return told

@@ -19,12 +19,13 @@ from evaluator.contract import SystemStatus
 from leaderboard.charts import MAX_SERIES, Chart
 from leaderboard.charts.structure import structure_picture
 from leaderboard.charts.systems import system_charts
-from leaderboard.enums import VersionState
 from leaderboard.exceptions import InfrastructureError
 from leaderboard.lib.extxyz import Structure
 from leaderboard.models import EvaluationFile, SystemResult, Task, TaskVersion
 from leaderboard.services.boards.task_reader import TaskPlace, TaskView, task_view
+from leaderboard.services.definitions.published import versions_of
 from leaderboard.services.definitions.reference_structures import structure_of
+from leaderboard.services.evaluations import records
 from leaderboard.web.names import cut
 from leaderboard.web.paging import page_of
 
@@ -112,7 +113,7 @@ def system(request: HttpRequest, slug: str, number: int, system_id: str) -> Http
     shown = _with_values(columns, found.values())
     answered = [row for row in board.rows if row.evaluation_id in found]
     page = page_of(answered, request.GET, ("show",), fragment="#numbers")
-    files = _files([row.evaluation_id for row in page.rows], system_id)
+    files = records.files_of_system([row.evaluation_id for row in page.rows], system_id)
     rows = [_row(row, found[row.evaluation_id], shown, drawn, files) for row in page.rows]
     complaints = [page.complaint] if page.complaint else []
     if unknown:
@@ -159,9 +160,7 @@ def structure(request: HttpRequest, slug: str, number: int, system_id: str) -> H
 
 
 def _version(request: HttpRequest, slug: str, number: int) -> TaskVersion:
-    versions = TaskVersion.objects.select_related("task", "reference_set")
-    shown = versions if request.user.is_staff else versions.exclude(state=VersionState.DRAFT)
-    version = get_object_or_404(shown, task__slug=slug, number=number)
+    version = get_object_or_404(versions_of(slug).visible_to(request.user), number=number)
     if version.reference_set is not None and not version.reference_set.is_public:
         raise Http404
     return version
@@ -179,15 +178,9 @@ def _structure(version: TaskVersion, system_id: str) -> tuple[Structure | None, 
 def _found(
     board: TaskView, system_id: str, columns: Sequence[Column]
 ) -> dict[UUID, dict[str, Any]]:
-    """Records by evaluation: what the table shows, without the long curves of the records."""
-    names = [column.name for column in columns]
-    rows = SystemResult.objects.filter(
-        evaluation__in=[row.evaluation_id for row in board.rows], system_id=system_id
-    ).values(
-        "evaluation_id", "position", "status", "message", "n_calls", "wall_time_s",
-        *(f"values__{name}" for name in names),
-    )  # fmt: skip
-    return {row["evaluation_id"]: row for row in rows}
+    """By evaluation: what the table shows, without the long curves of the records."""
+    evaluations = [row.evaluation_id for row in board.rows]
+    return records.numbers_of_system(evaluations, system_id, [column.name for column in columns])
 
 
 def _drawn(
@@ -203,10 +196,7 @@ def _drawn(
 
 
 def _whole(drawn: Sequence[TaskPlace], system_id: str) -> dict[UUID, SystemResult]:
-    found = SystemResult.objects.filter(
-        evaluation__in=[row.evaluation_id for row in drawn], system_id=system_id
-    )
-    return {result.evaluation_id: result for result in found}
+    return records.records_of_system([row.evaluation_id for row in drawn], system_id)
 
 
 def _with_values(
@@ -237,13 +227,6 @@ def _row(
     )
 
 
-def _files(evaluations: Sequence[UUID], system_id: str) -> dict[UUID, list[EvaluationFile]]:
-    by_evaluation: dict[UUID, list[EvaluationFile]] = {}
-    for file in EvaluationFile.objects.filter(evaluation__in=evaluations, system_id=system_id):
-        by_evaluation.setdefault(file.evaluation_id, []).append(file)
-    return by_evaluation
-
-
 def _charts(
     version: TaskVersion,
     system_id: str,
@@ -268,11 +251,7 @@ def _neighbours(
         return []
     evaluation, values = one
     at = values["position"]
-    beside = dict(
-        SystemResult.objects.filter(
-            evaluation=evaluation, position__in=[at - 1, at + 1]
-        ).values_list("position", "system_id")
-    )
+    beside = records.system_ids_at(evaluation, [at - 1, at + 1])
     return [
         (beside[place], address_of_system(version, beside[place])) if place in beside else ("", "")
         for place in (at - 1, at + 1)

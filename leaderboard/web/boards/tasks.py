@@ -7,27 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from evaluator.catalog import METRICS, PROTOCOLS, Column
-from evaluator.contract import SystemStatus
 from leaderboard.charts import MAX_SERIES, Chart, parity_chart
 from leaderboard.charts.families import Judged, task_charts
-from leaderboard.enums import EvaluationState, VersionState
-from leaderboard.models import (
-    BenchmarkTask,
-    BenchmarkVersion,
-    Evaluation,
-    SystemResult,
-    TaskVersion,
-)
-from leaderboard.services.boards.rules import on_boards
+from leaderboard.models import TaskVersion
+from leaderboard.services.boards.counts import n_potentials_judged
 from leaderboard.services.boards.task_reader import TaskPlace, TaskView, task_view
+from leaderboard.services.definitions import published
+from leaderboard.services.evaluations.records import answers_of, summaries_of
 from leaderboard.web.boards.systems import address_of_system, chosen_rows, label_of, systems_at
 from leaderboard.web.boards.task_cells import rows_html
 from leaderboard.web.names import options
@@ -40,20 +32,9 @@ _MOST_TICKED, _TICKED_OF_MANY = 60, 20
 @require_safe
 def task_list(request: HttpRequest) -> HttpResponse:
     """Protocol by protocol, in the order of the catalog. Three queries."""
-    newest = TaskVersion.objects.all().newest_published()
-    versions = list(newest.select_related("task", "reference_set").order_by("task__name"))
-    n_judged = dict(
-        on_boards(AnonymousUser())
-        .filter(task_version__in=versions, state=EvaluationState.SUCCEEDED)
-        .order_by()
-        .values_list("task_version")
-        .annotate(n=Count("submission__potential", distinct=True))
-    )
-    boards: dict[int, list[BenchmarkVersion]] = {}
-    for entry in BenchmarkTask.objects.filter(
-        benchmark_version__state=VersionState.PUBLISHED, task_version__in=versions
-    ).select_related("benchmark_version__benchmark"):
-        boards.setdefault(entry.task_version_id, []).append(entry.benchmark_version)
+    versions = list(published.newest_versions())
+    n_judged = n_potentials_judged(versions)
+    boards = published.benchmarks_with(versions)
     families = [
         (
             protocol,
@@ -72,14 +53,11 @@ def task_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResponse:
     """The newest published version, or the one asked for. Drafts are seen by the staff alone."""
-    versions = TaskVersion.objects.filter(task__slug=slug).select_related("task", "reference_set")
+    versions = published.versions_of(slug)
     if number is not None:
-        shown = versions if request.user.is_staff else versions.exclude(state=VersionState.DRAFT)
-        version = get_object_or_404(shown, number=number)
+        version = get_object_or_404(versions.visible_to(request.user), number=number)
     else:
-        version = get_object_or_404(
-            versions.filter(state=VersionState.PUBLISHED).order_by("-number")[:1]
-        )
+        version = get_object_or_404(versions.latest_published())
     board = task_view(version, request.user)
     unscored = _unscored_metrics(version, board)
     shows_all = request.GET.get("columns") == "all"
@@ -108,7 +86,7 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
             "page": page,
             "rows": rows_html(version, page.rows, [about.key for about, _ in scored], others),
             "complaints": complaints,
-            "versions": versions.exclude(state=VersionState.DRAFT).order_by("-number"),
+            "versions": versions.shown().order_by("-number"),
             "column": column,
             "columns": _parity_columns(version),
             "drawing": drawing,
@@ -200,11 +178,7 @@ def _chosen_column(version: TaskVersion, name: str) -> Column | None:
 
 def _chart(version: TaskVersion, column: Column, rows: Sequence[TaskPlace]) -> Chart | None:
     names = {row.evaluation_id: label_of(row) for row in rows}
-    systems = (
-        SystemResult.objects.filter(evaluation__in=list(names), status=SystemStatus.OK)
-        .order_by("evaluation_id", "position")
-        .values_list("evaluation_id", "position", "system_id", "values", "reference")
-    )
+    systems = answers_of(list(names))
     points = pd.DataFrame(
         [
             {
@@ -229,8 +203,7 @@ def _family_charts(version: TaskVersion, rows: Sequence[TaskPlace]) -> list[Char
     """What the protocol draws of several potentials; nothing of a hidden reference."""
     if version.reference_set is None or not version.reference_set.is_public:
         return []
-    found = Evaluation.objects.filter(pk__in=[row.evaluation_id for row in rows])
-    summaries = dict(found.values_list("pk", "summary"))
+    summaries = summaries_of([row.evaluation_id for row in rows])
     return task_charts(
         version.protocol,
         [
