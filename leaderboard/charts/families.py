@@ -37,7 +37,7 @@ class Judged:
 
     @cached_property
     def systems(self) -> list[SystemResult]:
-        """In the order of the reference set."""
+        """Systems in the order of the reference set."""
         return records_of(self.evaluation_pk)
 
     @cached_property

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from leaderboard.services.evaluations import progress
+from leaderboard.services.evaluations.deafness import deaf_workers
 
 _SHOWN = 50
 
@@ -17,7 +19,8 @@ def queue(request: HttpRequest) -> HttpResponse:
     """How much waits and who works. Private submissions are counted, not named."""
     queued = progress.queued_evaluations()
     running = progress.running_evaluations()
-    workers = progress.workers_heard_of()
+    workers = list(progress.workers_heard_of())
+    deaf = deaf_workers([worker for worker in workers if worker.is_enabled])
     related = ("submission__potential", "task_version__task", "worker")
     visible = running.visible_to(request.user).select_related(*related)
     next_up = queued.visible_to(request.user).select_related(*related)
@@ -31,6 +34,8 @@ def queue(request: HttpRequest) -> HttpResponse:
             "running": visible[:_SHOWN],
             "next_up": next_up[:_SHOWN],
             "workers": workers,
+            "deaf": deaf,
+            "deaf_after_s": settings.DEAF_AFTER_S,
         },
     )
 

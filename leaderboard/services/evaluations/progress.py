@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Count, Min, Q, QuerySet
@@ -54,12 +53,6 @@ def running_evaluations() -> EvaluationQuerySet:
     """What runs, of everybody: ask for what a reader may see. The longest first."""
     running: EvaluationQuerySet = Evaluation.objects.all().running()
     return running.order_by("started_at")
-
-
-def places_in_queue() -> dict[UUID, int]:
-    """From 1, of everything that waits."""
-    order = queued_evaluations().values_list("pk", flat=True)
-    return {pk: place for place, pk in enumerate(order, start=1)}
 
 
 def depth_of_queue() -> dict[str, Any]:

@@ -31,7 +31,7 @@ from leaderboard.models import (
 from leaderboard.services.boards.rules import has_theory_mismatch, why_not_ranked
 from leaderboard.services.evaluations import queue
 from leaderboard.services.evaluations.output_files import may_read
-from leaderboard.services.evaluations.progress import current_evaluations, places_in_queue
+from leaderboard.services.evaluations.progress import current_evaluations
 from leaderboard.services.evaluations.workers import waiting_reason
 from leaderboard.services.submissions.submissions import withdraw
 from leaderboard.web.boards.summaries import summary_parts
@@ -181,10 +181,6 @@ def _percent_done(found: Evaluation) -> int | None:
     if found.phase == Phase.SIMULATING and found.progress_total:
         return math.floor(100 * found.progress_done / found.progress_total)
     return None
-
-
-def _queue_places() -> dict[UUID, int]:
-    return places_in_queue()
 
 
 def _names(systems: Sequence[SystemResult], columns: Sequence[Column]) -> list[str]:

@@ -43,7 +43,7 @@ from leaderboard.web.boards.cells import (
     short_rows_html,
 )
 from leaderboard.web.boards.query import COLUMNS, NAME, RANK, BoardQuery, read_board_query
-from leaderboard.web.states import STATE_FIELDS, state_words
+from leaderboard.web.states import state_words
 
 #: Rows of a page, and of a page with all rows.
 _ROWS, _MAX_ROWS = 50, 2000
@@ -204,7 +204,7 @@ def _joined(parts: Iterable[str]) -> SafeString:
 def _with_live_words(parts: Sequence[bytes]) -> list[bytes]:
     """Where the shown evaluations stand that have no score: these words change every second."""
     keys = [part.decode() for part in parts[1::2]]
-    words = {str(row["pk"]): escape(live_words(row)).encode() for row in states_of(keys)}
+    words = {str(row["pk"]): escape(state_words(row)).encode() for row in states_of(keys)}
     told = list(parts)
     told[1::2] = [words.get(key, b"") for key in keys]
     return told

@@ -178,7 +178,7 @@ def _structure(version: TaskVersion, system_id: str) -> tuple[Structure | None, 
 def _found(
     board: TaskView, system_id: str, columns: Sequence[Column]
 ) -> dict[UUID, dict[str, Any]]:
-    """By evaluation: what the table shows, without the long curves of the records."""
+    """Records by evaluation: what the table shows, without the long curves of the records."""
     evaluations = [row.evaluation_id for row in board.rows]
     return records.numbers_of_system(evaluations, system_id, [column.name for column in columns])
 

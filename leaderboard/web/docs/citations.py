@@ -92,7 +92,7 @@ def cited_board(asked: Mapping[str, str], site: str) -> CitedBoard:
 
 
 def reference_sets() -> list[tuple[ReferenceSet, str]]:
-    """Those that published tasks rest on, with their entries."""
+    """Reference sets that published tasks rest on, with their entries."""
     return [(row, _of_reference(row)) for row in reference_sets_in_use()]
 
 

@@ -38,7 +38,7 @@ SITE = Card(
 
 
 def potential_card(slug: str) -> Card:
-    """Of the version that the potential's page tells of; 404 for what the public cannot see."""
+    """The card of the version that its page shows; 404 for what the public cannot see."""
     potential = get_object_or_404(visible_potentials(_EVERYBODY), slug=slug)
     submission = telling_version(potential, _EVERYBODY)
     if submission is None:  # withdrawn a moment ago
@@ -62,7 +62,7 @@ def potential_card(slug: str) -> Card:
 
 
 def task_card(slug: str, number: int | None = None) -> Card:
-    """Of the newest published version, or of the one asked for, unless it is a draft."""
+    """The card of the newest published version, or of the one asked for, unless it is a draft."""
     versions = versions_of(slug)
     if number is None:
         version = get_object_or_404(versions.latest_published())

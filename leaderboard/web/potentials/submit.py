@@ -47,7 +47,7 @@ _PER_PAGE = 50
 @login_required
 @never_cache
 def submissions(request: HttpRequest) -> HttpResponse:
-    """Of the reader and his teams, the newest first."""
+    """Submissions of the reader and his teams, the newest first."""
     rows = submissions_with_results(signed_in(request))
     page = Paginator(rows, _PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "submissions.html", {"page": page})

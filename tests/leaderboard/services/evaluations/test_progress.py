@@ -18,7 +18,6 @@ def test_what_is_urgent_and_then_what_came_first_is_next_in_the_queue() -> None:
     factories.evaluation(score=0.5)
 
     assert list(progress.queued_evaluations()) == [urgent, first, second]
-    assert progress.places_in_queue() == {urgent.pk: 1, first.pk: 2, second.pk: 3}
     assert progress.depth_of_queue() == {"depth": 3, "oldest": first.queued_at}
 
 
