@@ -204,7 +204,7 @@ def test_a_bad_answer_fails_its_structure_and_not_the_session(
     ("source", "verdict", "words"),
     [
         ("raise MemoryError", Verdict.OUT_OF_MEMORY_HOST, "memory"),
-        ("import sys; sys.exit('enough')", Verdict.RUNTIME_ERROR, "enough"),
+        ("import sys; sys.exit('enough')", Verdict.LOAD_ERROR, "potential.py, line 1"),
         ("import os; os.kill(os.getpid(), 9)", Verdict.RUNTIME_ERROR, "SIGKILL"),
         ("1 / 0", Verdict.LOAD_ERROR, "division by zero"),
         ("import no_such_module", Verdict.LOAD_ERROR, "no_such_module"),
