@@ -14,19 +14,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ase.io
 import numpy as np
 from ase import Atoms
+from ase.calculators.calculator import all_properties
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
 from ase.units import Bohr, GPa, Hartree, kcal, kJ, mol
 from numpy.typing import NDArray
 
 from evaluator.exceptions import SubmissionError
+from evaluator.extxyz import Frame, numbers_in, read_frames
 
 ENERGY_UNITS: Mapping[str, float] = {
     "eV": 1.0,
@@ -44,6 +46,12 @@ FORCE_UNITS: Mapping[str, float] = {
 }
 #: VASP writes kbar, positive under compression.
 STRESS_UNITS: Mapping[str, float] = {"eV/Å³": 1.0, "GPa": GPa, "kbar (VASP)": -0.1 * GPa}
+
+#: Where ASE's xx yy zz yz xz xy stand in VASP's XX YY ZZ XY YZ ZX.
+_VASP_ORDER = [0, 1, 2, 4, 5, 3]
+_TEXTS = frozenset({"system_id", "family", "config_type"})
+#: What extended XYZ and ASE take for something of their own, when the canonical file is read back.
+_RESERVED = frozenset({*all_properties, "Lattice", "Properties", "pbc", "species", "pos", "Z"})
 
 _JSON_KEYS = frozenset(
     {"symbols", "numbers", "positions", "cell", "pbc", "system_id", "family", "values"}
@@ -76,22 +84,39 @@ def read_structures(path: Path, convention: Convention) -> list[Atoms]:
             "The file is no text: extended XYZ or JSON in UTF-8 is needed."
         ) from error
     is_json = path.suffix == ".json"
-    frames = _from_json(text) if is_json else _from_extxyz(path)
+    frames = _from_json(text) if is_json else _from_extxyz(text, convention)
     if not frames:
         raise SubmissionError("The file holds no structure.")
     names = Convention() if is_json else convention
     return [_canonical(atoms, i, names, convention) for i, atoms in enumerate(frames)]
 
 
-def _from_extxyz(path: Path) -> list[Atoms]:
-    try:
-        return list(ase.io.iread(path, ":", format="extxyz"))
-    except MemoryError:
-        raise
-    except Exception as error:  # given nonsense, this parser raises anything
-        raise SubmissionError(
-            f"It cannot be read as extended XYZ: {type(error).__name__}: {str(error)[:300]}"
-        ) from error
+def _from_extxyz(text: str, convention: Convention) -> list[Atoms]:
+    wanted = {
+        *(convention.energy_name, convention.forces_name, convention.stress_name),
+        "migrating",
+    }
+    return [_atoms_of(frame, wanted) for frame in read_frames(text)]
+
+
+def _atoms_of(frame: Frame, wanted: AbstractSet[str]) -> Atoms:
+    """With all values of the comment line, and of the columns what is wanted."""
+    atoms = Atoms(frame.numbers, frame.positions, cell=frame.cell, pbc=frame.pbc)
+    atoms.info = {
+        name: text if name in _TEXTS else _value(text) for name, text in frame.info.items()
+    }
+    for name in wanted & set(frame.columns):
+        if name in atoms.info:
+            raise SubmissionError(f"{frame.place}: {name} is a value and a column at once.")
+        atoms.info[name] = frame.columns[name]
+    return atoms
+
+
+def _value(text: str) -> Any:  # noqa: ANN401  (a number, numbers, or the text itself)
+    numbers = numbers_in(text)
+    if numbers is None:
+        return text
+    return float(numbers[0]) if numbers.shape == (1,) else numbers
 
 
 def _from_json(text: str) -> list[Atoms]:
@@ -143,33 +168,28 @@ def _structure(row: Any, index: int) -> Atoms:  # noqa: ANN401  (any JSON value)
 
 
 def _canonical(atoms: Atoms, index: int, names: Convention, units: Convention) -> Atoms:
-    info, arrays = dict(atoms.info), atoms.arrays
-    found = dict(atoms.calc.results) if atoms.calc is not None else {}
-
-    def take(name: str, usual: str) -> Any:  # noqa: ANN401  (whatever the file holds)
-        if name in found and name == usual:
-            return found[name]
-        return info.pop(name, None) if name in info else arrays.get(name)
-
+    info = dict(atoms.info)
     results = {
         "energy": _scaled(
-            take(names.energy_name, "energy"), index, "energy", (), ENERGY_UNITS[units.energy_unit]
+            info.pop(names.energy_name, None), index, "energy", (), ENERGY_UNITS[units.energy_unit]
         ),
         "forces": _scaled(
-            take(names.forces_name, "forces"),
+            info.pop(names.forces_name, None),
             *(index, "forces", (len(atoms), 3), FORCE_UNITS[units.force_unit]),
         ),
         "stress": _scaled(
-            take(names.stress_name, "stress"),
+            info.pop(names.stress_name, None),
             *(index, "stress", None, STRESS_UNITS[units.stress_unit]),
+            in_vasp_order=units.stress_unit == "kbar (VASP)",
         ),
     }
     if results["energy"] is not None and units.energy_unit.endswith("/atom"):
         results["energy"] = results["energy"] * len(atoms)
     bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    if "migrating" in arrays:
-        bare.set_array("migrating", arrays["migrating"])
-    bare.info = _kept(info, index)
+    marks = info.pop("migrating", None)
+    if isinstance(marks, np.ndarray) and marks.dtype.kind == "b" and marks.shape == (len(atoms),):
+        bare.set_array("migrating", marks)
+    bare.info = _kept({k: v for k, v in info.items() if k not in _RESERVED}, index)
     given = {k: v if v.ndim else float(v) for k, v in results.items() if v is not None}
     bare.calc = SinglePointCalculator(bare, **given)
     return bare
@@ -181,6 +201,8 @@ def _scaled(
     name: str,
     shape: tuple[int, ...] | None,
     factor: float,
+    *,
+    in_vasp_order: bool = False,
 ) -> NDArray[np.float64] | None:
     """The numbers in canonical units; a stress comes as 6 numbers or as a matrix."""
     if value is None:
@@ -192,6 +214,8 @@ def _scaled(
     if shape is None:
         if numbers.size == 9:
             numbers = full_3x3_to_voigt_6_stress(numbers.reshape(3, 3))
+        elif in_vasp_order and numbers.shape == (6,):
+            numbers = numbers[_VASP_ORDER]
         shape = (6,)
     if numbers.shape != shape:
         raise SubmissionError(
@@ -206,7 +230,10 @@ def _kept(info: Mapping[str, Any], index: int) -> dict[str, Any]:
     """Names and other numbers; texts and the like tell nothing that could be compared."""
     kept: dict[str, Any] = {}
     for name, value in info.items():
-        numbers = np.asarray(value) if isinstance(value, list) and value else value
+        try:
+            numbers = np.asarray(value) if isinstance(value, list) and value else value
+        except ValueError:  # a ragged list: nothing that could be compared
+            continue
         if isinstance(numbers, np.ndarray):
             if numbers.dtype.kind in "iuf":
                 kept[_plain(name)] = numbers.astype(float)

@@ -78,6 +78,29 @@ def test_units_and_names_of_the_file_are_converted(tmp_path: Path) -> None:
     assert system.reference["stress"][:3] == pytest.approx(np.array([-1.0, -2.0, -3.0]) * GPa)
 
 
+def test_the_energy_that_is_named_is_the_energy_that_is_used(tmp_path: Path) -> None:
+    path, out = tmp_path / "both.xyz", tmp_path / "canonical.extxyz"
+    path.write_text("1\nProperties=species:S:1:pos:R:3 energy=-1.5 free_energy=-2.5\nCu 0 0 0\n")
+    for name, energy in (("energy", -1.5), ("free_energy", -2.5)):
+        check_upload(path, out, Convention(energy_name=name))
+        assert sets.read(out)[0].reference["energy"] == energy
+
+
+def test_six_numbers_in_kbar_are_in_the_order_of_vasp(tmp_path: Path) -> None:
+    atoms = cell()
+    atoms.info["vasp"] = [-10.0, -20.0, -30.0, -1.0, -2.0, -3.0]  # XX YY ZZ XY YZ ZX
+    check(tmp_path, [atoms], stress_name="vasp", stress_unit="kbar (VASP)")
+    (system,) = sets.read(tmp_path / "canonical.extxyz")
+    assert system.reference["stress"] / GPa == pytest.approx([1.0, 2.0, 3.0, 0.2, 0.3, 0.1])
+
+
+def test_a_ragged_list_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "ragged.json"
+    values = {"shells": [[1, 2], [3]], "gap_eV": 1.1}
+    path.write_text(json.dumps([{"symbols": ["Cu"], "positions": [[0, 0, 0]], "values": values}]))
+    assert check_upload(path, tmp_path / "out.extxyz", Convention())["common"] == ["gap_eV"]
+
+
 def test_energies_per_atom_become_energies_of_the_structure(tmp_path: Path) -> None:
     check(tmp_path, [frame(energy=-2.0)], energy_unit="eV/atom")
     (system,) = sets.read(tmp_path / "canonical.extxyz")
@@ -214,7 +237,7 @@ def test_as_a_command_it_answers_in_json_whatever_it_is_given(tmp_path: Path) ->
     (tmp_path / "bad.extxyz").write_text("nonsense")
     code, found = run(str(tmp_path / "bad.extxyz"), "--out", out)
     assert (code, found["ok"]) == (1, False)
-    assert "cannot be read as extended XYZ" in found["reason"]
+    assert "Frame 1, line 1: a number of atoms should stand here, not 'nonsense'" in found["reason"]
 
 
 @pytest.mark.slow
