@@ -45,7 +45,13 @@ FORCE_UNITS: Mapping[str, float] = {
     "kcal/mol/Å": kcal / mol,
 }
 #: VASP writes kbar, positive under compression.
-STRESS_UNITS: Mapping[str, float] = {"eV/Å³": 1.0, "GPa": GPa, "kbar (VASP)": -0.1 * GPa}
+VIRIAL = "virial in eV"
+STRESS_UNITS: Mapping[str, float] = {
+    "eV/Å³": 1.0,
+    "GPa": GPa,
+    "kbar (VASP)": -0.1 * GPa,
+    VIRIAL: -1.0,  # to be divided by the volume
+}
 
 #: Where ASE's xx yy zz yz xz xy stand in VASP's XX YY ZZ XY YZ ZX.
 _VASP_ORDER = [0, 1, 2, 4, 5, 3]
@@ -183,6 +189,10 @@ def _canonical(atoms: Atoms, index: int, names: Convention, units: Convention) -
             in_vasp_order=units.stress_unit == "kbar (VASP)",
         ),
     }
+    if results["stress"] is not None and units.stress_unit == VIRIAL:
+        if np.linalg.matrix_rank(atoms.cell.array) < 3:
+            raise SubmissionError(f"Structure {index}: it has a virial, but no volume.")
+        results["stress"] = results["stress"] / atoms.get_volume()
     if results["energy"] is not None and units.energy_unit.endswith("/atom"):
         results["energy"] = results["energy"] * len(atoms)
     bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)

@@ -33,6 +33,7 @@ from evaluator.references.formats import (
     ENERGY_UNITS,
     FORCE_UNITS,
     STRESS_UNITS,
+    VIRIAL,
     Convention,
     read_structures,
 )
@@ -68,6 +69,7 @@ def check_upload(path: Path, out: Path, convention: Convention) -> dict[str, Any
         raise SubmissionError(str(error)) from error
     found = summarise(systems)
     problems = (*found.problems, *_duplicates(systems), *_gaps(found), *_thin_elements(found))
+    problems += (*_charged(systems), *_virials(convention))
     common = [name for name, n in found.properties.items() if n == len(systems)]
     return {
         **asdict(replace(found, problems=problems)),
@@ -187,6 +189,34 @@ def _gaps(found: ReferenceSummary) -> list[str]:
                 f"{judged}."
             )
     return sentences
+
+
+def _charged(systems: Sequence[System]) -> list[str]:
+    """Calculators are told no charge and no spin: whoever stores such a set must know."""
+    named = [
+        system.id
+        for system in systems
+        if np.any(system.reference.get("charge", 0) != 0)
+        or np.any(~np.isin(system.reference.get("spin", 1), (0, 1)))
+    ]
+    if not named:
+        return []
+    examples = ", ".join(named[:_MAX_NAMED])
+    sentence = (
+        f"{len(named)} structures carry a charge or a spin ({examples}): every structure is "
+        "computed as neutral and without spin, so their errors are not the potential's."
+    )
+    return [sentence]
+
+
+def _virials(convention: Convention) -> list[str]:
+    if "virial" not in convention.stress_name.lower() or convention.stress_unit == VIRIAL:
+        return []
+    sentence = (
+        f"{convention.stress_name} is read as a stress in {convention.stress_unit}; where it is "
+        f"a virial, choose the unit {VIRIAL}: stress is minus virial over volume."
+    )
+    return [sentence]
 
 
 def _thin_elements(found: ReferenceSummary) -> list[str]:

@@ -56,7 +56,9 @@ class UploadForm(forms.Form):
     force_unit = forms.ChoiceField(choices=[(u, u) for u in FORCE_UNITS])
     stress_unit = forms.ChoiceField(
         choices=[(u, u) for u in STRESS_UNITS],
-        help_text="eV/Å³ and GPa are positive under tension, VASP's kbar under compression.",
+        help_text="eV/Å³ and GPa are positive under tension, VASP's kbar under compression; a "
+        "virial is minus stress times volume. Six numbers are xx yy zz yz xz xy, in kbar "
+        "xx yy zz xy yz zx.",
     )
     energy_name = forms.RegexField(r"^\w+$", initial="energy", max_length=64)
     forces_name = forms.RegexField(r"^\w+$", initial="forces", max_length=64)

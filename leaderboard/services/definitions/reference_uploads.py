@@ -57,7 +57,7 @@ class Convention:
 #: The choices, the canonical one first; a test holds them to the evaluator's.
 ENERGY_UNITS = ("eV", "eV/atom", "meV/atom", "Ha", "kcal/mol", "kJ/mol")
 FORCE_UNITS = ("eV/Å", "meV/Å", "Ha/Bohr", "kcal/mol/Å")
-STRESS_UNITS = ("eV/Å³", "GPa", "kbar (VASP)")
+STRESS_UNITS = ("eV/Å³", "GPa", "kbar (VASP)", "virial in eV")
 
 
 @dataclass(frozen=True, kw_only=True)

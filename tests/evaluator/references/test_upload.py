@@ -94,6 +94,24 @@ def test_six_numbers_in_kbar_are_in_the_order_of_vasp(tmp_path: Path) -> None:
     assert system.reference["stress"] / GPa == pytest.approx([1.0, 2.0, 3.0, 0.2, 0.3, 0.1])
 
 
+def test_a_virial_becomes_a_stress_and_is_told_where_it_is_read_as_one(tmp_path: Path) -> None:
+    atoms = cell()
+    volume = atoms.get_volume()
+    atoms.info["virial"] = np.diag([-1.0, -2.0, -3.0])
+    told = check(tmp_path, [atoms], stress_name="virial")["problems"]
+    assert any("where it is a virial, choose the unit" in problem for problem in told)
+    check(tmp_path, [atoms], stress_name="virial", stress_unit="virial in eV")
+    (system,) = sets.read(tmp_path / "canonical.extxyz")
+    assert system.reference["stress"][:3] * volume == pytest.approx([1.0, 2.0, 3.0])
+
+
+def test_charges_and_spins_are_told(tmp_path: Path) -> None:
+    neutral, ion = frame(0, charge=0, spin=1), frame(1, charge=1, spin=2)
+    assert "charge" not in " ".join(check(tmp_path, [neutral])["problems"])
+    problems = " ".join(check(tmp_path, [neutral, ion])["problems"])
+    assert "1 structures carry a charge or a spin (cell-1): every structure is" in problems
+
+
 def test_a_ragged_list_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "ragged.json"
     values = {"shells": [[1, 2], [3]], "gap_eV": 1.1}
