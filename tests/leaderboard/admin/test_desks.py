@@ -139,7 +139,7 @@ def test_an_upload_is_discarded_or_forgotten_after_a_day(admin: Client) -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "complaint"),
     [
-        ({"text": "nonsense"}, "file", "cannot be read as extended XYZ"),
+        ({"text": "nonsense"}, "file", "Frame 1, line 1: a number of atoms should"),
         ({"name": "pairs.pkl"}, "file", "Its name must end with"),
         ({"text": pairs().replace("energy=-1", "energy=nan", 1)}, "file", "not a finite number"),
         ({"text": pairs().replace("pair-1", "pair-0", 1)}, "file", "Two structures are named"),
