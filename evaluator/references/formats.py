@@ -28,7 +28,7 @@ from ase.units import Bohr, GPa, Hartree, kcal, kJ, mol
 from numpy.typing import NDArray
 
 from evaluator.exceptions import SubmissionError
-from evaluator.extxyz import Frame, numbers_in, read_frames
+from evaluator.references.extxyz import Frame, numbers_in, read_frames
 
 ENERGY_UNITS: Mapping[str, float] = {
     "eV": 1.0,

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from evaluator.extxyz import UnreadableFrame, read_frames
+from evaluator.references.extxyz import UnreadableFrame, read_frames
 
 LATTICE = 'Lattice="4 0 0 0 4 0 0 0 4"'
 HEAD = f"{LATTICE} Properties=species:S:1:pos:R:3:forces:R:3 energy=-7.5"
