@@ -223,7 +223,12 @@ def _scaled(
         raise SubmissionError(f"Structure {index}: {name} is not made of numbers.") from error
     if shape is None:
         if numbers.size == 9:
-            numbers = full_3x3_to_voigt_6_stress(numbers.reshape(3, 3))
+            matrix = numbers.reshape(3, 3)
+            if not np.allclose(matrix, matrix.T, rtol=1e-4, atol=1e-4 * np.abs(matrix).max()):
+                raise SubmissionError(
+                    f"Structure {index}: {name} is not symmetric: {matrix.tolist()}."
+                )
+            numbers = full_3x3_to_voigt_6_stress(matrix)
         elif in_vasp_order and numbers.shape == (6,):
             numbers = numbers[_VASP_ORDER]
         shape = (6,)

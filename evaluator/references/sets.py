@@ -202,6 +202,7 @@ def read(path: Path) -> list[System]:
         frames = ase.io.read(path, ":", format="extxyz")
     except (OSError, ValueError, KeyError, IndexError, StopIteration) as error:
         raise UnsuitableReference(f"{path.name} cannot be read as extxyz: {error}") from error
+    _check_that_no_frame_is_lost(path, len(frames))
     systems = [_system(atoms, i) for i, atoms in enumerate(frames)]
     if not systems:
         raise UnsuitableReference(f"{path.name} holds no structure.")
@@ -211,6 +212,29 @@ def read(path: Path) -> list[System]:
             raise UnsuitableReference(f"Two structures are named {system.id}.")
         seen.add(system.id)
     return systems
+
+
+def _check_that_no_frame_is_lost(path: Path, n_read: int) -> None:
+    """Refuse a file of which ASE read a part: it stops without a word at a blank line."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    at, n_frames, first_blank = 0, 0, None
+    while at < len(lines):
+        count = lines[at].strip()
+        if not count:
+            first_blank = first_blank or at + 1
+            at += 1
+        elif not count.isdecimal():
+            raise UnsuitableReference(
+                f"{path.name}, line {at + 1}: a number of atoms belongs here, not {count[:40]!r}."
+            )
+        else:
+            at += int(count) + 2
+            n_frames += 1
+    if n_frames != n_read:
+        raise UnsuitableReference(
+            f"{path.name} holds {n_frames} structures, of which {n_read} could be read: remove the "
+            f"blank line {first_blank}."
+        )
 
 
 def check_reference(path: Path) -> ReferenceSummary:

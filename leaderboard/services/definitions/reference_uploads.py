@@ -23,7 +23,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.utils import timezone
 
-from leaderboard.exceptions import InfrastructureError, SubmissionError
+from leaderboard.exceptions import SubmissionError
 from leaderboard.lib import blobs
 from leaderboard.models import ReferenceSet, ReferenceUpload
 from leaderboard.services.accounts import audit
@@ -228,7 +228,14 @@ def _summary(answer: subprocess.CompletedProcess[bytes]) -> dict[str, Any]:
     except ValueError as error:
         if "MemoryError" in words:
             raise SubmissionError({"file": "Reading it takes too much memory."}) from error
-        raise InfrastructureError(f"The check of a reference set broke: {words}") from error
+        # Whatever the file holds, its uploader is told so at the form; the cause is ours to mend.
+        logger.error("The check of a reference set broke: %s", words)
+        raise SubmissionError(
+            {
+                "file": "Something in this file broke the check, which is a fault of ours and was "
+                "logged. Nothing was stored. Try a part of the file to find the structure."
+            }
+        ) from error
     if not found["ok"]:
         raise SubmissionError({"file": found["reason"]})
     summary: dict[str, Any] = found["summary"]

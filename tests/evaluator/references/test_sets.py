@@ -350,3 +350,13 @@ def test_file_that_is_no_extxyz_is_refused(content: str, tmp_path: Path) -> None
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsuitableReference, match=r"gone\.extxyz cannot be read"):
         read(tmp_path / "gone.extxyz")
+
+
+def test_a_file_of_which_a_part_would_be_read_is_refused(tmp_path: Path) -> None:
+    frame = '1\nProperties=species:S:1:pos:R:3 system_id=a{} energy=1.0 pbc="F F F"\nCu 0 0 0\n'
+    path = tmp_path / "r.extxyz"
+    path.write_text(frame.format(1) + "\n" + frame.format(2))
+    with pytest.raises(UnsuitableReference, match=r"2 structures, of which 1 could be read.* 4\."):
+        sets.read(path)
+    path.write_text(frame.format(1) + frame.format(2) + "\n\n")
+    assert [system.id for system in sets.read(path)] == ["a1", "a2"]

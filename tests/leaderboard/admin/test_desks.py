@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from evaluator.references import formats
 from leaderboard import models
 from leaderboard.admin_site import Audited
 from leaderboard.enums import VersionState
+from leaderboard.exceptions import SubmissionError
 from leaderboard.lib import blobs
 from leaderboard.services.definitions import reference_uploads
 from leaderboard.services.definitions.tasks import ReferenceDescription, store_reference_set
@@ -312,3 +314,12 @@ def test_rows_that_a_form_holds_and_passwords_are_audited_too(admin: Client) -> 
     assert entry is not None
     assert (entry.action, entry.label) == ("changed", "bob")
     assert "another good one" not in entry.detail
+
+
+def test_a_check_that_breaks_is_told_at_the_file_and_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken = CompletedProcess(["check"], 1, stdout=b"", stderr=b"KeyError: 'odd'")
+    with pytest.raises(SubmissionError, match="broke the check"):
+        reference_uploads._summary(broken)
+    assert "KeyError: 'odd'" in caplog.text
