@@ -26,9 +26,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluator.arrays import FloatArray
 from evaluator.catalog import METRICS, Direction
 from evaluator.contract import ScoredMetric, ScoreRecord, SystemStatus, TaskScore, TaskSpec
-from evaluator.protocols.base import FloatArray, Sample, Statistic
+from evaluator.protocols.base import Sample, Statistic
 
 N_REPLICATES = 1000
 INTERVAL_PERCENT = (2.5, 97.5)

@@ -16,14 +16,12 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.stress import voigt_6_to_full_3x3_stress
-from numpy.typing import NDArray
 
+from evaluator.arrays import FloatArray
 from evaluator.catalog import EV_PER_A3_IN_GPA
 from evaluator.pool.remote import Ask, Disguise, seed_of, structure_of
 from evaluator.protocols.base import System
 from evaluator.wire import Prediction, Structure, StructureFailure
-
-FloatArray = NDArray[np.float64]
 
 MAX_SYSTEMS = 3
 N_DIRECTIONS = 3

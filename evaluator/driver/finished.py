@@ -15,9 +15,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from evaluator.arrays import FloatArray
 from evaluator.contract import SystemStatus
 from evaluator.plain import plain
-from evaluator.protocols.base import FloatArray, Outcome
+from evaluator.protocols.base import Outcome
 from evaluator.wire import Status
 
 _FORMAT = 1

@@ -14,7 +14,7 @@ from ase import units
 from ase.data import covalent_radii
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from evaluator.arrays import FloatArray
 
 #: ASE's unit of time, Å (amu/eV)^(1/2), in ps: 10.1805 fs.
 TIME_UNIT_IN_PS = 1e-3 / units.fs

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-FloatArray = NDArray[np.float64]
+from evaluator.arrays import FloatArray
 
 #: Three successive medians that agree within this end a warm-up.
 AGREEMENT = 0.02

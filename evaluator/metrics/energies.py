@@ -12,7 +12,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from evaluator.arrays import FloatArray
 
 
 def composition_fractions(

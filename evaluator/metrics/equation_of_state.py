@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase.utils.deltacodesdft import delta
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from evaluator.arrays import FloatArray
 
 
 class NoMinimum(ValueError):

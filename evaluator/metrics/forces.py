@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from evaluator.arrays import FloatArray
 
 #: Below this reference force, eV/Å, a direction is noise and its cosine is not judged.
 COSINE_FLOOR_EV_A = 0.05

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase.units import _hplanck, _k, _Nav
-from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
-FloatArray = NDArray[np.float64]
+from evaluator.arrays import FloatArray
 
 _GAS_CONSTANT = _k * _Nav  # J/(K mol)
 _K_PER_THZ = _hplanck * 1e12 / _k  # hf/k of one THz: 47.99 K

@@ -11,11 +11,9 @@ the structures that they belong to, each with its number of atoms as weight.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from evaluator.arrays import FloatArray
 from evaluator.metrics.forces import checked_forces
-
-FloatArray = NDArray[np.float64]
 
 #: The authors' grid: so many points from zero to the limit, both included.
 N_GRID_POINTS = 50

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 from ase.units import GPa
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from evaluator.arrays import FloatArray
 
 
 def stress_errors(predicted: FloatArray, reference: FloatArray) -> FloatArray:

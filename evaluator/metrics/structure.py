@@ -6,11 +6,9 @@ Lengths in Å, errors in percent. Arrays run over frames, then atoms, then Carte
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from evaluator.arrays import FloatArray
 from evaluator.metrics.dynamics import nearby_distances
-
-FloatArray = NDArray[np.float64]
 
 
 class RadialDistribution:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from evaluator.arrays import FloatArray
+
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 

@@ -19,10 +19,10 @@ from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from evaluator.arrays import FloatArray
 from evaluator.protocols.base import SystemFailure
 from evaluator.wire import Answer, Prediction, Status, Structure, StructureFailure
 
-FloatArray = NDArray[np.float64]
 Ask = Callable[[Structure, Sequence[str]], Answer]
 
 _ALWAYS = ("energy", "forces")

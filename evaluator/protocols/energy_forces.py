@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from ase.calculators.calculator import Calculator
 
+from evaluator.arrays import FloatArray
 from evaluator.metrics import forces as force_metrics
 from evaluator.metrics.energies import composition_fractions, composition_shift
 from evaluator.metrics.stresses import pressure, stress_errors
 from evaluator.protocols.base import (
-    FloatArray,
     Outcome,
     Protocol,
     Sample,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from evaluator.arrays import FloatArray
 from evaluator.metrics.forces import (
     COSINE_FLOOR_EV_A,
     errors_by_reference_length,
@@ -23,7 +24,7 @@ from evaluator.metrics.forces import (
     softening_slope,
 )
 from evaluator.metrics.stresses import stress_errors
-from evaluator.protocols.base import FloatArray, Outcome, System
+from evaluator.protocols.base import Outcome, System
 
 #: Lower edges of the bins of the reference force, eV/Å.
 FORCE_BINS_EV_A = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)

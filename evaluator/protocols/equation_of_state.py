@@ -15,6 +15,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.units import GPa
 
+from evaluator.arrays import FloatArray
 from evaluator.metrics.equation_of_state import (
     EquationOfState,
     NoMinimum,
@@ -22,7 +23,6 @@ from evaluator.metrics.equation_of_state import (
     fit_birch_murnaghan,
 )
 from evaluator.protocols.base import (
-    FloatArray,
     Outcome,
     Protocol,
     Sample,

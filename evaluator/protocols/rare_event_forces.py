@@ -14,10 +14,10 @@ import numpy as np
 from ase.calculators.calculator import Calculator
 from numpy.typing import NDArray
 
+from evaluator.arrays import FloatArray
 from evaluator.metrics import rare_events
 from evaluator.metrics.forces import softening_slope
 from evaluator.protocols.base import (
-    FloatArray,
     Outcome,
     Protocol,
     Sample,

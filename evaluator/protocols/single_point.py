@@ -10,7 +10,8 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from evaluator.protocols.base import FloatArray, SystemFailure
+from evaluator.arrays import FloatArray
+from evaluator.protocols.base import SystemFailure
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

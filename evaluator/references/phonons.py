@@ -19,7 +19,7 @@ import ase.io
 import numpy as np
 from ase import Atoms
 
-from evaluator.metrics.phonons import FloatArray
+from evaluator.arrays import FloatArray
 from evaluator.protocols.phonons.protocol import mode_numbers
 
 _STRUCTURES = {225: "rocksalt", 216: "zincblende", 186: "wurtzite"}

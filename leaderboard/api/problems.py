@@ -28,7 +28,7 @@ from leaderboard.exceptions import (
     QuotaExceeded,
     SubmissionError,
 )
-from leaderboard.services.accounts.throttles import Standing
+from leaderboard.services.accounts.throttles import RateStanding
 
 logger = logging.getLogger(__name__)
 
@@ -211,7 +211,7 @@ class ApiProblems:
         if request.path.startswith(_API):
             # What is answered depends on who asks: no cache may hand it to another.
             patch_vary_headers(response, ["Authorization", "Cookie"])
-        standing: Standing | None = getattr(request, "rate_limit", None)
+        standing: RateStanding | None = getattr(request, "rate_limit", None)
         if standing is not None:
             for name, value in standing.headers().items():
                 response.headers.setdefault(name, value)

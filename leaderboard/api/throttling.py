@@ -9,7 +9,7 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from leaderboard.services.accounts.throttles import Standing, client_of, hit, hit_sign_in
+from leaderboard.services.accounts.throttles import RateStanding, client_of, hit, hit_sign_in
 
 if TYPE_CHECKING:  # which itself imports this module, by name, from the settings
     from rest_framework.views import APIView
@@ -20,7 +20,7 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 class ScopedThrottle(BaseThrottle):
     """Counts every request; a view's ``throttle_scope`` names another scope for what it changes."""
 
-    standing: Standing
+    standing: RateStanding
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         scope = "read" if request.method in SAFE else getattr(view, "throttle_scope", "submit")
@@ -31,7 +31,7 @@ class ScopedThrottle(BaseThrottle):
         return self.standing.reset_s - 1  # the answer adds one
 
 
-def note(request: HttpRequest, standing: Standing) -> bool:
+def note(request: HttpRequest, standing: RateStanding) -> bool:
     """Remember the standing for the answer's headers; returns whether the request may pass."""
     request.rate_limit = standing  # type: ignore[attr-defined]
     return standing.is_allowed

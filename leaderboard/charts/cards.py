@@ -51,7 +51,7 @@ class Bar:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class CardPlace:
     """Where a potential stands, or why it does not."""
 
     board: str
@@ -77,7 +77,7 @@ class Card:
     line: str
     #: Said beside the kind: "retired".
     mark: str = ""
-    place: Place | None = None
+    place: CardPlace | None = None
     bars: Sequence[Bar] = ()
     #: Below the bars; in their place where there are none.
     remark: str = ""
@@ -130,7 +130,7 @@ def _facts(words: str, above: float, n_lines: int) -> str:
     )
 
 
-def _beside(card: Card, place: Place) -> str:
+def _beside(card: Card, place: CardPlace) -> str:
     """The place at the left, the chart at the right."""
     return _standing(place) + _chart(card, 440, label_px=368, size=26)
 
@@ -147,7 +147,7 @@ def _paragraph(words: str, left: float, limit: float) -> str:
     return "".join(_text(left, 310 + 48 * n, line, 34) for n, line in enumerate(shown))
 
 
-def _standing(place: Place) -> str:
+def _standing(place: CardPlace) -> str:
     limit = 348
     board = cut(f"on {drawable(place.board)}", 28, limit)
     if place.rank is None:

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from evaluator.catalog.elements import SYMBOLS
 from leaderboard.charts.base import COLOURS
-from leaderboard.lib.extxyz import Structure, Vector
+from leaderboard.lib.extxyz import ShownStructure, Vector
 
 #: Larger structures are for the download.
 MAX_ATOMS = 1200
@@ -53,7 +53,7 @@ class Picture:
     scene: dict[str, Any]
 
 
-def structure_picture(structure: Structure) -> Picture | None:
+def structure_picture(structure: ShownStructure) -> Picture | None:
     """None for structures that are too large for a page."""
     if len(structure.symbols) > MAX_ATOMS:
         return None
@@ -79,7 +79,7 @@ def structure_picture(structure: Structure) -> Picture | None:
     return Picture(svg=_svg(scene, title), legend=legend, scene=scene)
 
 
-def _drawn(structure: Structure) -> Iterator[tuple[str, Vector]]:
+def _drawn(structure: ShownStructure) -> Iterator[tuple[str, Vector]]:
     """Atoms within the cell, those on its faces at the opposite faces too."""
     if structure.cell is None:
         yield from zip(structure.symbols, structure.positions, strict=True)

@@ -23,7 +23,7 @@ class BadStructureError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Structure:
+class ShownStructure:
     system_id: str
     #: What it belongs to within its set, e.g. a crystal family; may be empty.
     family: str
@@ -77,14 +77,14 @@ def name_of(frame: str) -> str:
     raise BadStructureError("a frame has no system_id")
 
 
-def parse(frame: str) -> Structure:
+def parse(frame: str) -> ShownStructure:
     """Read one frame. Raises BadStructureError."""
     lines = frame.split("\n")
     try:
         info = {match[1]: _value(match) for match in _PAIR.finditer(lines[1])}
         symbol, position = _columns(info["Properties"])
         rows = [line.split() for line in lines[2 : 2 + int(lines[0])]]
-        return Structure(
+        return ShownStructure(
             system_id=info["system_id"],
             family=info.get("family", ""),
             symbols=tuple(row[symbol] for row in rows),

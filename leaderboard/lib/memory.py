@@ -11,7 +11,7 @@ from cachetools import LRUCache
 _Value = TypeVar("_Value")
 
 
-class Kept:
+class Remembered:
     """The values that were used last, for the threads of a process."""
 
     def __init__(self, size: int) -> None:
@@ -32,12 +32,12 @@ class Kept:
             self._values.clear()
 
 
-_of_process: list[Kept] = []
+_of_process: list[Remembered] = []
 
 
-def of_process(size: int) -> Kept:
+def of_process(size: int) -> Remembered:
     """What a module keeps as long as the process lives."""
-    _of_process.append(Kept(size))
+    _of_process.append(Remembered(size))
     return _of_process[-1]
 
 

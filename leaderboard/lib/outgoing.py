@@ -30,7 +30,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class Refused(Exception):
+class AddressRefused(Exception):
     """This address is never asked; the message says why."""
 
 
@@ -39,19 +39,21 @@ class Failed(Exception):
 
 
 def check_url(url: str) -> tuple[str, int, str, bool]:
-    """Host, port, path and whether by TLS. Raises Refused; the host is not looked up."""
+    """Host, port, path and whether by TLS. Raises AddressRefused; the host is not looked up."""
     if len(url) > 500 or not url.isascii() or any(c.isspace() or not c.isprintable() for c in url):
-        raise Refused("Give an address of at most 500 plain ASCII characters.")
+        raise AddressRefused("Give an address of at most 500 plain ASCII characters.")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise Refused(f"This is no address: {error}.") from error
+        raise AddressRefused(f"This is no address: {error}.") from error
     schemes = ("https", "http") if settings.WEBHOOK_ALLOW_HTTP else ("https",)
     if parts.scheme not in schemes:
-        raise Refused(f"The address must begin with {' or '.join(s + '://' for s in schemes)}.")
+        raise AddressRefused(
+            f"The address must begin with {' or '.join(s + '://' for s in schemes)}."
+        )
     if not parts.hostname or parts.username is not None or parts.password is not None:
-        raise Refused("Give a host, and no user name or password.")
+        raise AddressRefused("Give a host, and no user name or password.")
     is_tls = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return parts.hostname, port or (443 if is_tls else 80), path, is_tls
@@ -73,7 +75,7 @@ def is_public(address: Address) -> bool:
 def post(
     url: str, content: bytes, headers: Mapping[str, str], *, allowed_networks: Sequence[str] = ()
 ) -> int:
-    """POST and return the status. Raises Refused, Failed.
+    """POST and return the status. Raises AddressRefused, Failed.
 
     ``allowed_networks`` may be asked although they are not public, "10.1.0.0/16" for instance.
     """
@@ -115,7 +117,7 @@ def _resolve(host: str, port: int, allowed_networks: Sequence[str]) -> str:
     for text in addresses:
         address = ipaddress.ip_address(text)
         if not is_public(address) and not any(address in network for network in networks):
-            raise Refused(f"{host} is not on the public internet.")
+            raise AddressRefused(f"{host} is not on the public internet.")
     return addresses[0]
 
 

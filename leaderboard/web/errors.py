@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from leaderboard.models.permissions import visible_potentials
-from leaderboard.services.accounts.throttles import Standing
+from leaderboard.services.accounts.throttles import RateStanding
 from leaderboard.services.definitions.published import published_benchmarks, published_tasks
 from leaderboard.web.docs.listing import PAGES
 
@@ -33,7 +33,7 @@ class Suggestion:
     address: str
 
 
-def too_many(request: HttpRequest, standing: Standing) -> HttpResponse:
+def too_many(request: HttpRequest, standing: RateStanding) -> HttpResponse:
     """429, with when to come again in words and as headers."""
     wait = timedelta(seconds=standing.reset_s)
     response = render(request, "429.html", {"wait": wait}, status=429)

@@ -16,13 +16,13 @@ import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 
+from evaluator.arrays import FloatArray
 from evaluator.metrics.dynamics import (
     distance_ratios,
     distances,
     lindemann_ratio,
     nearby_distances,
 )
-from evaluator.protocols.base import FloatArray
 
 #: Two atoms closer than this times the sum of their covalent radii at the start are bonded.
 _BOND_RATIO = 1.25

@@ -16,7 +16,7 @@ import ase.io
 import numpy as np
 from ase import Atoms, units
 
-from evaluator.protocols.base import FloatArray
+from evaluator.arrays import FloatArray
 from evaluator.protocols.dynamics.failures import State, Watch
 
 #: Points of the series that a record keeps for plots, the first and the last beside them.

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from evaluator.arrays import FloatArray
 from evaluator.metrics.survival import (
     kaplan_meier,
     pseudo_restricted_means,
     pseudo_survivals,
     restricted_mean_survival,
 )
-from evaluator.protocols.base import FloatArray, Outcome, Sample, System
+from evaluator.protocols.base import Outcome, Sample, System
 from evaluator.protocols.dynamics.trajectory import End
 
 

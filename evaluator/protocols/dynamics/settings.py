@@ -22,7 +22,7 @@ from evaluator.protocols.dynamics.trajectory import Plan, Ramp
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class RunSettings:
     """The parameters of the task; names and units as in the catalog."""
 
     ensemble: str
@@ -52,7 +52,7 @@ class Settings:
     def has_barostat(self) -> bool:
         return self.ensemble.startswith("npt")
 
-    def for_system(self, system: System) -> Settings:
+    def for_system(self, system: System) -> RunSettings:
         """Settings with the reference set's temperature, where that is asked for."""
         if not self.uses_reference_temperature:
             return self

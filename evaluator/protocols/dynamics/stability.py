@@ -33,7 +33,7 @@ from evaluator.protocols.base import (
 from evaluator.protocols.dynamics.failures import Watch
 from evaluator.protocols.dynamics.integrators import set_velocities
 from evaluator.protocols.dynamics.samples import samples_of, structure_name, summary_of
-from evaluator.protocols.dynamics.settings import Settings
+from evaluator.protocols.dynamics.settings import RunSettings
 from evaluator.protocols.dynamics.trajectory import End, Plan, Trajectory, run_trajectory
 from evaluator.protocols.dynamics.values import (
     Structure,
@@ -83,7 +83,7 @@ class MDStabilityProtocol(Protocol):
     def simulate(
         self, system: System, calculator: Calculator, parameters: Mapping[str, Any]
     ) -> Outcome:
-        settings = Settings(**parameters).for_system(system)
+        settings = RunSettings(**parameters).for_system(system)
         if settings.has_barostat and "stress" not in calculator.implemented_properties:
             raise SystemFailure("The potential offers no stress, and a barostat needs it.")
         deadline = time.monotonic() + settings.wall_limit_s
@@ -146,7 +146,7 @@ def _relax(atoms: Atoms, n_steps: int, deadline: float) -> None:
 
 
 def _in_a_bath(
-    run: Callable[..., Trajectory], atoms: Atoms, system: System, settings: Settings, plan: Plan
+    run: Callable[..., Trajectory], atoms: Atoms, system: System, settings: RunSettings, plan: Plan
 ) -> Outcome:
     has_rdf = "rdf" in system.reference and not settings.has_barostat
     structure = Structure(system) if has_rdf else None
@@ -167,7 +167,7 @@ def _conservation(trajectory: Trajectory, n_atoms: int) -> dict[str, Any]:
 
 
 def _control(
-    run: Callable[..., Trajectory], start: Atoms, settings: Settings, plan: Plan, drift: float
+    run: Callable[..., Trajectory], start: Atoms, settings: RunSettings, plan: Plan, drift: float
 ) -> dict[str, Any]:
     """Repeat the run from its start with half the time step."""
     half = Plan(

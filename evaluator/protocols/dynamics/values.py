@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from evaluator.arrays import FloatArray
 from evaluator.metrics.dynamics import EnergyLine, energy_line, temperature_relative_error
 from evaluator.metrics.structure import RadialDistribution, block_error, rdf_error
-from evaluator.protocols.base import FloatArray, Outcome, System
+from evaluator.protocols.base import Outcome, System
 from evaluator.protocols.dynamics.recorder import TRAJECTORY_FILE, Records, trajectory_file
 from evaluator.protocols.dynamics.trajectory import End, Plan, Trajectory
 

@@ -29,7 +29,7 @@ _NULL_CALLS: dict[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class SizeSettings:
     """The protocol's parameters; see the catalog."""
 
     n_processes: int
@@ -55,7 +55,7 @@ class Material:
     """One system: what is still to be timed in the present process, and what was found so far."""
 
     system: System
-    settings: Settings
+    settings: SizeSettings
     #: By number of atoms; batched calls under BATCH.
     series: dict[int, Series] = field(default_factory=dict)
     #: The first size that did not run, with the reason and a sentence.
@@ -223,7 +223,7 @@ class Calls:
 
 
 def timed_calls(
-    calculator: TimedCalculator, ask: Callable[[], list[Atoms]], settings: Settings
+    calculator: TimedCalculator, ask: Callable[[], list[Atoms]], settings: SizeSettings
 ) -> Calls:
     """Warm up, then time. Structures are made outside the clock."""
     warm: list[float] = []

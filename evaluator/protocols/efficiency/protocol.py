@@ -28,7 +28,7 @@ from evaluator.protocols.base import (
     require_periodic,
     require_systems,
 )
-from evaluator.protocols.efficiency.material import Material, Settings
+from evaluator.protocols.efficiency.material import Material, SizeSettings
 from evaluator.protocols.efficiency.timed import Bench, DoesNotRun, Role, TimedProtocol
 
 
@@ -45,7 +45,7 @@ class EfficiencyProtocol(TimedProtocol):
     def measure(
         self, systems: Sequence[System], bench: Bench, parameters: Mapping[str, Any]
     ) -> list[Outcome | SystemFailure]:
-        settings = Settings(**parameters)
+        settings = SizeSettings(**parameters)
         materials = [Material(system, settings) for system in systems]
         for process in range(settings.n_processes):
             if bench.has_reference:

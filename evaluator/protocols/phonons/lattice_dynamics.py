@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from phonopy.structure.atoms import PhonopyAtoms
 from phonopy.structure.cells import guess_primitive_matrix
 
-from evaluator.protocols.base import FloatArray, SystemFailure
+from evaluator.arrays import FloatArray
+from evaluator.protocols.base import SystemFailure
 from evaluator.protocols.phonons.supercell_symmetry import FastPhonopy
 from evaluator.protocols.single_point import single_point
 

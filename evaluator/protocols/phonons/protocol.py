@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase.calculators.calculator import Calculator
 
+from evaluator.arrays import FloatArray
 from evaluator.exceptions import InfrastructureError
 from evaluator.metrics import phonons as metrics
 from evaluator.protocols.base import (
-    FloatArray,
     Outcome,
     Protocol,
     Sample,

@@ -16,8 +16,9 @@ from phonopy import Phonopy
 from phonopy.structure.cells import compute_all_sg_permutations
 from phonopy.structure.symmetry import Symmetry
 
+from evaluator.arrays import FloatArray
+
 IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 
 class FastPhonopy(Phonopy):

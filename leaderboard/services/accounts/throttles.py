@@ -51,7 +51,7 @@ class Rate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class RateStanding:
     """Where a client stands in a scope, the present request counted."""
 
     scope: str
@@ -73,14 +73,14 @@ class Standing:
         return headers if self.is_allowed else {**headers, "Retry-After": str(self.reset_s)}
 
 
-def hit(scope: str, client: str) -> Standing:
+def hit(scope: str, client: str) -> RateStanding:
     """Count one request of a client in a scope of settings.THROTTLES."""
     rate = Rate.parse(settings.THROTTLES[scope])
     with connection.cursor() as cursor:
         cursor.execute(_HIT, {"key": f"{scope} {client}", "w": rate.window_s})
         n, left_s = cursor.fetchone()
     # An hour's window that the clock has just left still has a moment to go.
-    return Standing(scope=scope, rate=rate, n=n, reset_s=max(1, math.ceil(left_s)))
+    return RateStanding(scope=scope, rate=rate, n=n, reset_s=max(1, math.ceil(left_s)))
 
 
 def client_of(user: User | AnonymousUser, request: HttpRequest) -> str:
@@ -109,7 +109,7 @@ def address_of(request: HttpRequest) -> str:
     return f"address {address}"
 
 
-def hit_sign_in(request: HttpRequest, login: str) -> Standing:
+def hit_sign_in(request: HttpRequest, login: str) -> RateStanding:
     """Count a try of a password, by address and by account; the stricter standing.
 
     The account is counted by a hash of what was typed, whether there is such an account or not.

@@ -131,7 +131,7 @@ def _check(hook: Webhook) -> None:
     errors: dict[str, str] = {}
     try:
         outgoing.check_url(hook.url)
-    except outgoing.Refused as error:
+    except outgoing.AddressRefused as error:
         errors["url"] = str(error)
     if unknown := sorted(set(hook.events) - set(WEBHOOK_EVENTS)):
         errors["events"] = f"{', '.join(unknown)}: choose among {', '.join(WEBHOOK_EVENTS)}."
@@ -190,7 +190,7 @@ def _send(delivery: WebhookDelivery) -> _Outcome:
         status = outgoing.post(
             hook.url, content, headers, allowed_networks=settings.WEBHOOK_NETWORKS
         )
-    except (outgoing.Refused, outgoing.Failed) as error:
+    except (outgoing.AddressRefused, outgoing.Failed) as error:
         return _Outcome(None, str(error)[:300])
     return _Outcome(status, "" if 200 <= status < 300 else f"It answered with status {status}.")
 

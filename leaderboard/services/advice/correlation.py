@@ -19,13 +19,11 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from leaderboard.models import BenchmarkVersion, BoardSnapshot, Submission, TaskVersion
-from leaderboard.ranking import INTERVAL
+from leaderboard.ranking import INTERVAL, FloatArray
 from leaderboard.services.boards.binary_rows import binary_value
 from leaderboard.services.boards.hardware import by_frequency
 from leaderboard.services.boards.matrix import SUCCEEDED
 from leaderboard.services.boards.store import StoredBoard, current_board
-
-FloatArray = npt.NDArray[np.float64]
 
 #: With fewer potentials in common nothing is told: three points are in some order by chance.
 MIN_POTENTIALS = 4

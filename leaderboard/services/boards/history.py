@@ -36,7 +36,7 @@ SETTLED_S = 60
 _BATCH = 1000
 
 
-class Standing(NamedTuple):
+class RecordedStanding(NamedTuple):
     """Equal where nothing has changed."""
 
     rank: int | None
@@ -148,7 +148,7 @@ class _Boards:
                 last = None
         self._read: tuple[datetime, StoredBoard] | None = None
 
-    def standings(self, at: datetime) -> dict[uuid.UUID, Standing]:
+    def standings(self, at: datetime) -> dict[uuid.UUID, RecordedStanding]:
         last = self._last[at]
         if self._read is None or self._read[0] != last:
             self._read = last, computed_board(self.version, last)
@@ -163,10 +163,10 @@ class _Boards:
 def _write_moment(
     boards: _Boards,
     at: datetime,
-    last: Mapping[uuid.UUID, Standing | None],
+    last: Mapping[uuid.UUID, RecordedStanding | None],
     mark: BoardHistory,
     through: datetime | None,
-) -> dict[uuid.UUID, Standing] | None:
+) -> dict[uuid.UUID, RecordedStanding] | None:
     """All rows of a moment with the new mark, or none: None where another process was first."""
     version = boards.version
     with transaction.atomic():
@@ -181,14 +181,14 @@ def _write_moment(
     return after
 
 
-def standings_of(board: StoredBoard) -> dict[uuid.UUID, Standing]:
+def standings_of(board: StoredBoard) -> dict[uuid.UUID, RecordedStanding]:
     """Of all rows that have an overall score, ranked or not."""
     own = board.own
-    found: dict[uuid.UUID, Standing] = {}
+    found: dict[uuid.UUID, RecordedStanding] = {}
     for i, entrant in enumerate(board.entrants):
         overall = finite(own.overall[i])
         if overall is not None:
-            found[uuid.UUID(entrant.submission)] = Standing(
+            found[uuid.UUID(entrant.submission)] = RecordedStanding(
                 rank=int(own.rank[i]) or None,
                 rank_low=int(own.rank_low[i]) or None,
                 rank_high=int(own.rank_high[i]) or None,
@@ -199,7 +199,7 @@ def standings_of(board: StoredBoard) -> dict[uuid.UUID, Standing]:
     return found
 
 
-def _last_standings(version: BenchmarkVersion) -> dict[uuid.UUID, Standing | None]:
+def _last_standings(version: BenchmarkVersion) -> dict[uuid.UUID, RecordedStanding | None]:
     """As they were written last; None where the submission has left."""
     rows = (
         StandingRecord.objects.filter(benchmark_version=version)
@@ -209,7 +209,7 @@ def _last_standings(version: BenchmarkVersion) -> dict[uuid.UUID, Standing | Non
     return {
         row.submission_id: None
         if row.overall is None
-        else Standing(row.rank, row.rank_low, row.rank_high, row.overall, row.low, row.high)
+        else RecordedStanding(row.rank, row.rank_low, row.rank_high, row.overall, row.low, row.high)
         for row in rows
     }
 
@@ -217,8 +217,8 @@ def _last_standings(version: BenchmarkVersion) -> dict[uuid.UUID, Standing | Non
 def _rows(
     version: BenchmarkVersion,
     at: datetime,
-    last: Mapping[uuid.UUID, Standing | None],
-    after: Mapping[uuid.UUID, Standing],
+    last: Mapping[uuid.UUID, RecordedStanding | None],
+    after: Mapping[uuid.UUID, RecordedStanding],
     withdrawn: Collection[uuid.UUID],
 ) -> list[StandingRecord]:
     """One for each submission that stands otherwise than before, those that left included."""
@@ -251,7 +251,7 @@ def _rows(
     return rows
 
 
-def _how_it_came(old: Standing | None, *, is_known: bool, is_first: bool) -> StandingChange:
+def _how_it_came(old: RecordedStanding | None, *, is_known: bool, is_first: bool) -> StandingChange:
     if old is not None:
         return StandingChange.MOVED
     if is_known:
@@ -260,7 +260,7 @@ def _how_it_came(old: Standing | None, *, is_known: bool, is_first: bool) -> Sta
 
 
 def _scores_of_those_ranked(
-    here: Mapping[uuid.UUID, Standing], there: Mapping[uuid.UUID, Standing]
+    here: Mapping[uuid.UUID, RecordedStanding], there: Mapping[uuid.UUID, RecordedStanding]
 ) -> Iterator[float]:
     """And not ranked there."""
     for key, place in here.items():

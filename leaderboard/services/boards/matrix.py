@@ -18,10 +18,10 @@ import numpy.typing as npt
 from leaderboard import ranking
 from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.models import BenchmarkTask, Evaluation, Submission, TaskVersion
+from leaderboard.ranking import FloatArray
 from leaderboard.services.boards import hardware as board_hardware
 from leaderboard.services.boards.results import Result
 
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int32]
 
 #: Code of a state in ``Matrix.state``; 0 where there is no evaluation.

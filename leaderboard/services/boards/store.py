@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from leaderboard.enums import Visibility
-from leaderboard.lib.memory import Kept, of_process
+from leaderboard.lib.memory import Remembered, of_process
 from leaderboard.models import (
     BenchmarkTask,
     BenchmarkVersion,
@@ -71,10 +71,10 @@ class StoredBoard:
     as_of: datetime | None = None
     #: Of a board that is not stored; read from the database otherwise, when asked for.
     replicates: Replicates | None = None
-    rankings: Kept = field(default_factory=lambda: Kept(_RANKINGS_KEPT))
+    rankings: Remembered = field(default_factory=lambda: Remembered(_RANKINGS_KEPT))
     #: What pages and services keep with the board; it goes when the board changes.
-    pages: Kept = field(default_factory=lambda: Kept(_PAGES_KEPT))
-    kept: Kept = field(default_factory=lambda: Kept(_OTHERS_KEPT))
+    pages: Remembered = field(default_factory=lambda: Remembered(_PAGES_KEPT))
+    kept: Remembered = field(default_factory=lambda: Remembered(_OTHERS_KEPT))
 
 
 _boards, _past = of_process(_BOARDS_KEPT), of_process(_PAST_KEPT)
@@ -176,9 +176,9 @@ def _part(board: StoredBoard, rows: Sequence[int], columns: Sequence[int]) -> St
         matrix=matrix,
         own=ranked(matrix, entries, weights, replicates),
         replicates=replicates,
-        rankings=Kept(_RANKINGS_KEPT),
-        pages=Kept(_PAGES_KEPT),
-        kept=Kept(_OTHERS_KEPT),
+        rankings=Remembered(_RANKINGS_KEPT),
+        pages=Remembered(_PAGES_KEPT),
+        kept=Remembered(_OTHERS_KEPT),
     )
 
 

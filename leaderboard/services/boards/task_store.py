@@ -16,12 +16,12 @@ import numpy.typing as npt
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 
-from leaderboard.lib.memory import Kept, of_process
+from leaderboard.lib.memory import Remembered, of_process
 from leaderboard.models import TaskBoardSnapshot, TaskVersion
-from leaderboard.ranking import as_array
+from leaderboard.ranking import FloatArray, as_array
 from leaderboard.services.boards.binary_rows import binary_value
 from leaderboard.services.boards.entrants import Entrants, entrant_of
-from leaderboard.services.boards.matrix import FloatArray, IntArray, described
+from leaderboard.services.boards.matrix import IntArray, described
 from leaderboard.services.boards.packing import parts_of, whole_of
 from leaderboard.services.boards.rules import task_board
 from leaderboard.services.boards.stamps import Lock, stamp_of_task, wait_for_others
@@ -69,7 +69,7 @@ class StoredTaskBoard:
     entrants: Entrants
     matrix: TaskMatrix
     #: What pages keep with the board; it goes when the board changes.
-    pages: Kept = field(default_factory=lambda: Kept(_PAGES_KEPT))
+    pages: Remembered = field(default_factory=lambda: Remembered(_PAGES_KEPT))
 
 
 _boards = of_process(_BOARDS_KEPT)

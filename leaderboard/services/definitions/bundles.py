@@ -55,7 +55,7 @@ from leaderboard.services.definitions.tasks import (
     retire_version,
     store_reference_set,
 )
-from leaderboard.services.definitions.version_changes import Change, task_changes
+from leaderboard.services.definitions.version_changes import FieldChange, task_changes
 
 #: A file that is too large for the page is read here, with more patience.
 FILE_TIME_S = 3600
@@ -423,7 +423,7 @@ def _settle(
         done.tell("retired", version)
 
 
-def _check_same(changes: list[Change], stored: TaskVersion) -> None:
+def _check_same(changes: list[FieldChange], stored: TaskVersion) -> None:
     if changes:
         changed = "; ".join(f"{c.field}: {c.old!r}, not {c.new!r}" for c in changes[:5])
         raise ConflictError(

@@ -14,7 +14,7 @@ _MAX_BYTES = 64 * 2**20
 _REMEMBERED = 32
 
 
-def structure_of(reference: ReferenceSet | None, system_id: str) -> extxyz.Structure | None:
+def structure_of(reference: ReferenceSet | None, system_id: str) -> extxyz.ShownStructure | None:
     """None where the set is hidden or too large for pages, or holds no such system.
 
     Raises InfrastructureError where the file is lost or damaged.

@@ -21,7 +21,7 @@ _COPIED = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class FieldChange:
     """One field that differs; None where a version does not have it."""
 
     field: str
@@ -73,12 +73,12 @@ def previous(version: TaskVersion) -> TaskVersion | None:
     )
 
 
-def task_changes(old: TaskVersion, new: TaskVersion) -> list[Change]:
+def task_changes(old: TaskVersion, new: TaskVersion) -> list[FieldChange]:
     """What differs, field by field."""
     before, after = _flat(old), _flat(new)
     names = [*before, *(name for name in after if name not in before)]
     changes = [
-        Change(field=name, old=before.get(name), new=after.get(name))
+        FieldChange(field=name, old=before.get(name), new=after.get(name))
         for name in names
         if before.get(name) != after.get(name)
     ]
@@ -86,15 +86,15 @@ def task_changes(old: TaskVersion, new: TaskVersion) -> list[Change]:
         a, b = getattr(old, name), getattr(new, name)
         if a != b:
             lines = tuple(x for x in difflib.ndiff(a.splitlines(), b.splitlines()) if x[0] != "?")
-            changes.append(Change(field=name, old=a, new=b, lines=lines))
+            changes.append(FieldChange(field=name, old=a, new=b, lines=lines))
     return changes
 
 
-def benchmark_changes(old: BenchmarkVersion, new: BenchmarkVersion) -> list[Change]:
+def benchmark_changes(old: BenchmarkVersion, new: BenchmarkVersion) -> list[FieldChange]:
     """Which tasks came, went, or have another version, place or weight."""
     before, after = _entries(old), _entries(new)
     return [
-        Change(field=name, old=before.get(name), new=after.get(name))
+        FieldChange(field=name, old=before.get(name), new=after.get(name))
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name)
     ]

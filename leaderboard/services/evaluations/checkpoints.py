@@ -16,7 +16,7 @@ from leaderboard.services.evaluations.lifecycle import own_running
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class KeptSystems:
     """A finished system as it was stored, and in words which claim it comes from."""
 
     content: bytes
@@ -45,11 +45,11 @@ def keep(evaluation_id: UUID, token: int, contents: Mapping[str, bytes]) -> None
         )
 
 
-def kept_of(evaluation: Evaluation) -> dict[str, Kept]:
+def kept_of(evaluation: Evaluation) -> dict[str, KeptSystems]:
     """What earlier attempts have finished, by the system's name."""
     rows = KeptSystem.objects.filter(evaluation=evaluation).select_related("worker")
     return {
-        row.system_id: Kept(
+        row.system_id: KeptSystems(
             content=bytes(row.content),
             origin=f"claim {row.fencing_token} by {row.worker.name} ({_hardware(row.worker)})",
         )

@@ -39,7 +39,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class QueueStanding:
     """Of an evaluation that waits; nothing of one that does not."""
 
     #: 1 for the one that is claimed next; None unless it is queued and nothing holds it.
@@ -87,15 +87,15 @@ def places(evaluations: Iterable[Evaluation]) -> dict[UUID, int]:
     return {pk: place for place, pk in enumerate(order, start=1) if pk in wanted}
 
 
-def standing(evaluation: Evaluation) -> Standing:
+def standing(evaluation: Evaluation) -> QueueStanding:
     """Its place in the queue, and when it may start."""
     if not _is_in_line(evaluation):
-        return Standing()
+        return QueueStanding()
     ahead = _ahead_of(evaluation)
     place = ahead.count() + 1
     if place > _MAX_AHEAD:
-        return Standing(position=place)
-    return Standing(position=place, estimated_start_at=_estimated_start(evaluation, ahead))
+        return QueueStanding(position=place)
+    return QueueStanding(position=place, estimated_start_at=_estimated_start(evaluation, ahead))
 
 
 def _estimated_start(evaluation: Evaluation, before: QuerySet[Evaluation]) -> datetime | None:

@@ -44,7 +44,7 @@ _DIGITS = [i for i in range(36) if i not in {8, 13, 18, 23}]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class BoardColumn:
     """A task as the cells need it."""
 
     index: int
@@ -54,7 +54,7 @@ class Column:
     theory: str
 
 
-def columns_of(board: StoredBoard, category: str = "") -> list[Column]:
+def columns_of(board: StoredBoard, category: str = "") -> list[BoardColumn]:
     """Grouped by category, in the order in which categories come first."""
     order = {name: i for i, name in enumerate(dict.fromkeys(e.category for e in board.entries))}
     chosen = [i for i, e in enumerate(board.entries) if category in {"", e.category}]
@@ -62,14 +62,16 @@ def columns_of(board: StoredBoard, category: str = "") -> list[Column]:
     return [_column(board, i) for i in chosen]
 
 
-def _column(board: StoredBoard, i: int) -> Column:
+def _column(board: StoredBoard, i: int) -> BoardColumn:
     entry = board.entries[i]
     reference = entry.task_version.reference_set
     theory = reference.level_of_theory if reference else ""
-    return Column(index=i, entry=entry, levels=frozenset(levels_of(theory)), theory=escape(theory))
+    return BoardColumn(
+        index=i, entry=entry, levels=frozenset(levels_of(theory)), theory=escape(theory)
+    )
 
 
-def head_html(column: Column, query: BoardQuery, share: float) -> str:
+def head_html(column: BoardColumn, query: BoardQuery, share: float) -> str:
     """The task's heading, with the anchors of its metrics."""
     entry = column.entry
     task = entry.task_version.task
@@ -86,7 +88,7 @@ def head_html(column: Column, query: BoardQuery, share: float) -> str:
     )
 
 
-def about_html(column: Column, share: float) -> str:
+def about_html(column: BoardColumn, share: float) -> str:
     """The task's row of the table that tells about all of them."""
     version = column.entry.task_version
     task, reference = version.task, version.reference_set
@@ -136,7 +138,7 @@ class _Cells:
         theory = place.entrant.level_of_theory
         self._theory, self._levels = escape(theory), levels_of(theory)
 
-    def html(self, column: Column) -> str:
+    def html(self, column: BoardColumn) -> str:
         j = column.index
         state, score, pk = self.state[j], self.score[j], self.keys[j]
         if not state:
@@ -168,7 +170,7 @@ class _Cells:
             told = escape("; ".join(words))
         return f' title="{told}"' if told else ""
 
-    def _marks(self, column: Column) -> str:
+    def _marks(self, column: BoardColumn) -> str:
         coverage, n_failed = self.coverage[column.index], self.n_failed[column.index]
         marks = []
         if coverage < 1:
@@ -229,7 +231,7 @@ def _bar(score: int, low: int, high: int) -> str:
 
 
 def rows_html(
-    places: Sequence[Place], columns: Sequence[Column], shown: Sequence[str]
+    places: Sequence[Place], columns: Sequence[BoardColumn], shown: Sequence[str]
 ) -> Iterator[str]:
     """Rows of the table, with marks for what is looked up when it is sent."""
     numbers = _Numbers(places)
@@ -245,7 +247,7 @@ def rows_html(
         yield "</tr>\n"
 
 
-def short_rows_html(places: Sequence[Place], columns: Sequence[Column]) -> Iterator[str]:
+def short_rows_html(places: Sequence[Place], columns: Sequence[BoardColumn]) -> Iterator[str]:
     """Rows of a table of all: names, ranks and scores, without links to what is behind."""
     all_scores = _thousandths([place.board.matrix.score[place.index] for place in places])
     for place, scores in zip(places, all_scores, strict=True):

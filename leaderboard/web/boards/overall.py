@@ -34,7 +34,7 @@ from leaderboard.services.definitions.published import shown_benchmark_versions
 from leaderboard.services.evaluations.progress import states_of
 from leaderboard.web.boards.cells import (
     LIVE_MARK,
-    Column,
+    BoardColumn,
     about_html,
     columns_of,
     facts,
@@ -231,7 +231,7 @@ def _filling(
     return _Filling(n_pending, newest if is_new else None)
 
 
-def _category(column: Column) -> str:
+def _category(column: BoardColumn) -> str:
     return column.entry.category
 
 
@@ -242,7 +242,7 @@ def _weights(query: BoardQuery, board: StoredBoard) -> dict[str, float]:
     return {e.category: float(e.category == query.category) for e in board.entries}
 
 
-def _sorted(places: list[Place], query: BoardQuery, columns: Sequence[Column]) -> list[Place]:
+def _sorted(places: list[Place], query: BoardQuery, columns: Sequence[BoardColumn]) -> list[Place]:
     """By what the reader chose; rows without it stay at the end in either direction."""
     if query.sort == RANK:
         return places[::-1] if query.is_reversed else places
@@ -253,7 +253,7 @@ def _sorted(places: list[Place], query: BoardQuery, columns: Sequence[Column]) -
     return [places[i] for i in known + unknown]
 
 
-def _value(place: Place, sort: str, columns: Sequence[Column]) -> float | str | None:
+def _value(place: Place, sort: str, columns: Sequence[BoardColumn]) -> float | str | None:
     """Scores from the best to the worst."""
     if sort == NAME:
         return place.board.matrix.names[place.index].casefold()

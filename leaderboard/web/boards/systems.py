@@ -20,7 +20,7 @@ from leaderboard.charts import MAX_SERIES, Chart
 from leaderboard.charts.structure import structure_picture
 from leaderboard.charts.systems import system_charts
 from leaderboard.exceptions import InfrastructureError
-from leaderboard.lib.extxyz import Structure
+from leaderboard.lib.extxyz import ShownStructure
 from leaderboard.models import EvaluationFile, SystemResult, Task, TaskVersion
 from leaderboard.services.boards.task_reader import TaskPlace, TaskView, task_view
 from leaderboard.services.definitions.published import versions_of
@@ -166,7 +166,7 @@ def _version(request: HttpRequest, slug: str, number: int) -> TaskVersion:
     return version
 
 
-def _structure(version: TaskVersion, system_id: str) -> tuple[Structure | None, bool]:
+def _structure(version: TaskVersion, system_id: str) -> tuple[ShownStructure | None, bool]:
     """The structure, and whether the set's file is lost: the numbers are shown all the same."""
     try:
         return structure_of(version.reference_set, system_id), False

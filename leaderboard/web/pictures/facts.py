@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from leaderboard.charts.cards import Bar, Card, Place
+from leaderboard.charts.cards import Bar, Card, CardPlace
 from leaderboard.enums import VersionState
 from leaderboard.lib.json_values import finite
 from leaderboard.models import BenchmarkVersion, Submission, TaskVersion
@@ -136,12 +136,12 @@ def _standing(board: StoredBoard, submission: Submission) -> dict[str, Any]:
     entrants = [entrant.submission for entrant in board.entrants]
     if str(submission.pk) not in entrants:
         return {
-            "place": Place(board=name, why_not="Not evaluated on any of its tasks."),
+            "place": CardPlace(board=name, why_not="Not evaluated on any of its tasks."),
             "remark": "No task has a score yet.",
         }
     i = entrants.index(str(submission.pk))
     own, n_tasks = board.own, len(board.entries)
-    place = Place(
+    place = CardPlace(
         board=name,
         rank=int(own.rank[i]) or None,
         rank_low=int(own.rank_low[i]) or None,

@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from evaluator.arrays import FloatArray
 from evaluator.metrics import forces
-
-FloatArray = NDArray[np.float64]
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from ase.units import _hplanck, _k, _Nav
 
+from evaluator.arrays import FloatArray
 from evaluator.metrics.phonons import (
-    FloatArray,
     density_of_states,
     dos_distance,
     frequency_slope,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leaderboard.charts.cards import HEIGHT, WIDTH, Bar, Card, Place, draw
+from leaderboard.charts.cards import HEIGHT, WIDTH, Bar, Card, CardPlace, draw
 from leaderboard.charts.lettering import FONT, cut, drawable, lines, width_px
 
 HOSTILE = [
@@ -28,7 +28,7 @@ HOSTILE = [
 ]
 BAR = Bar(label="CHGNet 0.3.0", slug="chgnet", score=0.7, low=0.6, high=0.8, median=0.5)
 CARD = Card(kind="Potential", title="CHGNet", slug="chgnet", line="PBE", bars=[BAR, BAR])
-PLACE = Place(board="Core", rank=3, rank_low=2, rank_high=5, n_ranked=12, overall=0.7)
+PLACE = CardPlace(board="Core", rank=3, rank_low=2, rank_high=5, n_ranked=12, overall=0.7)
 
 
 def pixels(png: bytes) -> Any:
@@ -37,7 +37,7 @@ def pixels(png: bytes) -> Any:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-@pytest.mark.parametrize("place", [None, PLACE, Place(board="Core", why_not="Because. " * 40)])
+@pytest.mark.parametrize("place", [None, PLACE, CardPlace(board="Core", why_not="Because. " * 40)])
 def test_whatever_strangers_write_is_drawn_within_the_frame(text: str, place: Any) -> None:
     """The margins stay empty: nothing runs out of its place, nothing is left out silently."""
     bar = replace(BAR, label=text)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 from leaderboard.charts.structure import MAX_ATOMS, structure_picture
-from leaderboard.lib.extxyz import Structure
+from leaderboard.lib.extxyz import ShownStructure
 
 CUBE = ((4.0, 0.0, 0.0), (0.0, 4.0, 0.0), (0.0, 0.0, 4.0))
 
 
-def structure(*atoms: tuple[str, tuple[float, float, float]], **fields: object) -> Structure:
-    return Structure(
+def structure(*atoms: tuple[str, tuple[float, float, float]], **fields: object) -> ShownStructure:
+    return ShownStructure(
         system_id="a",
         family="",
         symbols=tuple(symbol for symbol, _ in atoms),

@@ -10,7 +10,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
 
-from leaderboard.lib.extxyz import BadStructureError, Structure, frames, name_of, parse
+from leaderboard.lib.extxyz import BadStructureError, ShownStructure, frames, name_of, parse
 
 
 def text_of(*structures: Atoms) -> str:
@@ -47,7 +47,7 @@ def test_frames_are_told_apart_and_give_the_text_back() -> None:
 def test_a_name_with_a_line_separator_does_not_break_its_frame() -> None:
     text = text_of(named(bulk("Cu"), "line\u2028separator"))
     assert [name_of(frame) for frame in frames(text)] == ["line\u2028separator"]
-    assert isinstance(parse(text), Structure)
+    assert isinstance(parse(text), ShownStructure)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from leaderboard.lib.memory import Kept
+from leaderboard.lib.memory import Remembered
 
 
 def test_what_was_used_longest_ago_goes_first() -> None:
-    values = Kept(2)
+    values = Remembered(2)
     values.put("a", 1)
     values.put("b", 2)
     assert values.get("a") == 1
@@ -17,7 +17,7 @@ def test_what_was_used_longest_ago_goes_first() -> None:
 
 
 def test_many_threads_share_one_without_growing_it() -> None:
-    values = Kept(8)
+    values = Remembered(8)
 
     def use(start: int) -> bool:
         for key in range(start, start + 2000):

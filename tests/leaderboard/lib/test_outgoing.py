@@ -63,7 +63,7 @@ def test_only_the_public_internet_is_public(text: str, expected: bool) -> None:
     ],
 )
 def test_a_bad_address_is_refused(url: str, words: str) -> None:
-    with pytest.raises(outgoing.Refused, match=words):
+    with pytest.raises(outgoing.AddressRefused, match=words):
         outgoing.check_url(url)
 
 
@@ -79,7 +79,7 @@ def test_a_bad_address_is_refused(url: str, words: str) -> None:
     ],
 )
 def test_loopback_is_never_asked_however_it_is_written(url: str) -> None:
-    with pytest.raises((outgoing.Refused, outgoing.Failed)) as refused:
+    with pytest.raises((outgoing.AddressRefused, outgoing.Failed)) as refused:
         outgoing.post(url, b"", {})
     assert "public" in str(refused.value) or "no address" in str(refused.value)
 
@@ -153,7 +153,7 @@ def test_a_name_that_leads_to_a_private_address_is_refused(
 ) -> None:
     kind, url = receiver
     resolve(monkeypatch, "127.0.0.1")
-    with pytest.raises(outgoing.Refused, match="not on the public internet"):
+    with pytest.raises(outgoing.AddressRefused, match="not on the public internet"):
         outgoing.post(url, b"{}", {})
     assert kind.heard == []
 

@@ -10,9 +10,10 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 from ase.data import atomic_masses, atomic_numbers
 
+from evaluator.arrays import FloatArray
 from evaluator.catalog import PROTOCOLS as DESCRIPTIONS
 from evaluator.catalog import check_parameters
-from evaluator.metrics.phonons import FloatArray, thermodynamics
+from evaluator.metrics.phonons import thermodynamics
 from evaluator.protocols.base import System, SystemFailure
 from evaluator.protocols.phonons import lattice_dynamics as dynamics
 from evaluator.protocols.phonons.protocol import PhononsProtocol

@@ -109,7 +109,9 @@ def test_an_event_that_is_rolled_back_is_told_to_nobody(border: Border) -> None:
     assert models.WebhookDelivery.objects.count() == before
 
 
-@pytest.mark.parametrize("answer", [500, 302, outgoing.Failed("gone"), outgoing.Refused("private")])
+@pytest.mark.parametrize(
+    "answer", [500, 302, outgoing.Failed("gone"), outgoing.AddressRefused("private")]
+)
 def test_what_fails_is_tried_again_after_growing_pauses_and_then_given_up(
     answer: int | Exception, border: Border
 ) -> None:

@@ -17,7 +17,13 @@ from django.utils import timezone
 
 from leaderboard import models
 from leaderboard.services.boards import store
-from leaderboard.services.boards.history import Standing, forget, record, record_all, standings_of
+from leaderboard.services.boards.history import (
+    RecordedStanding,
+    forget,
+    record,
+    record_all,
+    standings_of,
+)
 from leaderboard.services.boards.potential_history import history_of, why, written
 from leaderboard.services.boards.ranking_moments import moments_of
 from tests.leaderboard import factories
@@ -32,15 +38,15 @@ def past() -> Past:
     return make_past()
 
 
-def told(board: models.BenchmarkVersion, at: datetime) -> dict[Any, Standing]:
+def told(board: models.BenchmarkVersion, at: datetime) -> dict[Any, RecordedStanding]:
     """How everybody stood at a moment, by the rows that were written."""
-    found: dict[Any, Standing] = {}
+    found: dict[Any, RecordedStanding] = {}
     rows = models.StandingRecord.objects.filter(benchmark_version=board, since__lte=at)
     for row in rows.order_by("since"):
         found.pop(row.submission_id, None)
         if not row.has_left:
             assert row.overall is not None
-            found[row.submission_id] = Standing(
+            found[row.submission_id] = RecordedStanding(
                 row.rank, row.rank_low, row.rank_high, row.overall, row.low, row.high
             )
     return found

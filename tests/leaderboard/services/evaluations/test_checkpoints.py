@@ -6,7 +6,7 @@ from evaluator.contract import EvaluationReport, Verdict
 from leaderboard import models
 from leaderboard.exceptions import LostLeaseError
 from leaderboard.services.evaluations import checkpoints, lifecycle
-from leaderboard.services.evaluations.checkpoints import Kept
+from leaderboard.services.evaluations.checkpoints import KeptSystems
 from tests.leaderboard import factories
 
 pytestmark = pytest.mark.django_db
@@ -26,8 +26,8 @@ def test_the_next_attempt_finds_what_was_kept_and_by_whom() -> None:
     lifecycle.release_for_retry(evaluation.pk, 1, "The worker was lost.")
 
     assert checkpoints.kept_of(evaluation) == {
-        "Si": Kept(content=b"1", origin="claim 1 by first@host (Xeon)"),
-        "Al": Kept(content=b"2", origin="claim 1 by first@host (Xeon)"),
+        "Si": KeptSystems(content=b"1", origin="claim 1 by first@host (Xeon)"),
+        "Al": KeptSystems(content=b"2", origin="claim 1 by first@host (Xeon)"),
     }
 
 
@@ -41,7 +41,7 @@ def test_a_system_that_was_simulated_again_replaces_the_older() -> None:
     checkpoints.keep(evaluation.pk, 2, {"Si": b"new"})
 
     assert checkpoints.kept_of(evaluation) == {
-        "Si": Kept(content=b"new", origin="claim 2 by second@host (H200)")
+        "Si": KeptSystems(content=b"new", origin="claim 2 by second@host (H200)")
     }
 
 

@@ -67,8 +67,8 @@ def test_what_is_held_or_has_ended_has_no_place(task: models.TaskVersion) -> Non
     factories.worker()
     gate = factories.evaluation()
     held = factories.evaluation(on=task, held_by=gate)
-    assert queue.standing(held) == queue.Standing()
-    assert queue.standing(factories.evaluation(on=task, score=0.1)) == queue.Standing()
+    assert queue.standing(held) == queue.QueueStanding()
+    assert queue.standing(factories.evaluation(on=task, score=0.1)) == queue.QueueStanding()
     assert queue.standing(factories.evaluation(on=task)).position == 2, "the held one is not ahead"
 
 
