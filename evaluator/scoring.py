@@ -109,8 +109,8 @@ def _cluster_index(n_systems: int, clusters: Sequence[str] | None) -> Counts:
     if len(clusters) != n_systems:
         raise ValueError(f"{len(clusters)} names of clusters for {n_systems} systems")
     numbers: dict[str, int] = {}
-    found = [numbers.setdefault(name, len(numbers)) for name in clusters]
-    return np.array(found, dtype=np.int64)
+    index = [numbers.setdefault(name, len(numbers)) for name in clusters]
+    return np.array(index, dtype=np.int64)
 
 
 def metric_score(metric: ScoredMetric, value: FloatArray) -> FloatArray:

@@ -203,13 +203,13 @@ class _Attempt:
 
     def _finished(self) -> dict[str, FinishedSystem]:
         """What earlier attempts have left."""
-        found = {}
-        for system_id, kept in checkpoints.kept_of(self.evaluation).items():
+        systems = {}
+        for system_id, stored in checkpoints.kept_of(self.evaluation).items():
             try:
-                found[system_id] = FinishedSystem.from_bytes(kept.content, kept.origin)
+                systems[system_id] = FinishedSystem.from_bytes(stored.content, stored.origin)
             except UnreadableSystem:
                 logger.exception("%s of %s is simulated again.", system_id, self._id)
-        return found
+        return systems
 
     def _keep(self, systems: Sequence[FinishedSystem]) -> None:
         """Keep systems for the next attempt, should this one be lost.

@@ -133,13 +133,13 @@ def _strain_gradient(stress_GPa: FloatArray, graph: Data) -> FloatArray:
 
 def _model_folder(folder: Path) -> Path:
     """The one folder that holds a model's three files. Raises InvalidArtifact."""
-    found = sorted(path.parent for path in folder.rglob(_FILES[0]))
-    if len(found) != 1:
-        raise InvalidArtifact(f"the zip must hold one model.json; it holds {len(found)}")
-    missing = [name for name in _FILES if not (found[0] / name).is_file()]
+    folders = sorted(path.parent for path in folder.rglob(_FILES[0]))
+    if len(folders) != 1:
+        raise InvalidArtifact(f"the zip must hold one model.json; it holds {len(folders)}")
+    missing = [name for name in _FILES if not (folders[0] / name).is_file()]
     if missing:
         raise InvalidArtifact(f"the model's folder lacks {', '.join(missing)}")
-    return found[0]
+    return folders[0]
 
 
 def _load_potential(folder: Path) -> tuple[Potential, dict[str, Any]]:

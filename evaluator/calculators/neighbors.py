@@ -35,8 +35,8 @@ def find_pairs(structure: Structure, cell: FloatArray, cutoff_A: float) -> Pairs
         lattice=np.ascontiguousarray(cell),
         tol=_SAME_POINT_A,
     )
-    kept = (centers != neighbors) | (distances > _SAME_POINT_A)
-    return Pairs(centers[kept], neighbors[kept], images[kept], distances[kept])
+    is_pair = (centers != neighbors) | (distances > _SAME_POINT_A)
+    return Pairs(centers[is_pair], neighbors[is_pair], images[is_pair], distances[is_pair])
 
 
 def fractional(structure: Structure, cell: FloatArray) -> FloatArray:

@@ -160,9 +160,9 @@ def _checked(prediction: Prediction, structure: Structure) -> Answer:
     for name in wire.PROPERTY_SIZES:
         value = getattr(prediction, name)
         wanted = wire.property_shape(name, len(structure.numbers))
-        found = getattr(value, "shape", ())
-        if value is not None and found != wanted:
-            message = f"The calculator's {name} has the shape {found}, not {wanted}."
+        shape = getattr(value, "shape", ())
+        if value is not None and shape != wanted:
+            message = f"The calculator's {name} has the shape {shape}, not {wanted}."
             return StructureFailure(status=Status.ERROR, message=message)
     return prediction
 

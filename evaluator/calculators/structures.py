@@ -58,12 +58,12 @@ def periodic_cell(structure: Structure, clearance: float) -> FloatArray:
     """
     periodic = np.asarray(structure.pbc, dtype=bool)
     cell = np.array(structure.cell, dtype=float)
-    kept = cell[periodic]
-    if np.linalg.matrix_rank(kept) < len(kept):
+    vectors = cell[periodic]
+    if np.linalg.matrix_rank(vectors) < len(vectors):
         raise UnsupportedStructure("the cell vectors of the periodic directions span no volume")
     if periodic.all():
         return cell
-    open_axes = np.eye(3) if len(kept) == 0 else np.linalg.svd(kept)[2][len(kept) :]
+    open_axes = np.eye(3) if len(vectors) == 0 else np.linalg.svd(vectors)[2][len(vectors) :]
     reach = np.ptp(structure.positions @ open_axes.T, axis=0) + clearance
     cell[~periodic] = open_axes * reach[:, np.newaxis]
     return cell

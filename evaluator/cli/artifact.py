@@ -44,11 +44,11 @@ def resolve_artifact(arguments: argparse.Namespace, folder: Path) -> ResolvedPot
     for setting in arguments.setting:
         if "=" not in setting:
             raise SubmissionError(f"--setting {setting!r} must be KEY=VALUE")
-    found = resolve(",".join([f"{kind}:{what}", *arguments.setting]), folder)
+    resolved = resolve(",".join([f"{kind}:{what}", *arguments.setting]), folder)
     if arguments.elements is None:
-        return found
+        return resolved
     return replace(
-        found, spec=replace(found.spec, supported_elements=_elements(arguments.elements))
+        resolved, spec=replace(resolved.spec, supported_elements=_elements(arguments.elements))
     )
 
 

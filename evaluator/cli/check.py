@@ -81,8 +81,8 @@ def _print(findings: list[Finding]) -> None:
 
 def _machine() -> Finding:
     hardware = machine.hardware("cpu")
-    found = f"{hardware['cpu']}, {hardware['n_cores']} cores, {hardware['memory_MiB']} MiB"
-    return Finding(name="machine", is_well=True, found=found)
+    description = f"{hardware['cpu']}, {hardware['n_cores']} cores, {hardware['memory_MiB']} MiB"
+    return Finding(name="machine", is_well=True, found=description)
 
 
 def _sandbox() -> Finding:

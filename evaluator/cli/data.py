@@ -80,7 +80,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 def _show(built: sets.BuiltReference, *, as_json: bool) -> None:
     if as_json:
-        found = {
+        rows = {
             "name": built.known.name,
             "version": built.known.version,
             "title": built.known.title,
@@ -96,7 +96,7 @@ def _show(built: sets.BuiltReference, *, as_json: bool) -> None:
             "citation": built.known.citation,
             **built.metadata,
         }
-        print(json.dumps(found), flush=True)
+        print(json.dumps(rows), flush=True)
         return
     print(built.path)
     print(f"sha256     {built.sha256}")

@@ -136,15 +136,15 @@ def _only(task: TaskSpec, reference: Path, wanted: str | None) -> frozenset[str]
 
 def _matching(name: str, systems: Sequence[System]) -> list[str]:
     """Systems by name, or all of a formula."""
-    found = [
+    matching = [
         system.id
         for system in systems
         if name in (system.id, system.atoms.get_chemical_formula(empirical=True))
     ]
-    if not found:
+    if not matching:
         examples = ", ".join(system.id for system in systems[:3])
         raise SubmissionError(f"the task has no system {name!r}; its systems are {examples}, ...")
-    return found
+    return matching
 
 
 def _plan(arguments: argparse.Namespace) -> PoolPlan | None:

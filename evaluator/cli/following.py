@@ -111,16 +111,16 @@ def _status(arguments: argparse.Namespace) -> int:
     client = connect(arguments, needs_token=arguments.id is None)
     if arguments.id is None:
         return _list(client, as_json=arguments.json)
-    found = find(client, arguments.id)
-    if isinstance(found, Submission):
+    submission = find(client, arguments.id)
+    if isinstance(submission, Submission):
         if arguments.watch:
-            found = watch_submission(client, found.id)
-        _print(found.raw if arguments.json else format_submission(found, client.url))
-        return outcome(found.evaluations)
+            submission = watch_submission(client, submission.id)
+        _print(submission.raw if arguments.json else format_submission(submission, client.url))
+        return outcome(submission.evaluations)
     if arguments.watch:
-        found = _watch_evaluation(client, found)
-    _print(found.raw if arguments.json else _format_evaluation(found, client.url))
-    return outcome([found])
+        submission = _watch_evaluation(client, submission)
+    _print(submission.raw if arguments.json else _format_evaluation(submission, client.url))
+    return outcome([submission])
 
 
 def _watch_evaluation(client: Client, evaluation: Evaluation) -> Evaluation:
@@ -191,14 +191,14 @@ def _publish(arguments: argparse.Namespace) -> int:
 
 def _logs(arguments: argparse.Namespace) -> int:
     client = connect(arguments)
-    found = find(client, arguments.id)
+    submission = find(client, arguments.id)
     if arguments.follow:
-        found = (
-            watch_submission(client, found.id)
-            if isinstance(found, Submission)
-            else _watch_evaluation(client, found)
+        submission = (
+            watch_submission(client, submission.id)
+            if isinstance(submission, Submission)
+            else _watch_evaluation(client, submission)
         )
-    evaluations = found.evaluations if isinstance(found, Submission) else (found,)
+    evaluations = submission.evaluations if isinstance(submission, Submission) else (submission,)
     logs = [(evaluation, client.logs(evaluation.id)) for evaluation in evaluations]
     if arguments.json:
         _print([{"evaluation": e.id, "task": e.task, **written.raw} for e, written in logs])
@@ -217,8 +217,8 @@ def _logs(arguments: argparse.Namespace) -> int:
 
 def _cancel(arguments: argparse.Namespace) -> int:
     client = connect(arguments)
-    found = find(client, arguments.id)
-    evaluations = found.evaluations if isinstance(found, Submission) else (found,)
+    submission = find(client, arguments.id)
+    evaluations = submission.evaluations if isinstance(submission, Submission) else (submission,)
     asked = []
     for evaluation in evaluations:
         if evaluation.has_ended and len(evaluations) > 1:

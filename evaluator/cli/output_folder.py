@@ -37,10 +37,10 @@ def folder_name(system_id: str) -> str:
 
 def format_files(records: Sequence[FileRecord], folder: Path | None) -> str:
     """How many files there are and where, for the end of the command's output."""
-    kept = [record for record in records if not record.left_out]
+    written = [record for record in records if not record.left_out]
     if folder is None:
         return f"{_count(len(records))} not written: name a folder by --files"
-    lines = [f"{_count(len(kept))} written to {folder}"]
+    lines = [f"{_count(len(written))} written to {folder}"]
     lines += [
         f"  {record.system_id}: {record.name} is left out. {record.left_out}"
         for record in records

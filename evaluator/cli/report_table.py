@@ -46,8 +46,8 @@ def _metric_row(score: ScoreRecord) -> tuple[str, ...]:
 def _task_score(report: EvaluationReport, is_whole: bool) -> list[str]:
     if report.task_score is None:
         return []
-    found = report.task_score
-    value, low, high = (format_number(x, 3) for x in (found.value, found.low, found.high))
+    score = report.task_score
+    value, low, high = (format_number(x, 3) for x in (score.value, score.low, score.high))
     if is_whole:
         return [f"Task score {value} ({low} to {high})"]
     return [
@@ -89,14 +89,14 @@ def format_systems(task: TaskSpec, report: EvaluationReport) -> str:
 
 
 def _consistency(report: EvaluationReport) -> list[str]:
-    found = report.consistency
-    if "is_conservative_measured" not in found:
-        return [found["message"]] if "message" in found else []
-    is_gradient = "are" if found["is_conservative_measured"] else "ARE NOT"
+    figures = report.consistency
+    if "is_conservative_measured" not in figures:
+        return [figures["message"]] if "message" in figures else []
+    is_gradient = "are" if figures["is_conservative_measured"] else "ARE NOT"
     forces = (
         f"Forces {is_gradient} the gradient of the energy "
-        f"(RMS difference {found['force_gradient_error_eV_A_rms']:.2g} eV/Å); turned structures "
-        f"differ by {found['rotation_energy_error_meV_atom_max']:.2g} meV/atom"
+        f"(RMS difference {figures['force_gradient_error_eV_A_rms']:.2g} eV/Å); turned structures "
+        f"differ by {figures['rotation_energy_error_meV_atom_max']:.2g} meV/atom"
     )
     return [forces]
 

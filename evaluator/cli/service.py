@@ -66,12 +66,12 @@ def read_login() -> Login:
         raise SubmissionError(f"{path} cannot be read: {error.strerror}") from error
     try:
         content = tomllib.loads(text)
-        found = Login(url=str(content.get("url", "")), token=str(content.get("token", "")))
+        login = Login(url=str(content.get("url", "")), token=str(content.get("token", "")))
     except tomllib.TOMLDecodeError as error:
         raise SubmissionError(f"{path} is no TOML: {error}") from error
-    if found.token and mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if login.token and mode & (stat.S_IRWXG | stat.S_IRWXO):
         print(f"touchstone: others can read the token in {path}: chmod 600 it", file=sys.stderr)
-    return found
+    return login
 
 
 def write_login(login: Login) -> Path:

@@ -123,8 +123,8 @@ def _speed(report: EvaluationReport) -> list[str]:
     largest = max(timed, key=lambda s: int(s.values["n_atoms"]))
     smallest = min(timed, key=lambda s: int(s.values["n_atoms"]))
     shown = [smallest] if smallest is largest else [smallest, largest]
-    told = ", ".join(f"{_call_s(s):.3g} s for {s.values['n_atoms']} atoms" for s in shown)
-    return [f"A call       {told}; {report.wall_time_s:.1f} s in all, loading included"]
+    times = ", ".join(f"{_call_s(s):.3g} s for {s.values['n_atoms']} atoms" for s in shown)
+    return [f"A call       {times}; {report.wall_time_s:.1f} s in all, loading included"]
 
 
 def _call_s(system: SystemRecord) -> float:
@@ -132,10 +132,10 @@ def _call_s(system: SystemRecord) -> float:
 
 
 def _figures(report: EvaluationReport) -> list[str]:
-    found = report.consistency
+    figures = report.consistency
     lines = []
     for column in CONSISTENCY:
-        value = found.get(column.name)
+        value = figures.get(column.name)
         if value is None:
             continue
         limit = _TOLERABLE.get(column.unit)
@@ -147,7 +147,7 @@ def _figures(report: EvaluationReport) -> list[str]:
         for line in lines
         if line.endswith("LARGE")
     ][:1]
-    if found.get("is_conservative_measured") is False:
+    if figures.get("is_conservative_measured") is False:
         hints.append(
             "  Its forces are not the gradient of its energy: submit it with --non-conservative."
         )

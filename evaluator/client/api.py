@@ -231,9 +231,9 @@ class Client:
         if conflict.problem.existing is None:
             return None
         path = self._transport.path_of(conflict.problem.existing)
-        found = self._get(Submission, path)
-        theirs = (found.artifact.sha256, found.version, found.calculator_kind)
-        return found if theirs == (sha256, version, calculator_kind) else None
+        submission = self._get(Submission, path)
+        theirs = (submission.artifact.sha256, submission.version, submission.calculator_kind)
+        return submission if theirs == (sha256, version, calculator_kind) else None
 
     def submission(self, submission_id: str) -> Submission:
         return self._get(Submission, f"/submissions/{submission_id}/")
@@ -298,8 +298,8 @@ class Client:
             headers = {"If-None-Match": etag} if etag else {}
             response = self._transport.call("GET", path, headers=headers)
             if response.status_code != 304:
-                told = response.headers.get("Retry-After", "")
-                wait_s = float(told) if told.isdecimal() else _POLL_S
+                retry_after = response.headers.get("Retry-After", "")
+                wait_s = float(retry_after) if retry_after.isdecimal() else _POLL_S
                 etag = response.headers.get("ETag", "")
                 evaluation = _read(Evaluation, response.json())
                 yield evaluation

@@ -157,12 +157,12 @@ def _measure(
 ) -> PoolPlan:
     """Time every group of slots with every batch, the small ones first, within the budget."""
     started, per_structure_s = time.perf_counter(), 0.0
-    found: list[tuple[Candidate, PoolPlan]] = []
+    measured: list[tuple[Candidate, PoolPlan]] = []
     for max_batch in BATCHES["cuda" if device.startswith("cuda") else "cpu"]:
         for (n_processes, n_threads), slots in groups.items():
             n = max(2 * n_processes * max_batch, 2 * N_SAMPLE)
             expected_s = time.perf_counter() - started + _N_REPEATS * n * per_structure_s
-            if found and expected_s > trial.budget_s:
+            if measured and expected_s > trial.budget_s:
                 continue
             plan = _plan(rule, n_processes, n_threads, max_batch)
             trial.pool.serve_with(slots, plan)
@@ -173,17 +173,17 @@ def _measure(
                 max_batch=max_batch,
                 structures_per_s=round(1 / per_structure_s, 3),
             )
-            found.append((candidate, plan))
-    return _choose(found, rule)
+            measured.append((candidate, plan))
+    return _choose(measured, rule)
 
 
-def _choose(found: Sequence[tuple[Candidate, PoolPlan]], rule: PoolPlan) -> PoolPlan:
+def _choose(measured: Sequence[tuple[Candidate, PoolPlan]], rule: PoolPlan) -> PoolPlan:
     """The fastest, or the rule's own where no other is clearly faster."""
-    candidates = tuple(candidate for candidate, _ in found)
-    best, plan = max(found, key=lambda pair: pair[0].structures_per_s)
+    candidates = tuple(candidate for candidate, _ in measured)
+    best, plan = max(measured, key=lambda pair: pair[0].structures_per_s)
     own = [
         (c, p)
-        for c, p in found
+        for c, p in measured
         if (c.n_processes, c.n_threads, c.max_batch)
         == (rule.n_processes, rule.n_threads, rule.max_batch)
     ]

@@ -70,11 +70,11 @@ class _Hooks:
     should_stop: Callable[[], bool]
     store_file: StoreFile
 
-    def wait(self, told: list[Phase]) -> None:
+    def wait(self, phases: list[Phase]) -> None:
         """While others have the device; told once. Raises Refused when it is time to stop."""
-        if not told:
+        if not phases:
             self.progress(Progress(phase=Phase.WAITING))
-            told.append(Phase.WAITING)
+            phases.append(Phase.WAITING)
         if self.should_stop():
             raise Refused(Verdict.CANCELLED, "The evaluation was cancelled.")
 

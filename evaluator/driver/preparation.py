@@ -93,12 +93,12 @@ def prepare(
 def check_sha256(path: Path, expected: str, what: str) -> None:
     """Raise InfrastructureError where a file is missing or not the one that was meant."""
     try:
-        found = sha256_of(path)
+        actual = sha256_of(path)
     except OSError as error:
         raise InfrastructureError(f"The {what} cannot be read: {error}.") from error
-    if found != expected:
+    if actual != expected:
         raise InfrastructureError(
-            f"The {what} {path.name} has sha256 {found[:16]}…, not {expected[:16]}… as recorded."
+            f"The {what} {path.name} has sha256 {actual[:16]}…, not {expected[:16]}… as recorded."
         )
 
 

@@ -67,16 +67,16 @@ class Resumption:
         self._conditions = conditions
         self._serving = {name: getattr(plan, name) for name in SERVING}
         for trial in trials:
-            found = self._finished.get(trial.system.id)
-            if found is None or trial.status is not None:
+            finished = self._finished.get(trial.system.id)
+            if finished is None or trial.status is not None:
                 continue
-            if found.conditions != conditions:
+            if finished.conditions != conditions:
                 self._n_other_conditions += 1
                 continue
-            trial.restore(found)
-            self._origins[found.origin] += 1
-            self.n_calls += found.n_calls
-            self.elapsed_s = max(self.elapsed_s, found.elapsed_s)
+            trial.restore(finished)
+            self._origins[finished.origin] += 1
+            self.n_calls += finished.n_calls
+            self.elapsed_s = max(self.elapsed_s, finished.elapsed_s)
 
     def add(self, trial: Trial, elapsed_s: float) -> None:
         """Note that a trial has finished, ``elapsed_s`` after this attempt began to simulate."""

@@ -136,13 +136,13 @@ class SessionBench:
 
     def _add(self, role: Role, name: str, folder: Path) -> None:
         try:
-            found = names.resolve(name, folder)
+            resolved = names.resolve(name, folder)
         except names.UnknownPotential as error:
             raise InfrastructureError(f"The {role} potential {name} is missing: {error}") from error
-        kind = catalog.CALCULATOR_KINDS[found.spec.calculator_kind]
-        settings = dict(catalog.check_parameters(kind.settings, found.spec.settings))
+        kind = catalog.CALCULATOR_KINDS[resolved.spec.calculator_kind]
+        settings = dict(catalog.check_parameters(kind.settings, resolved.spec.settings))
         dtype = str(settings.get("dtype", "float64"))
-        self._requests[role] = self._request(kind.name, found.artifact, settings, dtype)
+        self._requests[role] = self._request(kind.name, resolved.artifact, settings, dtype)
 
     def _request(
         self, kind: str, artifact: Path, settings: dict[str, Any], dtype: str

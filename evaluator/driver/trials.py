@@ -114,11 +114,11 @@ class Trial:
             serving=serving,
         )
 
-    def restore(self, found: FinishedSystem) -> None:
+    def restore(self, finished: FinishedSystem) -> None:
         """Take over what an earlier attempt found."""
-        self.status, self.message = found.status, found.message
-        self.answer_status, self.outcome = found.answer_status, found.outcome
-        self.n_calls, self.wall_time_s = found.n_calls, found.wall_time_s
+        self.status, self.message = finished.status, finished.message
+        self.answer_status, self.outcome = finished.answer_status, finished.outcome
+        self.n_calls, self.wall_time_s = finished.n_calls, finished.wall_time_s
 
 
 def _is_panic(error: BaseException) -> bool:

@@ -46,8 +46,8 @@ def aimd_structure(
     runs: dict[tuple[str, float], list[_Snapshot]] = defaultdict(list)
     for file in files:
         for entry in json.loads(file.read_text(encoding="utf-8")):
-            if entry["group"] == "AIMD-NVT" and (found := _conditions(entry["description"])):
-                step, temperature = found
+            if entry["group"] == "AIMD-NVT" and (conditions := _conditions(entry["description"])):
+                step, temperature = conditions
                 atoms = _atoms(entry["structure"])
                 runs[entry["element"], temperature].append(_Snapshot(step=step, atoms=atoms))
 
@@ -75,10 +75,10 @@ def _conditions(description: str) -> tuple[int, float] | None:
     """Step and temperature in K; None for a run in a cell that was strained."""
     if "expanded" in description or "shrunken" in description:
         return None
-    found = re.match(r"Snapshot (\d+) of .* at (\d+) K$", description)
-    if found is None:
+    match = re.match(r"Snapshot (\d+) of .* at (\d+) K$", description)
+    if match is None:
         raise ValueError(f"{description!r} does not tell step and temperature")
-    return int(found[1]), float(found[2])
+    return int(match[1]), float(match[2])
 
 
 def _atoms(structure: Mapping[str, Any]) -> Atoms:

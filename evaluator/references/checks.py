@@ -67,22 +67,22 @@ def _capped(sentences: list[str]) -> list[str]:
 
 
 def _problems(system: System) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+    problems: list[tuple[str, str]] = []
     n_atoms, reference = len(system.atoms), system.reference
     shortest = shortest_distance(system.atoms, MIN_DISTANCE_A)
     if shortest is not None:
-        found.append(("distance", f"two atoms are {shortest:.2f} Å apart."))
+        problems.append(("distance", f"two atoms are {shortest:.2f} Å apart."))
     if "energy" in reference and abs(reference["energy"]) / n_atoms > MAX_ENERGY_PER_ATOM_EV:
-        found.append(("energy", f"{reference['energy'] / n_atoms:g} eV/atom; is the unit eV?"))
+        problems.append(("energy", f"{reference['energy'] / n_atoms:g} eV/atom; is the unit eV?"))
     if "forces" in reference:
-        found += _force_problems(reference["forces"], n_atoms)
+        problems += _force_problems(reference["forces"], n_atoms)
     if "stress" in reference:
         largest = float(np.abs(reference["stress"]).max()) / GPa
         if largest > MAX_STRESS_GPA:
-            found.append(("stress", f"a stress of {largest:g} GPa; is the unit eV/Å³?"))
+            problems.append(("stress", f"a stress of {largest:g} GPa; is the unit eV/Å³?"))
         if not system.atoms.pbc.all():
-            found.append(("pbc", "has a stress, but is not periodic in three directions."))
-    return found
+            problems.append(("pbc", "has a stress, but is not periodic in three directions."))
+    return problems
 
 
 def shortest_distance(atoms: Atoms, below_A: float) -> float | None:
@@ -109,11 +109,11 @@ def _heights(atoms: Atoms) -> np.ndarray:
 def _force_problems(forces: np.ndarray, n_atoms: int) -> list[tuple[str, str]]:
     if forces.shape != (n_atoms, 3):
         return [("shape", f"forces of shape {forces.shape} for {n_atoms} atoms.")]
-    found = []
+    problems = []
     largest = float(np.linalg.norm(forces, axis=1).max())
     if largest > MAX_FORCE_EV_A:
-        found.append(("force", f"a force of {largest:g} eV/Å; is the unit eV/Å?"))
+        problems.append(("force", f"a force of {largest:g} eV/Å; is the unit eV/Å?"))
     net = float(np.linalg.norm(forces.sum(axis=0)))
     if net > MAX_NET_FORCE_EV_A:
-        found.append(("net", f"the forces sum to {net:.2f} eV/Å, not to zero."))
-    return found
+        problems.append(("net", f"the forces sum to {net:.2f} eV/Å, not to zero."))
+    return problems

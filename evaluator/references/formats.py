@@ -243,7 +243,7 @@ def _scaled(
 
 def _kept(info: Mapping[str, Any], index: int) -> dict[str, Any]:
     """Names and other numbers; texts and the like tell nothing that could be compared."""
-    kept: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in info.items():
         try:
             numbers = np.asarray(value) if isinstance(value, list) and value else value
@@ -251,17 +251,17 @@ def _kept(info: Mapping[str, Any], index: int) -> dict[str, Any]:
             continue
         if isinstance(numbers, np.ndarray):
             if numbers.dtype.kind in "iuf":
-                kept[_plain(name)] = numbers.astype(float)
+                values[_plain(name)] = numbers.astype(float)
         elif isinstance(numbers, int | float | np.number) and not isinstance(numbers, bool):
-            kept[_plain(name)] = numbers
+            values[_plain(name)] = numbers
     name = _plain(info.get("system_id", ""))
     # Words in front: extended XYZ would read digits back as a number.
-    kept["system_id"] = f"structure-{name or index + 1}" if _is_numeric(name or "0") else name
+    values["system_id"] = f"structure-{name or index + 1}" if _is_numeric(name or "0") else name
     family = _plain(info.get("family", info.get("config_type", "")))
-    kept["family"] = f"family-{family}" if _is_numeric(family) else family
-    if not kept["family"]:
-        del kept["family"]
-    return kept
+    values["family"] = f"family-{family}" if _is_numeric(family) else family
+    if not values["family"]:
+        del values["family"]
+    return values
 
 
 def _plain(name: object) -> str:

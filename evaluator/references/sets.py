@@ -143,10 +143,10 @@ def build(
 def _fetch(file: RawFile, mirror: Path | None, cache: Path) -> Path:
     if mirror is not None and (mirror / file.path).is_file():
         path = mirror / file.path
-        found = sha256_of(path)
-        if found != file.sha256:
+        actual = sha256_of(path)
+        if actual != file.sha256:
             raise InfrastructureError(
-                f"{file.path} in the local mirror has sha256 {found}, not {file.sha256} as "
+                f"{file.path} in the local mirror has sha256 {actual}, not {file.sha256} as "
                 "registered."
             )
         return path
@@ -180,11 +180,11 @@ def _store(known: KnownReference, content: bytes, cache: Path) -> Path:
     """Write the canonical file whole or not at all, and check its hash."""
     cache.mkdir(parents=True, exist_ok=True)
     path = cache / f"{known.name}-{known.version}.extxyz"
-    found = hashlib.sha256(content).hexdigest()
-    if found != known.sha256:
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != known.sha256:
         raise InfrastructureError(
-            f"{known.name} came out with sha256 {found}, not {known.sha256} as registered: another "
-            "version of ASE writes or ships other numbers."
+            f"{known.name} came out with sha256 {actual}, not {known.sha256} as registered: "
+            "another version of ASE writes or ships other numbers."
         )
     with NamedTemporaryFile(dir=cache, prefix=path.name, delete=False) as partial:
         partial.write(content)

@@ -67,12 +67,12 @@ def check_upload(path: Path, out: Path, convention: Convention) -> dict[str, Any
         systems = sets.read(out)
     except UnsuitableReference as error:
         raise SubmissionError(str(error)) from error
-    found = summarise(systems)
-    problems = (*found.problems, *_duplicates(systems), *_gaps(found), *_thin_elements(found))
+    summary = summarise(systems)
+    problems = (*summary.problems, *_duplicates(systems), *_gaps(summary), *_thin_elements(summary))
     problems += (*_charged(systems), *_virials(convention))
-    common = [name for name, n in found.properties.items() if n == len(systems)]
+    common = [name for name, n in summary.properties.items() if n == len(systems)]
     return {
-        **asdict(replace(found, problems=problems)),
+        **asdict(replace(summary, problems=problems)),
         "sha256": sha256_of(out),
         "size_bytes": out.stat().st_size,
         "largest_n_atoms": max(len(system.atoms) for system in systems),
@@ -87,7 +87,7 @@ def dummy_values(systems: Sequence[System]) -> dict[str, float]:
 
     An anchor for a task's ``bad``: whoever is no better has learnt nothing of the set.
     """
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     protocol, described = EnergyForcesProtocol(), PROTOCOLS["energy_forces"]
     parameters = {p.name: p.default for p in described.parameters}
     calculator = _Dummy(systems)
@@ -108,8 +108,8 @@ def dummy_values(systems: Sequence[System]) -> dict[str, float]:
         records, _ = score(task, [SystemStatus.OK] * len(systems), samples, n_replicates=1)
         value = records[0].value
         if value is not None and np.isfinite(value) and records[0].n_failed == 0:
-            found[key] = float(f"{value:.3g}")
-    return found
+            values[key] = float(f"{value:.3g}")
+    return values
 
 
 class _Dummy(Calculator):
@@ -175,17 +175,17 @@ def _duplicates(systems: Sequence[System]) -> list[str]:
     return [f"The same structure twice: {', '.join(pairs[:_MAX_NAMED])}{more}."]
 
 
-def _gaps(found: ReferenceSummary) -> list[str]:
+def _gaps(summary: ReferenceSummary) -> list[str]:
     """Energies and forces that some lack serve no task; nor does what all lack."""
     sentences = []
     for name in _PROPERTIES:
-        n_with = found.properties.get(name, 0)
+        n_with = summary.properties.get(name, 0)
         if n_with == 0:
             sentences.append(f"No structure has {name}: no task can judge it.")
-        elif n_with < found.n_systems:
+        elif n_with < summary.n_systems:
             judged = "leaves the others out" if name == "stress" else "needs all"
             sentences.append(
-                f"{n_with} of {found.n_systems} structures have {name}: a task that judges it "
+                f"{n_with} of {summary.n_systems} structures have {name}: a task that judges it "
                 f"{judged}."
             )
     return sentences
@@ -219,9 +219,9 @@ def _virials(convention: Convention) -> list[str]:
     return [sentence]
 
 
-def _thin_elements(found: ReferenceSummary) -> list[str]:
-    thin = [f"{e} ({n})" for e, n in found.elements.items() if n < _THIN_COVERAGE]
-    if not thin or found.n_systems <= _THIN_COVERAGE:
+def _thin_elements(summary: ReferenceSummary) -> list[str]:
+    thin = [f"{e} ({n})" for e, n in summary.elements.items() if n < _THIN_COVERAGE]
+    if not thin or summary.n_systems <= _THIN_COVERAGE:
         return []
     return [f"Elements of fewer than {_THIN_COVERAGE} structures: {', '.join(thin)}."]
 

@@ -395,8 +395,8 @@ def _regular_file(path: Path) -> Path:
 
 def _safe_name(path: Path) -> str:
     """The file's name as ASCII letters, digits and a few signs; adapters look at its suffix."""
-    kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-+") else "_" for c in path.name)
-    return kept.lstrip(".-")[-100:] or "artifact"
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-+") else "_" for c in path.name)
+    return safe.lstrip(".-")[-100:] or "artifact"
 
 
 def _file_of(content: bytes) -> int:

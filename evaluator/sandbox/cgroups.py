@@ -90,13 +90,13 @@ class Cgroup:
         return next((int(n) for key, n in pairs if key == "oom_kill"), 0)
 
     def processes(self) -> set[int]:
-        found: set[int] = set()
+        pids: set[int] = set()
         for entrance in self.entrances:
             try:
-                found |= {int(line) for line in entrance.read_text().split()}
+                pids |= {int(line) for line in entrance.read_text().split()}
             except FileNotFoundError:
                 continue
-        return found - {0}
+        return pids - {0}
 
     def kill(self) -> None:
         """SIGKILL to all; a fork bomb is killed faster than pids.max lets it fork."""

@@ -52,5 +52,5 @@ def _resident_peak(pid: int) -> int | None:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return None
-    found = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), None)
-    return None if found is None else int(found) << 10
+    peak_kB = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), None)
+    return None if peak_kB is None else int(peak_kB) << 10

@@ -27,12 +27,12 @@ def descendants(pid: int) -> list[int]:
             # pid (name) state ppid ...; the name may hold spaces and parentheses.
             parent = int(stat[stat.rindex(")") + 2 :].split()[1])
             children.setdefault(parent, []).append(int(entry.name))
-    found, waiting = [], [pid]
+    pids, waiting = [], [pid]
     while waiting:
         below = children.get(waiting.pop(), [])
-        found += below
+        pids += below
         waiting += below
-    return found
+    return pids
 
 
 def kill_all(pids: Iterable[int]) -> None:

@@ -65,13 +65,13 @@ def against_first(gap: Difference | None, gain: Difference | None, digits: int =
     if gap is None or gain is None:
         return SafeString()
     write = _exact if gain.is_significant else signed
-    told = ""
+    words = ""
     if gap.low is not None and gap.high is not None:
         ends = f"{write(gap.low, digits)} to {write(gap.high, digits)}"
         mark = _ALIKE if not gain.is_significant else _BETTER if gain.value > 0 else _WORSE
-        told = f' <span class="soft">{ends}</span> {mark}'
+        words = f' <span class="soft">{ends}</span> {mark}'
     value = write(gap.value, digits)
-    return mark_safe(f'<span class="marks">{value}{told}</span>')  # noqa: S308  (numbers)
+    return mark_safe(f'<span class="marks">{value}{words}</span>')  # noqa: S308  (numbers)
 
 
 def _exact(value: float, digits: int) -> str:

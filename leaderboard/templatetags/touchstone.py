@@ -88,12 +88,12 @@ def sources(text: str) -> SafeString:
     """A citation whose DOIs, arXiv numbers and addresses are links."""
     parts = []
     end = 0
-    for found in _SOURCE.finditer(text):
-        name = found[0].rstrip(".,;:)")
-        parts.append(format_html("{}", text[end : found.start()]))
+    for match in _SOURCE.finditer(text):
+        name = match[0].rstrip(".,;:)")
+        parts.append(format_html("{}", text[end : match.start()]))
         address = _address_of_source(name)
         parts.append(format_html('<a href="{}" rel="noopener">{}</a>', address, name))
-        end = found.start() + len(name)
+        end = match.start() + len(name)
     parts.append(format_html("{}", text[end:]))
     return SafeString("".join(parts))
 
@@ -258,8 +258,8 @@ def unit_name(name: str) -> str:
         if head.endswith(f"_{ending}"):
             head, unit = head.removesuffix(f"_{ending}"), f" / {written}"
             break
-    told = [word.upper() if word in _ACRONYMS else word for word in head.split("_")]
-    return " ".join(told) + unit
+    words = [word.upper() if word in _ACRONYMS else word for word in head.split("_")]
+    return " ".join(words) + unit
 
 
 @register.filter

@@ -52,9 +52,9 @@ def subject(kind: str, slug: str) -> Subject | None:
             return _benchmark(slug)
 
 
-def news(found: Subject) -> list[Evaluation]:
+def news(subject_of_news: Subject) -> list[Evaluation]:
     """Successes, the newest first."""
-    rows = found.evaluations.filter(state="succeeded", is_current=True)
+    rows = subject_of_news.evaluations.filter(state="succeeded", is_current=True)
     related = ("submission__potential", "task_version__task")
     return list(rows.select_related(*related).order_by("-finished_at")[:_N_NEWS])
 
@@ -66,14 +66,14 @@ def _visible() -> QuerySet[Evaluation]:
 
 def _potential(slug: str) -> Subject | None:
     public = Submission.objects.all().visible_to(_EVERYBODY)
-    found = Potential.objects.filter(slug=slug, submissions__in=public).first()
-    if found is None:
+    potential = Potential.objects.filter(slug=slug, submissions__in=public).first()
+    if potential is None:
         return None
     return Subject(
-        name=found.name,
-        page=found.get_absolute_url(),
-        standing=_standing(found),
-        evaluations=_visible().filter(submission__potential=found),
+        name=potential.name,
+        page=potential.get_absolute_url(),
+        standing=_standing(potential),
+        evaluations=_visible().filter(submission__potential=potential),
     )
 
 
@@ -86,9 +86,9 @@ def _standing(potential: Potential) -> str:
     ranks = board.own.rank
     for i in board.own.order.tolist():
         if ranks[i] and board.entrants[i].slug == potential.slug:
-            told = f"{_rank(Place(board, board.own, i))} of {int((ranks > 0).sum())}"
+            words = f"{_rank(Place(board, board.own, i))} of {int((ranks > 0).sum())}"
             n_pending = _n_pending(version)
-            return f"{told}, {n_pending} pending" if n_pending else told
+            return f"{words}, {n_pending} pending" if n_pending else words
     return "not ranked"
 
 
@@ -103,27 +103,27 @@ def _n_pending(version: BenchmarkVersion) -> int:
 
 
 def _task(slug: str) -> Subject | None:
-    found = Task.objects.filter(slug=slug).first()
-    version = found.current_version() if found else None
-    if found is None or version is None:
+    task = Task.objects.filter(slug=slug).first()
+    version = task.current_version() if task else None
+    if task is None or version is None:
         return None
     return Subject(
-        name=found.name,
-        page=found.get_absolute_url(),
+        name=task.name,
+        page=task.get_absolute_url(),
         standing=_leaders_of_task(version),
         evaluations=_visible().filter(task_version=version),
     )
 
 
 def _benchmark(slug: str) -> Subject | None:
-    found = Benchmark.objects.filter(slug=slug, versions__state=VersionState.PUBLISHED).first()
-    version = found.current_version() if found else None
-    if found is None or version is None:
+    benchmark = Benchmark.objects.filter(slug=slug, versions__state=VersionState.PUBLISHED).first()
+    version = benchmark.current_version() if benchmark else None
+    if benchmark is None or version is None:
         return None
     tasks = version.entries.values("task_version")
     return Subject(
-        name=found.name,
-        page=f"/benchmarks/{found.slug}/",
+        name=benchmark.name,
+        page=f"/benchmarks/{benchmark.slug}/",
         standing=_leaders(version),
         evaluations=_visible().filter(task_version__in=tasks),
     )

@@ -20,12 +20,12 @@ def binary_rows(rows: QuerySet[Any, Any], types: Sequence[str]) -> Iterator[tupl
         return
     with connection.cursor() as cursor:
         selected = cursor.mogrify(query, parameters)
-        with cursor.copy(f"COPY ({selected}) TO STDOUT (FORMAT BINARY)") as found:
-            found.set_types(types)
-            yield from found.rows()
+        with cursor.copy(f"COPY ({selected}) TO STDOUT (FORMAT BINARY)") as copied:
+            copied.set_types(types)
+            yield from copied.rows()
 
 
 def binary_value(rows: QuerySet[Any, Any]) -> bytes | None:
     """Of the one row and the one ``bytea`` column of a ``values_list``; None without a row."""
-    found = [value for (value,) in binary_rows(rows, ["bytea"])]
-    return found[0] if found else None
+    values = [value for (value,) in binary_rows(rows, ["bytea"])]
+    return values[0] if values else None

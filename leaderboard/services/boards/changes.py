@@ -29,11 +29,11 @@ def changes(before: Sequence[_Any], after: Sequence[_Any]) -> list[Change]:
     old = {row.submission.pk: row for row in before}
     new = {row.submission.pk: row for row in after}
     rows = [*after, *(row for row in before if row.submission.pk not in new)]
-    found = [
+    changed = [
         _change(row.submission, old.get(row.submission.pk), new.get(row.submission.pk))
         for row in rows
     ]
-    return [change for change in found if change is not None]
+    return [change for change in changed if change is not None]
 
 
 def changes_of_boards(

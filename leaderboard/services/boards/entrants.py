@@ -168,5 +168,5 @@ def choices_of(entrants: Sequence[Described]) -> dict[str, list[str]]:
     }
 
 
-def _texts(found: Iterable[str]) -> list[str]:
-    return sorted({text for text in found if text}, key=str.casefold)[:_MAX_CHOICES]
+def _texts(values: Iterable[str]) -> list[str]:
+    return sorted({text for text in values if text}, key=str.casefold)[:_MAX_CHOICES]

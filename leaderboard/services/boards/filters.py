@@ -92,9 +92,9 @@ def read_yes_or_no(text: str) -> bool:
     return known[text.strip().lower()]
 
 
-def is_among(wanted: str, found: Iterable[str]) -> bool:
+def is_among(wanted: str, present: Iterable[str]) -> bool:
     """Without regard to case; everything is among what was not asked for."""
-    return not wanted or wanted.strip().casefold() in {text.strip().casefold() for text in found}
+    return not wanted or wanted.strip().casefold() in {text.strip().casefold() for text in present}
 
 
 def _words(submission: Submission) -> str:

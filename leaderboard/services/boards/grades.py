@@ -102,20 +102,20 @@ def letters_by_name(letters: str) -> dict[str, str]:
 def mark_of(letters: str) -> Mark:
     """From the letters of ``letters_of``; none at all where nothing was measured."""
     measured = letters_by_name(letters)
-    told = {name: f"{name} {letter}" for name, letter in measured.items()}
-    poor = [told[name] for name, letter in measured.items() if letter > "B"]
-    return Mark(not poor and measured.keys() >= set(_NEEDED), poor, ", ".join(told.values()))
+    written = {name: f"{name} {letter}" for name, letter in measured.items()}
+    poor = [written[name] for name, letter in measured.items() if letter > "B"]
+    return Mark(not poor and measured.keys() >= set(_NEEDED), poor, ", ".join(written.values()))
 
 
 def grades(evaluations: Iterable[Evaluation]) -> list[Grade]:
     """Of one submission; scores are prefetched."""
     worst = _worst(evaluations)
-    found = []
+    graded = []
     for name, meaning, limits in _GRADES:
         checks = [_check(key, *worst[key], limits[key]) for key in limits if key in worst]
         letter = max((check.letter for check in checks), default="")
-        found.append(Grade(name=name, meaning=meaning, letter=letter, checks=checks))
-    return found
+        graded.append(Grade(name=name, meaning=meaning, letter=letter, checks=checks))
+    return graded
 
 
 def letter_of(check: str, value: float) -> str:
@@ -148,8 +148,8 @@ def letters_of(evaluations: QuerySet[Evaluation]) -> dict[uuid.UUID, str]:
     for submission, value in drifts:
         worst[submission][DRIFT] = value
     return {
-        submission: "".join(_letter_of_grade(found, limits) for *_, limits in _GRADES)
-        for submission, found in worst.items()
+        submission: "".join(_letter_of_grade(figures, limits) for *_, limits in _GRADES)
+        for submission, figures in worst.items()
     }
 
 
@@ -169,9 +169,9 @@ def _letter(value: float, limits: tuple[float, float, float]) -> str:
 def _worst(evaluations: Iterable[Evaluation]) -> dict[str, tuple[float, str]]:
     worst: dict[str, tuple[float, str]] = {}
     for evaluation in evaluations:
-        found = {column.name: evaluation.consistency.get(column.name) for column in CONSISTENCY}
-        found |= {s.metric: s.value for s in evaluation.scores.all() if s.metric == DRIFT}
-        for key, value in found.items():
+        figures = {column.name: evaluation.consistency.get(column.name) for column in CONSISTENCY}
+        figures |= {s.metric: s.value for s in evaluation.scores.all() if s.metric == DRIFT}
+        for key, value in figures.items():
             if value is not None and abs(value) >= worst.get(key, (-1.0, ""))[0]:
                 worst[key] = abs(float(value)), evaluation.get_absolute_url()
     return worst

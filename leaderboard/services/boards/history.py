@@ -184,11 +184,11 @@ def _write_moment(
 def standings_of(board: StoredBoard) -> dict[uuid.UUID, RecordedStanding]:
     """Of all rows that have an overall score, ranked or not."""
     own = board.own
-    found: dict[uuid.UUID, RecordedStanding] = {}
+    by_submission: dict[uuid.UUID, RecordedStanding] = {}
     for i, entrant in enumerate(board.entrants):
         overall = finite(own.overall[i])
         if overall is not None:
-            found[uuid.UUID(entrant.submission)] = RecordedStanding(
+            by_submission[uuid.UUID(entrant.submission)] = RecordedStanding(
                 rank=int(own.rank[i]) or None,
                 rank_low=int(own.rank_low[i]) or None,
                 rank_high=int(own.rank_high[i]) or None,
@@ -196,7 +196,7 @@ def standings_of(board: StoredBoard) -> dict[uuid.UUID, RecordedStanding]:
                 low=finite(own.low[i]),
                 high=finite(own.high[i]),
             )
-    return found
+    return by_submission
 
 
 def _last_standings(version: BenchmarkVersion) -> dict[uuid.UUID, RecordedStanding | None]:

@@ -61,13 +61,13 @@ class Matrix:
 
     def part(self, rows: Sequence[int], columns: Sequence[int]) -> Matrix:
         """These rows and columns alone; ranks within tasks are those of the whole."""
-        found: dict[str, Any] = {}
+        arrays: dict[str, Any] = {}
         for name, value in vars(self).items():
             if not isinstance(value, np.ndarray):
-                found[name] = [value[i] for i in rows] if name == "names" else value
+                arrays[name] = [value[i] for i in rows] if name == "names" else value
             else:
-                found[name] = value[rows] if value.ndim == 1 else value[rows][:, columns]
-        return Matrix(**found)
+                arrays[name] = value[rows] if value.ndim == 1 else value[rows][:, columns]
+        return Matrix(**arrays)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,29 +111,29 @@ def matrix_of(
     row = {pk: i for i, pk in enumerate(row)}
     submissions: dict[int, Submission] = {}
     shape = (len(row), len(entries))
-    found: dict[str, Any] = {
+    arrays: dict[str, Any] = {
         name: np.zeros(shape, np.int32) for name in ("n_failed", "why", "hardware", "worker")
     }
-    found |= {name: np.full(shape, np.nan) for name in ("score", "low", "high", "coverage")}
-    found["state"] = np.zeros(shape, np.uint8)
-    found["evaluation"] = np.zeros((*shape, 16), np.uint8)
+    arrays |= {name: np.full(shape, np.nan) for name in ("score", "low", "high", "coverage")}
+    arrays["state"] = np.zeros(shape, np.uint8)
+    arrays["evaluation"] = np.zeros((*shape, 16), np.uint8)
     sentences, keys, workers = _Texts(), _Texts(), _Texts()
     for e in evaluations:
         i, j = row[e.submission_id], column[e.task_version_id]
         submissions[i] = e.submission
-        found["state"][i, j] = STATES.index(e.state)
-        found["evaluation"][i, j] = np.frombuffer(e.pk.bytes, np.uint8)
-        found["n_failed"][i, j] = e.n_failed
-        found["worker"][i, j] = workers.of(described(e))
+        arrays["state"][i, j] = STATES.index(e.state)
+        arrays["evaluation"][i, j] = np.frombuffer(e.pk.bytes, np.uint8)
+        arrays["n_failed"][i, j] = e.n_failed
+        arrays["worker"][i, j] = workers.of(described(e))
         for name, value in (("score", e.score), ("low", e.score_low), ("high", e.score_high),
                             ("coverage", e.coverage)):  # fmt: skip
-            found[name][i, j] = math.nan if value is None else value
+            arrays[name][i, j] = math.nan if value is None else value
         if e.state == EvaluationState.SUCCEEDED:
             why = why_not_ranked(e, entries[j].task_version)
-            found["why"][i, j] = sentences.of(why)
-            found["hardware"][i, j] = keys.of(e.hardware_key)
+            arrays["why"][i, j] = sentences.of(why)
+            arrays["hardware"][i, j] = keys.of(e.hardware_key)
     rows = [submissions[i] for i in range(len(row))]
-    found["rank"] = _task_ranks(found)
+    arrays["rank"] = _task_ranks(arrays)
     public = [s.visibility == Visibility.PUBLIC for s in rows]
     matrix = Matrix(
         names=[str(s) for s in rows],
@@ -141,7 +141,7 @@ def matrix_of(
         sentences=list(sentences.index),
         hardware_keys=list(keys.index),
         workers=list(workers.index),
-        **found,
+        **arrays,
     )
     return rows, matrix
 
@@ -154,14 +154,14 @@ def described(evaluation: Evaluation | Result) -> str:
     return f"{evaluation.hardware_key} {worker.device} {json.dumps(worker.hardware)}"
 
 
-def _task_ranks(found: Mapping[str, npt.NDArray[Any]]) -> IntArray:
+def _task_ranks(arrays: Mapping[str, npt.NDArray[Any]]) -> IntArray:
     """Ranks within each task, and within each hardware of it."""
-    ranked = (found["state"] == SUCCEEDED) & (found["why"] == 0) & ~np.isnan(found["score"])
+    ranked = (arrays["state"] == SUCCEEDED) & (arrays["why"] == 0) & ~np.isnan(arrays["score"])
     ranks = np.zeros(ranked.shape, np.int32)
     for j in range(ranked.shape[1]):
-        for key in np.unique(found["hardware"][ranked[:, j], j]):
-            rows = np.flatnonzero(ranked[:, j] & (found["hardware"][:, j] == key))
-            ranks[rows, j] = ranking.ranks(found["score"][rows, j].tolist())
+        for key in np.unique(arrays["hardware"][ranked[:, j], j]):
+            rows = np.flatnonzero(ranked[:, j] & (arrays["hardware"][:, j] == key))
+            ranks[rows, j] = ranking.ranks(arrays["score"][rows, j].tolist())
     return ranks
 
 
@@ -223,9 +223,9 @@ def _standings(
     has_replicates &= ~np.isnan(replicates).any(axis=1)
     ranked_rows = np.flatnonzero(np.array([not reason for reason in reasons], bool))
     given = [replicates[i] if has_replicates[i] else () for i in ranked_rows]
-    found = ranking.standings([_none(overall[i]) for i in ranked_rows], given)
+    standings = ranking.standings([_none(overall[i]) for i in ranked_rows], given)
     standing = np.zeros((3, n), np.int32)
-    for i, place in zip(ranked_rows, found, strict=True):
+    for i, place in zip(ranked_rows, standings, strict=True):
         standing[:, i] = (place.rank or 0, place.rank_low or 0, place.rank_high or 0)
     low, high = np.full((2, n), np.nan)
     if has_replicates.any():

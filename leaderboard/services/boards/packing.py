@@ -37,12 +37,12 @@ def pack(board: Packed) -> bytes:
 
 
 def unpack(packed: bytes) -> Packed:
-    found = msgpack.unpackb(packed)
+    fields = msgpack.unpackb(packed)
     return Packed(
-        Entrants(found["entrants"]),
-        Matrix(**whole_of(found["matrix"])),
-        Ranking(**whole_of(found["ranking"])),
-        found["choices"],
+        Entrants(fields["entrants"]),
+        Matrix(**whole_of(fields["matrix"])),
+        Ranking(**whole_of(fields["ranking"])),
+        fields["choices"],
     )
 
 
@@ -52,7 +52,7 @@ def pack_arrays(arrays: Arrays) -> bytes:
 
 
 def unpack_arrays(packed: bytes) -> dict[str, npt.NDArray[Any]]:
-    return {name: _array(found) for name, found in msgpack.unpackb(packed).items()}
+    return {name: _array(array) for name, array in msgpack.unpackb(packed).items()}
 
 
 def parts_of(record: object) -> dict[str, Any]:

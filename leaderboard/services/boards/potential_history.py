@@ -64,10 +64,10 @@ def published_until(version: BenchmarkVersion) -> QuerySet[BenchmarkVersion, tup
 
 
 def written(version: BenchmarkVersion) -> Written:
-    found = BoardHistory.objects.filter(pk=version.pk).first()
-    if found is None:
+    stored = BoardHistory.objects.filter(pk=version.pk).first()
+    if stored is None:
         return Written(through=None, n_waiting=0)
-    return Written(through=found.through, n_waiting=found.n_waiting)
+    return Written(through=stored.through, n_waiting=stored.n_waiting)
 
 
 def why(row: StandingRecord) -> str:

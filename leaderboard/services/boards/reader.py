@@ -227,9 +227,9 @@ def _is_wanted(
 def _running_on(board: StoredBoard) -> dict[str, list[str]]:
     """What runs now, by submission: it was not known when the board was computed. One query."""
     tasks = [e.task_version_id for e in board.entries]
-    found: dict[str, list[str]] = {}
+    by_submission: dict[str, list[str]] = {}
     for evaluation in Evaluation.objects.filter(
         task_version__in=tasks, is_current=True, state=EvaluationState.RUNNING
     ).select_related("worker"):
-        found.setdefault(str(evaluation.submission_id), []).append(described(evaluation))
-    return found
+        by_submission.setdefault(str(evaluation.submission_id), []).append(described(evaluation))
+    return by_submission

@@ -34,15 +34,15 @@ def of_categories(
     place = {e.task_version_id: (e.category, e.weight) for e in entries if e.weight > 0}
     total: dict[str, npt.NDArray[np.float64]] = {}
     weight = {name: np.zeros(len(row)) for name in dict.fromkeys(e.category for e in entries)}
-    for task, submission, found in _read(evaluations.filter(task_version__in=list(place))):
-        if submission not in row or not len(found):
+    for task, submission, values in _read(evaluations.filter(task_version__in=list(place))):
+        if submission not in row or not len(values):
             continue
         name, share = place[task]
         if name not in total:
-            total[name] = np.zeros((len(row), len(found)))
-        n = min(total[name].shape[1], len(found))
+            total[name] = np.zeros((len(row), len(values)))
+        n = min(total[name].shape[1], len(values))
         total[name] = total[name][:, :n]
-        total[name][row[submission]] += share * found[:n]
+        total[name][row[submission]] += share * values[:n]
         weight[name][row[submission]] += share
     whole = {name: sum(w for n, w in place.values() if n == name) for name in weight}
     return {
@@ -63,8 +63,8 @@ def _mean(
 def of_evaluations(evaluations: Iterable[uuid.UUID]) -> dict[uuid.UUID, npt.NDArray[np.float64]]:
     """Of each that has any. One query."""
     rows = Evaluation.objects.filter(pk__in=list(evaluations)).order_by()
-    found = binary_rows(rows.values_list("pk", "replicates"), ["uuid", "bytea"])
-    return {pk: values for pk, sent in found if len(values := _numbers(sent))}
+    rows_read = binary_rows(rows.values_list("pk", "replicates"), ["uuid", "bytea"])
+    return {pk: values for pk, sent in rows_read if len(values := _numbers(sent))}
 
 
 def _read(

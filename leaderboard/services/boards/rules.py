@@ -124,11 +124,11 @@ def rows_of_task(
 def metrics_of(evaluations: Iterable[uuid.UUID]) -> dict[uuid.UUID, dict[str, MetricScore]]:
     """What was found of each metric, by its key. One query."""
     names = ("evaluation_id", "metric", *MetricScore._fields)
-    found: dict[uuid.UUID, dict[str, MetricScore]] = {pk: {} for pk in evaluations}
-    scores = Score.objects.filter(evaluation__in=list(found))
+    by_evaluation: dict[uuid.UUID, dict[str, MetricScore]] = {pk: {} for pk in evaluations}
+    scores = Score.objects.filter(evaluation__in=list(by_evaluation))
     for key, metric, *values in scores.values_list(*names):
-        found[key][metric] = MetricScore._make(values)
-    return found
+        by_evaluation[key][metric] = MetricScore._make(values)
+    return by_evaluation
 
 
 def benchmark_board(
@@ -161,7 +161,7 @@ def benchmark_board(
     evaluations = list(chosen.defer(*_BULKY, "replicates"))
     submissions, matrix = matrix_of(entries, evaluations, why_not_ranked)
     replicates = board_replicates.of_categories(entries, [s.pk for s in submissions], chosen)
-    found = ranked(matrix, entries, {c.name: c.weight for c in categories}, replicates)
+    ranking = ranked(matrix, entries, {c.name: c.weight for c in categories}, replicates)
     cells: list[dict[int, Cell]] = [
         dict.fromkeys((e.task_version_id for e in entries), Cell()) for _ in submissions
     ]
@@ -175,8 +175,8 @@ def benchmark_board(
         benchmark_version=benchmark_version,
         entries=entries,
         categories=categories,
-        hardware=found.hardware,
-        rows=[_board_row(submissions[i], cells[i], found, i) for i in found.order.tolist()],
+        hardware=ranking.hardware,
+        rows=[_board_row(submissions[i], cells[i], ranking, i) for i in ranking.order.tolist()],
         shares=shares_of(entries, categories),
     )
 
@@ -359,19 +359,21 @@ def _cell(e: Evaluation, task_version: TaskVersion, rank: int | None) -> Cell:
     )
 
 
-def _board_row(submission: Submission, cells: dict[int, Cell], found: Ranking, i: int) -> BoardRow:
+def _board_row(
+    submission: Submission, cells: dict[int, Cell], standing: Ranking, i: int
+) -> BoardRow:
     return BoardRow(
         submission=submission,
-        rank=int(found.rank[i]) or None,
-        rank_low=int(found.rank_low[i]) or None,
-        rank_high=int(found.rank_high[i]) or None,
-        overall=finite(found.overall[i]),
-        low=finite(found.low[i]),
-        high=finite(found.high[i]),
+        rank=int(standing.rank[i]) or None,
+        rank_low=int(standing.rank_low[i]) or None,
+        rank_high=int(standing.rank_high[i]) or None,
+        overall=finite(standing.overall[i]),
+        low=finite(standing.low[i]),
+        high=finite(standing.high[i]),
         cells=cells,
-        is_ranked=not found.reasons[i],
-        why_not_ranked=found.reasons[i],
-        tied_with_previous=bool(found.is_tied[i]),
+        is_ranked=not standing.reasons[i],
+        why_not_ranked=standing.reasons[i],
+        tied_with_previous=bool(standing.is_tied[i]),
     )
 
 

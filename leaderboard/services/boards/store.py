@@ -84,19 +84,19 @@ _replicates = of_process(_REPLICATES_KEPT)
 def current_board(version: BenchmarkVersion) -> StoredBoard:
     """The board as it stands now. One query where this process has it, three where another has."""
     stamp = stamp_of_benchmark(version.pk)
-    kept: StoredBoard | None = _boards.get(version.pk)
-    if kept is not None and kept.stamp == stamp:
-        return kept
+    remembered: StoredBoard | None = _boards.get(version.pk)
+    if remembered is not None and remembered.stamp == stamp:
+        return remembered
     entries = _entries(version)
-    found = _stored(version, entries, stamp) or _computed_alone(version, entries)
-    return _boards.put(version.pk, found)
+    board = _stored(version, entries, stamp) or _computed_alone(version, entries)
+    return _boards.put(version.pk, board)
 
 
 def past_board(version: BenchmarkVersion, as_of: datetime) -> StoredBoard:
     """The board as it stood then; kept by this process alone."""
     key = (version.pk, as_of, stamp_of_benchmark(version.pk))
-    kept: StoredBoard | None = _past.get(key)
-    return kept or _past.put(key, computed_board(version, as_of))
+    remembered: StoredBoard | None = _past.get(key)
+    return remembered or _past.put(key, computed_board(version, as_of))
 
 
 def computed_board(version: BenchmarkVersion, as_of: datetime) -> StoredBoard:
@@ -117,10 +117,10 @@ def private_board(board: StoredBoard, user: User | AnonymousUser) -> StoredBoard
         submission__visibility=Visibility.PRIVATE,
         task_version__in=[e.task_version_id for e in board.entries],
     )
-    found = results_of(evaluations)
-    if not found:
+    results = results_of(evaluations)
+    if not results:
         return None
-    return _assemble(board.version, board.entries, "", evaluations, found)
+    return _assemble(board.version, board.entries, "", evaluations, results)
 
 
 def ranking_of(board: StoredBoard, weights: Mapping[str, float], category: str = "") -> Ranking:
@@ -135,11 +135,11 @@ def ranking_of(board: StoredBoard, weights: Mapping[str, float], category: str =
     if chosen == {e.category: e.category_weight for e in board.entries}:
         return board.own
     key = tuple(sorted(chosen.items()))
-    kept: Ranking | None = board.rankings.get(key)
-    if kept is not None:
-        return kept
-    found = ranked(board.matrix, board.entries, chosen, replicates_of_board(board))
-    return board.rankings.put(key, found)
+    remembered: Ranking | None = board.rankings.get(key)
+    if remembered is not None:
+        return remembered
+    ranking = ranked(board.matrix, board.entries, chosen, replicates_of_board(board))
+    return board.rankings.put(key, ranking)
 
 
 def part_of_board(board: StoredBoard, category: str) -> StoredBoard:
@@ -149,13 +149,13 @@ def part_of_board(board: StoredBoard, category: str) -> StoredBoard:
     """
     entries = of_category(board.entries, category)
     key = ("part", category)
-    kept: StoredBoard | None = board.rankings.get(key)
-    if kept is not None:
-        return kept
+    remembered: StoredBoard | None = board.rankings.get(key)
+    if remembered is not None:
+        return remembered
     columns = [i for i, e in enumerate(board.entries) if e in entries]
     rows = np.flatnonzero(board.matrix.state[:, columns].any(axis=1)).tolist()
-    found = _part(board, rows, columns)
-    return board.rankings.put(key, found)
+    part = _part(board, rows, columns)
+    return board.rankings.put(key, part)
 
 
 def with_rows(board: StoredBoard, rows: Sequence[int]) -> StoredBoard:
@@ -186,8 +186,8 @@ def replicates_of_board(board: StoredBoard) -> Replicates:
     if board.replicates is not None:
         return board.replicates
     key = (board.version.pk, board.stamp)
-    kept: Replicates | None = _replicates.get(key)
-    return kept or _replicates.put(key, _read_replicates(board))
+    remembered: Replicates | None = _replicates.get(key)
+    return remembered or _replicates.put(key, _read_replicates(board))
 
 
 def _read_replicates(board: StoredBoard) -> Replicates:
@@ -239,8 +239,8 @@ def _compute(
     as_of: datetime | None = None,
 ) -> StoredBoard:
     evaluations = _shown(entries, as_of)
-    found = _assemble(version, entries, stamp, evaluations, results_of(evaluations))
-    return replace(found, as_of=as_of)
+    board = _assemble(version, entries, stamp, evaluations, results_of(evaluations))
+    return replace(board, as_of=as_of)
 
 
 def _assemble(
@@ -255,10 +255,11 @@ def _assemble(
     replicates = board_replicates.of_categories(entries, [s.pk for s in submissions], evaluations)
     weights = {e.category: e.category_weight for e in entries}
     timed = _timings(results)
-    told = told_by_checkpoints([s.pk for s in submissions if s.supported_elements is None])
+    elements = told_by_checkpoints([s.pk for s in submissions if s.supported_elements is None])
     letters = letters_of(evaluations)
     entrants = Entrants(
-        entrant_of(s, timed.get(s.pk), told.get(s.pk), letters.get(s.pk, "")) for s in submissions
+        entrant_of(s, timed.get(s.pk), elements.get(s.pk), letters.get(s.pk, ""))
+        for s in submissions
     )
     return StoredBoard(
         version=version,
@@ -275,12 +276,12 @@ def _assemble(
 def _timings(results: Sequence[Result]) -> dict[uuid.UUID, dict[str, float]]:
     """Speed and memory of each submission, from the first task of the board that measures them."""
     timed = {e.pk: e.submission_id for e in results if e.hardware_key}
-    found: dict[uuid.UUID, dict[str, float]] = {}
+    by_submission: dict[uuid.UUID, dict[str, float]] = {}
     scores = Score.objects.filter(evaluation__in=list(timed), metric__in=[SPEED, MEMORY])
     for key, metric, value in scores.values_list("evaluation", "metric", "value"):
         if value is not None:
-            found.setdefault(timed[key], {}).setdefault(metric, value)
-    return found
+            by_submission.setdefault(timed[key], {}).setdefault(metric, value)
+    return by_submission
 
 
 def _stored(
@@ -290,13 +291,13 @@ def _stored(
     packed = binary_value(snapshot.values_list("matrix"))
     if packed is None:
         return None
-    found = packing.unpack(packed)
+    fields = packing.unpack(packed)
     return StoredBoard(
         version=version,
         entries=entries,
         stamp=stamp,
-        entrants=found.entrants,
-        matrix=found.matrix,
-        own=found.ranking,
-        choices=found.choices,
+        entrants=fields.entrants,
+        matrix=fields.matrix,
+        own=fields.ranking,
+        choices=fields.choices,
     )

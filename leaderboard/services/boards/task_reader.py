@@ -201,8 +201,12 @@ def _private(task_version: TaskVersion, user: User | AnonymousUser) -> StoredTas
         state=EvaluationState.SUCCEEDED,
         submission__visibility=Visibility.PRIVATE,
     )
-    found = list(done.defer("replicates", "summary"))
-    return assembled(task_version, "", rows_of_task(task_version, found)[0]) if found else None
+    evaluations = list(done.defer("replicates", "summary"))
+    return (
+        assembled(task_version, "", rows_of_task(task_version, evaluations)[0])
+        if evaluations
+        else None
+    )
 
 
 def _merged(board: StoredTaskBoard, own: StoredTaskBoard | None) -> TaskView:

@@ -78,11 +78,11 @@ _boards = of_process(_BOARDS_KEPT)
 def current_task_board(task_version: TaskVersion) -> StoredTaskBoard:
     """The public rows as they stand now. One query where this process has them."""
     stamp = stamp_of_task(task_version.pk)
-    kept: StoredTaskBoard | None = _boards.get(task_version.pk)
-    if kept is not None and kept.stamp == stamp:
-        return kept
-    found = _stored(task_version, stamp) or _computed_alone(task_version)
-    return _boards.put(task_version.pk, found)
+    remembered: StoredTaskBoard | None = _boards.get(task_version.pk)
+    if remembered is not None and remembered.stamp == stamp:
+        return remembered
+    board = _stored(task_version, stamp) or _computed_alone(task_version)
+    return _boards.put(task_version.pk, board)
 
 
 def _computed_alone(task_version: TaskVersion) -> StoredTaskBoard:
@@ -137,8 +137,8 @@ def assembled(task_version: TaskVersion, stamp: str, rows: Sequence[TaskRow]) ->
     return StoredTaskBoard(task_version=task_version, stamp=stamp, entrants=entrants, matrix=matrix)
 
 
-def _counts(found: Iterable[int | None]) -> IntArray:
-    return np.array([n or 0 for n in found], np.int32)
+def _counts(counts: Iterable[int | None]) -> IntArray:
+    return np.array([n or 0 for n in counts], np.int32)
 
 
 def _pack(board: StoredTaskBoard) -> bytes:
@@ -152,10 +152,10 @@ def _stored(task_version: TaskVersion, stamp: str) -> StoredTaskBoard | None:
     packed = binary_value(snapshot.values_list("rows"))
     if packed is None:
         return None
-    found = msgpack.unpackb(packed)
+    fields = msgpack.unpackb(packed)
     return StoredTaskBoard(
         task_version=task_version,
         stamp=stamp,
-        entrants=Entrants(found["entrants"]),
-        matrix=TaskMatrix(**whole_of(found["matrix"])),
+        entrants=Entrants(fields["entrants"]),
+        matrix=TaskMatrix(**whole_of(fields["matrix"])),
     )

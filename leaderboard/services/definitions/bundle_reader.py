@@ -202,12 +202,12 @@ class _Fields:
         return value
 
     def each(self, name: str, read: Callable[[_Fields], Any]) -> list[Any]:
-        found = []
+        records = []
         for i, content in enumerate(self.list_of(name)):
             entry = _Fields(content, self._at(f"{name}[{i}]"), self._errors)
-            found.append(read(entry))
+            records.append(read(entry))
             entry.end()
-        return found
+        return records
 
     def end(self) -> None:
         for name in self._left:

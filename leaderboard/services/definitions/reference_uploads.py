@@ -224,7 +224,7 @@ def _summary(answer: subprocess.CompletedProcess[bytes]) -> dict[str, Any]:
             {"file": "Reading it took more time or memory than is allowed. Split it."}
         )
     try:
-        found = json.loads(answer.stdout)
+        report = json.loads(answer.stdout)
     except ValueError as error:
         if "MemoryError" in words:
             raise SubmissionError({"file": "Reading it takes too much memory."}) from error
@@ -236,9 +236,9 @@ def _summary(answer: subprocess.CompletedProcess[bytes]) -> dict[str, Any]:
                 "logged. Nothing was stored. Try a part of the file to find the structure."
             }
         ) from error
-    if not found["ok"]:
-        raise SubmissionError({"file": found["reason"]})
-    summary: dict[str, Any] = found["summary"]
+    if not report["ok"]:
+        raise SubmissionError({"file": report["reason"]})
+    summary: dict[str, Any] = report["summary"]
     return summary
 
 

@@ -16,8 +16,8 @@ _KEPT = np.dtype("<f4")
 def packed(replicates: Sequence[float]) -> bytes:
     """They are compared one by one between submissions: all of them, or none."""
     with np.errstate(over="ignore"):
-        kept = np.asarray(replicates, dtype=float).astype(_KEPT)
-    return kept.tobytes() if np.isfinite(kept).all() else b""
+        rounded = np.asarray(replicates, dtype=float).astype(_KEPT)
+    return rounded.tobytes() if np.isfinite(rounded).all() else b""
 
 
 def of_evaluations(
@@ -26,6 +26,6 @@ def of_evaluations(
     """Replicates by evaluation and metric, of each that has any. One query."""
     rows = Score.objects.filter(evaluation__in=list(evaluations)).exclude(replicates=b"")
     return {
-        (evaluation, metric): np.frombuffer(kept, _KEPT).astype(float)
-        for evaluation, metric, kept in rows.values_list("evaluation_id", "metric", "replicates")
+        (evaluation, metric): np.frombuffer(stored, _KEPT).astype(float)
+        for evaluation, metric, stored in rows.values_list("evaluation_id", "metric", "replicates")
     }

@@ -126,34 +126,34 @@ def _estimated_start(evaluation: Evaluation, before: QuerySet[Evaluation]) -> da
 
 def typical_durations(task_version_ids: Collection[int]) -> dict[int, timedelta]:
     """Median wall time of recent successes by task version; those without any are left out."""
-    found = {}
+    durations = {}
     for pk in task_version_ids:
         recent = Evaluation.objects.filter(
             task_version=pk, state=EvaluationState.SUCCEEDED, wall_time_s__isnull=False
         ).order_by("-finished_at")
         times = [float(t or 0) for t in recent.values_list("wall_time_s", flat=True)[:_N_RECENT]]
         if times:
-            found[pk] = timedelta(seconds=median(times))
-    return found
+            durations[pk] = timedelta(seconds=median(times))
+    return durations
 
 
 def attempts(evaluation: Evaluation) -> list[Attempt]:
     """Every claim in order, read from the evaluation's events."""
-    found: list[Attempt] = []
+    rows: list[Attempt] = []
     for event in evaluation.events.all():
         data = event.data
         if event.kind == "claimed":
-            found.append(
+            rows.append(
                 Attempt(
-                    number=int(data.get("attempt") or len(found) + 1),
+                    number=int(data.get("attempt") or len(rows) + 1),
                     worker=str(data.get("worker") or ""),
                     started_at=event.at,
                 )
             )
-        elif event.kind in _ENDS and found and found[-1].ended_at is None:
+        elif event.kind in _ENDS and rows and rows[-1].ended_at is None:
             reason = str(data.get("reason") or data.get("verdict") or "")
-            found[-1] = replace(found[-1], ended_at=event.at, outcome=event.kind, reason=reason)
-    return found
+            rows[-1] = replace(rows[-1], ended_at=event.at, outcome=event.kind, reason=reason)
+    return rows
 
 
 def _is_in_line(evaluation: Evaluation) -> bool:

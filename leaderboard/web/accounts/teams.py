@@ -43,37 +43,37 @@ def team_create(request: HttpRequest) -> HttpResponse:
 @login_required
 def team_invite(request: HttpRequest, slug: str) -> HttpResponse:
     """Invite by what was typed: an e-mail address has an @ within."""
-    found, who = _find(request, slug), request.POST.get("who", "").strip()
+    team, who = _find(request, slug), request.POST.get("who", "").strip()
     addressee = {"email": who} if "@" in who.strip("@") else {"username": who}
     site = request.build_absolute_uri("/").rstrip("/")
 
     def act() -> str:
         role = request.POST.get("role", "")
-        service.invite(signed_in(request), found, role, **addressee, site=site)
+        service.invite(signed_in(request), team, role, **addressee, site=site)
         return f"{who} is invited."
 
-    return _do(request, found, act)
+    return _do(request, team, act)
 
 
 @require_POST
 @login_required
 def team_uninvite(request: HttpRequest, slug: str, pk: UUID) -> HttpResponse:
-    found = _find(request, slug)
-    invitation = get_object_or_404(found.invitations, pk=pk)
+    team = _find(request, slug)
+    invitation = get_object_or_404(team.invitations, pk=pk)
 
     def act() -> str:
         service.revoke_invitation(signed_in(request), invitation)
         return "The invitation is revoked."
 
-    return _do(request, found, act)
+    return _do(request, team, act)
 
 
 @require_POST
 @login_required
 def team_member(request: HttpRequest, slug: str, username: str) -> HttpResponse:
     """Change a member's role, or remove him where none is given."""
-    found, user = _find(request, slug), signed_in(request)
-    member = get_object_or_404(found.memberships, user__username=username)
+    team, user = _find(request, slug), signed_in(request)
+    member = get_object_or_404(team.memberships, user__username=username)
     role = request.POST.get("role", "")
 
     def act() -> str:
@@ -83,7 +83,7 @@ def team_member(request: HttpRequest, slug: str, username: str) -> HttpResponse:
         service.remove_member(user, member)
         return f"{username} has left the team."
 
-    return _do(request, found, act)
+    return _do(request, team, act)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -103,28 +103,28 @@ def invitation(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _find(request: HttpRequest, slug: str) -> Team:
-    found: Team = get_object_or_404(Team.objects.all().visible_to(request.user), slug=slug)
-    return found
+    team: Team = get_object_or_404(Team.objects.all().visible_to(request.user), slug=slug)
+    return team
 
 
-def _do(request: HttpRequest, found: Team, act: Callable[[], str]) -> HttpResponse:
+def _do(request: HttpRequest, team: Team, act: Callable[[], str]) -> HttpResponse:
     try:
         messages.success(request, act())
     except SubmissionError as error:
-        return _page(request, found, complaint=str(error), status=400)
-    return redirect(found) if may_see_team(request.user, found) else redirect("account")
+        return _page(request, team, complaint=str(error), status=400)
+    return redirect(team) if may_see_team(request.user, team) else redirect("account")
 
 
 def _page(
-    request: HttpRequest, found: Team, *, complaint: str = "", status: int = 200
+    request: HttpRequest, team: Team, *, complaint: str = "", status: int = 200
 ) -> HttpResponse:
-    may_manage = may_manage_team(request.user, found)
+    may_manage = may_manage_team(request.user, team)
     context = {
-        "team": found,
-        "members": found.memberships.select_related("user"),
-        "invitations": found.invitations.pending().select_related("user") if may_manage else [],
-        "potentials": found.potentials.all(),
-        "allowances": allowances(found),
+        "team": team,
+        "members": team.memberships.select_related("user"),
+        "invitations": team.invitations.pending().select_related("user") if may_manage else [],
+        "potentials": team.potentials.all(),
+        "allowances": allowances(team),
         "roles": TeamRole,
         "may_manage": may_manage,
         "complaint": complaint,

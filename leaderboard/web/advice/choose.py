@@ -73,12 +73,12 @@ def choose(request: HttpRequest) -> HttpResponse:
     """Bad input is answered with the whole form, what was typed, and a sentence each (HTTP 400)."""
     version = board_version()
     errors: dict[str, str] = {}
-    wishes, found = Wishes(), None
+    wishes, recommendation = Wishes(), None
     is_asked = bool(request.GET)
     try:
         wishes = wishes_from_query(request.GET)
         if version is not None and is_asked:
-            found = recommend(wishes, version, user=request.user)
+            recommendation = recommend(wishes, version, user=request.user)
     except SubmissionError as error:
         errors = error.errors
     context = {
@@ -87,25 +87,25 @@ def choose(request: HttpRequest) -> HttpResponse:
         "errors": errors,
         "other_errors": {n: e for n, e in errors.items() if n not in NAMES},
         "version": version,
-        "found": found,
-        "is_answered": found is not None,
-        "hardware": measured_hardware() if found is None else found.hardware,
+        "found": recommendation,
+        "is_answered": recommendation is not None,
+        "hardware": measured_hardware() if recommendation is None else recommendation.hardware,
         "weights": _weights(request, version) if version else [],
         "any_gpu": ANY_GPU,
         "any_cpu": ANY_CPU,
         "example": "?" + urlencode(_EXAMPLE, safe=","),
         "api_query": urlencode(list(request.GET.items())),
     }
-    if found is not None:
-        context |= _answer(found)
-        context["elsewhere"] = _elsewhere(request, found)
+    if recommendation is not None:
+        context |= _answer(recommendation)
+        context["elsewhere"] = _elsewhere(request, recommendation)
     return render(request, "choose.html", context, status=400 if errors else 200)
 
 
-def _answer(found: Recommendation) -> dict[str, object]:
-    chosen = found.of(Group.RECOMMENDED)
+def _answer(recommendation: Recommendation) -> dict[str, object]:
+    chosen = recommendation.of(Group.RECOMMENDED)
     # Without a time nobody can say that they fit; their scores say who does it well.
-    able = [c for c in found.of(Group.UNTIMED) if c.row.rank is not None]
+    able = [c for c in recommendation.of(Group.UNTIMED) if c.row.rank is not None]
     best = (chosen or able)[:MAX_CARDS]
     return {
         "best": [_line(c) for c in best],
@@ -116,7 +116,7 @@ def _answer(found: Recommendation) -> dict[str, object]:
         "others": [
             (group, heading, rows[:MAX_ROWS], len(rows))
             for group, heading in _HEADINGS.items()
-            if (rows := found.of(group))
+            if (rows := recommendation.of(group))
         ],
         "max_rows": MAX_ROWS,
         "max_drawn": MAX_DRAWN,
@@ -124,15 +124,15 @@ def _answer(found: Recommendation) -> dict[str, object]:
     }
 
 
-def _elsewhere(request: HttpRequest, found: Recommendation) -> str:
+def _elsewhere(request: HttpRequest, recommendation: Recommendation) -> str:
     """Ask the question again for the hardware that most were timed on.
 
     Empty where hours are told.
     """
-    if found.chosen_hardware or not found.hardware:
+    if recommendation.chosen_hardware or not recommendation.hardware:
         return ""
     asked = request.GET.copy()
-    asked["hardware"] = found.hardware[0].key
+    asked["hardware"] = recommendation.hardware[0].key
     return f"?{asked.urlencode()}"
 
 
@@ -144,9 +144,9 @@ def _line(candidate: Candidate) -> Line:
             if error.protocol == protocol:
                 values.setdefault(error.element, []).append(error.value)
         if values:
-            found = [(element, fmean(own)) for element, own in values.items()]
-            mean = fmean(value for _, value in found)
-            kinds.append(Errors(words=words, unit=unit, mean=mean, by_element=found))
+            means = [(element, fmean(own)) for element, own in values.items()]
+            mean = fmean(value for _, value in means)
+            kinds.append(Errors(words=words, unit=unit, mean=mean, by_element=means))
     return Line(candidate=candidate, errors=kinds)
 
 

@@ -97,27 +97,27 @@ def _leaders(version: BenchmarkVersion) -> list[tuple[str, str]]:
     """The first of the board: how a query names each, and how a reader does."""
     board = current_board(version)
     rows = [i for i in board.own.order[:_LEADERS].tolist() if board.own.rank[i]]
-    found = [board.entrants[i] for i in rows]
-    return [(e.key, cut(e.title, 60)) for e in found] if len(found) >= MIN_COMPARED else []
+    leaders = [board.entrants[i] for i in rows]
+    return [(e.key, cut(e.title, 60)) for e in leaders] if len(leaders) >= MIN_COMPARED else []
 
 
 def _answer(
     request: HttpRequest, submissions: Sequence[Submission], version: BenchmarkVersion | None
 ) -> dict[str, object]:
-    found = compare(submissions, version)
-    drawable = [t for t in found.tasks if _columns(t)]
+    comparison = compare(submissions, version)
+    drawable = [t for t in comparison.tasks if _columns(t)]
     wanted = request.GET.get("task", "")
     drawn = next((t for t in drawable if t.task_version.task.slug == wanted), None) or next(
         iter(drawable), None
     )
     return {
-        "found": found,
-        "tasks": [(task, metrics_html(task)) for task in found.tasks],
-        "wins": [(wins, errors_html(wins)) for wins in found.wins],
+        "found": comparison,
+        "tasks": [(task, metrics_html(task)) for task in comparison.tasks],
+        "wins": [(wins, errors_html(wins)) for wins in comparison.wins],
         "drawable": drawable,
         "drawn": drawn,
         "residuals": _residuals(drawn, submissions) if drawn else None,
-        "pareto": _pareto(found),
+        "pareto": _pareto(comparison),
     }
 
 
@@ -193,10 +193,10 @@ def _residuals(task: TaskComparison, submissions: Sequence[Submission]) -> Chart
     return None
 
 
-def _pareto(found: Comparison) -> Chart | None:
+def _pareto(comparison: Comparison) -> Chart | None:
     """Overall score against time per atom, where all were timed by one task on one hardware."""
-    timed = [t for t in found.tasks if t.task_version.protocol == "efficiency"]
-    overall = found.categories[-1].cells if found.categories else []
+    timed = [t for t in comparison.tasks if t.task_version.protocol == "efficiency"]
+    overall = comparison.categories[-1].cells if comparison.categories else []
     for task in timed:
         evaluations = [cell.evaluation for cell in task.cells]
         hardware = {e.hardware_key for e in evaluations if e is not None}
@@ -205,7 +205,7 @@ def _pareto(found: Comparison) -> Chart | None:
         times = atom_times([e.pk for e in evaluations if e is not None])
         rows = [
             (s, cell, times[e.pk])
-            for s, cell, e in zip(found.submissions, overall, evaluations, strict=True)
+            for s, cell, e in zip(comparison.submissions, overall, evaluations, strict=True)
             if e is not None and cell.score is not None and times.get(e.pk)
         ]
         if len(rows) < MIN_COMPARED:

@@ -41,30 +41,32 @@ def correlation_page(request: HttpRequest) -> HttpResponse:
     version = board_version()
     if version is None:
         return render(request, "correlation.html", {"found": None})
-    found = task_correlations(version)
-    answers = _force_answers(found)
-    drawn = _drawn(found, answers, request.GET.get("x", ""), request.GET.get("y", ""))
+    correlations = task_correlations(version)
+    answers = _force_answers(correlations)
+    drawn = _drawn(correlations, answers, request.GET.get("x", ""), request.GET.get("y", ""))
     return render(
         request,
         "correlation.html",
         {
             "benchmark": version,
-            "found": found,
-            "rows": _rows_html(found),
+            "found": correlations,
+            "rows": _rows_html(correlations),
             "answers": answers,
             "drawn": drawn,
-            "chart": _chart(found, drawn) if drawn else None,
+            "chart": _chart(correlations, drawn) if drawn else None,
             "few": FEW_POTENTIALS,
             "least": MIN_POTENTIALS,
         },
     )
 
 
-def _rows_html(found: Correlations) -> SafeString:
+def _rows_html(correlations: Correlations) -> SafeString:
     """The table, written here: thirty tasks have nine hundred pairs."""
-    tasks = [(escape(v.task.name), escape(v.task.slug), v.number) for v in found.task_versions]
+    tasks = [
+        (escape(v.task.name), escape(v.task.slug), v.number) for v in correlations.task_versions
+    ]
     rows = []
-    for (name, slug, number), row in zip(tasks, found.table, strict=True):
+    for (name, slug, number), row in zip(tasks, correlations.table, strict=True):
         cells = "".join(
             _cell(c, (name, slug), other[:2]) for c, other in zip(row, tasks, strict=True)
         )
@@ -94,50 +96,54 @@ def _cell(c: Correlation | None, own: tuple[str, str], other: tuple[str, str]) -
     )
 
 
-def _pairs(found: Correlations) -> list[tuple[int, int, Pair]]:
+def _pairs(correlations: Correlations) -> list[tuple[int, int, Pair]]:
     return [
         (
             i,
             j,
-            Pair(first=found.task_versions[i], second=found.task_versions[j], correlation=c),
+            Pair(
+                first=correlations.task_versions[i],
+                second=correlations.task_versions[j],
+                correlation=c,
+            ),
         )
-        for i, row in enumerate(found.table)
+        for i, row in enumerate(correlations.table)
         for j, c in enumerate(row)
         if c is not None
     ]
 
 
-def _force_answers(found: Correlations) -> list[Pair]:
+def _force_answers(correlations: Correlations) -> list[Pair]:
     """The question of the field: does a low force error foretell stable dynamics?"""
     return [
         pair
-        for _, _, pair in _pairs(found)
+        for _, _, pair in _pairs(correlations)
         if (pair.first.protocol, pair.second.protocol) == (_FORCES, _DYNAMICS)
     ]
 
 
 def _drawn(
-    found: Correlations, answers: Sequence[Pair], x: str, y: str
+    correlations: Correlations, answers: Sequence[Pair], x: str, y: str
 ) -> tuple[int, int, Pair] | None:
     """The pair that is asked for, else forces with dynamics, else the first that has a number."""
-    pairs = [row for row in _pairs(found) if row[2].correlation.n > 0]
+    pairs = [row for row in _pairs(correlations) if row[2].correlation.n > 0]
     asked = [p for p in pairs if (p[2].first.task.slug, p[2].second.task.slug) == (x, y)]
     classic = [p for p in pairs if p[2] in answers]
-    told = [p for p in pairs if p[2].correlation.value is not None]
-    return next(iter([*asked, *classic, *told]), None)
+    measured = [p for p in pairs if p[2].correlation.value is not None]
+    return next(iter([*asked, *classic, *measured]), None)
 
 
-def _chart(found: Correlations, drawn: tuple[int, int, Pair]) -> Chart | None:
+def _chart(correlations: Correlations, drawn: tuple[int, int, Pair]) -> Chart | None:
     i, j, pair = drawn
     points = [
         (str(s)[:60], float(scores[i]), float(scores[j]), s.potential.get_absolute_url())
-        for s, scores in zip(found.submissions, found.scores, strict=True)
+        for s, scores in zip(correlations.submissions, correlations.scores, strict=True)
         if math.isfinite(scores[i]) and math.isfinite(scores[j])
     ]
     c = pair.correlation
-    told = f"{c.n} potentials. "
+    caption = f"{c.n} potentials. "
     if c.value is None:
-        told += "Too few, or too equal, for a correlation."
+        caption += "Too few, or too equal, for a correlation."
     else:
-        told += f"Rank correlation {c.value:.2f}, 95 % interval {c.low:.2f} to {c.high:.2f}."
-    return score_scatter(points, pair.first.task.name, pair.second.task.name, told)
+        caption += f"Rank correlation {c.value:.2f}, 95 % interval {c.low:.2f} to {c.high:.2f}."
+    return score_scatter(points, pair.first.task.name, pair.second.task.name, caption)

@@ -160,15 +160,15 @@ class _Cells:
 
     def _title(self, j: int) -> str:
         low, high = self.low[j], self.high[j]
-        told = f"95 % interval {_WRITTEN[low]} to {_WRITTEN[high]}" if low >= 0 else ""
+        title = f"95 % interval {_WRITTEN[low]} to {_WRITTEN[high]}" if low >= 0 else ""
         if self.why[j] or self.hardware[j]:
-            words = [told] if told else []
+            words = [title] if title else []
             if self.why[j]:
                 words.append(f"Not ranked: {self.why[j]}")
             if self.hardware[j]:
                 words.append(f"timed on {self.hardware[j]}")
-            told = escape("; ".join(words))
-        return f' title="{told}"' if told else ""
+            title = escape("; ".join(words))
+        return f' title="{title}"' if title else ""
 
     def _marks(self, column: BoardColumn) -> str:
         coverage, n_failed = self.coverage[column.index], self.n_failed[column.index]
@@ -198,17 +198,17 @@ class _Numbers:
     """
 
     def __init__(self, places: Sequence[Place]) -> None:
-        found = [(place.board.matrix, place.index) for place in places]
-        self.score = _thousandths([matrix.score[i] for matrix, i in found])
-        self.low = _thousandths([matrix.low[i] for matrix, i in found])
-        self.high = _thousandths([matrix.high[i] for matrix, i in found])
-        self.keys = _keys(np.array([matrix.evaluation[i] for matrix, i in found]))
+        positions = [(place.board.matrix, place.index) for place in places]
+        self.score = _thousandths([matrix.score[i] for matrix, i in positions])
+        self.low = _thousandths([matrix.low[i] for matrix, i in positions])
+        self.high = _thousandths([matrix.high[i] for matrix, i in positions])
+        self.keys = _keys(np.array([matrix.evaluation[i] for matrix, i in positions]))
 
 
 def _thousandths(scores: npt.ArrayLike) -> list[Any]:
     values = np.array(scores)
-    found: list[Any] = np.where(np.isnan(values), -1, np.rint(1000 * values)).astype(int).tolist()
-    return found
+    rounded: list[Any] = np.where(np.isnan(values), -1, np.rint(1000 * values)).astype(int).tolist()
+    return rounded
 
 
 def _keys(evaluations: npt.NDArray[np.uint8]) -> list[list[str]]:
@@ -308,18 +308,18 @@ def name_html(entrant: Entrant) -> str:
 
 def _mark(entrant: Entrant) -> str:
     mark = mark_of(entrant.grades)
-    told = f"Checked in the tasks of this board: {mark.words}"
+    title = f"Checked in the tasks of this board: {mark.words}"
     if mark.is_verified:
         return (
-            f' <span class="verified" title="{told}"><span aria-hidden="true">✓</span>'
+            f' <span class="verified" title="{title}"><span aria-hidden="true">✓</span>'
             f'<span class="visually-hidden">verified</span></span>'
         )
-    return "".join(f' <span class="badge warn" title="{told}">{name}</span>' for name in mark.poor)
+    return "".join(f' <span class="badge warn" title="{title}">{name}</span>' for name in mark.poor)
 
 
 def _overall(place: Place) -> str:
-    found, i = place.ranking, place.index
-    overall, low, high = found.overall[i], found.low[i], found.high[i]
+    ranking, i = place.ranking, place.index
+    overall, low, high = ranking.overall[i], ranking.low[i], ranking.high[i]
     score, *interval = _thousandths([overall, low, high])
     parts = []
     if score >= 0:
@@ -327,8 +327,8 @@ def _overall(place: Place) -> str:
         if low == low:  # not NaN
             parts.append(f' <span class="margin">{low:.2f}–{high:.2f}</span>')
         parts.append(_bar(score, *interval))
-    if found.reasons[i]:
-        why = escape(found.reasons[i])
+    if ranking.reasons[i]:
+        why = escape(ranking.reasons[i])
         parts.append(
             f'<span class="marks" title="{why}">not ranked'
             f'<span class="visually-hidden">: {why}</span></span>'

@@ -133,15 +133,15 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
     )
 
 
-def _charts(found: Evaluation) -> list[Chart]:
-    label = str(found.submission)
+def _charts(evaluation: Evaluation) -> list[Chart]:
+    label = str(evaluation.submission)
     judged = Judged(
-        evaluation_pk=found.pk,
+        evaluation_pk=evaluation.pk,
         label=label,
-        summary=found.summary,
-        systems_at=systems_at(found.task_version),
+        summary=evaluation.summary,
+        systems_at=systems_at(evaluation.task_version),
     )
-    return evaluation_charts(found.task_version.protocol, judged)
+    return evaluation_charts(evaluation.task_version.protocol, judged)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,13 +163,13 @@ def _submission(request: HttpRequest, pk: UUID) -> Submission:
     )
 
 
-def _progress(found: Submission) -> dict[str, Any]:
-    evaluations = current_evaluations(found)
+def _progress(submission: Submission) -> dict[str, Any]:
+    evaluations = current_evaluations(submission)
     waiting = [e for e in evaluations if e.state == EvaluationState.QUEUED]
     places = queue.places(waiting)
     n_ended = sum(e.has_ended for e in evaluations)
     return {
-        "submission": found,
+        "submission": submission,
         "steps": [(e, places.get(e.pk), _percent_done(e)) for e in evaluations],
         "waiting_reason": waiting_reason(waiting[0]) if waiting else "",
         "n_ended": n_ended,
@@ -177,41 +177,41 @@ def _progress(found: Submission) -> dict[str, Any]:
     }
 
 
-def _percent_done(found: Evaluation) -> int | None:
-    if found.phase == Phase.SIMULATING and found.progress_total:
-        return math.floor(100 * found.progress_done / found.progress_total)
+def _percent_done(evaluation: Evaluation) -> int | None:
+    if evaluation.phase == Phase.SIMULATING and evaluation.progress_total:
+        return math.floor(100 * evaluation.progress_done / evaluation.progress_total)
     return None
 
 
 def _names(systems: Sequence[SystemResult], columns: Sequence[Column]) -> list[str]:
     """What the records tell besides the catalog's columns, in words: the element, say."""
     known = {column.name for column in columns}
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for system in systems:
-        found.update(
+        names.update(
             dict.fromkeys(
                 name
                 for name, value in system.values.items()
                 if name not in known and isinstance(value, str) and 0 < len(value) <= 40
             )
         )
-    return list(found)[:3]
+    return list(names)[:3]
 
 
-def _files(found: Evaluation) -> dict[str, list[EvaluationFile]]:
+def _files(evaluation: Evaluation) -> dict[str, list[EvaluationFile]]:
     """Output files by the system's name."""
     by_system: dict[str, list[EvaluationFile]] = {}
-    for file in found.files.all():
+    for file in evaluation.files.all():
         by_system.setdefault(file.system_id, []).append(file)
     return by_system
 
 
 def _measured(systems: Sequence[SystemResult], columns: Sequence[Column]) -> list[Column]:
     """Columns in which some system has a number: a task measures only part of its protocol's."""
-    found = {
+    measured = {
         name for system in systems for name, value in system.values.items() if value is not None
     }
-    return [column for column in columns if column.name in found]
+    return [column for column in columns if column.name in measured]
 
 
 def _line(

@@ -185,7 +185,7 @@ def _body(
         "about": _joined(about_html(c, shares[c.entry.task_version_id]) for c in columns),
         "categories": categories,
         "own_weights": view.categories,
-        "groups": [(name, list(found)) for name, found in groupby(columns, _category)],
+        "groups": [(name, list(members)) for name, members in groupby(columns, _category)],
         "is_dense": len(columns) >= _MANY_TASKS,
         "all_columns": COLUMNS,
         "choices": board.choices,
@@ -205,9 +205,9 @@ def _with_live_words(parts: Sequence[bytes]) -> list[bytes]:
     """Where the shown evaluations stand that have no score: these words change every second."""
     keys = [part.decode() for part in parts[1::2]]
     words = {str(row["pk"]): escape(state_words(row)).encode() for row in states_of(keys)}
-    told = list(parts)
-    told[1::2] = [words.get(key, b"") for key in keys]
-    return told
+    filled = list(parts)
+    filled[1::2] = [words.get(key, b"") for key in keys]
+    return filled
 
 
 @dataclass(frozen=True)
@@ -258,8 +258,8 @@ def _value(place: Place, sort: str, columns: Sequence[BoardColumn]) -> float | s
     if sort == NAME:
         return place.board.matrix.names[place.index].casefold()
     if sort in COLUMNS:
-        found: float | str | None = facts(place.entrant)[sort]
-        return found
+        value: float | str | None = facts(place.entrant)[sort]
+        return value
     for column in columns:
         if column.entry.task_version.task.slug == sort:
             score = place.score(column.index)

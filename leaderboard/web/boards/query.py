@@ -76,8 +76,8 @@ class BoardQuery:
 
         Other rows or another order begin on the first page again.
         """
-        kept = {name: text for name, text in self.given.items() if name != "page"}
-        return _address(kept | changes)
+        parameters = {name: text for name, text in self.given.items() if name != "page"}
+        return _address(parameters | changes)
 
     def api_query(self) -> str:
         """The same rows and weights of the API, for downloads."""

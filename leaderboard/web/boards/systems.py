@@ -147,12 +147,12 @@ def system(request: HttpRequest, slug: str, number: int, system_id: str) -> Http
 def structure(request: HttpRequest, slug: str, number: int, system_id: str) -> HttpResponse:
     """The structure as extended XYZ, with the reference's numbers; public sets alone."""
     version = _version(request, slug, number)
-    found, is_lost = _structure(version, system_id)
+    atoms, is_lost = _structure(version, system_id)
     if is_lost:
         return HttpResponse("The file of the set cannot be read just now.", status=503)
-    if found is None:
+    if atoms is None:
         raise Http404
-    response = HttpResponse(found.text, content_type="text/plain; charset=utf-8")
+    response = HttpResponse(atoms.text, content_type="text/plain; charset=utf-8")
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in system_id)
     response["Content-Disposition"] = f'attachment; filename="{safe[:100]}.xyz"'
     response["X-Content-Type-Options"] = "nosniff"
@@ -184,13 +184,13 @@ def _found(
 
 
 def _drawn(
-    board: TaskView, names: Sequence[str], found: dict[UUID, dict[str, Any]]
+    board: TaskView, names: Sequence[str], records: dict[UUID, dict[str, Any]]
 ) -> tuple[list[TaskPlace], str]:
     """Draw those that have a record of the system that can be drawn."""
     well = [
         row
         for row in board.rows
-        if row.evaluation_id in found and found[row.evaluation_id]["status"] == SystemStatus.OK
+        if row.evaluation_id in records and records[row.evaluation_id]["status"] == SystemStatus.OK
     ]
     return chosen_rows(well, names)
 
@@ -200,10 +200,10 @@ def _whole(drawn: Sequence[TaskPlace], system_id: str) -> dict[UUID, SystemResul
 
 
 def _with_values(
-    columns: Sequence[Column], found: Iterable[dict[str, Any]]
+    columns: Sequence[Column], records: Iterable[dict[str, Any]]
 ) -> list[tuple[Column, str]]:
     """Columns that some potential has a number in, with the key of the query's rows."""
-    rows = list(found)
+    rows = list(records)
     keyed = [(column, f"values__{column.name}") for column in columns]
     return [(c, key) for c, key in keyed if any(row[key] is not None for row in rows)]
 

@@ -71,16 +71,16 @@ def _row(row: TaskPlace, keys: Sequence[tuple[str, int, bool]], theory: str) -> 
 
 
 def _metric(metrics: Mapping[str, MetricScore], key: str, digits: int, *, is_scored: bool) -> str:
-    found = metrics.get(key)
-    if found is None:
+    score = metrics.get(key)
+    if score is None:
         return '<td class="number">–</td>'
-    value = number(found.value, digits)
+    value = number(score.value, digits)
     if is_scored:
         value = f'<span class="value">{value}</span>'
-    if found.low is not None:
+    if score.low is not None:
         value += (
-            f'<br><span class="margin" title="95 % interval; {found.n} systems, '
-            f'{found.n_failed} of them failed">'
-            f"{number(found.low, digits)}–{number(found.high, digits)}</span>"
+            f'<br><span class="margin" title="95 % interval; {score.n} systems, '
+            f'{score.n_failed} of them failed">'
+            f"{number(score.low, digits)}–{number(score.high, digits)}</span>"
         )
     return f'<td class="number">{value}</td>'

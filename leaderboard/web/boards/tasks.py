@@ -133,11 +133,11 @@ def _drawing(
 
 
 def _names(board: TaskView) -> SafeString:
-    kept: SafeString | None = None if board.has_private else board.board.pages.get("names")
-    if kept is not None:
-        return kept
-    found = options((row.entrant.key, row.entrant.title) for row in board.rows)
-    return found if board.has_private else board.board.pages.put("names", found)
+    remembered: SafeString | None = None if board.has_private else board.board.pages.get("names")
+    if remembered is not None:
+        return remembered
+    choices = options((row.entrant.key, row.entrant.title) for row in board.rows)
+    return choices if board.has_private else board.board.pages.put("names", choices)
 
 
 def _charts(
@@ -145,8 +145,8 @@ def _charts(
 ) -> tuple[Chart | None, list[Chart]]:
     """Kept with the board, since records never change: the one of the column, and the family's."""
     key = ("charts", column and column.name, *(row.evaluation_id for row in rows))
-    kept: tuple[Chart | None, list[Chart]] | None = board.board.pages.get(key)
-    return kept or board.board.pages.put(
+    remembered: tuple[Chart | None, list[Chart]] | None = board.board.pages.get(key)
+    return remembered or board.board.pages.put(
         key, (_chart(version, column, rows) if column else None, _family_charts(version, rows))
     )
 
@@ -154,8 +154,8 @@ def _charts(
 def _unscored_metrics(version: TaskVersion, board: TaskView) -> list[str]:
     """Measured and shown, but without anchors: in the catalog's order."""
     scored = {metric.key for metric in version.scored_metrics()}
-    found = board.metrics - scored
-    return [key for key in version.catalog_protocol.metrics if key in found]
+    unscored = board.metrics - scored
+    return [key for key in version.catalog_protocol.metrics if key in unscored]
 
 
 def _parity_columns(version: TaskVersion) -> list[Column]:

@@ -166,10 +166,10 @@ def linked(source: str, address: str) -> str | None:
     if parts.scheme or parts.netloc or not parts.path:
         return address
     path = posixpath.normpath(posixpath.join(posixpath.dirname(source), parts.path))
-    found = dict(_places()).get(path)
-    if found is None or not parts.fragment:
-        return found
-    return f"{found}#{parts.fragment}"
+    place = dict(_places()).get(path)
+    if place is None or not parts.fragment:
+        return place
+    return f"{place}#{parts.fragment}"
 
 
 def _places() -> Iterator[tuple[str, str]]:

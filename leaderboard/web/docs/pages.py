@@ -71,16 +71,16 @@ def protocols(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def protocol(request: HttpRequest, name: str) -> HttpResponse:
-    found = PROTOCOLS.get(name)
-    if found is None:
+    described = PROTOCOLS.get(name)
+    if described is None:
         raise Http404("There is no such protocol.")
-    metrics = [METRICS[key] for key in found.metrics]
+    metrics = [METRICS[key] for key in described.metrics]
     return _page(
         request,
         "protocols",
         "docs/protocol.html",
-        protocol=found,
-        parameters=[_row(parameter) for parameter in found.parameters],
+        protocol=described,
+        parameters=[_row(parameter) for parameter in described.parameters],
         metrics=metrics,
         tasks=list(newest_versions_by(name)),
     )

@@ -71,10 +71,10 @@ CARD_FIELDS = (
 def potential_edit(request: HttpRequest, slug: str) -> HttpResponse:
     """What ``PATCH /api/v1/potentials/<slug>/`` does, by the same service and rules."""
     user = signed_in(request)
-    found = get_object_or_404(permissions.visible_potentials(user), slug=slug)
-    permissions.check_may_manage(user, found)
+    potential = get_object_or_404(permissions.visible_potentials(user), slug=slug)
+    permissions.check_may_manage(user, potential)
     if request.method != "POST":
-        return _form(request, slug, shown(found))
+        return _form(request, slug, shown(potential))
     standing = hit("submit", client_of(user, request))
     if not standing.is_allowed:
         return too_many(request, standing)
@@ -82,11 +82,11 @@ def potential_edit(request: HttpRequest, slug: str) -> HttpResponse:
         fields = typed(request.POST)
         if user.is_staff:
             fields["is_baseline"] = "is_baseline" in request.POST
-        update_potential(user, found, **fields)
+        update_potential(user, potential, **fields)
     except SubmissionError as error:
         return _form(request, slug, request.POST.dict(), error.errors, status=400)
     messages.success(request, "The card is changed.")
-    return redirect(found)
+    return redirect(potential)
 
 
 def typed(given: Mapping[str, str]) -> dict[str, Any]:

@@ -57,35 +57,35 @@ def history(
     rows = list(history_of(potential, version, user)[:_ROWS])
     if not rows:
         return None
-    told = written(version)
+    standings = written(version)
     boards = list(published_until(version))
     return History(
         lines=_lines(rows)[:_LISTED],
         has_more=len(rows) > _LISTED,
         number=version.number,
-        chart=_chart(rows, boards, told) if len(rows) > 1 else None,
-        written=told,
+        chart=_chart(rows, boards, standings) if len(rows) > 1 else None,
+        written=standings,
     )
 
 
 def _lines(rows: Sequence[StandingRecord]) -> list[Line]:
     """The newest first, as the rows are. A version after the first one is a new version."""
     first = rows[-1].submission_id
-    found = []
+    lines = []
     for row in rows:
         words = why(row)
         if row.change == StandingChange.ENTERED and row.submission_id != first:
             words = "entered as a new version"
-        found.append(Line(row, words))
-    return found
+        lines.append(Line(row, words))
+    return lines
 
 
 def _chart(
-    rows: Sequence[StandingRecord], boards: Sequence[tuple[datetime, int]], told: Written
+    rows: Sequence[StandingRecord], boards: Sequence[tuple[datetime, int]], standings: Written
 ) -> Chart | None:
     """None without a rank; of many versions those that stood last."""
     oldest, newest = rows[-1].since, rows[0].since
-    until = _until(oldest, newest, told.through or newest)
+    until = _until(oldest, newest, standings.through or newest)
     # It takes Altair a while, and rows never change.
     key = ("ranks", tuple(row.pk for row in rows), tuple(boards), until)
     return remember(key, lambda: _drawn(rows, boards, until))

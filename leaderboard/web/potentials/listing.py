@@ -62,8 +62,8 @@ def potential_list(request: HttpRequest) -> HttpResponse:
     reader = QueryReader(request.GET)
     typed = {name: reader.read(name, short_text, "") for name in _TEXTS}
     listed = _listed(request.user)
-    found = [potential for potential in listed if potential.has(typed)]
-    page = page_of(found, request.GET, reader.given)
+    matching = [potential for potential in listed if potential.has(typed)]
+    page = page_of(matching, request.GET, reader.given)
     complaints = reader.few_complaints() + ([page.complaint] if page.complaint else [])
     choices = choices_of(listed)
     context = {

@@ -103,8 +103,8 @@ def _chosen(cards: Sequence[VersionCard], version: str) -> VersionCard | None:
 
 def _telling(cards: Sequence[VersionCard]) -> VersionCard | None:
     """The newest version that stands and has been evaluated; else the newest."""
-    told = (c for c in cards if c.submission.withdrawn_at is None and _done(c))
-    return next(told, cards[0] if cards else None)
+    candidates = (c for c in cards if c.submission.withdrawn_at is None and _done(c))
+    return next(candidates, cards[0] if cards else None)
 
 
 def _done(card: VersionCard) -> list[Evaluation]:
@@ -130,7 +130,7 @@ def _elements(done: Sequence[Evaluation]) -> list[Elements]:
     told: dict[uuid.UUID, list[ElementError]] = {e.pk: [] for e in done}
     for error in element_errors(told) + compound_errors(told):
         told[error.evaluation].append(error)
-    found = []
+    tables = []
     for evaluation in done:
         protocol = evaluation.task_version.protocol
         errors = {error.element: error.value for error in told[evaluation.pk]}
@@ -140,7 +140,7 @@ def _elements(done: Sequence[Evaluation]) -> list[Elements]:
         table = periodic_table(errors, label=quantity, unit=unit, digits=_DIGITS[protocol])
         if table is not None:
             task = evaluation.task_version.task
-            found.append(
+            tables.append(
                 Elements(
                     task_name=task.name,
                     task_slug=task.slug,
@@ -150,7 +150,7 @@ def _elements(done: Sequence[Evaluation]) -> list[Elements]:
                     table=table,
                 )
             )
-    return found
+    return tables
 
 
 def _failures(done: Sequence[Evaluation]) -> list[tuple[Evaluation, str, int]]:

@@ -140,10 +140,10 @@ def _potential(user: User, given: Mapping[str, str]) -> Potential:
     """The one that is chosen, or a new one, which stays when its first version is refused."""
     slug = given.get("potential", "")
     if slug:
-        found = potential_to_submit_to(user, slug)
-        if found is None:
+        potential = potential_to_submit_to(user, slug)
+        if potential is None:
             raise SubmissionError({"potential": "Choose one of your potentials."})
-        return found
+        return potential
     card, slug = typed(given), given.get("slug", "").strip()
     # Once more after a refusal: it is there by now, and what is typed counts.
     there = potential_without_versions(user, slug)

@@ -69,8 +69,8 @@ def bibtex(potential: Potential) -> str:
 def _authors(words: str) -> list[str]:
     """Parted by commas; where semicolons part them, commas stand within: "Doe, J.; Roe, R."."""
     named, *others = re.split(r"\bet al\b", words, maxsplit=1)
-    found = re.split(";" if ";" in named else r",|\band\b", named)
-    return [name.strip() for name in found if name.strip()] + ["others"] * len(others)
+    parts = re.split(";" if ";" in named else r",|\band\b", named)
+    return [name.strip() for name in parts if name.strip()] + ["others"] * len(others)
 
 
 def _doi(address: str) -> str:
