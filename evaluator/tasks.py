@@ -335,26 +335,43 @@ def _say_that_we_live(name: str) -> None:
                 connection.close()
             else:
                 if is_deaf and not _is_ending():
-                    _start_anew(name)
+                    _start_anew_or_end(name)
             time.sleep(settings.HEARTBEAT_S)
     finally:
         connection.close()
+
+
+#: When the broker took a message of ours about work that we had not heard of; None otherwise.
+_told_ourselves_at: list[float | None] = [None]
 
 
 def _is_deaf(name: str) -> bool:
     """Whether work is due and we have not heard of it, though it was told to us again.
 
     The first message may have been lost on its way, so that another is sent before we doubt
-    ourselves.
+    ourselves; and while the broker takes none, it is the broker that is away.
     """
     worker = Worker.objects.get(name=name)
     after = timedelta(seconds=settings.DEAF_AFTER_S)
-    if unheard(worker, after) is not None:
-        return True
     waiting = unheard(worker, after / 3)
-    if waiting is not None:
-        announce([waiting])
+    if waiting is None:
+        _told_ourselves_at[0] = None
+        return False
+    told_at = _told_ourselves_at[0]
+    if told_at is not None and unheard(worker, after) is not None:
+        return time.monotonic() - told_at >= min(settings.HEARTBEAT_S, settings.DEAF_AFTER_S / 3)
+    if announce([waiting]) and told_at is None:
+        _told_ourselves_at[0] = time.monotonic()
     return False
+
+
+def _start_anew_or_end(name: str) -> None:
+    """A process that has begun to end and cannot would eat the messages of the others."""
+    try:
+        _start_anew(name)
+    except Exception:
+        logger.exception("The worker cannot start anew. It ends; its supervisor starts it again.")
+        os._exit(1)
 
 
 def _start_anew(name: str) -> None:
@@ -380,8 +397,11 @@ def _start_anew(name: str) -> None:
 
 def _own_children() -> list[int]:
     """Of all threads; none outlives what it was forked by, and this is for certain."""
-    files = Path("/proc/self/task").glob("*/children")
-    return [int(pid) for file in files for pid in file.read_text().split()]
+    pids: list[int] = []
+    for file in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # a thread may end between the two looks
+            pids += map(int, file.read_text().split())
+    return pids
 
 
 def _n_running(name: str) -> int:

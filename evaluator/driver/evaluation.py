@@ -316,7 +316,8 @@ class _Evaluation:
 
         def try_one(trial: Trial) -> None:
             trial.run(self.prepared, self.pool.compute, properties)
-            self.resumption.add(trial, time.monotonic() - started)
+            if trial.unexpected is None:  # else a later attempt tries it again: it may be ours
+                self.resumption.add(trial, time.monotonic() - started)
 
         def watch(n_done: int) -> None:
             self.resumption.hand_over()

@@ -67,6 +67,8 @@ class Trial:
             self.answer_status = failure.status if isinstance(failure, NotAnswered) else None
         except (CalculatorFailure, InfrastructureError):
             raise
+        except OSError as error:
+            raise InfrastructureError(f"The host failed in {self.system.id}: {error}") from error
         except BaseException as error:
             if not isinstance(error, Exception) and not _is_panic(error):
                 raise

@@ -11,6 +11,7 @@ import pytest
 from ase.calculators.calculator import Calculator
 
 from evaluator.contract import SystemStatus, Verdict
+from evaluator.driver.finished import FinishedSystem
 from evaluator.exceptions import InfrastructureError
 from evaluator.protocols.base import Outcome, System
 from evaluator.protocols.equation_of_state import EquationOfStateProtocol
@@ -80,3 +81,29 @@ def test_numbers_that_break_every_system_are_the_potential_s(
     break_on(monkeypatch, np.linalg.LinAlgError("SVD did not converge"), None)
     report = run(sandbox, write_emt(tmp_path), "ase", metals)
     assert {record.status for record in report.systems} == {SystemStatus.FAILED}
+
+
+def test_a_fault_of_ours_is_not_kept_for_the_next_attempt(
+    sandbox: Sandbox, metals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_on(monkeypatch, KeyError("ours"), None)
+    kept: list[FinishedSystem] = []
+    for _ in range(2):
+        with pytest.raises(InfrastructureError, match="KeyError: 'ours'"):
+            run(
+                sandbox,
+                write_emt(tmp_path),
+                "ase",
+                metals,
+                keep_finished=kept.extend,
+                finished=tuple(kept),
+            )
+    assert kept == []
+
+
+def test_a_host_that_fails_is_never_the_system_s_fault(
+    sandbox: Sandbox, metals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_on(monkeypatch, OSError("no space left"), "Cu")
+    with pytest.raises(InfrastructureError, match="no space left"):
+        run(sandbox, write_emt(tmp_path), "ase", metals)
