@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from evaluator.exceptions import SubmissionError
 
 _COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d{1,4})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eEdD][+-]?\d{1,4})?", re.ASCII)
 _LABEL = re.compile(r"([A-Z][a-z]?)\d+", re.ASCII)
 _TRUTH = {"T": True, "F": False, "1": True, "0": False, "true": True, "false": False} | {
     "True": True,
@@ -35,6 +35,8 @@ _TRUTH = {"T": True, "F": False, "1": True, "0": False, "true": True, "false": F
 }
 _DEFAULT_PROPERTIES = "species:S:1:pos:R:3"
 _MAX_WIDTH = 1000
+#: No crystal repeats within less; a lattice in nm or m does.
+_SHORTEST_VECTOR_A = 0.5
 _MAX_SHOWN = 60
 _ISOTOPES = {"D": 1, "T": 1}
 
@@ -197,7 +199,11 @@ def _header(line: str, where: str) -> dict[str, str]:
             at = _past_blanks(line, after + 1)
             if at >= end:
                 raise UnreadableFrame(f"{where}: {shown(key)} has no value.")
+            has_blanks, first = at > after + 1, line[at]
             value, at = _token(line, at, where, ends_at_equals=False)
+            if has_blanks and first not in "\"'[{" and "=" in value:
+                # "config_type= energy=-1.0": an empty value, as ASE writes it, and the next key.
+                value, at = "", after + 1
         if not key:
             raise UnreadableFrame(
                 f"{where}: a value has no name: {shown(line[max(0, at - 20) :])}."
@@ -378,6 +384,10 @@ def check_cell(
                 f"{where}: pbc says periodic along the {name} cell vector, which is zero or "
                 "missing. Give the vector, or say F for it."
             )
+    if (short := lengths[np.array(periodic) & (lengths < _SHORTEST_VECTOR_A)]).size:
+        raise UnreadableFrame(
+            f"{where}: a cell vector is {short.min():.3g} Å long. Is the lattice in Å?"
+        )
     given = cell[lengths > 0]
     units = given / np.linalg.norm(given, axis=1)[:, None]
     if len(given) and np.linalg.svd(units, compute_uv=False).min() < 1e-4:

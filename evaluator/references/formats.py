@@ -114,7 +114,14 @@ def _atoms_of(frame: Frame, wanted: AbstractSet[str]) -> Atoms:
     for name in wanted & set(frame.columns):
         if name in atoms.info:
             raise SubmissionError(f"{frame.place}: {name} is a value and a column at once.")
-        atoms.info[name] = frame.columns[name]
+        column = frame.columns[name]
+        is_of_atoms = column.shape[:1] == (len(atoms),) and (column.shape[1:] == (3,))
+        if name != "migrating" and not (is_of_atoms and column.dtype.kind in "if"):
+            raise SubmissionError(
+                f"{frame.place}: the column {name} must be three numbers for each atom; what "
+                "belongs to the whole structure is a value of the comment line."
+            )
+        atoms.info[name] = column
     return atoms
 
 
@@ -197,7 +204,12 @@ def _canonical(atoms: Atoms, index: int, names: Convention, units: Convention) -
         results["energy"] = results["energy"] * len(atoms)
     bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     marks = info.pop("migrating", None)
-    if isinstance(marks, np.ndarray) and marks.dtype.kind == "b" and marks.shape == (len(atoms),):
+    if marks is not None:
+        marks = np.asarray(marks)
+        if marks.dtype.kind != "b" or marks.shape != (len(atoms),):
+            raise SubmissionError(
+                f"Structure {index}: migrating must be T or F for each atom (migrating:L:1)."
+            )
         bare.set_array("migrating", marks)
     bare.info = _kept({k: v for k, v in info.items() if k not in _RESERVED}, index)
     given = {k: v if v.ndim else float(v) for k, v in results.items() if v is not None}

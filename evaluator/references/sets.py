@@ -192,6 +192,10 @@ def _store(known: KnownReference, content: bytes, cache: Path) -> Path:
     return path
 
 
+#: What ASE raises on files that are none of ours.
+_UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+
+
 def read(path: Path) -> list[System]:
     """Read a canonical file.
 
@@ -200,7 +204,7 @@ def read(path: Path) -> list[System]:
     """
     try:
         frames = ase.io.read(path, ":", format="extxyz")
-    except (OSError, ValueError, KeyError, IndexError, StopIteration) as error:
+    except (*_UNREADABLE, OSError, StopIteration) as error:
         raise UnsuitableReference(f"{path.name} cannot be read as extxyz: {error}") from error
     _check_that_no_frame_is_lost(path, len(frames))
     systems = [_system(atoms, i) for i, atoms in enumerate(frames)]
@@ -258,7 +262,10 @@ def _system(atoms: Atoms, index: int) -> System:
         if key not in _NAMES and isinstance(value, np.ndarray) and value.dtype.kind in "iuf"
     }
     results = atoms.calc.results if atoms.calc is not None else {}
-    reference |= {key: np.array(results[key], float) for key in _RESULTS if key in results}
+    try:
+        reference |= {key: np.array(results[key], float) for key in _RESULTS if key in results}
+    except _UNREADABLE as error:
+        raise UnsuitableReference(f"{name}: energy, forces and stress are numbers.") from error
     for key in _MARKS:
         if key not in atoms.arrays:
             continue
@@ -273,6 +280,8 @@ def _system(atoms: Atoms, index: int) -> System:
     if len(atoms) == 0 or (atoms.numbers < 1).any():
         raise UnsuitableReference(f"{name}: every atom needs an element, and there must be one.")
     if "energy" in reference:
+        if np.ndim(reference["energy"]):
+            raise UnsuitableReference(f"{name}: the energy is one number.")
         reference["energy"] = float(reference["energy"])
     bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     return System(

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from evaluator.references.extxyz import UnreadableFrame, read_frames
+from evaluator.references.extxyz import UnreadableFrame, number_of, read_frames
 
 LATTICE = 'Lattice="4 0 0 0 4 0 0 0 4"'
 HEAD = f"{LATTICE} Properties=species:S:1:pos:R:3:forces:R:3 energy=-7.5"
@@ -92,3 +92,19 @@ def test_zero_vectors_are_open_and_three_numbers_are_lengths() -> None:
     assert read_frames(FRAME.replace("4 0 0 0 4 0 0 0 4", "4 4 5"))[0].cell[2, 2] == 5
     free = read_frames(FRAME.replace(LATTICE, ""))[0]
     assert (free.pbc, np.abs(free.cell).max()) == ((False, False, False), 0)
+
+
+def test_an_empty_value_does_not_swallow_the_next_key() -> None:
+    line = 'config_type= energy=-1.0 Lattice="5 0 0 0 5 0 0 0 5" note= pbc="T T F"'
+    (only,) = read_frames(f"1\n{line}\nCu 0 0 0\n")
+    assert only.info == {"config_type": "", "energy": "-1.0", "note": ""}
+    assert only.pbc == (True, True, False)
+
+
+def test_long_digits_are_read_in_no_time() -> None:
+    assert number_of("1" * 200_000 + "x") is None
+
+
+def test_a_lattice_in_metres_is_refused() -> None:
+    with pytest.raises(UnreadableFrame, match="Is the lattice in Å"):
+        read_frames('1\nLattice="5e-10 0 0 0 5e-10 0 0 0 5e-10"\nCu 0 0 0\n')

@@ -111,6 +111,24 @@ def test_a_matrix_that_is_not_symmetric_is_no_stress(tmp_path: Path) -> None:
         check(tmp_path, [frame(0, dft_stress=odd)], stress_name="dft_stress")
 
 
+@pytest.mark.parametrize(
+    ("properties", "row", "message"),
+    [
+        ("species:S:1:pos:R:3:stress:R:1", "Cu {0} 0 0 0.1", "the column stress must be three"),
+        ("species:S:1:pos:R:3:forces:S:3", "Cu {0} 0 0 1_0 0 0", "the column forces must be three"),
+        ("species:S:1:pos:R:3:migrating:I:1", "Cu {0} 0 0 1", "migrating must be T or F"),
+    ],
+)
+def test_a_column_of_the_wrong_kind_is_refused(
+    tmp_path: Path, properties: str, row: str, message: str
+) -> None:
+    path = tmp_path / "columns.extxyz"
+    rows = "\n".join(row.format(3 * i) for i in range(6))
+    path.write_text(f"6\nProperties={properties} energy=-1.0\n{rows}\n")
+    with pytest.raises(SubmissionError, match=message):
+        read_structures(path, Convention())
+
+
 def test_charges_and_spins_are_told(tmp_path: Path) -> None:
     neutral, ion = frame(0, charge=0, spin=1), frame(1, charge=1, spin=2)
     assert "charge" not in " ".join(check(tmp_path, [neutral])["problems"])
