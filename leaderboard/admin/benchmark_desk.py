@@ -14,7 +14,8 @@ from leaderboard.enums import VersionState
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import BenchmarkVersion
 from leaderboard.services.accounts import audit
-from leaderboard.services.boards.rules import BenchmarkBoard, benchmark_board
+from leaderboard.services.boards.reader import BoardRow, BoardView, live_states, view_for
+from leaderboard.services.boards.store import current_board
 from leaderboard.services.definitions import backfill, version_changes
 from leaderboard.services.definitions.tasks import publish_benchmark_version, retire_version
 
@@ -42,9 +43,7 @@ def show(admin: ModelAdmin, request: HttpRequest, version: BenchmarkVersion) -> 
         "is_draft": is_draft,
         "entries": entries,
         "board": board,
-        "lines": [(row, [row.cells[e.task_version_id] for e in entries]) for row in board.rows]
-        if board
-        else [],
+        "lines": _lines(board) if board else [],
         "complaint": complaint,
         "earlier": earlier,
         "changes": version_changes.benchmark_changes(earlier, version) if earlier else [],
@@ -54,12 +53,24 @@ def show(admin: ModelAdmin, request: HttpRequest, version: BenchmarkVersion) -> 
     return render(request, "admin/leaderboard/benchmarkversion/desk.html", context)
 
 
-def _board(request: HttpRequest, version: BenchmarkVersion) -> tuple[BenchmarkBoard | None, str]:
+def _board(request: HttpRequest, version: BenchmarkVersion) -> tuple[BoardView | None, str]:
     """Return the board as everybody would see it, private submissions of the reader's own apart."""
     try:
-        return benchmark_board(version, user=request.user), ""
+        return view_for(current_board(version), request.user), ""
     except SubmissionError as error:
         return None, str(error)
+
+
+def _lines(board: BoardView) -> list[tuple[BoardRow, list[tuple[float | None, str]]]]:
+    """Return each row with its score on each task and, where it has none, what is under way."""
+    live = live_states(board.rows)
+    columns = range(len(board.entries))
+    return [(row, [_cell(row, column, live) for column in columns]) for row in board.rows]
+
+
+def _cell(row: BoardRow, column: int, live: dict[str, str]) -> tuple[float | None, str]:
+    cell = row.cell(column)
+    return cell.score, live.get(str(row.evaluation(column)), cell.state)
 
 
 def _act(request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:

@@ -17,7 +17,7 @@ from leaderboard.services.advice.scaling import Estimate
 from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.boards.grades import letters_by_name
 from leaderboard.services.boards.matrix import STATES
-from leaderboard.services.boards.reader import LIVE, BoardView, Place, live_states
+from leaderboard.services.boards.reader import LIVE, BoardRow, BoardView, live_states
 from leaderboard.services.boards.rules import are_apart, levels_of
 from leaderboard.services.boards.task_reader import TaskPlace
 from leaderboard.services.boards.types import MISSING
@@ -59,7 +59,7 @@ class Links:
 class CellValues:
     """The cells of one row, each a list over the board's tasks; None where there is nothing."""
 
-    def __init__(self, place: Place, levels: Sequence[set[str]], live: dict[str, str]) -> None:
+    def __init__(self, place: BoardRow, levels: Sequence[set[str]], live: dict[str, str]) -> None:
         matrix, i = place.board.matrix, place.index
         codes = matrix.state[i].tolist()
         self.score, self.low, self.high, self.coverage = (
@@ -89,7 +89,7 @@ def _id_of(digits: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def cells_of(view: BoardView) -> Iterator[tuple[Place, CellValues]]:
+def cells_of(view: BoardView) -> Iterator[tuple[BoardRow, CellValues]]:
     """Each row with its cells; what runs is looked up once for all of them."""
     sets = [entry.task_version.reference_set for entry in view.entries]
     levels = [levels_of(s.level_of_theory if s else "") for s in sets]
@@ -188,7 +188,7 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
     return {name: getattr(estimate, name) for name in names}
 
 
-def _standing(place: Place | TaskPlace, links: Links) -> dict[str, Any]:
+def _standing(place: BoardRow | TaskPlace, links: Links) -> dict[str, Any]:
     """One place in the shape of ``StandingRecord``."""
     return {
         "rank": place.rank,

@@ -11,7 +11,8 @@ from django.core.management import call_command
 
 from evaluator.cli.exit_codes import ExitCode
 from leaderboard import models
-from leaderboard.services.boards.rules import benchmark_board
+from leaderboard.services.boards.reader import view_for
+from leaderboard.services.boards.store import current_board
 from tests.end_to_end.conftest import Touchstone, token_of
 from tests.end_to_end.site import Site, running_site, wait_until
 from tests.leaderboard import factories
@@ -47,7 +48,7 @@ def test_a_task_of_a_bundle_is_published_filled_and_scored(site: Site, tmp_path:
     assert (filled.state, filled.message) == ("succeeded", "")
     assert filled.score == pytest.approx(1.0, abs=1e-3)
     version = models.BenchmarkVersion.objects.get()
-    (row,) = benchmark_board(version, user=AnonymousUser()).rows
+    (row,) = view_for(current_board(version), AnonymousUser()).rows
     assert (row.rank, row.submission) == (1, filled.submission)
 
 

@@ -1,4 +1,4 @@
-"""Leaderboards, read from the dataclasses of services/leaderboards.py."""
+"""Leaderboards; their rows are written by board_rows.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from leaderboard.api.serializers.tasks import (
     ScoredMetricRecord,
     scored_metrics,
 )
-from leaderboard.services.boards.rules import BenchmarkBoard, BoardRow, TaskBoard
+from leaderboard.services.boards.reader import BoardView
+from leaderboard.services.boards.rules import TaskBoard
 
 
 class StandingRecord(Record):
@@ -116,20 +117,7 @@ class BoardRowRecord(StandingRecord):
         child=serializers.CharField(),
         help_text="Consistency, Invariance, Conservation, Smoothness: A to D, those measured.",
     )
-    tasks = serializers.SerializerMethodField()
-
-    @extend_schema_field(CellRecord(many=True))
-    def get_tasks(self, row: BoardRow) -> list[dict[str, Any]]:
-        board: BenchmarkBoard = self.context["board"]
-        cells = [
-            {
-                "task": entry.task_version.task.slug,
-                "version": entry.task_version.number,
-                **vars(row.cells[entry.task_version_id]),
-            }
-            for entry in board.entries
-        ]
-        return list(CellRecord(cells, many=True, context=self.context).data)
+    tasks = CellRecord(many=True)
 
 
 class CategoryRecord(Record):
@@ -144,7 +132,7 @@ class BoardTaskRecord(Record):
     share = serializers.SerializerMethodField(help_text="Of the overall score.")
 
     def get_share(self, entry: Any) -> float:  # noqa: ANN401  (a BenchmarkTask)
-        board: BenchmarkBoard = self.context["board"]
+        board: BoardView = self.context["board"]
         return board.shares.get(entry.task_version_id, 0.0)
 
 

@@ -33,7 +33,7 @@ from leaderboard.api.views.tasks import shown_benchmark_versions, shown_task_ver
 from leaderboard.models import BenchmarkVersion, TaskVersion
 from leaderboard.services.boards import rules as service
 from leaderboard.services.boards.changes import Change, changes, changes_of_boards
-from leaderboard.services.boards.reader import BoardView, Place, view_for
+from leaderboard.services.boards.reader import BoardRow, BoardView, view_for
 from leaderboard.services.boards.store import board_at, part_of_board
 from leaderboard.services.boards.task_reader import TaskPlace, task_view, wanted_rows
 
@@ -269,7 +269,7 @@ def _metrics_of(version: TaskVersion, rows: Sequence[TaskPlace]) -> list[str]:
     return scored + [key for key in METRICS if key in measured and key not in scored]
 
 
-def _standing(row: TaskPlace | Place) -> Sequence[Cell]:
+def _standing(row: TaskPlace | BoardRow) -> Sequence[Cell]:
     entrant = row.entrant
     return (
         *(row.rank, row.rank_low, row.rank_high, row.is_ranked, row.why_not_ranked),

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from evaluator.catalog import METRICS, Direction
 from leaderboard.models import Evaluation
 from leaderboard.services.boards.grades import GRADIENT, letter_of
-from leaderboard.services.boards.reader import Place
+from leaderboard.services.boards.reader import BoardRow
 from leaderboard.services.boards.store import StoredBoard
 
 _MIN_OTHERS = 3
@@ -48,7 +48,7 @@ class Judgement:
 
 
 def judgement(
-    board: StoredBoard | None, row: Place | None, evaluations: Iterable[Evaluation]
+    board: StoredBoard | None, row: BoardRow | None, evaluations: Iterable[Evaluation]
 ) -> Judgement:
     """Judge a row of the board, or of the reader's own.
 
@@ -63,7 +63,7 @@ def judgement(
 
 
 def _against_others(
-    board: StoredBoard | None, row: Place | None
+    board: StoredBoard | None, row: BoardRow | None
 ) -> tuple[list[Remark], list[Remark], int]:
     strengths: list[Remark] = []
     weaknesses: list[Remark] = []

@@ -25,7 +25,7 @@ from leaderboard.services.boards import licences, pareto
 from leaderboard.services.boards import replicates as board_replicates
 from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.boards.paired import combined, difference
-from leaderboard.services.boards.reader import BoardView, Place, view_for
+from leaderboard.services.boards.reader import BoardRow, BoardView, view_for
 from leaderboard.services.boards.store import current_board
 from leaderboard.services.boards.supported_elements import told_by_checkpoints
 from leaderboard.services.submissions.submissions import default_benchmark
@@ -51,7 +51,7 @@ class Group(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    row: Place
+    row: BoardRow
     group: Group
     #: Why it is not recommended, a sentence; empty for those that are.
     reason: str = ""
@@ -152,7 +152,7 @@ def recommend(
     )
 
 
-def _elements_told(rows: Sequence[Place]) -> dict[uuid.UUID, frozenset[str]]:
+def _elements_told(rows: Sequence[BoardRow]) -> dict[uuid.UUID, frozenset[str]]:
     """What each declares, or its checkpoint told when it was evaluated. At most one query."""
     by_submission = {}
     for row in rows:
@@ -184,7 +184,7 @@ def _why_out(entrant: Entrant, known: frozenset[str] | None, wishes: Wishes) -> 
 
 
 def _candidate(
-    row: Place,
+    row: BoardRow,
     wishes: Wishes,
     *,
     known: frozenset[str] | None,
@@ -284,7 +284,7 @@ def _ties(chosen: Sequence[Candidate], board: BoardView) -> dict[uuid.UUID, bool
     return ties
 
 
-def _replicates(rows: Sequence[Place], board: BoardView) -> dict[uuid.UUID, FloatArray]:
+def _replicates(rows: Sequence[BoardRow], board: BoardView) -> dict[uuid.UUID, FloatArray]:
     """Replicates of each overall score, kept with the board."""
     shares = [board.shares[e.task_version_id] for e in board.entries]
     counted = {j: share for j, share in enumerate(shares) if share > 0}

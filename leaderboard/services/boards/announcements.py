@@ -22,7 +22,7 @@ from leaderboard.models import (
     Task,
     TaskVersion,
 )
-from leaderboard.services.boards.reader import Place
+from leaderboard.services.boards.reader import BoardRow
 from leaderboard.services.boards.store import current_board
 from leaderboard.services.boards.task_store import current_task_board
 from leaderboard.services.submissions.submissions import default_benchmark
@@ -86,7 +86,7 @@ def _standing(potential: Potential) -> str:
     ranks = board.own.rank
     for i in board.own.order.tolist():
         if ranks[i] and board.entrants[i].slug == potential.slug:
-            words = f"{_rank(Place(board, board.own, i))} of {int((ranks > 0).sum())}"
+            words = f"{_rank(BoardRow(board, board.own, i))} of {int((ranks > 0).sum())}"
             n_pending = _n_pending(version)
             return f"{words}, {n_pending} pending" if n_pending else words
     return "not ranked"
@@ -147,7 +147,7 @@ def _first(names: Iterable[str]) -> str:
     return f"1st: {first[0]}" + (f" and {len(first) - 1} more" if len(first) > 1 else "")
 
 
-def _rank(row: Place) -> str:
+def _rank(row: BoardRow) -> str:
     """The rank, with its interval where that says more."""
     if row.rank_low is None or row.rank_low == row.rank_high:
         return f"rank {row.rank}"

@@ -9,7 +9,7 @@ from leaderboard.lib.json_values import finite
 from leaderboard.models import Submission
 from leaderboard.services.boards.matrix import SUCCEEDED, Ranking
 from leaderboard.services.boards.store import StoredBoard
-from leaderboard.services.boards.types import BoardRow, TaskRow
+from leaderboard.services.boards.types import TaskRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,4 +84,4 @@ def _score(row: _Any | None) -> float | None:
     return row.score if isinstance(row, TaskRow) else row.overall
 
 
-_Any = TaskRow | BoardRow | _Standing
+_Any = TaskRow | _Standing

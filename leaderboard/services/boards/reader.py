@@ -27,11 +27,8 @@ LIVE = (STATES.index(EvaluationState.QUEUED), STATES.index(EvaluationState.RUNNI
 
 
 @dataclass(eq=False)  # not frozen, which takes three times as long to make, and boards have many
-class Place:
-    """Where a row is found: a board (the public one, or the reader's own), and its number there.
-
-    Answers to the names of a ``BoardRow``.
-    """
+class BoardRow:
+    """Where a row is found: a board (the public one, or the reader's own), and its number there."""
 
     board: StoredBoard
     ranking: Ranking
@@ -129,14 +126,14 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class BoardView:
-    """Answers to the names of a ``BenchmarkBoard``."""
+    """A board as one reader sees it."""
 
     board: StoredBoard
     #: Of the public rows.
     ranking: Ranking
     categories: list[Category]
     #: From the top of the board to its bottom.
-    rows: list[Place]
+    rows: list[BoardRow]
     #: Rows there are, whether the reader wants to see them or not.
     n_all: int
 
@@ -193,7 +190,7 @@ def view_of(
     )
 
 
-def live_states(places: Sequence[Place]) -> dict[str, str]:
+def live_states(places: Sequence[BoardRow]) -> dict[str, str]:
     """Of what was queued or running when the board was computed: its state now. One query."""
     rows: dict[int, tuple[StoredBoard, list[int]]] = {}
     for place in places:
@@ -207,12 +204,12 @@ def live_states(places: Sequence[Place]) -> dict[str, str]:
     return {str(pk): state for pk, state in found}
 
 
-def _places(board: StoredBoard, ranking: Ranking, wanted: BoardFilter) -> list[Place]:
+def _places(board: StoredBoard, ranking: Ranking, wanted: BoardFilter) -> list[BoardRow]:
     order = ranking.order.tolist()
     if wanted != EVERY_ROW:
         running = _running_on(board) if wanted.hardware else {}
         order = [i for i in order if _is_wanted(board, i, wanted, running)]
-    return [Place(board, ranking, i) for i in order]
+    return [BoardRow(board, ranking, i) for i in order]
 
 
 def _is_wanted(

@@ -19,10 +19,8 @@ from django.db.models import Q, QuerySet
 from leaderboard import ranking
 from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.exceptions import SubmissionError
-from leaderboard.lib.json_values import finite
 from leaderboard.models import (
     BenchmarkTask,
-    BenchmarkVersion,
     Evaluation,
     Score,
     Submission,
@@ -31,14 +29,9 @@ from leaderboard.models import (
 from leaderboard.models.team import potentials_of
 from leaderboard.services.boards import replicates as board_replicates
 from leaderboard.services.boards.hardware import by_frequency
-from leaderboard.services.boards.matrix import Ranking, matrix_of, ranked
 from leaderboard.services.boards.results import Result
 from leaderboard.services.boards.types import (
-    MISSING,
-    BenchmarkBoard,
-    BoardRow,
     Category,
-    Cell,
     MetricScore,
     TaskBoard,
     TaskRow,
@@ -48,16 +41,11 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
 __all__ = [
-    "MISSING",
     "WEIGHT_PREFIX",
-    "BenchmarkBoard",
-    "BoardRow",
     "Category",
-    "Cell",
     "TaskBoard",
     "TaskRow",
     "are_apart",
-    "benchmark_board",
     "categories_of",
     "has_theory_mismatch",
     "levels_of",
@@ -129,56 +117,6 @@ def metrics_of(evaluations: Iterable[uuid.UUID]) -> dict[uuid.UUID, dict[str, Me
     for key, metric, *values in scores.values_list(*names):
         by_evaluation[key][metric] = MetricScore._make(values)
     return by_evaluation
-
-
-def benchmark_board(
-    benchmark_version: BenchmarkVersion,
-    *,
-    user: User | AnonymousUser,
-    weights: Mapping[str, float] | None = None,
-    category: str | None = None,
-    as_of: datetime | None = None,
-) -> BenchmarkBoard:
-    """Rank all standing submissions over all tasks of a benchmark version, or of a category.
-
-    ``weights`` replaces the weights of the categories that it names. With ``as_of`` the board is
-    as it stood then: scores never change, so it is found again from what there was. Raises
-    SubmissionError for an unknown category, or when nothing is left that counts.
-    """
-    entries = list(
-        benchmark_version.entries.select_related(
-            "task_version__task", "task_version__reference_set"
-        )
-    )
-    if category is not None:
-        entries = of_category(entries, category)
-    categories = categories_of(entries, weights or {})
-    if not entries:
-        return BenchmarkBoard(
-            benchmark_version=benchmark_version, entries=[], categories=[], rows=[]
-        )
-    chosen = on_boards(user, as_of).filter(task_version__in=[e.task_version_id for e in entries])
-    evaluations = list(chosen.defer(*_BULKY, "replicates"))
-    submissions, matrix = matrix_of(entries, evaluations, why_not_ranked)
-    replicates = board_replicates.of_categories(entries, [s.pk for s in submissions], chosen)
-    ranking = ranked(matrix, entries, {c.name: c.weight for c in categories}, replicates)
-    cells: list[dict[int, Cell]] = [
-        dict.fromkeys((e.task_version_id for e in entries), Cell()) for _ in submissions
-    ]
-    row = {s: i for i, s in enumerate(submissions)}
-    column = {e.task_version_id: j for j, e in enumerate(entries)}
-    for e in evaluations:
-        i, j = row[e.submission], column[e.task_version_id]
-        rank = int(matrix.rank[i, j]) or None
-        cells[i][e.task_version_id] = _cell(e, entries[j].task_version, rank)
-    return BenchmarkBoard(
-        benchmark_version=benchmark_version,
-        entries=entries,
-        categories=categories,
-        hardware=ranking.hardware,
-        rows=[_board_row(submissions[i], cells[i], ranking, i) for i in ranking.order.tolist()],
-        shares=shares_of(entries, categories),
-    )
 
 
 def shares_of(entries: Sequence[BenchmarkTask], categories: Sequence[Category]) -> dict[int, float]:
@@ -341,40 +279,6 @@ def row_order(
 ) -> tuple[bool, int, bool, float, str]:
     """Sorts by rank, then the unranked by score, then by name."""
     return (rank is None, rank or 0, score is None, -(score or 0.0), name)
-
-
-def _cell(e: Evaluation, task_version: TaskVersion, rank: int | None) -> Cell:
-    is_done = e.state == EvaluationState.SUCCEEDED
-    return Cell(
-        score=e.score,
-        low=e.score_low,
-        high=e.score_high,
-        rank=rank,
-        evaluation=e,
-        state=e.state,
-        coverage=e.coverage,
-        why_not_ranked=why_not_ranked(e, task_version) if is_done else "",
-        hardware=e.hardware_key if is_done else "",
-        theory_mismatch=has_theory_mismatch(e.submission, task_version),
-    )
-
-
-def _board_row(
-    submission: Submission, cells: dict[int, Cell], standing: Ranking, i: int
-) -> BoardRow:
-    return BoardRow(
-        submission=submission,
-        rank=int(standing.rank[i]) or None,
-        rank_low=int(standing.rank_low[i]) or None,
-        rank_high=int(standing.rank_high[i]) or None,
-        overall=finite(standing.overall[i]),
-        low=finite(standing.low[i]),
-        high=finite(standing.high[i]),
-        cells=cells,
-        is_ranked=not standing.reasons[i],
-        why_not_ranked=standing.reasons[i],
-        tied_with_previous=bool(standing.is_tied[i]),
-    )
 
 
 def categories_of(entries: Sequence[BenchmarkTask], weights: Mapping[str, float]) -> list[Category]:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from leaderboard.models import (
     BenchmarkTask,
-    BenchmarkVersion,
     Evaluation,
     Submission,
     TaskVersion,
@@ -75,7 +74,6 @@ class Cell:
     low: float | None = None
     high: float | None = None
     rank: int | None = None
-    evaluation: Evaluation | None = None
     #: An EvaluationState, or MISSING.
     state: str = MISSING
     coverage: float | None = None
@@ -86,35 +84,7 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BoardRow:
-    submission: Submission
-    rank: int | None
-    rank_low: int | None
-    rank_high: int | None
-    overall: float | None
-    low: float | None
-    high: float | None
-    #: By primary key of the task version; every task of the benchmark has one.
-    cells: dict[int, Cell]
-    is_ranked: bool
-    why_not_ranked: str
-    tied_with_previous: bool
-
-
-@dataclass(frozen=True, kw_only=True)
 class Category:
     name: str
     weight: float
     entries: list[BenchmarkTask]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchmarkBoard:
-    benchmark_version: BenchmarkVersion
-    entries: list[BenchmarkTask]
-    categories: list[Category]
-    rows: list[BoardRow]
-    #: Share of the overall score by primary key of the task version; they add up to one.
-    shares: dict[int, float] = field(default_factory=dict)
-    #: Where timed tasks count in the overall score: the hardware of the rows that are ranked.
-    hardware: str = ""

@@ -19,7 +19,7 @@ from leaderboard.models import BenchmarkTask, TaskVersion
 from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.boards.grades import mark_of
 from leaderboard.services.boards.matrix import STATES, SUCCEEDED
-from leaderboard.services.boards.reader import LIVE, Place
+from leaderboard.services.boards.reader import LIVE, BoardRow
 from leaderboard.services.boards.rules import are_apart, levels_of
 from leaderboard.services.boards.store import StoredBoard
 from leaderboard.services.boards.task_reader import TaskPlace
@@ -127,7 +127,7 @@ def _label(key: str) -> tuple[str, str]:
 class _Cells:
     """The cells of one row, written from what is looked up in ``_Numbers``."""
 
-    def __init__(self, place: Place, numbers: _Numbers, row: int) -> None:
+    def __init__(self, place: BoardRow, numbers: _Numbers, row: int) -> None:
         matrix, i = place.board.matrix, place.index
         self.state, self.rank = matrix.state[i].tolist(), matrix.rank[i].tolist()
         self.coverage, self.n_failed = matrix.coverage[i].tolist(), matrix.n_failed[i].tolist()
@@ -197,7 +197,7 @@ class _Numbers:
     Read at once for all rows: a page has thousands of cells.
     """
 
-    def __init__(self, places: Sequence[Place]) -> None:
+    def __init__(self, places: Sequence[BoardRow]) -> None:
         positions = [(place.board.matrix, place.index) for place in places]
         self.score = _thousandths([matrix.score[i] for matrix, i in positions])
         self.low = _thousandths([matrix.low[i] for matrix, i in positions])
@@ -231,7 +231,7 @@ def _bar(score: int, low: int, high: int) -> str:
 
 
 def rows_html(
-    places: Sequence[Place], columns: Sequence[BoardColumn], shown: Sequence[str]
+    places: Sequence[BoardRow], columns: Sequence[BoardColumn], shown: Sequence[str]
 ) -> Iterator[str]:
     """Rows of the table, with marks for what is looked up when it is sent."""
     numbers = _Numbers(places)
@@ -247,7 +247,7 @@ def rows_html(
         yield "</tr>\n"
 
 
-def short_rows_html(places: Sequence[Place], columns: Sequence[BoardColumn]) -> Iterator[str]:
+def short_rows_html(places: Sequence[BoardRow], columns: Sequence[BoardColumn]) -> Iterator[str]:
     """Rows of a table of all: names, ranks and scores, without links to what is behind."""
     all_scores = _thousandths([place.board.matrix.score[place.index] for place in places])
     for place, scores in zip(places, all_scores, strict=True):
@@ -277,7 +277,7 @@ def _short(state: int, score: int, rank: int) -> str:
     return f'<td class="{_HEAT[score]}">{number}</td>'
 
 
-def rank_html(row: Place | TaskPlace) -> str:
+def rank_html(row: BoardRow | TaskPlace) -> str:
     """A rank with its interval and its tie, or a dash that says why there is none."""
     rank, low, high = row.rank, row.rank_low, row.rank_high
     if rank is None:
@@ -317,7 +317,7 @@ def _mark(entrant: Entrant) -> str:
     return "".join(f' <span class="badge warn" title="{title}">{name}</span>' for name in mark.poor)
 
 
-def _overall(place: Place) -> str:
+def _overall(place: BoardRow) -> str:
     ranking, i = place.ranking, place.index
     overall, low, high = ranking.overall[i], ranking.low[i], ranking.high[i]
     score, *interval = _thousandths([overall, low, high])

@@ -21,7 +21,7 @@ from leaderboard.models import Benchmark, BenchmarkVersion
 from leaderboard.services.advice.recommendation import board_version
 from leaderboard.services.boards.changes import Change, changes_of_boards
 from leaderboard.services.boards.matrix import SUCCEEDED, Ranking
-from leaderboard.services.boards.reader import LIVE, Place, view_of
+from leaderboard.services.boards.reader import LIVE, BoardRow, view_of
 from leaderboard.services.boards.rules import WEIGHT_PREFIX, categories_of, shares_of
 from leaderboard.services.boards.store import (
     StoredBoard,
@@ -64,7 +64,7 @@ _MANY_TASKS = 6
 class Line(NamedTuple):
     """A row as the table shows it."""
 
-    row: Place
+    row: BoardRow
 
 
 class _Body(NamedTuple):
@@ -242,7 +242,9 @@ def _weights(query: BoardQuery, board: StoredBoard) -> dict[str, float]:
     return {e.category: float(e.category == query.category) for e in board.entries}
 
 
-def _sorted(places: list[Place], query: BoardQuery, columns: Sequence[BoardColumn]) -> list[Place]:
+def _sorted(
+    places: list[BoardRow], query: BoardQuery, columns: Sequence[BoardColumn]
+) -> list[BoardRow]:
     """By what the reader chose; rows without it stay at the end in either direction."""
     if query.sort == RANK:
         return places[::-1] if query.is_reversed else places
@@ -253,7 +255,7 @@ def _sorted(places: list[Place], query: BoardQuery, columns: Sequence[BoardColum
     return [places[i] for i in known + unknown]
 
 
-def _value(place: Place, sort: str, columns: Sequence[BoardColumn]) -> float | str | None:
+def _value(place: BoardRow, sort: str, columns: Sequence[BoardColumn]) -> float | str | None:
     """Scores from the best to the worst."""
     if sort == NAME:
         return place.board.matrix.names[place.index].casefold()
@@ -267,7 +269,7 @@ def _value(place: Place, sort: str, columns: Sequence[BoardColumn]) -> float | s
     return None
 
 
-def _page(places: list[Place], query: BoardQuery, n_pages: int) -> list[Place]:
+def _page(places: list[BoardRow], query: BoardQuery, n_pages: int) -> list[BoardRow]:
     if query.page is None:
         return places[:_MAX_ROWS]
     start = _ROWS * (min(query.page, n_pages) - 1)

@@ -21,7 +21,7 @@ from leaderboard.models import Evaluation, Submission, permissions
 from leaderboard.services.advice.element_errors import ElementError, compound_errors, element_errors
 from leaderboard.services.advice.judgements import judgement
 from leaderboard.services.boards.grades import grades
-from leaderboard.services.boards.reader import BoardView, Place, view_for
+from leaderboard.services.boards.reader import BoardRow, BoardView, view_for
 from leaderboard.services.boards.store import current_board
 from leaderboard.services.evaluations.progress import scored_evaluations
 from leaderboard.services.evaluations.records import failures_of
@@ -43,7 +43,7 @@ class VersionCard:
     """One version of a potential with all that was measured on it."""
 
     submission: Submission
-    row: Place | None
+    row: BoardRow | None
     evaluations: list[Evaluation]
 
 

@@ -9,7 +9,9 @@ from django.contrib.auth.models import AnonymousUser
 
 from leaderboard import models
 from leaderboard.services.boards.hardware import by_frequency
-from leaderboard.services.boards.rules import BenchmarkBoard, benchmark_board, task_board
+from leaderboard.services.boards.reader import BoardView, view_for
+from leaderboard.services.boards.rules import task_board
+from leaderboard.services.boards.store import current_board
 from tests.leaderboard import factories
 
 pytestmark = pytest.mark.django_db
@@ -76,7 +78,7 @@ def test_the_first_of_a_hardware_is_tied_with_nobody_above() -> None:
     assert [row.tied_with_previous for row in task_board(task, user=ANYBODY).rows] == [False] * 2
 
 
-def _mixed_board(weights: dict[str, float]) -> BenchmarkBoard:
+def _mixed_board(weights: dict[str, float]) -> BoardView:
     """Forces count one, speed zero; two potentials were timed here, one there."""
     speed, forces = timed_task(), factories.task_version()
     version = factories.benchmark_version((forces, "Forces"), (speed, "Speed"))
@@ -88,10 +90,10 @@ def _mixed_board(weights: dict[str, float]) -> BenchmarkBoard:
         submission = potential(name)
         timed(submission, forces, accuracy, "")
         timed(submission, speed, fast, hardware)
-    return benchmark_board(version, user=ANYBODY, weights=weights)
+    return view_for(current_board(version), ANYBODY, weights)
 
 
-def _standing(board: BenchmarkBoard) -> dict[str, int | None]:
+def _standing(board: BoardView) -> dict[str, int | None]:
     return {row.submission.potential.name: row.rank for row in board.rows}
 
 
@@ -137,7 +139,7 @@ def test_a_private_row_does_not_decide_which_hardware_is_ranked() -> None:
         secret = factories.submission(factories.potential(alice, name=name), visibility="private")
         timed(secret, speed, 0.9, CLUSTER)
     for reader in (ANYBODY, alice):
-        board = benchmark_board(version, user=reader)
+        board = view_for(current_board(version), reader)
         assert board.hardware == LAPTOP
         assert _standing(board)["Public"] == 1
 
