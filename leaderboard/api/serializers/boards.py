@@ -117,7 +117,7 @@ class BoardRowRecord(StandingRecord):
         child=serializers.CharField(),
         help_text="Consistency, Invariance, Conservation, Smoothness: A to D, those measured.",
     )
-    tasks = CellRecord(many=True)
+    tasks = CellRecord(many=True, read_only=True)
 
 
 class CategoryRecord(Record):
