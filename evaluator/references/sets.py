@@ -203,10 +203,11 @@ def read(path: Path) -> list[System]:
     or doubled, or a number is not finite.
     """
     try:
-        frames = ase.io.read(path, ":", format="extxyz")
+        text = path.read_text(encoding="utf-8")
+        frames = ase.io.read(io.StringIO(text), ":", format="extxyz")
     except (*_UNREADABLE, OSError, StopIteration) as error:
         raise UnsuitableReference(f"{path.name} cannot be read as extxyz: {error}") from error
-    _check_that_no_frame_is_lost(path, len(frames))
+    _check_that_no_frame_is_lost(path.name, text, len(frames))
     systems = [_system(atoms, i) for i, atoms in enumerate(frames)]
     if not systems:
         raise UnsuitableReference(f"{path.name} holds no structure.")
@@ -218,9 +219,9 @@ def read(path: Path) -> list[System]:
     return systems
 
 
-def _check_that_no_frame_is_lost(path: Path, n_read: int) -> None:
+def _check_that_no_frame_is_lost(name: str, text: str, n_read: int) -> None:
     """Refuse a file of which ASE read a part: it stops without a word at a blank line."""
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = text.split("\n")
     at, n_frames, first_blank = 0, 0, None
     while at < len(lines):
         count = lines[at].strip()
@@ -229,14 +230,14 @@ def _check_that_no_frame_is_lost(path: Path, n_read: int) -> None:
             at += 1
         elif not count.isdecimal():
             raise UnsuitableReference(
-                f"{path.name}, line {at + 1}: a number of atoms belongs here, not {count[:40]!r}."
+                f"{name}, line {at + 1}: a number of atoms belongs here, not {count[:40]!r}."
             )
         else:
             at += int(count) + 2
             n_frames += 1
     if n_frames != n_read:
         raise UnsuitableReference(
-            f"{path.name} holds {n_frames} structures, of which {n_read} could be read: remove the "
+            f"{name} holds {n_frames} structures, of which {n_read} could be read: remove the "
             f"blank line {first_blank}."
         )
 
