@@ -29,7 +29,7 @@ _NETWORK_MODULES = (
 NO_NETWORK = "There is no network here: put the weights into the zip and read them from its folder"
 
 
-def told(error: BaseException) -> str:
+def how_it_left(error: BaseException) -> str:
     """``raised ...`` or ``called sys.exit(...)``, its place, and plain advice."""
     if isinstance(error, SystemExit):
         return f"called sys.exit({error.code!r}) in {place_of(error)}"

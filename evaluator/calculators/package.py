@@ -20,7 +20,7 @@ from ase.data import atomic_numbers
 from evaluator.calculators.archives import unpack, without_wrapping_folder
 from evaluator.calculators.ase_calculator import predict, properties_of
 from evaluator.calculators.base import Adapter, InvalidArtifact, LoadError, LoadRequest
-from evaluator.calculators.leaving import LEAVING, told
+from evaluator.calculators.leaving import LEAVING, how_it_left
 from evaluator.calculators.structures import check_elements
 from evaluator.wire import Info, Prediction, Structure
 
@@ -83,7 +83,7 @@ def _made(entry: Any, folder: Path, entry_point: str) -> Any:  # noqa: ANN401
     try:
         return entry(folder) if _takes_a_folder(entry) else entry()
     except LEAVING as error:
-        raise LoadError(f"{entry_point} {told(error)}"[:500]) from error
+        raise LoadError(f"{entry_point} {how_it_left(error)}"[:500]) from error
 
 
 def _takes_a_folder(entry: Callable[..., Any]) -> bool:
@@ -127,7 +127,7 @@ def _entry_point(folder: Path, entry_point: str) -> Any:  # noqa: ANN401
     try:
         module = importlib.import_module(module_name)
     except LEAVING as error:
-        raise LoadError(f"importing {module_name} {told(error)}"[:500]) from error
+        raise LoadError(f"importing {module_name} {how_it_left(error)}"[:500]) from error
     if not hasattr(module, name):
         raise LoadError(f"the module {module_name} has no function {name}")
     return getattr(module, name)

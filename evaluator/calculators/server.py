@@ -22,7 +22,7 @@ from evaluator.calculators.base import (
     LoadRequest,
     UnsupportedStructure,
 )
-from evaluator.calculators.leaving import LEAVING, NO_NETWORK, told, wants_network
+from evaluator.calculators.leaving import LEAVING, NO_NETWORK, how_it_left, wants_network
 from evaluator.calculators.memory import (
     empty_cache,
     is_gpu_out_of_memory,
@@ -194,7 +194,7 @@ def _text(error: BaseException) -> str:
     if isinstance(error, LoadError | UnsupportedStructure):
         return words
     if isinstance(error, SystemExit):
-        return f"the calculator {told(error)}"
+        return f"the calculator {how_it_left(error)}"
     if wants_network(error):
         return f"{NO_NETWORK} ({type(error).__name__}: {words})"
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
