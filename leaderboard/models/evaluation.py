@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
 
+#: The order of the queue, for claims as for pages: of what came at the same moment, the smaller id.
+QUEUE_ORDER = ("-priority", "queued_at", "pk")
+
+
 class EvaluationQuerySet(models.QuerySet["Evaluation"]):
     def visible_to(self, user: User | AnonymousUser) -> EvaluationQuerySet:
         if user.is_staff:

@@ -23,11 +23,10 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from leaderboard.enums import TeamRole
 from leaderboard.models.potential import Potential
 from leaderboard.models.submission import Submission
-from leaderboard.models.team import ANY_ROLE, Team, potentials_of
+from leaderboard.models.team import ANY_ROLE, SUBMITTING_ROLES, Team, potentials_of
 
 Person = User | AnonymousUser
 
-_SUBMIT = (TeamRole.SUBMITTER, TeamRole.OWNER)
 _OWN = (TeamRole.OWNER,)
 
 
@@ -50,7 +49,7 @@ def may_read_private(user: Person, potential: Potential) -> bool:
 
 def may_submit(user: Person, potential: Potential) -> bool:
     """New versions; cancel and repeat their evaluations."""
-    return user.is_staff or _has_role(user, potential, _SUBMIT)
+    return user.is_staff or _has_role(user, potential, SUBMITTING_ROLES)
 
 
 def may_manage(user: Person, potential: Potential) -> bool:
@@ -70,7 +69,7 @@ def may_see_team(user: Person, team: Team) -> bool:
 
 def may_submit_for_team(user: Person, team: Team) -> bool:
     """Register potentials that belong to the team."""
-    return user.is_staff or role_in(user, team) in _SUBMIT
+    return user.is_staff or role_in(user, team) in SUBMITTING_ROLES
 
 
 def role_in(user: Person, team: Team) -> TeamRole | None:

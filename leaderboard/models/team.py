@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 INVITATION_LIFETIME = timedelta(days=14)
 ANY_ROLE = tuple(TeamRole)
+#: Whose members may submit versions of the team's potentials.
+SUBMITTING_ROLES = (TeamRole.SUBMITTER, TeamRole.OWNER)
 
 
 class TeamQuerySet(models.QuerySet["Team"]):

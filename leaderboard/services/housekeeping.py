@@ -17,6 +17,7 @@ from leaderboard import dispatch
 from leaderboard.enums import EvaluationState
 from leaderboard.lib import blobs, local_broker
 from leaderboard.models import Evaluation
+from leaderboard.models.evaluation import QUEUE_ORDER
 from leaderboard.services.accounts import idempotency, throttles, webhooks
 from leaderboard.services.boards import stamps
 from leaderboard.services.definitions import reference_uploads
@@ -119,8 +120,8 @@ def _unannounced() -> list[UUID]:
     """
     n_wanted = 2 * max(1, len(live_workers()))
     old = Now() - timedelta(seconds=settings.REAPER_INTERVAL_S * 2)
-    first = due().order_by("-priority", "queued_at").values("pk")[:n_wanted]
+    first = due().order_by(*QUEUE_ORDER).values("pk")[:n_wanted]
     unheard = Evaluation.objects.filter(
         Q(message_sent_at__isnull=True) | Q(message_sent_at__lt=old), pk__in=first
     )
-    return list(unheard.order_by("-priority", "queued_at").values_list("pk", flat=True))
+    return list(unheard.order_by(*QUEUE_ORDER).values_list("pk", flat=True))

@@ -19,8 +19,9 @@ from evaluator.catalog.verdicts import VERDICTS, VerdictHelp
 from evaluator.contract import ScoredMetric
 from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.models import Evaluation, Submission
+from leaderboard.services.evaluations.progress import STATE_FIELDS
 from leaderboard.web.names import version_html
-from leaderboard.web.states import STATE_FIELDS, state_words
+from leaderboard.web.states import state_words
 
 register = template.Library()
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from leaderboard.enums import EvaluationState
 
-#: Fields of an evaluation that its words are made of.
-STATE_FIELDS = ("state", "phase", "progress_done", "progress_total", "verdict")
-
 
 def state_words(evaluation: Mapping[str, Any]) -> str:
-    """Queued, running with its phase and progress, ended well, or the verdict."""
+    """Put into words the ``progress.STATE_FIELDS`` of an evaluation.
+
+    Queued, running with its phase and progress, ended well, or the verdict.
+    """
     state, phase = evaluation["state"], evaluation["phase"]
     if state == EvaluationState.RUNNING:
         if phase == "waiting":

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from evaluator.catalog import CALCULATOR_KINDS
 from leaderboard.models import Event, Worker
+from leaderboard.models.evaluation import QUEUE_ORDER
 from leaderboard.services.evaluations.lifecycle import due
 from leaderboard.services.evaluations.workers import UNCONFINED, live_workers
 
@@ -49,7 +50,5 @@ def _due_since(before: datetime, kinds: frozenset[str] | None) -> UUID | None:
         ~Exists(happened_since),
         queued_at__lt=before,
     )
-    first: UUID | None = (
-        waiting.order_by("-priority", "queued_at").values_list("pk", flat=True).first()
-    )
+    first: UUID | None = waiting.order_by(*QUEUE_ORDER).values_list("pk", flat=True).first()
     return first

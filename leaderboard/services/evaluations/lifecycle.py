@@ -23,6 +23,7 @@ from leaderboard import dispatch
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import ConflictError, LostLeaseError, SubmissionError
 from leaderboard.models import Evaluation, Event, Submission, TaskVersion, Worker
+from leaderboard.models.evaluation import QUEUE_ORDER
 from leaderboard.models.permissions import check_may_submit
 from leaderboard.services.accounts import quotas
 from leaderboard.services.evaluations import failures, reports, smoke
@@ -100,7 +101,7 @@ def claim_next(worker: Worker, kinds: Collection[str] | None = None) -> Evaluati
         # SKIP LOCKED: workers that ask at the same time get different rows at once.
         first = (
             due(kinds)
-            .order_by("-priority", "queued_at")
+            .order_by(*QUEUE_ORDER)
             .select_for_update(skip_locked=True, of=("self",))
             .first()
         )

@@ -12,7 +12,10 @@ from django.utils import timezone
 
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Submission, Worker
-from leaderboard.models.evaluation import EvaluationQuerySet
+from leaderboard.models.evaluation import QUEUE_ORDER, EvaluationQuerySet
+
+#: Fields of an evaluation that tell where it stands.
+STATE_FIELDS = ("state", "phase", "progress_done", "progress_total", "verdict")
 
 _BULKY = ("stdout", "stderr", "provenance", "replicates")
 
@@ -40,13 +43,13 @@ def scored_evaluations(submissions: Sequence[Submission]) -> list[Evaluation]:
 def states_of(evaluations: Collection[str]) -> list[Mapping[str, Any]]:
     """State, phase, progress and verdict by now, of evaluations that are named by their ids."""
     rows = Evaluation.objects.filter(pk__in=evaluations).order_by()
-    return list(rows.values("pk", "state", "phase", "progress_done", "progress_total", "verdict"))
+    return list(rows.values("pk", *STATE_FIELDS))
 
 
 def queued_evaluations() -> EvaluationQuerySet:
     """What waits, of everybody: ask for what a reader may see. The next one first."""
     queued: EvaluationQuerySet = Evaluation.objects.all().queued()
-    return queued.order_by("-priority", "queued_at", "pk")
+    return queued.order_by(*QUEUE_ORDER)
 
 
 def running_evaluations() -> EvaluationQuerySet:

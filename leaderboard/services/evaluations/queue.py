@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation
+from leaderboard.models.evaluation import QUEUE_ORDER
 from leaderboard.services.evaluations.deafness import deaf_workers
 from leaderboard.services.evaluations.workers import live_workers
 
@@ -21,8 +22,6 @@ from leaderboard.services.evaluations.workers import live_workers
 _N_RECENT = 20
 #: With more in front of it, an estimate would be a guess.
 _MAX_AHEAD = 500
-#: Who is claimed first; of what came at the same moment, the smaller id.
-_ORDER = ("-priority", "queued_at", "pk")
 _ENDS = frozenset({"succeeded", "failed", "cancelled", "retried", "handed_back"})
 
 
@@ -83,7 +82,7 @@ def places(evaluations: Iterable[Evaluation]) -> dict[UUID, int]:
     wanted = {evaluation.pk for evaluation in evaluations if _is_in_line(evaluation)}
     if not wanted:
         return {}
-    order = _line().order_by(*_ORDER).values_list("pk", flat=True)
+    order = _line().order_by(*QUEUE_ORDER).values_list("pk", flat=True)
     return {pk: place for place, pk in enumerate(order, start=1) if pk in wanted}
 
 
@@ -108,7 +107,7 @@ def _estimated_start(evaluation: Evaluation, before: QuerySet[Evaluation]) -> da
     n_workers = len(live_workers())
     if n_workers == 0:
         return None
-    ahead = list(before.order_by(*_ORDER))
+    ahead = list(before.order_by(*QUEUE_ORDER))
     running = list(Evaluation.objects.filter(state=EvaluationState.RUNNING))
     durations = typical_durations({e.task_version_id for e in (*ahead, *running)})
     if any(e.task_version_id not in durations for e in (*ahead, *running)):

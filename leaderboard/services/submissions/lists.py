@@ -7,12 +7,11 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 
-from leaderboard.enums import EvaluationState, TeamRole
+from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Potential, Submission
 from leaderboard.models.permissions import visible_potentials
-from leaderboard.models.team import potentials_of
+from leaderboard.models.team import SUBMITTING_ROLES, potentials_of
 
-_SUBMIT = (TeamRole.SUBMITTER, TeamRole.OWNER)
 _BULKY = ("stdout", "stderr", "provenance", "consistency", "replicates", "summary")
 
 
@@ -63,7 +62,7 @@ def submissions_with_results(user: User) -> QuerySet[Submission]:
 
 def potentials_to_submit_to(user: User) -> QuerySet[Potential]:
     """His own, and those of teams in which he may submit, by their names."""
-    return Potential.objects.filter(potentials_of(user, roles=_SUBMIT)).order_by("name")
+    return Potential.objects.filter(potentials_of(user, roles=SUBMITTING_ROLES)).order_by("name")
 
 
 def potential_to_submit_to(user: User, slug: str) -> Potential | None:
