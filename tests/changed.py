@@ -2,8 +2,8 @@
 
 A pytest plugin, named in pyproject.toml. Near to an edited module are
 
-* the tests that mirror it: ``tests/leaderboard/web/test_boards.py`` for
-  ``leaderboard/web/boards.py``;
+* the tests that mirror it: ``tests/leaderboard/web/boards/test_overall.py`` for
+  ``leaderboard/web/boards/overall.py``;
 * the tests that import it, or that mirror a module that imports it, without their slow ones.
 
 A template counts as an edit of each module that names it, an edited helper of tests as one of each

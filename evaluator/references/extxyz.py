@@ -7,7 +7,7 @@ Whatever does not fit is refused with frame, line and the text that was there. A
 without a word at a blank line, drops columns that nobody names and makes text of numbers that it
 cannot read; a checker before it would have to read everything that is read here.
 
-Lengths are in Å. Nothing is converted; conventions are the business of ``reference_formats``.
+Lengths are in Å. Nothing is converted; conventions are the business of ``formats``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Structures for timing: materials whose neighbours lie differently dense.
 
-Conventional cells from measured lattice constants, as in ``md_systems``; the protocol repeats them
+Conventional cells from measured lattice constants, as in ``dynamics``; the protocol repeats them
 to the sizes it asks for. Within 5 Å an atom has 86 others in diamond, 54 in water, 50 in Li3OCl, 42
 in copper, 28 in silicon, 26 in rock salt.
 """

@@ -33,7 +33,7 @@ class StandardTask:
     description: str
     #: What the numbers do not tell; never empty.
     limitations: tuple[str, ...]
-    #: Names the entry of ``reference_sets.toml`` that ``references.build`` makes.
+    #: Names the entry of ``reference_sets.toml`` that ``sets.build`` makes.
     reference_name: str
     #: Least share of supported systems for a place in the ranking, 0 to 1.
     min_coverage: float

@@ -46,7 +46,7 @@ class MomentField(serializers.Field[datetime, str, Any, Any]):
 
 
 class _Written(serializers.Field[Any, str, Any, Any]):
-    """Something that a reader of services/board_filters.py makes of the text of an address.
+    """Something that a reader of services/boards/filters.py makes of the text of an address.
 
     Pages use the same readers, so that one address means the same to both.
     """

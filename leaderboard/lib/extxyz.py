@@ -1,6 +1,6 @@
 """Structures of a reference set, as far as pages show them: read from its extended XYZ text.
 
-The service writes these files itself (``evaluator/references.py``), so the reader takes their form
+We write these files ourselves (``evaluator/references/sets.py``), so the reader takes their form
 and no other dialect: a count, a line of ``key=value`` with Lattice, Properties, pbc and system_id,
 then one line an atom. Lengths are in Å. Nothing here knows ASE or numpy.
 """

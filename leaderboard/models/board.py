@@ -39,7 +39,7 @@ class BoardSnapshot(models.Model):
         related_name="+",
         help_text="Of which board.",
     )
-    stamp = models.CharField(max_length=200, help_text="See services/board_stamps.py.")
+    stamp = models.CharField(max_length=200, help_text="See services/boards/stamps.py.")
     matrix = models.BinaryField(help_text="Rows, cells and ranks, packed.")
     replicates = models.BinaryField(help_text="Bootstrap replicates of each category, packed.")
     element_errors = models.BinaryField(
@@ -66,7 +66,7 @@ class TaskBoardSnapshot(models.Model):
         related_name="+",
         help_text="Of which board.",
     )
-    stamp = models.CharField(max_length=200, help_text="See services/board_stamps.py.")
+    stamp = models.CharField(max_length=200, help_text="See services/boards/stamps.py.")
     rows = models.BinaryField(help_text="Rows, ranks and metrics, packed.")
     made_at = models.DateTimeField(auto_now=True, help_text="When it was computed.")
 

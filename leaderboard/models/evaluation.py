@@ -1,6 +1,6 @@
 """One submission on one task version: its state, and what was found.
 
-State only moves by the services in ``services/evaluations.py``. Terminal states never change
+State only moves by the services in ``services/evaluations``. Terminal states never change
 and scores are never edited; triggers in the database see to both.
 """
 

@@ -30,7 +30,7 @@ class BoardHistory(models.Model):
     )
     stamp = models.CharField(
         max_length=200,
-        help_text="Of the board when it was looked at; see services/board_stamps.py.",
+        help_text="Of the board when it was looked at; see services/boards/stamps.py.",
     )
 
     def __str__(self) -> str:

@@ -63,7 +63,7 @@ class KeptSystem(models.Model):
         related_name="+",
         help_text="Who found it.",
     )
-    content = models.BinaryField(help_text="As evaluator.finished writes it; no pickle.")
+    content = models.BinaryField(help_text="As evaluator.driver.finished writes it; no pickle.")
     kept_at = models.DateTimeField(auto_now_add=True, help_text="When.")
 
     class Meta:

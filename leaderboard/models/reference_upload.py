@@ -21,7 +21,7 @@ class ReferenceUpload(models.Model):
     filename = models.CharField(max_length=200, help_text="Name under which it was uploaded.")
     sha256 = models.CharField(max_length=64, help_text="Of the canonical extended XYZ file.")
     description = models.JSONField(help_text="Slug, version, title, licence, ... as given.")
-    summary = models.JSONField(help_text="What the check found; see evaluator/reference_upload.py.")
+    summary = models.JSONField(help_text="What the check found: evaluator/references/upload.py.")
     created_at = models.DateTimeField(auto_now_add=True, help_text="When it was uploaded.")
 
     class Meta:

@@ -1,7 +1,7 @@
 """How the places on a board went over time: written once, read by pages and the API.
 
 A board as it stood at any moment can be found again, at the cost of computing it. So it is computed
-once at each moment at which the ranking may have changed (``board_moments.py``), and whoever stands
+once at each moment at which the ranking may have changed (``ranking_moments``), and whoever stands
 otherwise than before gets a row. Pages read rows and compute nothing.
 
 What is younger than a minute waits: its transaction may still be open. Should one be committed

@@ -97,7 +97,7 @@ class _Span(NamedTuple):
 
 
 def _spans(task_versions: Sequence[int]) -> Iterator[_Span]:
-    """By the same rules as a board of the past: see services/leaderboards.py."""
+    """By the same rules as a board of the past: see ``rules.py``."""
     rows = Evaluation.objects.filter(
         task_version__in=task_versions,
         state=EvaluationState.SUCCEEDED,

@@ -1,4 +1,4 @@
-"""Boards of single tasks, kept as those of benchmarks are: see ``board_store``.
+"""Boards of single tasks, kept as those of benchmarks are: see ``store.py``.
 
 What is stored are the public successes with all their metrics. What waits, runs or has failed is
 looked up each time, and so are the reader's own private rows, which have no rank.

@@ -2,7 +2,7 @@
 
 Every move is one transaction that the database decides by the row's state and fencing token. A
 message that is lost, late or delivered twice therefore loses nothing and duplicates nothing.
-Reports are stored in ``reports.py``; what nobody brings to an end is found by ``reaper.py``.
+Reports are stored in ``reports.py``; what nobody brings to an end is found by ``housekeeping.py``.
 """
 
 from __future__ import annotations

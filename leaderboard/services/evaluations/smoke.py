@@ -4,7 +4,7 @@ It is a published task named ``smoke``; where there is none, nothing is held. An
 held names the smoke evaluation in ``held_by``; no worker claims it. When the smoke evaluation
 succeeds, those are let go in the same transaction; when it ends otherwise, they are cancelled and
 say why; when it is repeated, they are asked for again and held by
-the new one. ``failures.end`` sees to the first two, ``evaluations.reevaluate`` to the last.
+the new one. ``failures.end`` sees to the first two, ``lifecycle.reevaluate`` to the last.
 """
 
 from __future__ import annotations
