@@ -128,17 +128,38 @@ def evaluate(self: Any, evaluation_id: str) -> None:  # noqa: ANN401  (Celery's 
     host = this_host(self.request.hostname)
     if host.sandbox is None:
         logger.critical("Evaluation %s is left to others: no sandbox here.", evaluation_id)
+        _hold_slot(lambda: False)
         return
     worker = Worker.objects.filter(name=host.name).first() or host.register()
     if not worker.is_enabled:
         logger.warning("Worker %s is disabled and leaves %s.", worker, evaluation_id)
-        return
+        if not _hold_slot(lambda: _is_enabled(worker)):
+            return
     with _sigterm_waits():
         claimed = lifecycle.claim_next(worker, host.kinds)
         if claimed is None:
             logger.info("Nothing is due; the message named %s.", evaluation_id)
             return
         _Attempt(claimed, host.sandbox).run()
+
+
+def _hold_slot(may_claim: Callable[[], bool]) -> bool:
+    """Take no further message for a while; returns whether it may claim by now.
+
+    A broker gives the next message to whoever is free. One that may not claim would take message
+    after message from those who may, and they, hearing nothing, would call themselves deaf.
+    """
+    until = time.monotonic() + settings.DEAF_AFTER_S
+    while time.monotonic() < until and not _is_ending():
+        if may_claim():
+            return True
+        time.sleep(min(1.0, settings.DEAF_AFTER_S))
+    return False
+
+
+def _is_enabled(worker: Worker) -> bool:
+    worker.refresh_from_db(fields=["is_enabled"])
+    return worker.is_enabled
 
 
 def _is_ending() -> bool:

@@ -5,6 +5,7 @@ import io
 import shutil
 import signal
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -93,8 +94,10 @@ def driver_that(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
 
 
 def test_without_a_sandbox_nothing_is_claimed_and_everybody_is_told(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, settings: Any
 ) -> None:
+    settings.DEAF_AFTER_S = 0
+
     def refuse(policy: object) -> Sandbox:
         raise SandboxUnavailable("bwrap cannot be found; install it")
 
@@ -119,12 +122,45 @@ def test_where_it_is_allowed_built_in_kinds_run_without_a_sandbox(
     assert deliver(queued()).state == "failed"
 
 
-def test_a_disabled_worker_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disabled_worker_claims_nothing(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    settings.DEAF_AFTER_S = 0
     host_with(monkeypatch, Confined())
     tasks.this_host(HOST).register()
     models.Worker.objects.update(is_enabled=False)
 
     assert deliver(factories.evaluation()).state == "queued"
+
+
+def test_a_disabled_worker_holds_its_slot_and_not_the_messages_of_others(
+    monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.DEAF_AFTER_S = 0.5
+    host_with(monkeypatch, Confined())
+    tasks.this_host(HOST).register()
+    models.Worker.objects.update(is_enabled=False)
+
+    started = time.monotonic()
+    assert deliver(factories.evaluation()).state == "queued"
+    assert time.monotonic() - started >= 0.5
+
+
+def test_a_worker_that_is_enabled_while_it_holds_a_message_claims(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host_with(monkeypatch, Confined())
+    driver_that(monkeypatch, lambda **more: EvaluationReport(verdict=Verdict.RUNTIME_ERROR))
+    tasks.this_host(HOST).register()
+    models.Worker.objects.update(is_enabled=False)
+    pauses: list[float] = []
+
+    def enable(seconds: float) -> None:
+        pauses.append(seconds)
+        models.Worker.objects.update(is_enabled=True)
+
+    monkeypatch.setattr(tasks.time, "sleep", enable)
+
+    assert deliver(queued()).state == "failed"
+    assert pauses[0] == 1.0
 
 
 def test_a_worker_that_is_ending_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
