@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from ase.units import Bohr, GPa, Hartree, kcal, kJ, mol
 from numpy.typing import NDArray
 
 from evaluator.exceptions import SubmissionError
-from evaluator.references.extxyz import Frame, numbers_in, read_frames
+from evaluator.references.extxyz import Frame, check_cell, numbers_in, read_frames
 
 ENERGY_UNITS: Mapping[str, float] = {
     "eV": 1.0,
@@ -98,28 +97,29 @@ def read_structures(path: Path, convention: Convention) -> list[Atoms]:
 
 
 def _from_extxyz(text: str, convention: Convention) -> list[Atoms]:
-    wanted = {
-        *(convention.energy_name, convention.forces_name, convention.stress_name),
-        "migrating",
-    }
-    return [_atoms_of(frame, wanted) for frame in read_frames(text)]
+    return [_atoms_of(frame, convention) for frame in read_frames(text)]
 
 
-def _atoms_of(frame: Frame, wanted: AbstractSet[str]) -> Atoms:
-    """With all values of the comment line, and of the columns what is wanted."""
+def _atoms_of(frame: Frame, convention: Convention) -> Atoms:
+    """With all values of the comment line, and of the columns the forces and marks."""
     atoms = Atoms(frame.numbers, frame.positions, cell=frame.cell, pbc=frame.pbc)
     atoms.info = {
         name: text if name in _TEXTS else _value(text) for name, text in frame.info.items()
     }
-    for name in wanted & set(frame.columns):
+    of_structure = {convention.energy_name, convention.stress_name}
+    for name in {*of_structure, convention.forces_name, "migrating"} & set(frame.columns):
         if name in atoms.info:
             raise SubmissionError(f"{frame.place}: {name} is a value and a column at once.")
-        column = frame.columns[name]
-        is_of_atoms = column.shape[:1] == (len(atoms),) and (column.shape[1:] == (3,))
-        if name != "migrating" and not (is_of_atoms and column.dtype.kind in "if"):
+        if name in of_structure:
             raise SubmissionError(
-                f"{frame.place}: the column {name} must be three numbers for each atom; what "
-                "belongs to the whole structure is a value of the comment line."
+                f"{frame.place}: {name} is a column; it belongs to the whole structure: give it as "
+                "a value of the comment line."
+            )
+        column = frame.columns[name]
+        is_of_atoms = column.shape == (len(atoms), 3) and column.dtype.kind in "if"
+        if name == convention.forces_name and not is_of_atoms:
+            raise SubmissionError(
+                f"{frame.place}: the column {name} must be three numbers for each atom."
             )
         atoms.info[name] = column
     return atoms
@@ -171,6 +171,7 @@ def _structure(row: Any, index: int) -> Atoms:  # noqa: ANN401  (any JSON value)
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise SubmissionError(f"Structure {index}: {type(error).__name__}: {error}") from error
+    check_cell(atoms.cell.array, atoms.pbc, f"Structure {index}")
     atoms.info = {
         **values,
         **{k: row[k] for k in ("system_id", "family", "energy", "stress") if k in row},
@@ -205,16 +206,24 @@ def _canonical(atoms: Atoms, index: int, names: Convention, units: Convention) -
     bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     marks = info.pop("migrating", None)
     if marks is not None:
-        marks = np.asarray(marks)
-        if marks.dtype.kind != "b" or marks.shape != (len(atoms),):
-            raise SubmissionError(
-                f"Structure {index}: migrating must be T or F for each atom (migrating:L:1)."
-            )
-        bare.set_array("migrating", marks)
+        bare.set_array("migrating", _marks(marks, len(atoms), index))
     bare.info = _kept({k: v for k, v in info.items() if k not in _RESERVED}, index)
     given = {k: v if v.ndim else float(v) for k, v in results.items() if v is not None}
     bare.calc = SinglePointCalculator(bare, **given)
     return bare
+
+
+def _marks(value: Any, n_atoms: int, index: int) -> NDArray[np.bool_]:  # noqa: ANN401
+    """A truth value for each atom. Raises SubmissionError."""
+    try:
+        marks = np.asarray(value)
+    except ValueError:  # a ragged list
+        marks = np.empty(0)
+    if marks.dtype.kind != "b" or marks.shape != (n_atoms,):
+        raise SubmissionError(
+            f"Structure {index}: migrating must be T or F for each atom (migrating:L:1)."
+        )
+    return marks
 
 
 def _scaled(

@@ -114,7 +114,9 @@ def test_a_matrix_that_is_not_symmetric_is_no_stress(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("properties", "row", "message"),
     [
-        ("species:S:1:pos:R:3:stress:R:1", "Cu {0} 0 0 0.1", "the column stress must be three"),
+        ("species:S:1:pos:R:3:stress:R:1", "Cu {0} 0 0 0.1", "stress is a column; it belongs"),
+        ("species:S:1:pos:R:3:stress:R:3", "Cu {0} 0 0 1 0 0", "stress is a column; it belongs"),
+        ("species:S:1:pos:R:3:energy:R:1", "Cu {0} 0 0 -1", "energy is a value and a column"),
         ("species:S:1:pos:R:3:forces:S:3", "Cu {0} 0 0 1_0 0 0", "the column forces must be three"),
         ("species:S:1:pos:R:3:migrating:I:1", "Cu {0} 0 0 1", "migrating must be T or F"),
     ],
@@ -126,6 +128,32 @@ def test_a_column_of_the_wrong_kind_is_refused(
     rows = "\n".join(row.format(3 * i) for i in range(6))
     path.write_text(f"6\nProperties={properties} energy=-1.0\n{rows}\n")
     with pytest.raises(SubmissionError, match=message):
+        read_structures(path, Convention())
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (None, "Structure 0: pbc says periodic along the first"),
+        ([5e-10] * 3, "Is the lattice in Å"),
+    ],
+)
+def test_cells_of_json_are_checked_as_those_of_extended_xyz(
+    tmp_path: Path, cell: list[float] | None, message: str
+) -> None:
+    path = tmp_path / "one.json"
+    row = {"symbols": ["Cu"], "positions": [[0, 0, 0]], "pbc": True, "energy": -1.0}
+    path.write_text(json.dumps([row if cell is None else {**row, "cell": cell}]))
+    with pytest.raises(SubmissionError, match=message):
+        read_structures(path, Convention())
+
+
+@pytest.mark.parametrize("marks", [[[True], True], [True, True], ["T"], 1])
+def test_marks_of_json_that_are_none_are_refused(tmp_path: Path, marks: object) -> None:
+    path = tmp_path / "one.json"
+    row = {"symbols": ["Cu"], "positions": [[0, 0, 0]], "values": {"migrating": marks}}
+    path.write_text(json.dumps([row]))
+    with pytest.raises(SubmissionError, match="migrating must be T or F"):
         read_structures(path, Convention())
 
 
