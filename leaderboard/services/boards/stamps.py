@@ -6,6 +6,7 @@ from datetime import timedelta
 from enum import IntEnum, unique
 
 from django.db import connection
+from django.db.models import Max
 from django.utils import timezone
 
 from leaderboard.models import BoardChange
@@ -50,9 +51,14 @@ def _stamp(tasks: str, version: int) -> str:
 
 
 def forget_old_changes() -> int:
-    """Remove changes that are older than any open transaction; boards are computed anew once."""
+    """Remove changes that are older than any open transaction; boards are computed anew once.
+
+    The last change of each task, and of all, stays: its number lets no stamp ever return, under
+    which a board of another time may still be stored.
+    """
+    last = BoardChange.objects.order_by().values("task_version").annotate(last=Max("pk"))
     old = BoardChange.objects.filter(at__lt=timezone.now() - _CHANGES_KEPT)
-    return int(old.delete()[0])
+    return int(old.exclude(pk__in=last.values("last")).delete()[0])
 
 
 def wait_for_others(lock: Lock, key: int) -> None:
