@@ -43,7 +43,7 @@ from leaderboard.lib import local_broker
 from leaderboard.models import Evaluation, Worker
 from leaderboard.services.definitions.tasks import reference_path
 from leaderboard.services.evaluations import checkpoints, lifecycle, output_files
-from leaderboard.services.evaluations.deafness import unheard
+from leaderboard.services.evaluations.deafness import messages_may_end_elsewhere, unheard
 from leaderboard.services.evaluations.workers import record_heartbeat, register_worker
 from leaderboard.services.submissions.artifacts import artifact_path
 from leaderboard.slot_pool import FORK_LOCK
@@ -370,7 +370,8 @@ def _is_deaf(name: str) -> bool:
     """Whether work is due and we have not heard of it, though it was told to us again.
 
     The first message may have been lost on its way, so that another is sent before we doubt
-    ourselves; and while the broker takes none, it is the broker that is away.
+    ourselves; and while the broker takes none, it is the broker that is away. Where our messages
+    may end at others, the pages alone call us deaf, and messages are sent on.
     """
     worker = Worker.objects.get(name=name)
     after = timedelta(seconds=settings.DEAF_AFTER_S)
@@ -379,7 +380,11 @@ def _is_deaf(name: str) -> bool:
         _told_ourselves_at[0] = None
         return False
     told_at = _told_ourselves_at[0]
-    if told_at is not None and unheard(worker, after) is not None:
+    if (
+        told_at is not None
+        and unheard(worker, after) is not None
+        and not messages_may_end_elsewhere(worker)
+    ):
         return time.monotonic() - told_at >= min(settings.HEARTBEAT_S, settings.DEAF_AFTER_S / 3)
     if announce([waiting]) and told_at is None:
         _told_ourselves_at[0] = time.monotonic()

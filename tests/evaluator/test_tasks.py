@@ -6,12 +6,14 @@ import shutil
 import signal
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 from django.conf import settings
 from django.db import DatabaseError
+from django.utils import timezone
 
 from evaluator import tasks
 from evaluator.contract import EvaluationReport, Phase, Progress, SystemStatus, Verdict
@@ -161,6 +163,24 @@ def test_a_worker_that_is_enabled_while_it_holds_a_message_claims(
 
     assert deliver(queued()).state == "failed"
     assert pauses[0] == 1.0
+
+
+@pytest.mark.parametrize(("is_drained_beside", "is_deaf"), [(False, True), (True, False)])
+def test_a_worker_calls_itself_deaf_unless_its_messages_may_end_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, is_drained_beside: bool, is_deaf: bool
+) -> None:
+    settings.HEARTBEAT_S = 0
+    monkeypatch.setattr(tasks, "_told_ourselves_at", [None])
+    monkeypatch.setattr(tasks, "announce", len)  # the broker takes them all
+    long_ago = timezone.now() - timedelta(minutes=5)
+    factories.worker(name=HOST, sandbox_level="cgroup2", free_since=long_ago)
+    if is_drained_beside:
+        factories.worker(name="drained", sandbox_level="cgroup2", is_enabled=False)
+    factories.evaluation()
+    models.Evaluation.objects.update(queued_at=long_ago)
+
+    assert tasks._is_deaf(HOST) is False  # it is told again first
+    assert tasks._is_deaf(HOST) is is_deaf
 
 
 def test_a_worker_that_is_ending_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

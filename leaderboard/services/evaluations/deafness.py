@@ -41,6 +41,20 @@ def unheard(worker: Worker, after: timedelta) -> UUID | None:
     return _due_since(before, None if worker.sandbox_level != UNCONFINED else _BUILT_IN)
 
 
+def messages_may_end_elsewhere(worker: Worker) -> bool:
+    """Whether a live worker beside it hears of work that it may not claim.
+
+    One that is drained, or has no confinement, takes a message without the work. A worker that has
+    not heard of something is then no deaf one for certain.
+    """
+    unable = Q(is_enabled=False)
+    if worker.sandbox_level != UNCONFINED:
+        unable |= Q(sandbox_level=UNCONFINED)
+    seen_since = timezone.now() - timedelta(seconds=settings.LEASE_S)
+    beside = Worker.objects.exclude(pk=worker.pk).filter(unable, last_seen_at__gt=seen_since)
+    return beside.exists()
+
+
 def _due_since(before: datetime, kinds: frozenset[str] | None) -> UUID | None:
     """The most urgent evaluation that was due before a moment, and has been ever since."""
     # Whatever makes a row due (queued, released, given back) is an event of it.

@@ -8,7 +8,11 @@ from django.utils import timezone
 
 from leaderboard import models
 from leaderboard.services.evaluations import lifecycle
-from leaderboard.services.evaluations.deafness import deaf_workers, unheard
+from leaderboard.services.evaluations.deafness import (
+    deaf_workers,
+    messages_may_end_elsewhere,
+    unheard,
+)
 from leaderboard.services.evaluations.queue import Summary, summary
 from leaderboard.services.evaluations.workers import record_heartbeat
 from tests.leaderboard import factories
@@ -117,3 +121,20 @@ def test_the_heartbeat_tells_since_when_a_slot_is_free() -> None:
     assert worker.free_since is None
     models.Worker.objects.update(is_enabled=False)
     assert free_since() is None
+
+
+@pytest.mark.parametrize(
+    ("other", "may"),
+    [
+        ({}, False),
+        ({"is_enabled": False}, True),
+        ({"sandbox_level": "none"}, True),
+        ({"is_enabled": False, "last_seen_at": timezone.now() - timedelta(hours=1)}, False),
+    ],
+    ids=["able", "drained", "unconfined", "drained and silent"],
+)
+def test_messages_end_at_live_workers_that_may_not_claim(other: dict[str, Any], may: bool) -> None:
+    worker = factories.worker(sandbox_level="cgroup2")
+    factories.worker(name="other", **{"sandbox_level": "cgroup2"} | other)
+
+    assert messages_may_end_elsewhere(worker) is may
