@@ -8,6 +8,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,23 @@ pytestmark = [
     pytest.mark.sandbox,
     pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed"),
 ]
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A folder that is not pytest's: whenever a session starts, pytest shuts the one above all of
+    its folders to others, and the demo's PostgreSQL, which as root runs as another user, is lost.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="touchstone-test-demo-"))
+    yield folder / "var"
+    shutil.rmtree(folder)
+
+
+def said(done: subprocess.CompletedProcess[str], data_dir: Path) -> str:
+    """All that a demo said, and the ends of its logs."""
+    logs = sorted((data_dir / "logs").glob("*.log"))
+    ends = (f"\n--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in logs)
+    return done.stdout + done.stderr + "".join(ends)
 
 
 def free_port() -> int:
@@ -46,13 +65,13 @@ def run_demo(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str
 
 @pytest.mark.timeout(1200)
 def test_demo_ranks_the_baselines_and_a_second_one_starts_from_what_is_there(
-    tmp_path: Path,
+    data_dir: Path,
 ) -> None:
     options = ("--until-done", "--only-baselines", "--port", str(free_port()))
 
-    first = run_demo(tmp_path / "var", *options)
+    first = run_demo(data_dir, *options)
 
-    assert first.returncode == 0, first.stdout + first.stderr
+    assert first.returncode == 0, said(first, data_dir)
     # Four baselines on the smoke task and the five tasks that need no download.
     assert "24 of 24 evaluations ended" in first.stdout or first.stdout.count("score ") >= 20
     boards = first.stdout[first.stdout.index("Core, small: overall score") :]
@@ -62,9 +81,9 @@ def test_demo_ranks_the_baselines_and_a_second_one_starts_from_what_is_there(
     assert re.search(r"1 .*Lennard-Jones from covalent radii", boards)
     assert re.search(r"– +EMT", boards), "a tenth of the elements is too little for a rank"
 
-    second = run_demo(tmp_path / "var", *options)
+    second = run_demo(data_dir, *options)
 
-    assert second.returncode == 0, second.stdout + second.stderr
+    assert second.returncode == 0, said(second, data_dir)
     assert "Complete after 0." in second.stdout
     assert (
         second.stdout[second.stdout.index("Core, small: overall score") :].split("Complete")[0]
@@ -72,13 +91,13 @@ def test_demo_ranks_the_baselines_and_a_second_one_starts_from_what_is_there(
     )
 
 
-def test_demo_says_what_to_do_when_its_port_is_taken(tmp_path: Path) -> None:
+def test_demo_says_what_to_do_when_its_port_is_taken(data_dir: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
 
-        done = run_demo(tmp_path / "var", "--port", str(port))
+        done = run_demo(data_dir, "--port", str(port))
 
     assert done.returncode == 2
     assert f"Port {port} is taken" in done.stderr
