@@ -37,6 +37,7 @@ class Verdict(StrEnum):
     OUT_OF_MEMORY_GPU = "out_of_memory_gpu"
     OUTPUT_LIMIT = "output_limit"
     SANDBOX_VIOLATION = "sandbox_violation"
+    INCONSISTENT = "inconsistent"
     CANCELLED = "cancelled"
     INFRASTRUCTURE_ERROR = "infrastructure_error"
     INFRASTRUCTURE_LOST = "infrastructure_lost"
@@ -165,7 +166,11 @@ class TaskSpec(_Record):
     metrics: tuple[ScoredMetric, ...]
     reference: ReferenceSpec | None = None
     limits: Limits = field(default_factory=Limits)
+    #: Of the physics (velocities, displacements): the same numbers everywhere.
     seed: int = 0
+    #: Of disguises and probes. The service's secret of this version; empty on other machines,
+    #: whose numbers agree to the tolerance of the calculator's invariance.
+    disguise_secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -209,7 +209,7 @@ class _Attempt:
         if task_version.reference_set is None:
             raise InfrastructureError(f"{task_version} has no reference set.")
         return driver.evaluate(
-            task_version.spec(),
+            task_version.secret_spec(),
             submission.spec(),
             artifact_path(submission.artifact),
             reference_path(task_version.reference_set),

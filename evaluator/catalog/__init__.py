@@ -368,6 +368,26 @@ CONSISTENCY: tuple[Column, ...] = (
     Column(
         name="stress_gradient_error_GPa_max", label="Stress against strained energies", unit="GPa"
     ),
+    Column(
+        name="redescribed_energy_error_meV_atom_max",
+        label="Scored structures in other words: energy",
+        unit="meV/atom",
+    ),
+    Column(
+        name="redescribed_force_error_eV_A_max",
+        label="Scored structures in other words: forces",
+        unit="eV/Å",
+    ),
+    Column(
+        name="step_energy_meV_atom_median",
+        label="Step at scored structures: energy",
+        unit="meV/atom",
+    ),
+    Column(name="step_force_eV_A_median", label="Step at scored structures: forces", unit="eV/Å"),
+    Column(
+        name="timed_energy_error_meV_atom_max", label="Timed, asked again: energy", unit="meV/atom"
+    ),
+    Column(name="timed_force_error_eV_A_max", label="Timed, asked again: forces", unit="eV/Å"),
 )
 
 PROTOCOLS: dict[str, Protocol] = {

@@ -239,7 +239,7 @@ _CONDITIONS: tuple[Parameter, ...] = (
 
 EFFICIENCY = Protocol(
     name="efficiency",
-    version=1,
+    version=2,
     label="Speed, memory and size",
     summary="Force calls on growing structures whose atoms move in every call, timed from outside "
     "by our own clock: one calculator process at a time, with nothing else on the device.",

@@ -103,6 +103,17 @@ VERDICTS: dict[str, VerdictHelp] = {
         what_to_do="A calculator needs neither network, nor other processes, nor devices. Remove "
         "downloads and telemetry. If you believe this is a mistake, write to the administrators.",
     ),
+    Verdict.INCONSISTENT: VerdictHelp(
+        title="Not one answer to one structure",
+        meaning="Some scored structures were asked again in other words (turned, shifted, with "
+        "the atoms in another order), and so were structures a hundredth of an ångström away. On "
+        "most of them the answers did not belong together, by far more than rounding, roughness "
+        "or a broken symmetry explains. Such answers are not scored.",
+        what_to_do="Run the task with touchstone evaluate, which measures the same. Answers must "
+        "follow from the structure alone: no random numbers, no memory of earlier calls, no table "
+        "of known structures, no dependence on orientation, origin or order. If you believe this "
+        "is a mistake, write to the administrators.",
+    ),
     Verdict.CANCELLED: VerdictHelp(
         title="Cancelled",
         meaning="The owner or an administrator stopped it, or the submission was withdrawn.",

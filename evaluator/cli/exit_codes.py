@@ -34,6 +34,7 @@ class ExitCode(IntEnum):
     OUTPUT_LIMIT = 20
     SANDBOX_VIOLATION = 21
     CANCELLED = 22
+    INCONSISTENT = 23
     INFRASTRUCTURE_ERROR = 30
     INFRASTRUCTURE_LOST = 31
     INTERRUPTED = 130  # Ctrl-C, as shells count it

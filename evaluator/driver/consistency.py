@@ -112,12 +112,15 @@ class _System:
         self.rng = np.random.default_rng(seed)
         self.ask, self.seed, self.steps = ask, seed, steps
         self.properties = ("energy", "forces", *(("stress",) if offers_stress else ()))
-        self.structure = structure_of(_shaken(atoms, self.rng))
+        # Turned like everything else: nothing shall tell it from a scored structure.
+        shaken = structure_of(_shaken(atoms, self.rng))
+        self.structure = Disguise.from_seed(seed).apply(shaken)
         self.n_atoms = len(self.structure.numbers)
         self.answer = self._predict(self.structure)
 
     def figures(self) -> dict[str, list[float]]:
-        turned = Disguise(rotation=Disguise.from_seed(self.seed).rotation, order=np.arange)
+        again = Disguise.from_seed(seed_of(self.seed, "turned"))
+        turned = Disguise(rotation=again.rotation, order=np.arange)
         # Every atom takes the place of its neighbour in the list.
         permuted = Disguise(rotation=np.eye(3), order=lambda n: np.roll(np.arange(n), 1))
         figures = {

@@ -27,13 +27,14 @@ from evaluator.contract import (
     TaskSpec,
     Verdict,
 )
-from evaluator.driver import provenance, timed
+from evaluator.driver import probes, provenance, timed
 from evaluator.driver.calibration import calibrate, known_plan
 from evaluator.driver.consistency import check_consistency
 from evaluator.driver.finished import FinishedSystem
 from evaluator.driver.output_files import StoreFile, hand_over
 from evaluator.driver.preparation import Prepared, Refused, prepare
 from evaluator.driver.resumption import Keep, Resumption
+from evaluator.driver.timed_answers import TimedAnswers
 from evaluator.driver.trials import (
     Trial,
     fault_of_ours,
@@ -210,6 +211,7 @@ class _Evaluation:
         self.timings: dict[str, float] = {}
         self.calls: dict[str, Any] = {}
         self.consistency: dict[str, Any] = {}
+        self.timed_answers = TimedAnswers()
         #: Of a timed protocol: on what, and under which conditions.
         self.hardware_key, self.conditions = "", dict[str, Any]()
         self.info: Info | None = None
@@ -232,6 +234,7 @@ class _Evaluation:
             if self.prepared.description.is_timed:
                 self._measure()  # after the pool has ended: nothing else may be at work
             self._refuse_what_was_never_answered()
+            self._refuse_what_is_no_potential()
         except Refused as refused:
             return self._report(refused.verdict, refused.message)
         except CalculatorFailure as failure:
@@ -313,9 +316,14 @@ class _Evaluation:
             key=lambda trial: -len(trial.system.atoms),
         )
         properties = self.info.properties
+        chosen = probes.Probes(
+            [trial.system for trial in tried],
+            seed=self.prepared.seed("probes"),
+            dtype=self.info.dtype,
+        )
 
         def try_one(trial: Trial) -> None:
-            trial.run(self.prepared, self.pool.compute, properties)
+            trial.run(self.prepared, self.pool.compute, properties, chosen)
             if trial.unexpected is None:  # else a later attempt tries it again: it may be ours
                 self.resumption.add(trial, time.monotonic() - started)
 
@@ -352,8 +360,10 @@ class _Evaluation:
             sandbox=self.sandbox,
             device=self.device,
             n_threads=self.plan.n_threads,
+            answers=self.timed_answers,
             watch=partial(self._watch, Phase.SIMULATING, n_steps),
         )
+        self.consistency |= self.timed_answers.figures()
         for trial, result in zip(tried, results, strict=True):
             trial.take(result)
         self.hardware_key = device_state.hardware_key(self.device, self.plan.n_threads)
@@ -373,8 +383,12 @@ class _Evaluation:
                 self.pool.compute,
                 offers_stress="stress" in self.info.properties if self.info else False,
                 dtype=self.info.dtype if self.info else "",
-                seed=self.prepared.task.seed,
+                seed=self.prepared.seed("consistency"),
             )
+            if self.prepared.description.is_timed:
+                self.timed_answers.ask_untimed(
+                    systems, self.pool.compute, seed=self.prepared.seed("untimed")
+                )
 
         try:
             run_side_by_side([check], self.pool, watch=watch, poll_s=_POLL_S)
@@ -384,6 +398,7 @@ class _Evaluation:
             if refused.verdict is not Verdict.WALL_TIMEOUT:
                 raise
             self.consistency = {"message": "The checks were broken off: the wall time was used up."}
+        self.consistency |= probes.figures(self._findings())
         self.timings["checking_s"] = time.monotonic() - started
 
     def _refuse_what_was_never_answered(self) -> None:
@@ -395,6 +410,14 @@ class _Evaluation:
                 f"The calculator failed on every system. On {tried[0].system.id}: "
                 f"{tried[0].message}",
             )
+
+    def _refuse_what_is_no_potential(self) -> None:
+        why = probes.disqualification(self._findings()) or self.timed_answers.disqualification()
+        if why:
+            raise Refused(Verdict.INCONSISTENT, why)
+
+    def _findings(self) -> list[probes.Finding]:
+        return [finding for trial in self.trials for finding in trial.findings]
 
     # ---------------------------------------------------------------------------------- watching
 

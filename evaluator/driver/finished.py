@@ -17,6 +17,7 @@ import numpy as np
 
 from evaluator.arrays import FloatArray
 from evaluator.contract import SystemStatus
+from evaluator.driver.probes import Finding
 from evaluator.plain import plain
 from evaluator.protocols.base import Outcome
 from evaluator.wire import Status
@@ -49,6 +50,8 @@ class FinishedSystem:
     serving: dict[str, int]
     #: Which attempt found it, in words; given by whoever kept it, told in the provenance.
     origin: str = ""
+    #: What the probes around its calls showed.
+    findings: tuple[Finding, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Raises ValueError for an array of objects."""
@@ -65,6 +68,7 @@ class FinishedSystem:
             "conditions": self.conditions,
             "elapsed_s": self.elapsed_s,
             "serving": self.serving,
+            "findings": [finding.to_json() for finding in self.findings],
             "values": self.outcome.values if self.outcome else None,
             "arrays": list(arrays),
             "files": list(files),
@@ -93,6 +97,7 @@ class FinishedSystem:
                 origin=origin,
                 status=SystemStatus(header.pop("status")),
                 answer_status=_status(header.pop("answer_status")),
+                findings=tuple(map(Finding.from_json, header.pop("findings", ()))),
                 **header,
             )
         except UnreadableSystem:

@@ -11,6 +11,7 @@ from evaluator import catalog
 from evaluator.contract import SubmissionSpec, TaskSpec, Verdict
 from evaluator.exceptions import InfrastructureError
 from evaluator.hashing import sha256_of
+from evaluator.pool.remote import seed_of
 from evaluator.protocols import PROTOCOLS
 from evaluator.protocols.base import Protocol, System, UnsuitableReference
 from evaluator.references import sets
@@ -40,6 +41,18 @@ class Prepared:
     is_whole: bool
     #: What the calculator is asked for; what it does is in its Info.
     dtype: str
+
+    def seed(self, *words: object) -> int:
+        """A seed of what the potential must not foresee: disguises and probes.
+
+        On the service it follows from the version's secret and the artifact, so that what one
+        submission saw tells nothing to the next; elsewhere from public words.
+        """
+        task = self.task
+        secret = (task.disguise_secret, self.submission.artifact_sha256)
+        return seed_of(
+            *(secret if task.disguise_secret else ()), task.slug, task.version, task.seed, *words
+        )
 
 
 def prepare(

@@ -41,9 +41,15 @@ def describe(
         "hardware": machine.hardware(device),
         "pool": plain(asdict(plan)),
         "sandbox_level": str(sandbox.level),
-        "seeds": {"disguise": f"{task.slug}/{task.version}/{task.seed}/<system>"},
+        "seeds": {"disguise": _disguise_seed(prepared)},
         "evaluated_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _disguise_seed(prepared: Prepared) -> str:
+    task = prepared.task
+    words = f"{task.slug}/{task.version}/{task.seed}/<system>"
+    return f"<the version's secret>/{words}" if task.disguise_secret else words
 
 
 def conditions(prepared: Prepared, plan: PoolPlan, info: Info, device: str) -> str:

@@ -17,14 +17,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ase import Atoms
 
 from evaluator import catalog
 from evaluator.contract import Verdict
 from evaluator.driver.preparation import Prepared
+from evaluator.driver.timed_answers import TimedAnswers
 from evaluator.exceptions import InfrastructureError
 from evaluator.host import device_state
-from evaluator.pool.remote import NotAnswered, structure_of
+from evaluator.pool.remote import Disguise, NotAnswered, structure_of
 from evaluator.potentials import names
 from evaluator.protocols.base import Outcome, SystemFailure
 from evaluator.protocols.efficiency.timed import DoesNotRun, Role, TimedProtocol
@@ -35,6 +37,7 @@ from evaluator.sandbox.session import (
     CalculatorSession,
     StructureFailure,
 )
+from evaluator.wire import Prediction, Structure
 
 #: What ends a size and is data; any other end of a calculator is the evaluation's verdict.
 _TOO_MUCH = (Verdict.OUT_OF_MEMORY_HOST, Verdict.OUT_OF_MEMORY_GPU, Verdict.CALL_TIMEOUT)
@@ -51,9 +54,16 @@ class SessionBench:
     """Fresh calculator sessions for a timed protocol; see ``protocols.timed.Bench``."""
 
     def __init__(
-        self, prepared: Prepared, sandbox: Sandbox, device: str, n_threads: int, folder: Path
+        self,
+        prepared: Prepared,
+        sandbox: Sandbox,
+        device: str,
+        n_threads: int,
+        folder: Path,
+        answers: TimedAnswers,
     ) -> None:
         self._prepared, self._sandbox = prepared, sandbox
+        self.answers = answers
         self._device, self._n_threads = device, n_threads
         self._requests = {
             Role.SUBMISSION: self._request(
@@ -177,13 +187,36 @@ class SessionTimer:
 
     def __init__(self, bench: SessionBench, session: CalculatorSession, role: Role) -> None:
         self._bench, self._session, self._role = bench, session, role
+        self._rng = np.random.default_rng(
+            bench._prepared.seed("timed", role, len(bench.load_times_s[role]))
+        )
+        #: One of the calls since the last comparison, each with the same chance.
+        self._n_calls, self._remembered = 0, list[tuple[Structure, Prediction]]()
         asks_stress = bench._prepared.parameters["asks_stress"]
         stress = ("stress",) if asks_stress and "stress" in session.info.properties else ()
         self._properties = ("energy", "forces", *stress)
 
     def time_call(self, structures: Sequence[Atoms]) -> float:
         self._bench.check()
-        asked = [structure_of(atoms) for atoms in structures]
+        originals = [structure_of(atoms) for atoms in structures]
+        elapsed_s, predictions = self._ask(originals)
+        self._n_calls += 1
+        if self._rng.random() < 1 / self._n_calls:
+            self._remembered = list(zip(originals, predictions, strict=True))
+        return elapsed_s
+
+    def ask_again(self) -> None:
+        if self._role is Role.SUBMISSION and self._remembered:
+            originals = [structure for structure, _ in self._remembered]
+            _, again = self._ask(originals)
+            for (structure, timed_answer), answer in zip(self._remembered, again, strict=True):
+                self._bench.answers.add(structure, timed_answer, answer)
+        self._n_calls, self._remembered = 0, []
+
+    def _ask(self, originals: Sequence[Structure]) -> tuple[float, list[Prediction]]:
+        """Seconds of one call, and its answers turned back; each structure in a new disguise."""
+        disguises = [Disguise.from_seed(int(self._rng.integers(2**63))) for _ in originals]
+        asked = [d.apply(structure) for d, structure in zip(disguises, originals, strict=True)]
         try:
             started = time.perf_counter()
             answers = self._session.compute(asked, self._properties)
@@ -192,10 +225,12 @@ class SessionTimer:
             if self._role is Role.SUBMISSION and failure.verdict in _TOO_MUCH:
                 raise DoesNotRun(failure.verdict.value, failure.message) from failure
             raise self._bench._fault(self._role, failure) from failure
-        for answer in answers:
+        predictions = []
+        for disguise, answer in zip(disguises, answers, strict=True):
             if isinstance(answer, StructureFailure):
                 raise NotAnswered(answer)
-        return elapsed_s
+            predictions.append(disguise.invert(answer))
+        return elapsed_s, predictions
 
     def forget_memory_peak(self) -> None:
         self._session.forget_memory_peak()
@@ -224,9 +259,12 @@ def measure(
     sandbox: Sandbox,
     device: str,
     n_threads: int,
+    answers: TimedAnswers,
     watch: Callable[[int], None],
 ) -> tuple[list[Outcome | SystemFailure], dict[str, Any]]:
     """Run the timed protocol; its results, and what is to be told of the conditions.
+
+    ``answers`` takes the comparisons of timed answers with untimed ones.
 
     ``watch`` is called several times a second, in this thread, with the number of steps done; what
     it raises ends the measurement. Raises CalculatorFailure where the submission ended otherwise
@@ -235,7 +273,7 @@ def measure(
     assert isinstance(prepared.protocol, TimedProtocol)  # noqa: S101  (the driver looked)
     protocol = prepared.protocol
     with tempfile.TemporaryDirectory(prefix="touchstone-timed-") as folder:
-        bench = SessionBench(prepared, sandbox, device, n_threads, Path(folder))
+        bench = SessionBench(prepared, sandbox, device, n_threads, Path(folder), answers)
 
         def work() -> tuple[list[Outcome | SystemFailure], dict[str, Any]]:
             wait_s = device_state.idle_wait_s(prepared.parameters["idle_wait_s"])

@@ -12,9 +12,10 @@ import numpy as np
 from evaluator.contract import SubmissionSpec, SystemRecord, SystemStatus, Verdict
 from evaluator.driver.finished import FinishedSystem, normal
 from evaluator.driver.preparation import Prepared
+from evaluator.driver.probes import Finding, Probes
 from evaluator.exceptions import InfrastructureError
 from evaluator.plain import plain
-from evaluator.pool.remote import Ask, Disguise, NotAnswered, RemoteCalculator, seed_of
+from evaluator.pool.remote import Ask, Disguise, NotAnswered, RemoteCalculator
 from evaluator.protocols.base import Outcome, System, SystemFailure
 from evaluator.sandbox.diagnosis import CalculatorFailure
 from evaluator.wire import Info, Status
@@ -37,6 +38,8 @@ class Trial:
         self.answer_status: Status | None = None
         #: What the protocol raised beside its own failures, unless numbers alone explain it.
         self.unexpected: Exception | None = None
+        #: What the probes around its calls showed.
+        self.findings: list[Finding] = []
         self.n_calls = 0
         self.wall_time_s = 0.0
 
@@ -48,15 +51,18 @@ class Trial:
         self.status = SystemStatus.UNSUPPORTED
         self.message = f"The potential does not support {', '.join(elements)}."
 
-    def run(self, prepared: Prepared, ask: Ask, offered: Sequence[str]) -> None:
+    def run(
+        self, prepared: Prepared, ask: Ask, offered: Sequence[str], probes: Probes | None = None
+    ) -> None:
         """Simulate the system with the protocol; a physical failure is kept as data.
 
         Whatever else a protocol raises on one structure ends that system and no other. The driver
         decides afterwards whether it was a fault of ours; see ``fault_of_ours``.
         """
-        task = prepared.task
-        seed = seed_of(task.slug, task.version, task.seed, self.system.id)
-        calculator = RemoteCalculator(ask, offered, Disguise.from_seed(seed))
+        disguise = Disguise.from_seed(prepared.seed(self.system.id))
+        if probes is not None:
+            ask = probes.around(self.system, ask, self.findings)
+        calculator = RemoteCalculator(ask, offered, disguise)
         started = time.perf_counter()
         try:
             self.outcome = normal(
@@ -109,6 +115,7 @@ class Trial:
             message=self.message,
             answer_status=self.answer_status,
             outcome=self.outcome,
+            findings=tuple(self.findings),
             n_calls=self.n_calls,
             wall_time_s=self.wall_time_s,
             conditions=conditions,
@@ -120,6 +127,7 @@ class Trial:
         """Take over what an earlier attempt found."""
         self.status, self.message = finished.status, finished.message
         self.answer_status, self.outcome = finished.answer_status, finished.outcome
+        self.findings = list(finished.findings)
         self.n_calls, self.wall_time_s = finished.n_calls, finished.wall_time_s
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.contrib.postgres.functions import RandomUUID
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
@@ -107,6 +110,12 @@ class TaskVersion(models.Model):
         help_text="A potential that supports a smaller share of the systems is shown, not ranked.",
     )
     seed = models.PositiveIntegerField(default=0, help_text="Of all random numbers of the task.")
+    disguise_secret = models.UUIDField(
+        default=uuid.uuid4,
+        db_default=RandomUUID(),
+        editable=False,
+        help_text="Of the random numbers that nobody may foresee: disguises and probes.",
+    )
     description = models.TextField(
         help_text="What is measured and why, for a reader of the page; in Markdown."
     )
@@ -137,8 +146,17 @@ class TaskVersion(models.Model):
         rows: list[dict[str, Any]] = self.metrics
         return tuple(ScoredMetric.from_json(row) for row in rows)
 
+    def secret_spec(self) -> TaskSpec:
+        """``spec`` with what a worker alone may know."""
+        return replace(self.spec(), disguise_secret=self.disguise_secret.hex)
+
+    @property
+    def published_disguise_secret(self) -> str | None:
+        """Told once nothing is evaluated on this version any more, so that all can be checked."""
+        return self.disguise_secret.hex if self.state == VersionState.RETIRED else None
+
     def spec(self) -> TaskSpec:
-        """All that decides the numbers, as the evaluator takes it."""
+        """All that decides the numbers, as anybody may have it."""
         return TaskSpec(
             slug=self.task.slug,
             version=self.number,

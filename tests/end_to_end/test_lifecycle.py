@@ -168,7 +168,7 @@ def uninterrupted(evaluation: models.Evaluation, content: bytes, folder: Path) -
     version = evaluation.task_version
     assert version.reference_set is not None
     return driver.evaluate(
-        version.spec(),
+        version.secret_spec(),
         evaluation.submission.spec(),
         artifact,
         reference_path(version.reference_set),

@@ -180,6 +180,7 @@ class Material:
     def _time(self, calculator: TimedCalculator, size: int, process: int) -> None:
         calculator.forget_memory_peak()
         calls = timed_calls(calculator, self._ask(size, process), self.settings)
+        calculator.ask_again()
         self.n_calls += len(calls.seconds) + calls.n_warmup
         n_structures = self.settings.batch_n_structures if size == BATCH else 1
         n_atoms = self._n_atoms(self.settings.batch_n_atoms) if size == BATCH else size

@@ -2,8 +2,9 @@
 
 A system of the reference set is a material's conventional cell. It is repeated to growing sizes and
 the atoms are displaced anew for every call, so that nothing can be answered from a cache and a
-neighbour list is made inside the clock. Cells are handed over as they are, neither turned nor
-permuted: the order of the atoms in memory is that of an ordinary user's supercell.
+neighbour list is made inside the clock. Cells are turned and permuted like all that is scored, else
+a submission could tell what is timed, and one structure of each size is asked again without the
+clock: an answer that was quick and wrong is no answer.
 
 In each of several fresh processes the reference potential, the submission and a null calculator are
 timed in turns. A size at which memory or the time of a call runs out ends the growth of its

@@ -53,6 +53,12 @@ class TimedCalculator(Interface):
         structure was not answered with finite numbers.
         """
 
+    def ask_again(self) -> None:
+        """Ask for one of the structures timed since the last time, and compare, untimed.
+
+        Raises as ``time_call`` does.
+        """
+
     def forget_memory_peak(self) -> None:
         """Begin a new peak, where the kernel can."""
 

@@ -146,6 +146,11 @@ class TaskRecord(TaskRow):
     limits = serializers.SerializerMethodField()
     min_coverage = serializers.FloatField(help_text="Less is shown, not ranked.")
     seed = serializers.IntegerField()
+    disguise_secret = serializers.CharField(
+        source="published_disguise_secret",
+        allow_null=True,
+        help_text="Of disguises and probes; told once the version is retired.",
+    )
     versions = VersionRecord(source="task.shown_versions", many=True)
 
     @extend_schema_field(SetParameterRecord(many=True))

@@ -60,6 +60,8 @@ _GRADES: tuple[tuple[str, str, dict[str, tuple[float, float, float]]], ...] = (
             "rotation_force_error_eV_A_max": _FORCE,
             "permutation_energy_error_meV_atom_max": _ENERGY,
             "permutation_force_error_eV_A_max": _FORCE,
+            "redescribed_energy_error_meV_atom_max": _ENERGY,
+            "redescribed_force_error_eV_A_max": _FORCE,
         },
     ),
     (
@@ -78,15 +80,16 @@ _GRADES: tuple[tuple[str, str, dict[str, tuple[float, float, float]]], ...] = (
 )
 
 
-#: What must be measured before anything is called verified: all but the last, which needs dynamics.
+#: What must be measured before checks are called passed: all but the last, which needs dynamics.
 _NEEDED = tuple(name for name, *_ in _GRADES[:-1])
 
 
 class Mark(NamedTuple):
     """What a board shows of the grades."""
 
-    #: All of what is needed was measured, and nothing that was measured is worse than B.
-    is_verified: bool
+    #: All of what is needed was measured, and nothing that was measured is worse than B. It says
+    #: that checks were passed, nothing of honesty.
+    passes_checks: bool
     #: Like "Conservation D", of those that are C or D.
     poor: list[str]
     #: Of those that were measured.

@@ -309,10 +309,10 @@ def name_html(entrant: Entrant) -> str:
 def _mark(entrant: Entrant) -> str:
     mark = mark_of(entrant.grades)
     title = f"Checked in the tasks of this board: {mark.words}"
-    if mark.is_verified:
+    if mark.passes_checks:
         return (
             f' <span class="verified" title="{title}"><span aria-hidden="true">✓</span>'
-            f'<span class="visually-hidden">verified</span></span>'
+            f'<span class="visually-hidden">passes checks</span></span>'
         )
     return "".join(f' <span class="badge warn" title="{title}">{name}</span>' for name in mark.poor)
 

@@ -79,7 +79,8 @@ def test_a_resumed_evaluation_does_not_repeat_what_has_finished_and_finds_the_sa
     whole = run(sandbox, artifact, "ase", metals, plan=plan)
     assert numbers_of(resumed) == numbers_of(whole)
     n_calls = {system.system_id: system.n_calls for system in whole.systems}
-    assert resumed.provenance["calls"]["n_calls"] == n_calls["dcdft-Pt"]
+    n_probe_calls = whole.consistency["n_probe_calls"]
+    assert 0 <= resumed.provenance["calls"]["n_calls"] - n_calls["dcdft-Pt"] < n_probe_calls
     assert resumed.provenance["resumed"] == {
         "n_systems": 2,
         "n_calls": n_calls["dcdft-Al"] + n_calls["dcdft-Cu"],
@@ -90,7 +91,7 @@ def test_a_resumed_evaluation_does_not_repeat_what_has_finished_and_finds_the_sa
     assert "resumed" not in whole.provenance
     simulating = [progress for progress in seen if progress.phase is Phase.SIMULATING]
     assert (simulating[0].n_done, simulating[0].n_total) == (2, 3)
-    assert simulating[-1].n_calls == sum(n_calls.values())
+    assert 0 <= simulating[-1].n_calls - sum(n_calls.values()) < n_probe_calls
 
 
 @pytest.mark.slow
@@ -128,7 +129,8 @@ def test_systems_found_under_other_conditions_are_repeated_and_said_so(
     assert report.provenance["resumed"]["n_systems"] == 0
     assert report.provenance["resumed"]["n_repeated"] == 3
     assert "another device, precision, version" in report.provenance["resumed"]["message"]
-    assert report.provenance["calls"]["n_calls"] == sum(s.n_calls for s in report.systems)
+    n_calls = sum(s.n_calls for s in report.systems) + report.consistency["n_probe_calls"]
+    assert report.provenance["calls"]["n_calls"] == n_calls
 
 
 @pytest.mark.slow
@@ -144,7 +146,8 @@ def test_a_protocol_that_must_be_timed_in_one_go_is_not_resumed(
 
     assert again == []
     assert "resumed" not in report.provenance
-    assert report.provenance["calls"]["n_calls"] == sum(s.n_calls for s in report.systems)
+    n_calls = sum(s.n_calls for s in report.systems) + report.consistency["n_probe_calls"]
+    assert report.provenance["calls"]["n_calls"] == n_calls
 
 
 @pytest.mark.slow

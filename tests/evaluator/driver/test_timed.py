@@ -238,3 +238,25 @@ def test_waiting_for_the_device_can_be_cancelled(sandbox: Sandbox, tmp_path: Pat
         report = run(sandbox, tmp_path, write_emt(tmp_path), "ase", should_stop=lambda: True)
     assert report.verdict is Verdict.CANCELLED
     assert report.systems == ()
+
+
+def test_zeros_for_large_cells_are_not_timed_as_answers(sandbox: Sandbox, tmp_path: Path) -> None:
+    cheat = "if len(atoms) > 8:\n    self.results = {'energy': 0.0, 'forces': 0 * atoms.positions}"
+    report = run(sandbox, tmp_path, write_package(tmp_path, after=cheat), "package")
+    assert report.verdict is Verdict.INCONSISTENT, report.message
+    assert "small cell of the same crystal" in report.message
+    assert report.scores == ()
+
+
+def test_quick_answers_to_cells_that_are_not_turned_find_none(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Every timed cell is turned, so what such a submission saves is nothing."""
+    cheat = (
+        "if abs(atoms.cell[0, 1]) < 1e-6 and len(atoms) > 1:\n"
+        "    self.results = {'energy': 0.0, 'forces': 0 * atoms.positions}\n"
+        "else:\n    time.sleep(0.02)"
+    )
+    report = run(sandbox, tmp_path, write_package(tmp_path, after=cheat), "package")
+    assert report.verdict is Verdict.OK, report.message
+    assert report.systems[0].values["call_time_ms"] >= 20

@@ -54,6 +54,7 @@ def test_a_task_tells_all_that_decides_its_numbers(stranger: APIClient) -> None:
         "limits": {"wall_time_s": 60.0, "call_timeout_s": 300.0, "memory_MiB": 8192},
         "min_coverage": 0.5,
         "seed": 0,
+        "disguise_secret": None,
         "versions": [{"version": 1, "state": "published", "published_at": published}],
     }
     assert protocol["name"] == "equation_of_state"
@@ -170,3 +171,17 @@ def test_reference_sets_of_one_name_are_paged_by_version(stranger: APIClient) ->
         seen += [row["version"] for row in page["results"]]
         address = page["next"]
     assert seen == ["1", "2", "3"]
+
+
+def test_the_secret_of_disguises_is_told_once_the_version_is_retired(stranger: APIClient) -> None:
+    first, other = factories.task_version(), factories.task_version()
+    address = f"/api/v1/tasks/{first.task.slug}/"
+    assert first.disguise_secret != other.disguise_secret
+    assert first.spec().disguise_secret == ""
+    assert first.secret_spec().disguise_secret == first.disguise_secret.hex
+    assert first.disguise_secret.hex not in stranger.get(address).content.decode()
+
+    models.TaskVersion.objects.filter(pk=first.pk).update(state=VersionState.RETIRED)
+
+    told = stranger.get(address, {"version": first.number}).json()
+    assert told["disguise_secret"] == first.disguise_secret.hex

@@ -78,6 +78,8 @@ class ClockedCalculator:
             raise SystemFailure("An index was out of range.")
         return bench.law(n_atoms) * (bench.batch_factor if len(structures) > 1 else 1.0)
 
+    def ask_again(self) -> None: ...
+
     def forget_memory_peak(self) -> None: ...
 
     def memory_peak(self) -> float:
@@ -210,7 +212,7 @@ def test_atoms_move_in_every_call_and_the_same_way_each_time() -> None:
     assert len({p.tobytes() for p in positions}) == len(positions) > 5
     site = SILICON.atoms.repeat(2).positions
     assert 0.008 < np.std([p - site for p in positions]) < 0.012
-    assert np.array_equal(first.asked[-1].positions[0], second.asked[-1].positions[0])
+    assert np.array_equal(first.asked[0].positions, second.asked[0].positions)
 
 
 def test_processes_take_turns_and_progress_reaches_its_end() -> None:

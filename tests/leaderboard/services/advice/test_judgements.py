@@ -127,7 +127,7 @@ def test_letters_of_many_submissions_are_those_of_their_grades() -> None:
 
 
 @pytest.mark.parametrize(
-    ("letters", "is_verified", "poor"),
+    ("letters", "passes_checks", "poor"),
     [
         ("ABB-", True, []),
         ("AAAA", True, []),
@@ -139,10 +139,10 @@ def test_letters_of_many_submissions_are_those_of_their_grades() -> None:
         ("", False, []),
     ],
 )
-def test_only_what_was_measured_and_found_good_is_verified(
-    letters: str, is_verified: bool, poor: list[str]
+def test_only_what_was_measured_and_found_good_passes_the_checks(
+    letters: str, passes_checks: bool, poor: list[str]
 ) -> None:
-    assert mark_of(letters)[:2] == (is_verified, poor)
+    assert mark_of(letters)[:2] == (passes_checks, poor)
 
 
 @pytest.mark.parametrize(("error", "is_told"), [(0.0147, False), (0.03, True)])

@@ -64,7 +64,9 @@ def test_a_shared_address_shows_the_board_without_the_welcome(client: Client, si
     assert page.count("<h1") == 1
 
 
-def test_verified_versions_are_marked_and_bad_grades_named(client: Client, site: Site) -> None:
+def test_versions_that_pass_checks_are_marked_and_bad_grades_named(
+    client: Client, site: Site
+) -> None:
     good = dict.fromkeys(
         ("repeat_force_error_eV_A_max", "rotation_force_error_eV_A_max",
          "force_gradient_error_eV_A_rms"), 1e-6,
@@ -75,8 +77,8 @@ def test_verified_versions_are_marked_and_bad_grades_named(client: Client, site:
         factories.evaluation(submission, site.eos, score=0.4, consistency=consistency)
     sound, curled = (re.findall(rf"<bdi>{name}</bdi>.*?</th>", shown(client))[0] for name in found)
     assert 'title="Checked in the tasks of this board: ' in sound
-    assert "verified</span>" in sound
-    assert "verified" not in curled
+    assert "passes checks</span>" in sound
+    assert "passes checks" not in curled
     assert "Conservation D</span>" in curled
     rows = client.get("/api/v1/leaderboards/core/").json()["rows"]
     by_name = {row["submission"]["potential"]["name"]: row["grades"] for row in rows}

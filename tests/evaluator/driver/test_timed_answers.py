@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
+
+from evaluator.driver.timed_answers import TimedAnswers
+from evaluator.pool.remote import structure_of
+from evaluator.protocols.base import System
+from evaluator.wire import Answer, Prediction, Structure
+
+COPPER = System(id="Cu", atoms=bulk("Cu", cubic=True))
+Spoil = Callable[[Structure, Prediction], Prediction]
+
+
+def emt(structure: Structure) -> Prediction:
+    atoms = Atoms(structure.numbers, structure.positions, cell=structure.cell, pbc=structure.pbc)
+    atoms.calc = EMT()
+    return Prediction(energy=atoms.get_potential_energy(), forces=atoms.get_forces())
+
+
+def honest(structure: Structure, answer: Prediction) -> Prediction:
+    return answer
+
+
+def zeros(structure: Structure, answer: Prediction) -> Prediction:
+    return Prediction(energy=0.0, forces=np.zeros_like(answer.forces))
+
+
+def compared(timed: Spoil, again: Spoil = honest) -> TimedAnswers:
+    """Ask for copper untimed, then compare timed answers of two sizes."""
+    answers = TimedAnswers()
+
+    def ask(structure: Structure, properties: object) -> Answer:
+        return emt(structure)
+
+    answers.ask_untimed([COPPER], ask, seed=1)
+    for n in (2, 3):
+        atoms = COPPER.atoms * n
+        atoms.rattle(0.01, seed=n)
+        structure = structure_of(atoms)
+        answer = emt(structure)
+        answers.add(structure, timed(structure, answer), again(structure, answer))
+    return answers
+
+
+def test_honest_answers_agree_with_themselves_and_between_sizes() -> None:
+    answers = compared(honest)
+    figures = answers.figures()
+    assert answers.disqualification() == ""
+    assert figures["n_timed_again"] == 2
+    assert figures["timed_energy_error_meV_atom_max"] == 0
+    assert 0 < figures["timed_energy_by_size_meV_atom_max"] < 5
+    assert 0.5 < figures["timed_force_ratio_min"] <= figures["timed_force_ratio_max"] < 2
+
+
+def test_zeros_while_the_clock_runs_are_seen_when_asked_again() -> None:
+    assert "without the clock" in compared(zeros).disqualification()
+
+
+def test_zeros_for_whatever_looks_timed_are_seen_beside_an_ordinary_answer() -> None:
+    """Asked again it says zero too; that an energy per atom would be known does not help."""
+    constant = emt(structure_of(COPPER.atoms)).energy / 4
+
+    def known_energy(structure: Structure, answer: Prediction) -> Prediction:
+        return replace(zeros(structure, answer), energy=constant * len(structure.numbers))
+
+    assert "small cell of the same crystal" in compared(zeros, zeros).disqualification() or (
+        abs(constant) < 0.03
+    )
+    assert "small cell" in compared(known_energy, known_energy).disqualification()
+
+
+def test_rounding_of_large_energies_is_no_difference() -> None:
+    def all_electron(structure: Structure, answer: Prediction) -> Prediction:
+        return replace(answer, energy=answer.energy - 4.5e4 * len(structure.numbers))
+
+    def rounded(structure: Structure, answer: Prediction) -> Prediction:
+        energy = all_electron(structure, answer).energy
+        return replace(answer, energy=float(np.float32(energy)) + 0.004 * len(structure.numbers))
+
+    answers = TimedAnswers()
+    structure = structure_of(COPPER.atoms * 2)
+    answer = emt(structure)
+    answers.add(structure, all_electron(structure, answer), rounded(structure, answer))
+    assert answers.disqualification() == ""
+
+
+def test_nothing_compared_tells_nothing() -> None:
+    assert TimedAnswers().figures() == {}
+    assert TimedAnswers().disqualification() == ""
