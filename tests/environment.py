@@ -5,11 +5,10 @@ A pytest plugin, named in pyproject.toml, since it must act before Django reads 
 
 from __future__ import annotations
 
-import fcntl
 import os
+import sys
 import tempfile
 import warnings
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -26,21 +25,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_marked = any(item.get_closest_marker(mark) for mark in _SLOW_MARKS)
         if is_marked or _SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """What is marked ``alone`` runs while the other processes of the session run nothing."""
-    folder = Path(os.environ["TOUCHSTONE_LOCK_DIR"])
-    is_alone = item.get_closest_marker("alone") is not None
-    with (folder / "tests-running").open("w") as running:
-        with (folder / "tests-turn").open("w") as turn:  # nobody overtakes one that waits
-            fcntl.flock(turn, fcntl.LOCK_EX)
-            fcntl.flock(running, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
-        try:
-            return (yield)
-        finally:
-            fcntl.flock(running, fcntl.LOCK_UN)  # also where a test has left a child that holds it
 
 
 def _start_postgres() -> None:
@@ -64,6 +48,16 @@ def _write_lazily(url: str) -> None:
             connection.execute(f"ALTER SYSTEM SET {name} = off")
         connection.execute("SELECT pg_reload_conf()")
 
+
+# Compiled code is kept, also where the environment forbids it: some hundreds of processes are
+# started, and each of them would compile all of ours anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# The cores are shared by the processes of the session; threads of one library for matrices, which
+# wait for each other by going round in circles, cost three times as much as they help.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

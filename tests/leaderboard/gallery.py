@@ -15,6 +15,7 @@ from evaluator.protocols.energy_forces_summary import summarise
 from leaderboard import models
 from leaderboard.enums import VersionState
 from tests.leaderboard import factories
+from tests.leaderboard.kept_worlds import built_once
 
 _SYMBOLS = (
     "Ag Al Ar As Au B Ba Be Bi Br C Ca Cd Cl Co Cr Cs Cu F Fe Ga Ge H He Hf Hg I In Ir K Kr Li "
@@ -43,6 +44,7 @@ class Site:
     submissions: dict[str, models.Submission] = field(default_factory=dict)
 
 
+@built_once
 def build_site() -> Site:
     """Two tasks, trained potentials, baselines, one queued, one running, one failed."""
     eos = _task("eos-wien2k", "Equation of state", "equation_of_state", EOS_METRICS)

@@ -11,10 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from evaluator.calculators.base import InvalidArtifact, LoadError
-from evaluator.calculators.torch_files import load_torch
 from evaluator.potentials.names import resolve
 from tests.evaluator.calculators.adapters import loaded
 
@@ -119,11 +117,15 @@ class HoldsAScript:
         self.archive = archive
 
     def __setstate__(self, state: dict[str, bytes]) -> None:
+        import torch
+
         self.script = torch.jit.load(io.BytesIO(state["archive"]))
 
 
 def script_saved_on_a_gpu() -> bytes:
     """A TorchScript archive whose tensors say that they came from cuda:0."""
+    import torch
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         script = torch.jit.script(torch.nn.Linear(2, 2))
@@ -142,6 +144,10 @@ def script_saved_on_a_gpu() -> bytes:
 def test_scripts_inside_a_checkpoint_load_on_the_cpu_wherever_they_were_saved(
     tmp_path: Path,
 ) -> None:
+    import torch
+
+    from evaluator.calculators.torch_files import load_torch
+
     torch.save(HoldsAScript(script_saved_on_a_gpu()), tmp_path / "gpu.model")
     usual = torch.jit.load
     model = load_torch(tmp_path / "gpu.model", "a model")
