@@ -14,6 +14,8 @@ from pathlib import Path
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from leaderboard.lib.safe_start import public_hosts, weakness_of_hosts, weakness_of_key
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -50,12 +52,23 @@ DEBUG = _flag("TOUCHSTONE_DEBUG")
 if DEBUG and not DEVELOPMENT:
     raise ImproperlyConfigured("TOUCHSTONE_DEBUG shows secrets to visitors; never in production")
 
+NAMED_HOSTS = [h.strip() for h in os.environ.get("TOUCHSTONE_HOSTS", "").split(",") if h.strip()]
+if DEVELOPMENT and (strange := public_hosts(NAMED_HOSTS)):
+    raise ImproperlyConfigured(
+        f"TOUCHSTONE_DEVELOPMENT is for one machine alone, and TOUCHSTONE_HOSTS names "
+        f"{', '.join(strange)}. Set TOUCHSTONE_DEVELOPMENT=0, or leave TOUCHSTONE_HOSTS out"
+    )
 if DEVELOPMENT:
     SECRET_KEY = os.environ.get("TOUCHSTONE_SECRET_KEY") or secrets.token_urlsafe(50)
     ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", "testserver"]
 else:
     SECRET_KEY = _required("TOUCHSTONE_SECRET_KEY", "a long random text, kept secret")
-    ALLOWED_HOSTS = _required("TOUCHSTONE_HOSTS", "the host names, separated by commas").split(",")
+    if weakness := weakness_of_key(SECRET_KEY):
+        raise ImproperlyConfigured(f"TOUCHSTONE_SECRET_KEY can be guessed: {weakness}")
+    _required("TOUCHSTONE_HOSTS", "the host names, separated by commas")
+    if weakness := weakness_of_hosts(NAMED_HOSTS):
+        raise ImproperlyConfigured(f"TOUCHSTONE_HOSTS: {weakness}")
+    ALLOWED_HOSTS = NAMED_HOSTS
     SECURE_SSL_REDIRECT = _flag("TOUCHSTONE_SSL_REDIRECT", "1")
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 31_536_000

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 SAFE = {
-    "TOUCHSTONE_SECRET_KEY": "k" * 60,
+    "TOUCHSTONE_SECRET_KEY": "1f7c0b92e4d85a36c7e90f12ab34d56e8790c1b2",
     "TOUCHSTONE_HOSTS": "touchstone.example.org",
     "DATABASE_URL": "postgresql://touchstone@localhost/touchstone",
     "CELERY_BROKER_URL": "amqp://localhost//",
@@ -42,7 +42,13 @@ def test_production_is_the_default_and_is_strict() -> None:
     ("changes", "complaint"),
     [
         ({"TOUCHSTONE_SECRET_KEY": None}, "TOUCHSTONE_SECRET_KEY"),
+        ({"TOUCHSTONE_SECRET_KEY": "x"}, "can be guessed: it has 1 characters"),
         ({"TOUCHSTONE_HOSTS": None}, "TOUCHSTONE_HOSTS"),
+        ({"TOUCHSTONE_HOSTS": "*"}, "stands for every name"),
+        (
+            {"TOUCHSTONE_DEVELOPMENT": "1", "TOUCHSTONE_DEBUG": "1"},
+            "TOUCHSTONE_DEVELOPMENT is for one machine alone",
+        ),
         ({"DATABASE_URL": None}, "DATABASE_URL"),
         ({"DATABASE_URL": "sqlite:///x.db"}, "must name a PostgreSQL database"),
         ({"CELERY_BROKER_URL": None}, "CELERY_BROKER_URL"),
