@@ -33,6 +33,13 @@ def _whole_number(name: str, default: int) -> int:
     return int(value)
 
 
+def _ports(name: str) -> list[int]:
+    texts = [text.strip() for text in os.environ.get(name, "").split(",") if text.strip()]
+    if any(not text.isdecimal() or not 0 < int(text) < 65536 for text in texts):
+        raise ImproperlyConfigured(f"{name} must be ports, parted by commas: 8443,9443")
+    return [int(text) for text in texts]
+
+
 def _rate(name: str, default: str) -> str:
     value = os.environ.get(name, default)
     if not re.fullmatch(r"[1-9][0-9]{0,6}/([1-9][0-9]{0,3})?(s|sec|min|hour|day)", value):
@@ -254,6 +261,8 @@ STREAMS_PER_PROCESS = _whole_number("TOUCHSTONE_STREAMS_PER_PROCESS", 2)
 #: Webhooks: whether plain HTTP may be used, and networks that may be told though not public.
 WEBHOOK_ALLOW_HTTP = _flag("TOUCHSTONE_WEBHOOK_ALLOW_HTTP")
 WEBHOOK_NETWORKS = [n for n in os.environ.get("TOUCHSTONE_WEBHOOK_NETWORKS", "").split(",") if n]
+#: Ports beside 443 (and 80, where plain HTTP may be used) at which webhooks may be told.
+WEBHOOK_PORTS = _ports("TOUCHSTONE_WEBHOOK_PORTS")
 #: Uploads in parts that a user may have at the same time, and how long an idle one is kept.
 MAX_OPEN_UPLOADS = _whole_number("TOUCHSTONE_MAX_OPEN_UPLOADS", 10)
 UPLOAD_EXPIRY_HOURS = _whole_number("TOUCHSTONE_UPLOAD_EXPIRY_HOURS", 24)

@@ -48,7 +48,9 @@ def weakness_of_hosts(hosts: Sequence[str]) -> str:
                 "likes. Name the hosts: touchstone.example.org"
             )
         if not _HOST.fullmatch(host):
-            return f"{host!r} is no host name. Write touchstone.example.org, without https:// or port"
+            return (
+                f"{host!r} is no host name. Write touchstone.example.org, without https:// or port"
+            )
         if host.startswith(".") and "." not in host[1:]:
             return f"{host!r} stands for a whole top-level domain. Name the hosts."
     return "" if hosts else "no host is named"

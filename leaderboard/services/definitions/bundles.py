@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-import requests
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from evaluator.catalog import PROTOCOLS, ParameterError, check_parameters
 from leaderboard.enums import VersionState
 from leaderboard.exceptions import ConflictError, SubmissionError
+from leaderboard.lib import outgoing
 from leaderboard.models import (
     Benchmark,
     BenchmarkTask,
@@ -209,14 +209,9 @@ def _bytes_of(entry: ReferenceEntry, beside: Beside, work: Path) -> Path:
     if not beside.downloads:
         raise SubmissionError({"download": "Is fetched by manage.py import_bundle alone."})
     try:
-        with requests.get(entry.download, stream=True, timeout=60) as answer:
-            answer.raise_for_status()
-            with target.open("wb") as file:
-                for chunk in answer.iter_content(2**20):
-                    file.write(chunk)
-                    if file.tell() > _MAX_DOWNLOAD_BYTES:
-                        raise SubmissionError({"download": "It is too large."})
-    except requests.RequestException as error:
+        with target.open("wb") as file:
+            outgoing.download(entry.download, file, _MAX_DOWNLOAD_BYTES)
+    except (outgoing.AddressRefused, outgoing.Failed) as error:
         raise SubmissionError({"download": f"It cannot be had: {error}"}) from error
     return target
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
+import io
 import socket
 import threading
 import time
@@ -18,37 +18,6 @@ LOOPBACK = ["127.0.0.0/8"]
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("93.184.216.34", True),
-        ("2606:2800:220:1::1", True),
-        ("127.0.0.1", False),
-        ("10.1.2.3", False),
-        ("172.16.0.1", False),
-        ("192.168.1.1", False),
-        ("169.254.169.254", False),  # where clouds tell secrets
-        ("100.64.0.1", False),
-        ("0.0.0.0", False),
-        ("224.0.0.1", False),
-        ("255.255.255.255", False),
-        ("::1", False),
-        ("::", False),
-        ("fe80::1", False),
-        ("fd00::1", False),
-        ("ff02::1", False),
-        ("::ffff:127.0.0.1", False),
-        ("::ffff:93.184.216.34", True),
-        ("64:ff9b::7f00:1", False),  # NAT64 of 127.0.0.1
-        ("64:ff9b::5db8:d822", True),
-        ("2002:7f00:1::", False),  # 6to4 of 127.0.0.1
-        ("2001:0:4136:e378:8000:63bf:80ff:fffe", False),  # Teredo of 127.0.0.1
-    ],
-)
-def test_only_the_public_internet_is_public(text: str, expected: bool) -> None:
-    assert outgoing.is_public(ipaddress.ip_address(text)) is expected
-
-
-@pytest.mark.parametrize(
     ("url", "words"),
     [
         ("http://example.org/", "must begin with https://"),
@@ -59,6 +28,9 @@ def test_only_the_public_internet_is_public(text: str, expected: bool) -> None:
         ("https://exa mple.org/", "plain ASCII"),
         ("https://example.org/\r\nX: y", "plain ASCII"),
         ("https://[::1/", "no address"),
+        ("https://example.org:22/", "Port 22 is not asked, only 443"),
+        ("https://example.org:80/", "Port 80 is not asked"),
+        ("https://example.org:0/", "Port 0 is not asked"),
         ("https://example.org/" + "x" * 500, "at most 500"),
     ],
 )
@@ -89,6 +61,15 @@ class Receiver(BaseHTTPRequestHandler):
     status = 200
     headers_to_send: dict[str, str]
     drip = False
+    body = b""
+
+    def do_GET(self) -> None:
+        self.send_response(self.status)
+        for name, value in self.headers_to_send.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -114,6 +95,7 @@ def receiver(settings: Any) -> Iterator[tuple[type[Receiver], str]]:
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
+    settings.WEBHOOK_PORTS = [server.server_port]
     yield kind, f"http://receiver.test:{server.server_port}/hook?x=1"
     server.shutdown()
     server.server_close()
@@ -178,8 +160,82 @@ def test_a_receiver_that_drips_is_cut_off(receiver: Any, monkeypatch: pytest.Mon
     assert time.monotonic() - began < 3
 
 
+@pytest.mark.slow
+def test_a_name_that_is_never_found_is_given_up_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    release = threading.Event()
+
+    def wait(*_: Any, **__: Any) -> list[Any]:
+        release.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", wait)
+    monkeypatch.setattr(outgoing, "_TIMEOUT_S", 0.3)
+    began = time.monotonic()
+    with pytest.raises(outgoing.Failed, match="has no address: it was not found"):
+        outgoing.post("https://slow.test/", b"", {})
+    assert time.monotonic() - began < 3
+    release.set()
+
+
+def test_an_address_that_is_silent_is_followed_by_the_next(
+    receiver: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, url = receiver
+    real = socket.getaddrinfo
+
+    def two(host: str, port: int, *rest: Any, **options: Any) -> Any:
+        return [e for a in ("127.0.0.9", "127.0.0.1") for e in real(a, port, *rest, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    assert outgoing.post(url, b"{}", {}, allowed_networks=LOOPBACK) == 200
+    assert len(kind.heard) == 1
+
+
+def test_one_private_address_among_public_ones_is_enough_to_refuse(
+    receiver: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, url = receiver
+    real = socket.getaddrinfo
+
+    def two(host: str, port: int, *rest: Any, **options: Any) -> Any:
+        return [e for a in ("93.184.216.34", "127.0.0.1") for e in real(a, port, *rest, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    with pytest.raises(outgoing.AddressRefused, match="not on the public internet"):
+        outgoing.post(url, b"{}", {})
+    assert kind.heard == []
+
+
+def test_a_download_judges_where_it_is_led(receiver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind, url = receiver
+    kind.status, kind.headers_to_send = 302, {"Location": "http://127.0.0.1:1/secret"}
+    resolve(monkeypatch, "127.0.0.1")
+    with pytest.raises(outgoing.AddressRefused, match="Port 1 is not asked"):
+        outgoing.download(url, io.BytesIO(), 10, allowed_networks=LOOPBACK)
+    kind.headers_to_send = {"Location": "file:///etc/passwd"}
+    with pytest.raises(outgoing.AddressRefused, match="must begin with"):
+        outgoing.download(url, io.BytesIO(), 10, allowed_networks=LOOPBACK)
+
+
+def test_a_download_is_bounded_and_whole(receiver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind, url = receiver
+    resolve(monkeypatch, "127.0.0.1")
+    kind.body = b"0123456789"
+    file = io.BytesIO()
+    outgoing.download(url, file, 10, allowed_networks=LOOPBACK)
+    assert file.getvalue() == b"0123456789"
+    with pytest.raises(outgoing.Failed, match="larger than"):
+        outgoing.download(url, io.BytesIO(), 9, allowed_networks=LOOPBACK)
+    kind.status = 404
+    with pytest.raises(outgoing.Failed, match="status 404"):
+        outgoing.download(url, io.BytesIO(), 10, allowed_networks=LOOPBACK)
+
+
 def test_nobody_there_is_told(settings: Any) -> None:
     settings.WEBHOOK_ALLOW_HTTP = True
+    settings.WEBHOOK_PORTS = [1]
     with pytest.raises(outgoing.Failed, match="could not be told"):
         outgoing.post("http://127.0.0.1:1/", b"", {}, allowed_networks=LOOPBACK)
     with pytest.raises(outgoing.Failed, match="has no address"):
