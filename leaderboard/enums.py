@@ -61,6 +61,16 @@ class TokenScope(models.TextChoices):
     ADMIN = "admin"
 
 
+class TokenEnd(models.TextChoices):
+    """Why an API token was revoked."""
+
+    ASKED = "asked", "when it was asked for"
+    PASSWORD = "password", "when the password changed"
+    CLOSED = "closed", "when the account was closed"
+    #: Of the staff: a token with the staff's rights ends with the second factor.
+    SECOND_FACTOR = "second-factor", "when the second factor was taken away"
+
+
 def verdict_choices() -> list[tuple[str, str]]:
     return [(v.value, v.value.replace("_", " ")) for v in Verdict]
 

@@ -50,12 +50,13 @@ def _find(text: str) -> ApiToken:
     token = ApiToken.objects.select_related("user").filter(token_hash=hash_token(text)).first()
     if token is None:
         raise AuthenticationFailed(f"This API token is unknown. {_MAKE_ONE}")
-    if token.revoked_at is not None:
-        raise AuthenticationFailed(f"The API token {token.hint}... was revoked. {_MAKE_ONE}")
-    if token.expires_at is not None and token.expires_at <= timezone.now():
-        raise AuthenticationFailed(f"The API token {token.hint}... has expired. {_MAKE_ONE}")
     if not token.user.is_active:
         raise AuthenticationFailed("This account is inactive. Write to the site's administrators.")
+    if token.revoked_at is not None:
+        why = f" {token.get_revoked_why_display()}" if token.revoked_why else ""
+        raise AuthenticationFailed(f"The API token {token.hint}... was revoked{why}. {_MAKE_ONE}")
+    if token.expires_at is not None and token.expires_at <= timezone.now():
+        raise AuthenticationFailed(f"The API token {token.hint}... has expired. {_MAKE_ONE}")
     return token
 
 

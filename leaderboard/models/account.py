@@ -13,7 +13,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
-from leaderboard.enums import TokenScope
+from leaderboard.enums import TokenEnd, TokenScope
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -60,7 +60,15 @@ class ApiToken(models.Model):
         help_text="read: what its user sees; submit: changes; admin: teams, and staff's rights.",
     )
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Refused from then on.")
-    revoked_at = models.DateTimeField(null=True, blank=True, help_text="Revoked by its owner.")
+    revoked_at = models.DateTimeField(null=True, blank=True, help_text="Refused from then on.")
+    revoked_why = models.CharField(
+        max_length=16,
+        blank=True,
+        choices=TokenEnd,
+        default="",
+        db_default="",
+        help_text="By its owner or the staff, or with something else that ended.",
+    )
 
     objects: ClassVar[models.Manager[ApiToken]] = ApiTokenQuerySet.as_manager()
 

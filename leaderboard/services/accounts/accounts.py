@@ -9,10 +9,11 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from leaderboard.enums import TokenScope
+from leaderboard.enums import TokenEnd, TokenScope
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import ApiToken
 from leaderboard.models.account import default_scopes
@@ -44,9 +45,15 @@ def create_token(
     chosen = set(default_scopes() if scopes is None else scopes)
     if not chosen or chosen - set(TokenScope):
         raise SubmissionError({"scopes": f"Choose among {', '.join(TokenScope)}."})
-    if valid_tokens(user).count() >= _MAX_TOKENS:
-        raise SubmissionError(f"You have {_MAX_TOKENS} valid tokens. Revoke one first.")
-    return ApiToken.create(user, name, timedelta(days=expires_in_days), chosen)
+    with transaction.atomic():
+        # Two requests at the same time count each other; and a password that changed since it was
+        # checked ends the tokens that are there by then, so none may come after.
+        current = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        if current.password != user.password or not current.is_active:
+            raise SubmissionError("The password was changed meanwhile. Sign in anew.")
+        if valid_tokens(user).count() >= _MAX_TOKENS:
+            raise SubmissionError(f"You have {_MAX_TOKENS} valid tokens. Revoke one first.")
+        return ApiToken.create(user, name, timedelta(days=expires_in_days), chosen)
 
 
 def valid_tokens(user: User) -> QuerySet[ApiToken]:
@@ -58,7 +65,9 @@ def revoke_token(user: User, token: ApiToken) -> None:
     """From now on the token is refused. Doing it twice changes nothing."""
     if token.user_id != user.pk and not user.is_staff:
         raise PermissionDenied("Only its owner may revoke a token.")
-    ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=timezone.now())
+    ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(
+        revoked_at=timezone.now(), revoked_why=TokenEnd.ASKED
+    )
 
 
 def is_confirmed(user: AbstractBaseUser) -> bool:
