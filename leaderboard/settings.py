@@ -81,6 +81,10 @@ else:
     SECURE_HSTS_SECONDS = 31_536_000
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+#: Sessions, links and second factors made under these keys are still valid.
+SECRET_KEY_FALLBACKS = [
+    key for key in os.environ.get("TOUCHSTONE_OLD_SECRET_KEYS", "").split(",") if key
+]
 CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("TOUCHSTONE_ORIGINS", "").split(",") if o]
 
 #: Everything the service keeps outside the database: artifacts, reference sets, caches.
@@ -104,6 +108,7 @@ if "postgresql" not in str(DATABASES["default"].get("ENGINE")):
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database")
 
 INSTALLED_APPS = [
+    "allauth.mfa",  # before us: its admin shows secrets, and ours takes its place
     "leaderboard",
     "allauth",
     "allauth.account",
@@ -132,6 +137,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "leaderboard.middleware.StaffSecondFactor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -178,6 +184,17 @@ ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_USERNAME_BLACKLIST = ["admin", "root", "staff", "touchstone", "me"]
 ACCOUNT_RATE_LIMITS = False  # ours are shared by all processes
+#: Without a second factor, shown in the session, a member of the staff has no staff's rights.
+STAFF_SECOND_FACTOR = _flag("TOUCHSTONE_STAFF_SECOND_FACTOR", "0" if DEVELOPMENT else "1")
+MFA_ADAPTER = "leaderboard.web.accounts.second_factor.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "leaderboard.web.accounts.second_factor.CodeForm",
+    "reauthenticate": "leaderboard.web.accounts.second_factor.CodeAgainForm",
+}
+MFA_TOTP_TOLERANCE = 1  # half minutes by which a telephone's clock may be wrong
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # who is let in without one may protect himself
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEVELOPMENT else "https"
 
 
@@ -277,6 +294,8 @@ THROTTLES = {
     "login": _rate("TOUCHSTONE_SIGN_IN_RATE", "20/min"),
     # Tries at one account, whatever the addresses.
     "login-account": _rate("TOUCHSTONE_SIGN_IN_ACCOUNT_RATE", "40/15min"),
+    # Tries of codes at one account, by who knows its password: a code has six digits.
+    "second-factor": _rate("TOUCHSTONE_SECOND_FACTOR_RATE", "10/15min"),
 }
 #: How many proxies stand before the server; with none, X-Forwarded-For is not believed.
 PROXIES = _whole_number("TOUCHSTONE_PROXIES", 0)

@@ -23,7 +23,7 @@ from evaluator.cli.service import (
     service_url,
     write_login,
 )
-from evaluator.client import Client, ClientError, Quota
+from evaluator.client import Client, ClientError, NotAuthenticated, Quota
 from evaluator.exceptions import SubmissionError
 
 _DAYS = 90
@@ -75,13 +75,7 @@ def _login(arguments: argparse.Namespace) -> int:
     else:
         client = Client(url)
         username, password = _ask(arguments.username, url)
-        token = client.sign_in(
-            username,
-            password,
-            name=arguments.name,
-            expires_in_days=arguments.days,
-            scopes=arguments.scope,
-        ).token
+        token = _sign_in(client, username, password, arguments)
     me = client.me()
     path = write_login(Login(url=url, token=token))
     if arguments.json:
@@ -91,6 +85,30 @@ def _login(arguments: argparse.Namespace) -> int:
     if os.environ.get(TOKEN_VARIABLE):
         print(f"touchstone: {TOKEN_VARIABLE} is set and wins over it", file=sys.stderr)
     return ExitCode.OK
+
+
+def _sign_in(client: Client, username: str, password: str, arguments: argparse.Namespace) -> str:
+    """The new token. Where the account has two-factor sign-in, its code is asked for too."""
+
+    def sign_in(code: str | None = None) -> str:
+        return client.sign_in(
+            username,
+            password,
+            name=arguments.name,
+            code=code,
+            expires_in_days=arguments.days,
+            scopes=arguments.scope,
+        ).token
+
+    try:
+        return sign_in()
+    except NotAuthenticated as refusal:
+        if not refusal.problem.type.endswith(":second_factor_required"):
+            raise
+    print(
+        "Code of your authenticator app, or a recovery code: ", end="", file=sys.stderr, flush=True
+    )
+    return sign_in(input().strip())
 
 
 def _ask(username: str | None, url: str) -> tuple[str, str]:

@@ -91,13 +91,18 @@ class Client:
         password: str,
         *,
         name: str,
+        code: str | None = None,
         expires_in_days: int | None = None,
         scopes: Sequence[str] | None = None,
     ) -> Token:
-        """Make a token, and use it from now on. Left out, the service decides what it may do."""
+        """Make a token, and use it from now on. Left out, the service decides what it may do.
+
+        ``code`` is that of the authenticator app, where the account has two-factor sign-in.
+        """
         content = {
             "username": username,
             "password": password,
+            "code": code,
             "name": name,
             "expires_in_days": expires_in_days,
             "scopes": None if scopes is None else list(scopes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -9,6 +10,19 @@ from django.http import HttpRequest
 from leaderboard.admin.base import ReadOnlyAdmin, for_each
 from leaderboard.models import ApiToken
 from leaderboard.services.accounts.accounts import revoke_token
+
+admin.site.unregister(Authenticator)  # allauth's page would show and change secrets
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnlyAdmin):
+    """Taken away with ``manage.py drop_second_factor``, by who runs the service."""
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_select_related = ("user",)
+    list_filter = ("type",)
+    search_fields = ("user__username",)
+    exclude = ("data",)
 
 
 @admin.register(ApiToken)

@@ -20,6 +20,7 @@ from leaderboard.api.throttling import SAFE
 from leaderboard.enums import TokenScope
 from leaderboard.models import ApiToken
 from leaderboard.models.account import hash_token
+from leaderboard.services.accounts import second_factor
 
 #: A busy client would otherwise write the row with every request.
 _LAST_USED_STEP = timedelta(minutes=1)
@@ -84,6 +85,7 @@ def require_scope(token: ApiToken, scope: str) -> None:
 
 def _user_of(token: ApiToken) -> User:
     user: User = token.user
+    second_factor.withhold_from_token(user, token)
     if TokenScope.ADMIN not in token.scopes:
         # Of this request's copy alone; nothing behind a token saves a user.
         user.is_staff = user.is_superuser = False

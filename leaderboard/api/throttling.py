@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
@@ -35,6 +36,13 @@ def note(request: HttpRequest, standing: RateStanding) -> bool:
     """Remember the standing for the answer's headers; returns whether the request may pass."""
     request.rate_limit = standing  # type: ignore[attr-defined]
     return standing.is_allowed
+
+
+def check_code_tries(request: Request, user: User) -> None:
+    """Raises Throttled when somebody who knows this user's password has tried many codes."""
+    standing = hit("second-factor", f"user {user.pk}")
+    if not note(request._request, standing):
+        raise Throttled(wait=standing.reset_s - 1)
 
 
 def check_sign_in(request: Request, login: str) -> None:

@@ -177,6 +177,16 @@ account_reset_password    get    -        200 200 200 200 200 200
 account_reset_password_done          get - 200 200 200 200 200 200
 account_reset_password_from_key      get - 200 200 200 200 200 200
 account_reset_password_from_key_done get - 200 200 200 200 200 200
+# Before something of weight: who signed in by force in the tests has not shown a password.
+account_reauthenticate    get    -        302 200 200 200 200 200
+mfa_index                 get    -        302 200 200 200 200 200
+mfa_activate_totp         get    -        302 302 302 302 302 302
+# None of them has set an app up; test_second_factor.py does.
+mfa_deactivate_totp       get    -        302 404 404 404 404 404
+mfa_view_recovery_codes   get    -        302 404 404 404 404 404
+mfa_generate_recovery_codes          get - 302 302 302 302 302 302
+mfa_authenticate          get    -        302 302 302 302 302 302
+mfa_reauthenticate        get    -        302 302 302 302 302 302
 socialaccount_connections get    -        302 200 200 200 200 200
 # Nothing has been begun elsewhere.
 socialaccount_signup      get    -        302 302 302 302 302 302

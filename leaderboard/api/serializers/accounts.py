@@ -17,6 +17,13 @@ class TokenRequest(StrictRequest):
     password = serializers.CharField(
         required=False, max_length=1000, trim_whitespace=False, write_only=True
     )
+    code = serializers.CharField(
+        required=False,
+        max_length=32,
+        write_only=True,
+        help_text="Of the authenticator app, or a recovery code, where the account has two-factor "
+        "sign-in.",
+    )
     name = serializers.CharField(max_length=100, help_text="What the token is for.")
     expires_in_days = serializers.IntegerField(
         required=False,

@@ -18,10 +18,11 @@ from leaderboard.api.serializers.accounts import (
     TokenRecord,
     TokenRequest,
 )
-from leaderboard.api.throttling import check_sign_in
+from leaderboard.api.throttling import check_code_tries, check_sign_in
 from leaderboard.api.views.base import ByTime, PagedView, described, one, paged, signed_in
 from leaderboard.enums import TokenScope
 from leaderboard.models import ApiToken
+from leaderboard.services.accounts import second_factor
 from leaderboard.services.accounts.accounts import create_token, is_confirmed, revoke_token
 from leaderboard.services.accounts.quotas import Payer, allowances
 
@@ -48,7 +49,12 @@ class TokenList(PagedView):
         form = TokenRequest(data=request.data)
         form.is_valid(raise_exception=True)
         given = form.validated_data
-        user = _who(request, given.pop("username", None), given.pop("password", None))
+        user = _who(
+            request,
+            given.pop("username", None),
+            given.pop("password", None),
+            given.pop("code", ""),
+        )
         row, text = create_token(user, given.pop("name"), **given)
         body = {**TokenRecord(row).data, "token": text}
         return Response(body, status=201, headers={"Cache-Control": "no-store"})
@@ -95,7 +101,7 @@ def quota_record(payer: Payer, account: str, *, is_unlimited: bool = False) -> d
     return dict(QuotaRecord(body).data)
 
 
-def _who(request: Request, username: str | None, password: str | None) -> User:
+def _who(request: Request, username: str | None, password: str | None, code: str) -> User:
     """Whom a new token is for. A token cannot make tokens: a leaked one would outlive itself."""
     if username is not None or password is not None:
         check_sign_in(request, username or "")
@@ -107,9 +113,26 @@ def _who(request: Request, username: str | None, password: str | None) -> User:
                 "Your e-mail address is not confirmed. Follow the link in the letter; signing in "
                 "on the site sends another."
             )
+        _check_code(request, user, code)
         return user
     if isinstance(request.auth, ApiToken):
         raise PermissionDenied("A token cannot make tokens. Send username and password.")
     if not isinstance(request.user, User):
         raise AuthenticationFailed("Send the username and password of your account.")
     return request.user
+
+
+def _check_code(request: Request, user: User, code: str) -> None:
+    """A password alone makes no token where the account has a second factor."""
+    if second_factor.factor_of(user) is None:
+        return
+    if not code:
+        error = AuthenticationFailed(
+            "This account has two-factor sign-in: send the code of its app, or a recovery code, "
+            "as 'code'."
+        )
+        error.members = {"code": "second_factor_required"}  # type: ignore[attr-defined]
+        raise error
+    check_code_tries(request, user)
+    if second_factor.spent_by(user, code) is None:
+        raise AuthenticationFailed("Wrong code, or one that was used already.")

@@ -15,7 +15,7 @@ from django.contrib.sessions.models import Session
 from django.db import models
 from django.utils import timezone
 
-from leaderboard.enums import TokenEnd
+from leaderboard.enums import TokenEnd, TokenScope
 from leaderboard.models import ApiToken
 
 
@@ -32,12 +32,12 @@ def saved(instance: User, *, created: bool, **_: object) -> None:
         end_tokens(instance, TokenEnd.PASSWORD)
 
 
-def end_tokens(user: User, why: TokenEnd) -> int:
-    """Revoke every token that is valid; returns how many."""
-    now = timezone.now()
-    return ApiToken.objects.filter(user=user, revoked_at__isnull=True).update(
-        revoked_at=now, revoked_why=why
-    )
+def end_tokens(user: User, why: TokenEnd, *, scope: TokenScope | None = None) -> int:
+    """Revoke every token that is valid, or those with a scope; returns how many."""
+    tokens = ApiToken.objects.filter(user=user, revoked_at__isnull=True)
+    if scope is not None:
+        tokens = tokens.filter(scopes__contains=[scope])
+    return tokens.update(revoked_at=timezone.now(), revoked_why=why)
 
 
 def end_sessions(user: User) -> int:

@@ -17,9 +17,13 @@ from leaderboard.enums import TokenEnd, TokenScope
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import ApiToken
 from leaderboard.models.account import default_scopes
+from leaderboard.services.accounts import second_factor
 
 _MAX_TOKENS = 50
-
+_FACTOR_FIRST = (
+    "The staff's tokens with the scope admin need two-factor sign-in: set it up on your account's "
+    "page, or sign in with it."
+)
 
 #: How long a token is valid unless its maker says otherwise, and at most.
 DEFAULT_TOKEN_DAYS = 365
@@ -45,6 +49,8 @@ def create_token(
     chosen = set(default_scopes() if scopes is None else scopes)
     if not chosen or chosen - set(TokenScope):
         raise SubmissionError({"scopes": f"Choose among {', '.join(TokenScope)}."})
+    if TokenScope.ADMIN in chosen and second_factor.lacks(user):
+        raise SubmissionError({"scopes": _FACTOR_FIRST})
     with transaction.atomic():
         # Two requests at the same time count each other; and a password that changed since it was
         # checked ends the tokens that are there by then, so none may come after.

@@ -14,12 +14,15 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import Login
 from allauth.account.stages import EmailVerificationStage
 from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.http import urlencode
 
+from leaderboard.services.accounts import second_factor
 from leaderboard.services.accounts.accounts import is_confirmed
 from leaderboard.services.accounts.throttles import hit_sign_in
 from leaderboard.web.errors import too_many
@@ -71,7 +74,18 @@ def throttled(page: Page) -> Page:
 
 def admin_login(request: HttpRequest) -> HttpResponse:
     """The admin has no door of its own: whoever enters has passed the sign-in above."""
+    if second_factor.is_withheld(request.user):
+        return _to_the_factor(request)
     if request.user.is_authenticated and not request.user.is_staff:
         raise PermissionDenied("This part is for the staff.")
     wanted = request.GET.get("next", "/admin/")
     return redirect(f"{settings.LOGIN_URL}?{urlencode({'next': wanted})}")
+
+
+def _to_the_factor(request: HttpRequest) -> HttpResponse:
+    """Lead a member of the staff to setting up the second factor, or to showing it."""
+    messages.warning(request, "The staff's pages need two-factor sign-in.")
+    if second_factor.factor_of(request.user) is None:
+        return redirect("mfa_activate_totp")
+    again = urlencode({"next": request.GET.get("next", "/admin/")})
+    return redirect(f"{reverse('mfa_reauthenticate')}?{again}")

@@ -1,11 +1,16 @@
 """Addresses of sign-up, sign-in and passwords; the names are those that allauth asks for."""
 
 from allauth.account import views
+from allauth.mfa.base import views as factors
+from allauth.mfa.recovery_codes import views as recovery
+from allauth.mfa.totp import views as totp
 from allauth.socialaccount import views as social
 from django.conf import settings
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.decorators.cache import never_cache
 
+from leaderboard.web.accounts.second_factor import guarded
 from leaderboard.web.accounts.sign_in import throttled
 
 _KEY = r"(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)"
@@ -40,6 +45,30 @@ urlpatterns: list[URLPattern | URLResolver] = [
         rf"^account/password/reset/{_KEY}/$",
         throttled(views.password_reset_from_key),
         name="account_reset_password_from_key",
+    ),
+    path("account/again/", guarded(views.reauthenticate), name="account_reauthenticate"),
+    path("account/two-factor/", never_cache(factors.index), name="mfa_index"),
+    path("account/two-factor/code/", guarded(factors.authenticate), name="mfa_authenticate"),
+    path("account/two-factor/again/", guarded(factors.reauthenticate), name="mfa_reauthenticate"),
+    path(
+        "account/two-factor/app/",
+        guarded(never_cache(totp.activate_totp)),
+        name="mfa_activate_totp",
+    ),
+    path(
+        "account/two-factor/app/remove/",
+        guarded(totp.deactivate_totp),
+        name="mfa_deactivate_totp",
+    ),
+    path(
+        "account/two-factor/recovery/",
+        never_cache(recovery.view_recovery_codes),
+        name="mfa_view_recovery_codes",
+    ),
+    path(
+        "account/two-factor/recovery/new/",
+        guarded(recovery.generate_recovery_codes),
+        name="mfa_generate_recovery_codes",
     ),
     path("account/social/", social.connections, name="socialaccount_connections"),
     path("account/social/signup/", throttled(social.signup), name="socialaccount_signup"),
