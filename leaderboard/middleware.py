@@ -58,4 +58,4 @@ def _user_of(request: HttpRequest) -> User | AnonymousUser:
     user = get_user(request)
     if isinstance(user, User) and not second_factor.is_withheld(user):
         second_factor.withhold_in_session(user, request.session)
-    return user  # type: ignore[return-value]
+    return user

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from leaderboard.admin.base import URL_FIELDS, ModelAdmin, ReadOnlyAdmin, for_each
+from leaderboard.lib.names import mixed_letters
 from leaderboard.models import Artifact, Potential, Submission
 from leaderboard.services.submissions.submissions import withdraw
 
@@ -16,11 +17,22 @@ from leaderboard.services.submissions.submissions import withdraw
 @admin.register(Potential)
 class PotentialAdmin(ModelAdmin):
     formfield_overrides = URL_FIELDS
-    list_display = ("name", "slug", "owner", "architecture", "level_of_theory", "is_baseline")
-    list_filter = ("is_baseline", "architecture", "level_of_theory")
+    list_display = ("name", "slug", "owner", "architecture", "level_of_theory", "looks_like")
+    list_filter = (
+        ("resembles", admin.EmptyFieldListFilter),
+        "is_baseline",
+        "architecture",
+        "level_of_theory",
+    )
     list_select_related = ("owner",)
     search_fields = ("name", "slug", "authors", "owner__username")
     autocomplete_fields = ("owner", "team")
+
+    @admin.display(description="looks like", ordering="resembles")
+    def looks_like(self, potential: Potential) -> str:
+        """What the boards warn of: an older potential's name, or letters of several scripts."""
+        mixed = " ".join(mixed_letters(potential.name))
+        return ", ".join(filter(None, (potential.resembles, mixed and f"mixed letters: {mixed}")))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ANN401
         return ("slug", "created_at") if obj else ("created_at",)

@@ -9,6 +9,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 
 from leaderboard.enums import VersionState
+from leaderboard.lib.names import NameField
 from leaderboard.models.potential import slug_validator
 
 
@@ -22,7 +23,7 @@ class Benchmark(models.Model):
     slug = models.CharField(
         max_length=64, unique=True, validators=[slug_validator], help_text="Name in addresses."
     )
-    name = models.CharField(max_length=100, help_text="As pages show it.")
+    name = NameField(max_length=100, help_text="As pages show it.")
     summary = models.CharField(max_length=300, help_text="What it is for.")
     created_at = models.DateTimeField(auto_now_add=True, help_text="When it was made.")
 
@@ -96,7 +97,7 @@ class BenchmarkTask(models.Model):
         related_name="benchmark_entries",
         help_text="What.",
     )
-    category = models.CharField(max_length=64, help_text="Heading under which it stands.")
+    category = NameField(max_length=64, help_text="Heading under which it stands.")
     weight = models.FloatField(
         default=1.0, validators=[MinValueValidator(0.0)], help_text="Within its category."
     )

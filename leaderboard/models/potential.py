@@ -8,6 +8,8 @@ from django.contrib.postgres.validators import ArrayMaxLengthValidator
 from django.core.validators import MaxLengthValidator, RegexValidator
 from django.db import models
 
+from leaderboard.lib.names import NameField
+
 slug_validator = RegexValidator(
     r"^[a-z0-9]+(?:[.-][a-z0-9]+)*\Z",
     "Use small letters, digits, and single dots or hyphens between them.",
@@ -21,7 +23,15 @@ class Potential(models.Model):
         validators=[slug_validator],
         help_text="Name in addresses, e.g. mace-mp-0. Never changes.",
     )
-    name = models.CharField(max_length=100, help_text="Name as its authors write it.")
+    name = NameField(max_length=100, help_text="Name as its authors write it.")
+    resembles = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Slug of an older potential, of other people, whose name looks like this one.",
+    )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
@@ -42,25 +52,23 @@ class Potential(models.Model):
         validators=[MaxLengthValidator(10_000)],
         help_text="In Markdown: CommonMark with tables, without HTML; pictures become their words.",
     )
-    architecture = models.CharField(
-        max_length=100, blank=True, help_text="E.g. MACE, CHGNet, M3GNet."
-    )
-    authors = models.CharField(
+    architecture = NameField(max_length=100, blank=True, help_text="E.g. MACE, CHGNet, M3GNet.")
+    authors = NameField(
         max_length=500,
         blank=True,
         help_text="Parted by commas, or by semicolons: Doe, J.; Roe, R.",
     )
     paper_url = models.URLField(blank=True, help_text="The paper that describes it.")
     code_url = models.URLField(blank=True, help_text="Where its code is.")
-    licence = models.CharField(max_length=100, blank=True, help_text="Of the weights; SPDX name.")
+    licence = NameField(max_length=100, blank=True, help_text="Of the weights; SPDX name.")
     training_sets = ArrayField(
-        models.CharField(max_length=100),
+        NameField(max_length=100),
         default=list,
         blank=True,
         validators=[ArrayMaxLengthValidator(50)],
         help_text="E.g. MPtrj, OMat24.",
     )
-    level_of_theory = models.CharField(
+    level_of_theory = NameField(
         max_length=100, blank=True, help_text="Of its training data, e.g. PBE, r2SCAN."
     )
     n_parameters = models.PositiveBigIntegerField(

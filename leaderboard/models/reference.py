@@ -9,6 +9,7 @@ from django.db import models
 
 from evaluator.contract import ReferenceSpec
 from leaderboard.enums import VersionState
+from leaderboard.lib.names import NameField
 from leaderboard.models.potential import slug_validator
 
 
@@ -25,7 +26,7 @@ class ReferenceSet(models.Model):
         max_length=64, validators=[slug_validator], help_text="Name in addresses."
     )
     version = models.CharField(max_length=32, help_text="E.g. 1 or 2025.1.")
-    title = models.CharField(max_length=200, help_text="What it is, in a line.")
+    title = NameField(max_length=200, help_text="What it is, in a line.")
     sha256 = models.CharField(max_length=64, help_text="Of the canonical extended XYZ file.")
     size_bytes = models.PositiveBigIntegerField(help_text="Length of the file.")
     n_systems = models.PositiveIntegerField(help_text="Number of structures.")

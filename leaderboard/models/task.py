@@ -13,6 +13,7 @@ from django.db import models
 from evaluator.catalog import PROTOCOLS, Protocol
 from evaluator.contract import Limits, ScoredMetric, TaskSpec
 from leaderboard.enums import VersionState, protocol_choices
+from leaderboard.lib.names import NameField
 from leaderboard.models.potential import slug_validator
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Task(models.Model):
     slug = models.CharField(
         max_length=64, unique=True, validators=[slug_validator], help_text="Name in addresses."
     )
-    name = models.CharField(max_length=100, help_text="As pages show it.")
+    name = NameField(max_length=100, help_text="As pages show it.")
     summary = models.CharField(max_length=300, help_text="What is measured, in a plain sentence.")
     created_at = models.DateTimeField(auto_now_add=True, help_text="When it was made.")
 

@@ -11,6 +11,7 @@ from django.db import models
 from django.utils import timezone
 
 from leaderboard.enums import TeamRole
+from leaderboard.lib.names import NameField
 from leaderboard.models.potential import slug_validator
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Team(models.Model):
         validators=[slug_validator],
         help_text="Name in addresses. Never changes.",
     )
-    name = models.CharField(max_length=100, help_text="Name as its members write it.")
+    name = NameField(max_length=100, help_text="Name as its members write it.")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,

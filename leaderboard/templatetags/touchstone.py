@@ -18,9 +18,9 @@ from evaluator.catalog import CONSISTENCY, METRICS, Column, Direction, Metric
 from evaluator.catalog.verdicts import VERDICTS, VerdictHelp
 from evaluator.contract import ScoredMetric
 from leaderboard.enums import EvaluationState, Visibility
-from leaderboard.models import Evaluation, Submission
+from leaderboard.models import Evaluation, Potential, Submission
 from leaderboard.services.evaluations.progress import STATE_FIELDS
-from leaderboard.web.names import version_html
+from leaderboard.web.names import caution_html, version_html
 from leaderboard.web.states import state_words
 
 register = template.Library()
@@ -226,8 +226,15 @@ def submission_name(submission: Submission) -> SafeString:
         is_baseline=potential.is_baseline,
         is_private=submission.visibility == Visibility.PRIVATE,
         is_withdrawn=submission.withdrawn_at is not None,
+        resembles=potential.resembles,
     )
     return mark_safe(text)  # noqa: S308  (escaped)
+
+
+@register.simple_tag
+def caution(potential: Potential) -> SafeString:
+    """Marks of a name that could be taken for another's."""
+    return mark_safe(caution_html(potential.name, potential.resembles))  # noqa: S308  (escaped)
 
 
 @register.simple_tag

@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
+from leaderboard.lib.names import mixed_letters
+
 
 def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
@@ -24,12 +26,15 @@ def version_html(
     is_baseline: bool = False,
     is_private: bool = False,
     is_withdrawn: bool = False,
+    by: str = "",
+    resembles: str = "",
 ) -> str:
     """A potential's name and its version, both links, with the marks that every page shows.
 
-    ``grades`` is HTML that stands before the other marks.
+    ``grades`` is HTML that stands before the other marks, ``by`` who answers for it, and
+    ``resembles`` the slug of an older potential whose name it could be taken for.
     """
-    marks = grades
+    marks = grades + caution_html(name, resembles)
     if is_baseline:
         marks += ' <span class="badge">baseline</span>'
     if is_private:
@@ -39,8 +44,31 @@ def version_html(
     return (
         f'<a href="/potentials/{escape(slug)}/"><bdi>{escape(name)}</bdi></a> '
         f'<a class="version" href="/submissions/{escape(submission)}/">'
-        f"<bdi>{escape(version)}</bdi></a>{marks}"
+        f"<bdi>{escape(version)}</bdi></a>{marks}{by_html(by)}"
     )
+
+
+def by_html(name: str) -> str:
+    """Who answers for a potential: its team, else its owner."""
+    return f' <span class="by">by <bdi>{escape(name)}</bdi></span>' if name else ""
+
+
+def caution_html(name: str, resembles: str) -> str:
+    """Marks of a name that could be taken for another's, in words and not by colour alone."""
+    marks = ""
+    if resembles:
+        marks += (
+            f' <a class="badge warn" href="/potentials/{escape(resembles)}/" title="Another '
+            f'potential, of other people, has a name that looks like this one">not '
+            f"{escape(resembles)}</a>"
+        )
+    if mixed := mixed_letters(name):
+        letters = escape(" ".join(mixed))
+        marks += (
+            f' <span class="badge warn" title="Letters of another script that look like Latin '
+            f'ones: {letters}">mixed letters</span>'
+        )
+    return marks
 
 
 def compare_address(keys: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from leaderboard.enums import TokenEnd, TokenScope
 from leaderboard.exceptions import SubmissionError
+from leaderboard.lib.names import fault_of, normal
 from leaderboard.models import ApiToken
 from leaderboard.models.account import default_scopes
 from leaderboard.services.accounts import second_factor
@@ -41,7 +42,9 @@ def create_token(
 
     ``scopes`` are read and submit unless given. Raises SubmissionError.
     """
-    name = name.strip()
+    name = normal(name)
+    if fault := fault_of(name):
+        raise SubmissionError({"name": fault})
     if not name or len(name) > 100:
         raise SubmissionError({"name": "Say in 1 to 100 characters what the token is for."})
     if not 1 <= expires_in_days <= MAX_TOKEN_DAYS:

@@ -106,7 +106,7 @@ def drop(user: User, actor: audit.Actor) -> int:
     """Take all factors from somebody who has lost them; returns how many there were."""
     factors = Authenticator.objects.filter(user=user)
     with transaction.atomic():
-        n_factors = factors.count()
+        n_factors: int = factors.count()
         factors.delete()
         _end_staff_tokens(user)
         audit.record(actor, "second factor dropped", user, detail=f"{n_factors} removed")
@@ -151,7 +151,7 @@ def decrypted(text: str) -> str:
             "A second factor was set up under another TOUCHSTONE_SECRET_KEY: name that one in "
             "TOUCHSTONE_OLD_SECRET_KEYS, or run manage.py drop_second_factor"
         )
-        return generate_totp_secret()
+        return str(generate_totp_secret())
 
 
 def _cipher() -> MultiFernet:

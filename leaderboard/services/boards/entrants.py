@@ -40,6 +40,9 @@ class Entrant(NamedTuple):
     memory: float | None = None
     #: Of the checks, by the board's tasks; see ``grades.letters_of``.
     grades: str = ""
+    #: User name of who registered it, and the slug of an older potential that it looks like.
+    owner: str = ""
+    resembles: str = ""
 
     @property
     def title(self) -> str:
@@ -62,6 +65,7 @@ class Entrant(NamedTuple):
             training_sets=self.training_sets,
             n_parameters=self.n_parameters,
             is_baseline=self.is_baseline,
+            resembles=self.resembles,
             team=Team(slug=self.team) if self.team else None,
         )
         return Submission(
@@ -140,6 +144,8 @@ def entrant_of(
         speed=timed.get(SPEED),
         memory=timed.get(MEMORY),
         grades=grades,
+        owner=potential.owner.username,
+        resembles=potential.resembles,
     )
 
 

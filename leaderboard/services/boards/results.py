@@ -37,7 +37,7 @@ def results_of(evaluations: QuerySet[Evaluation]) -> list[Result]:
     rows: list[Any] = list(evaluations.values_list(*_FIELDS))
     submissions = (
         Submission.objects.filter(pk__in={row[1] for row in rows})
-        .select_related("potential__team")
+        .select_related("potential__team", "potential__owner")
         .defer("settings", "potential__description")
         .in_bulk()
     )

@@ -12,7 +12,7 @@ from django.utils import timezone
 from leaderboard.models import BoardChange
 
 #: Of what is packed; another one makes all stored boards void.
-_FORMAT = 4
+_FORMAT = 5
 _CHANGES_KEPT = timedelta(days=7)
 _CHANGES = """SELECT max(id), count(*), sum(id) FROM leaderboard_boardchange
     WHERE task_version_id IS NULL OR task_version_id IN"""

@@ -33,6 +33,7 @@ from leaderboard.models.permissions import (
 )
 from leaderboard.services.accounts import quotas
 from leaderboard.services.evaluations.lifecycle import cancel_all_of, queue_evaluations
+from leaderboard.services.submissions import look_alikes
 from leaderboard.services.submissions.artifacts import (
     Upload,
     check_sha256,
@@ -76,6 +77,7 @@ def create_potential(
             potential.save(force_insert=True)
     except IntegrityError as error:
         raise _slug_taken(potential.slug) from error
+    look_alikes.mark(potential)
     return potential
 
 
@@ -92,6 +94,8 @@ def update_potential(user: User, potential: Potential, **fields: Any) -> Potenti
         setattr(potential, name, value)
     _check_fields(potential)
     potential.save(update_fields=[*fields])
+    if {"name", "team"} & set(fields):
+        look_alikes.mark(potential)
     return potential
 
 
@@ -166,6 +170,7 @@ def publish(user: User, submission: Submission) -> Submission:
             submission.visibility = Visibility.PUBLIC
             submission.published_at = timezone.now()
             submission.save(update_fields=["visibility", "published_at"])
+            look_alikes.mark(submission.potential)
     return submission
 
 
@@ -218,6 +223,8 @@ def _accept(
             if not Artifact.objects.select_for_update().filter(pk=artifact.pk):
                 raise ConflictError({"upload": "It has expired. Upload the file again."})
             submission.save(force_insert=True)
+            if submission.visibility == Visibility.PUBLIC:
+                look_alikes.mark(submission.potential)
         chosen = same or submission
         queued = queue_evaluations(chosen, task_versions)
         quotas.charge(user, chosen.potential, queued)

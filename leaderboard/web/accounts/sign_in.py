@@ -15,16 +15,18 @@ from allauth.account.models import Login
 from allauth.account.stages import EmailVerificationStage
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from leaderboard.exceptions import SubmissionError
 from leaderboard.services.accounts import second_factor
 from leaderboard.services.accounts.accounts import is_confirmed
 from leaderboard.services.accounts.throttles import hit_sign_in
+from leaderboard.services.accounts.user_names import check_user_name
 from leaderboard.web.errors import too_many
 
 Page = Callable[..., HttpResponseBase]
@@ -46,6 +48,14 @@ class ConfirmationStage(EmailVerificationStage):  # type: ignore[misc]
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return bool(settings.SIGN_UP_IS_OPEN)
+
+    def clean_username(self, username: str, shallow: bool = False) -> str:
+        name: str = super().clean_username(username, shallow=shallow)
+        try:
+            check_user_name(name)
+        except SubmissionError as error:
+            raise ValidationError(list(error.errors.values())) from error
+        return name
 
     def get_login_stages(self) -> list[str]:
         theirs = "allauth.account.stages.EmailVerificationStage"

@@ -303,6 +303,8 @@ def name_html(entrant: Entrant) -> str:
         grades=_mark(entrant),
         is_baseline=entrant.is_baseline,
         is_private=entrant.visibility == Visibility.PRIVATE,
+        by=entrant.team or entrant.owner,
+        resembles=entrant.resembles,
     )
 
 

@@ -16,7 +16,7 @@ from leaderboard.services.boards.entrants import choices_of
 from leaderboard.services.boards.filters import is_among
 from leaderboard.services.submissions.lists import listed_potentials
 from leaderboard.templatetags.touchstone import NOTHING, count
-from leaderboard.web.names import cut
+from leaderboard.web.names import by_html, caution_html, cut
 from leaderboard.web.paging import page_of
 from leaderboard.web.query_reader import QueryReader, short_text
 
@@ -43,6 +43,9 @@ class Listed(NamedTuple):
     licence: str
     is_baseline: bool
     n_versions: int
+    resembles: str
+    team__slug: str | None
+    owner__username: str
 
     def has(self, wanted: dict[str, str]) -> bool:
         """Compare as the leaderboard's filters do."""
@@ -89,9 +92,11 @@ def _rows_html(potentials: Sequence[Listed]) -> SafeString:
 
 def _row_html(p: Listed) -> str:
     baseline = ' <span class="badge">baseline</span>' if p.is_baseline else ""
+    by = by_html(p.team__slug or p.owner__username)
     return (
         f'<tr><th scope="row" class="pinned"><a href="/potentials/{escape(p.slug)}/">'
-        f"<bdi>{escape(cut(p.name, 60))}</bdi></a>{baseline}</th>{_meta([p.architecture])}"
+        f"<bdi>{escape(cut(p.name, 60))}</bdi></a>{baseline}{caution_html(p.name, p.resembles)}"
+        f"{by}</th>{_meta([p.architecture])}"
         f"{_meta([p.level_of_theory])}{_meta(p.training_sets)}"
         f'<td class="number meta">{count(p.n_parameters)}</td>{_meta([p.licence])}'
         f'<td class="number">{p.n_versions}</td></tr>\n'
