@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('leaderboard', '0023_help_texts_name_the_rooms'),
+        ("leaderboard", "0024_disguise_secret"),
     ]
 
     operations = [
