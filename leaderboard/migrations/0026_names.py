@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('leaderboard', '0025_why_tokens_ended'),
+        ("leaderboard", "0025_why_tokens_ended"),
     ]
 
     operations = [
