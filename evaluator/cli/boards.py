@@ -72,7 +72,8 @@ def format_task_board(board: TaskBoard) -> str:
         coverage = "–" if row.coverage is None else f"{row.coverage:.0%}"
         standing = (_rank(row), row.submission.name[:40], _number(row.score))
         interval = _interval(row.score_low, row.score_high)
-        rows.append((*standing, interval, coverage, str(row.n_failed)))
+        failed = "–" if row.n_failed is None else str(row.n_failed)
+        rows.append((*standing, interval, coverage, failed))
     task = board.task
     title = f"{task.name} ({task.slug}): score, 0 to 1 (version {task.version})"
     n_waiting = len(board.pending)

@@ -172,8 +172,9 @@ class Score(Record):
     low: float | None
     high: float | None
     score: float | None
-    n: int
-    n_failed: int
+    #: None where the task's reference set is hidden, as the value is.
+    n: int | None
+    n_failed: int | None
     label: str = ""
     unit: str = ""
 
@@ -194,7 +195,8 @@ class Evaluation(Record):
     score_low: float | None = None
     score_high: float | None = None
     coverage: float | None = None
-    n_failed: int = 0
+    #: None where the task's reference set is hidden.
+    n_failed: int | None = 0
     submission: SubmissionLink | None = None
     is_current: bool = True
     queued_at: datetime | None = None
@@ -211,7 +213,7 @@ class Evaluation(Record):
     attempt: int = 0
     wall_time_s: float | None = None
     n_systems: int = 0
-    n_unsupported: int = 0
+    n_unsupported: int | None = 0
     scores: tuple[Score, ...] = ()
     consistency: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -349,7 +351,7 @@ class TaskBoardRow(Standing):
     score_low: float | None
     score_high: float | None
     coverage: float | None = None
-    n_failed: int = 0
+    n_failed: int | None = 0
     theory_mismatch: bool = False
     metrics: dict[str, Any] = field(default_factory=dict)
 

@@ -17,6 +17,7 @@ from uuid import UUID
 from django.conf import settings
 
 from leaderboard.models import Evaluation, Event
+from leaderboard.models.disclosure import told_event
 
 CONTENT_TYPE = "text/event-stream"
 _POLL_S = 1.0
@@ -34,8 +35,8 @@ def take_place() -> bool:
 class EventStream:
     """The body of the answer. ``close`` is called by the server however the connection ends."""
 
-    def __init__(self, evaluation_id: UUID, after: int) -> None:
-        self._id, self._after = evaluation_id, after
+    def __init__(self, evaluation_id: UUID, after: int, *, shows_details: bool) -> None:
+        self._id, self._after, self._shows_details = evaluation_id, after, shows_details
         self._is_closed = False
         self._blocks = self._produce()
 
@@ -59,8 +60,9 @@ class EventStream:
             row = Evaluation.objects.only(
                 "state", "phase", "progress_done", "progress_total", "progress_calls"
             ).get(pk=self._id)
-            blocks = [_block(event) for event in self._news()]
-            if (now := _progress(row)) != progress and not row.has_ended:
+            blocks = [self._block(event) for event in self._news()]
+            now = _progress(row, shows_details=self._shows_details)
+            if now != progress and not row.has_ended:
                 progress = now
                 blocks.append(f"event: progress\ndata: {now}\n\n")
             if blocks:
@@ -80,19 +82,18 @@ class EventStream:
             self._after = events[-1].pk
         return events
 
+    def _block(self, event: Event) -> str:
+        details = event.data if self._shows_details else told_event(event.kind, event.data)
+        data = json.dumps({"at": event.at.isoformat(), **details})
+        return f"id: {event.pk}\nevent: {event.kind}\ndata: {data}\n\n"
 
-def _block(event: Event) -> str:
-    data = json.dumps({"at": event.at.isoformat(), **event.data})
-    return f"id: {event.pk}\nevent: {event.kind}\ndata: {data}\n\n"
 
-
-def _progress(row: Evaluation) -> str:
-    return json.dumps(
-        {
-            "state": row.state,
-            "phase": row.phase,
+def _progress(row: Evaluation, *, shows_details: bool) -> str:
+    told: dict[str, object] = {"state": row.state, "phase": row.phase}
+    if shows_details:
+        told |= {
             "done": row.progress_done,
             "total": row.progress_total,
             "calls": row.progress_calls,
         }
-    )
+    return json.dumps(told)

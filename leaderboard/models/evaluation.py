@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -49,6 +49,9 @@ class EvaluationQuerySet(models.QuerySet["Evaluation"]):
 
 
 class Evaluation(models.Model):
+    #: Whether it is a copy for a reader who may not know all of it; see models/disclosure.py.
+    is_veiled = False
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     submission = models.ForeignKey(
         "leaderboard.Submission",
@@ -229,6 +232,11 @@ class Evaluation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.submission} on {self.task_version}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  (see models.Model)
+        if self.is_veiled:
+            raise TypeError("This copy for readers lacks what is withheld: save the row itself.")
+        super().save(*args, **kwargs)
 
     def get_absolute_url(self) -> str:
         return f"/evaluations/{self.pk}/"

@@ -19,6 +19,7 @@ from evaluator.catalog.verdicts import VERDICTS, VerdictHelp
 from evaluator.contract import ScoredMetric
 from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.models import Evaluation, Potential, Submission
+from leaderboard.models.disclosure import seen_by
 from leaderboard.services.evaluations.progress import STATE_FIELDS
 from leaderboard.web.names import caution_html, version_html
 from leaderboard.web.states import state_words
@@ -240,7 +241,8 @@ def caution(potential: Potential) -> SafeString:
 @register.simple_tag
 def state(evaluation: Evaluation) -> SafeString | str:
     """What became of an evaluation, in a few words; in colour once it has ended."""
-    text = state_words({field: getattr(evaluation, field) for field in STATE_FIELDS})
+    told = seen_by(None, evaluation)  # the words are the same for whoever reads them
+    text = state_words({field: getattr(told, field) for field in STATE_FIELDS})
     if not evaluation.has_ended:
         return text
     is_good = evaluation.state == EvaluationState.SUCCEEDED

@@ -21,7 +21,12 @@ def queue(request: HttpRequest) -> HttpResponse:
     running = progress.running_evaluations()
     workers = list(progress.workers_heard_of())
     deaf = deaf_workers([worker for worker in workers if worker.is_enabled])
-    related = ("submission__potential", "task_version__task", "worker")
+    related = (
+        "submission__potential",
+        "task_version__task",
+        "task_version__reference_set",
+        "worker",
+    )
     visible = running.visible_to(request.user).select_related(*related)
     next_up = queued.visible_to(request.user).select_related(*related)
     totals = progress.depth_of_queue()

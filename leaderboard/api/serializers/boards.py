@@ -32,12 +32,12 @@ class StandingRecord(Record):
 
 
 class BoardScoreRecord(Record):
-    value = serializers.FloatField(allow_null=True)
+    value = serializers.FloatField(allow_null=True, help_text="Null where the set is hidden.")
     low = serializers.FloatField(allow_null=True)
     high = serializers.FloatField(allow_null=True)
     score = serializers.FloatField(allow_null=True)
-    n = serializers.IntegerField()
-    n_failed = serializers.IntegerField()
+    n = serializers.IntegerField(allow_null=True)
+    n_failed = serializers.IntegerField(allow_null=True)
 
 
 class TaskBoardRowRecord(StandingRecord):
@@ -46,7 +46,7 @@ class TaskBoardRowRecord(StandingRecord):
     score_low = serializers.FloatField(allow_null=True, source="low")
     score_high = serializers.FloatField(allow_null=True, source="high")
     coverage = serializers.FloatField(allow_null=True)
-    n_failed = serializers.IntegerField()
+    n_failed = serializers.IntegerField(allow_null=True)
     theory_mismatch = serializers.BooleanField(
         help_text="Potential and reference have different levels of theory."
     )

@@ -16,12 +16,15 @@ from leaderboard.api.serializers.fields import (
     StrictRequest,
     SubmissionLink,
 )
-from leaderboard.models import Evaluation, Score
+from leaderboard.models import Evaluation, Event, Score
+from leaderboard.models.disclosure import seen_by, told_event
 from leaderboard.services.evaluations import queue
 from leaderboard.services.evaluations.workers import waiting_reason
 
 
 class EvaluationBrief(Record):
+    """As whoever asks may see it: of one on a hidden set see models/disclosure.py."""
+
     id = serializers.UUIDField()
     url = Link("evaluation")
     task = serializers.CharField(source="task_version.task.slug")
@@ -36,7 +39,15 @@ class EvaluationBrief(Record):
     coverage = serializers.FloatField(
         allow_null=True, help_text="Share of systems whose elements are supported."
     )
-    n_failed = serializers.IntegerField(help_text="Systems that failed and were charged.")
+    n_failed = serializers.IntegerField(
+        allow_null=True,
+        help_text="Systems that failed and were charged; null where the reference set is hidden.",
+    )
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:  # noqa: ANN401
+        seen = seen_by(self.context["request"].user, instance)
+        shown: dict[str, Any] = super().to_representation(seen)
+        return shown
 
 
 class EvaluationRow(EvaluationBrief):
@@ -51,12 +62,22 @@ class ScoreRecord(Record):
     metric = serializers.CharField(help_text="Key in the catalog.")
     label = serializers.SerializerMethodField()  # type: ignore[assignment]
     unit = serializers.SerializerMethodField()
-    value = serializers.FloatField(allow_null=True)
+    value = serializers.FloatField(
+        allow_null=True, help_text="Null where nothing was judged, and where the set is hidden."
+    )
     low = serializers.FloatField(allow_null=True, help_text="Of the 95 % interval.")
     high = serializers.FloatField(allow_null=True)
-    score = serializers.FloatField(allow_null=True, help_text="0 to 1 by the task's anchors.")
-    n = serializers.IntegerField(help_text="Systems judged, failed ones included.")
-    n_failed = serializers.IntegerField(help_text="Of these, charged the worst value.")
+    score = serializers.FloatField(
+        allow_null=True,
+        help_text="0 to 1 by the task's anchors; two decimals where the set is hidden.",
+    )
+    n = serializers.IntegerField(
+        allow_null=True,
+        help_text="Systems judged, failed ones included; null where the set is hidden.",
+    )
+    n_failed = serializers.IntegerField(
+        allow_null=True, help_text="Of these, charged the worst value; null as n."
+    )
 
     def get_label(self, row: Score) -> str:
         metric = METRICS.get(row.metric)
@@ -88,7 +109,9 @@ class AttemptRecord(Record):
 
 class EvaluationRecord(EvaluationRow):
     page = serializers.CharField(source="get_absolute_url")
-    message = serializers.CharField(help_text="What happened and what to do about it.")
+    message = serializers.CharField(
+        help_text="What happened and what to do about it; empty where the reference set is hidden."
+    )
     help_url = serializers.SerializerMethodField(help_text="The page about this verdict.")
     held_by = Link(
         "evaluation",
@@ -117,7 +140,9 @@ class EvaluationRecord(EvaluationRow):
     superseded_by = Link("evaluation", source=None, allow_null=True)
     wall_time_s = serializers.FloatField(allow_null=True, help_text="Of the last attempt.")
     n_systems = serializers.IntegerField()
-    n_unsupported = serializers.IntegerField()
+    n_unsupported = serializers.IntegerField(
+        allow_null=True, help_text="Null where the reference set is hidden."
+    )
     scores = ScoreRecord(many=True)
     worker = WorkerRecord(allow_null=True)
     hardware_key = serializers.CharField(
@@ -151,30 +176,23 @@ class SystemRecord(Record):
     system_id = serializers.CharField()
     status = serializers.CharField(help_text="ok, failed or unsupported.")
     message = serializers.CharField(help_text="Why it failed.")
-    values = serializers.SerializerMethodField(
-        help_text="Numbers found, by name with unit; null where the reference set is hidden, "
-        "since a value beside its error tells the reference."
-    )
-    reference = serializers.SerializerMethodField(
-        help_text="The reference's numbers by the same names; null where the set is hidden."
-    )
+    values = JSONObject(help_text="Numbers found, by name with unit.")
+    reference = JSONObject(help_text="The reference's numbers by the same names.")
     n_calls = serializers.IntegerField(help_text="Force calls it took.")
     wall_time_s = serializers.FloatField()
-
-    def get_values(self, row: Any) -> dict[str, Any] | None:  # noqa: ANN401
-        values: dict[str, Any] = row.values
-        return values if self.context["shows_reference"] else None
-
-    def get_reference(self, row: Any) -> dict[str, Any] | None:  # noqa: ANN401
-        reference: dict[str, Any] = row.reference
-        return reference if self.context["shows_reference"] else None
 
 
 class EventRecord(Record):
     id = serializers.IntegerField(source="pk", help_text="Grows with time.")
     kind = serializers.CharField(help_text="queued, claimed, phase, retried, succeeded, ...")
     at = serializers.DateTimeField()
-    data = JSONObject(help_text="Details.")  # type: ignore[assignment]
+    data = serializers.SerializerMethodField(help_text="Details.")  # type: ignore[assignment]
+
+    @extend_schema_field(JSONObject())
+    def get_data(self, event: Event) -> dict[str, Any]:
+        """Of a hidden set names and codes alone, unless ``shows_details``."""
+        details: dict[str, Any] = event.data
+        return details if self.context["shows_details"] else told_event(event.kind, details)
 
 
 class LogsRecord(Record):

@@ -10,7 +10,8 @@ from rest_framework import serializers
 from evaluator.catalog import METRICS, Parameter, Protocol
 from evaluator.contract import Limits
 from leaderboard.api.serializers.fields import Link, Record, TaskVersionLink
-from leaderboard.models import TaskVersion
+from leaderboard.models import ReferenceSet, TaskVersion
+from leaderboard.models.disclosure import may_read_set
 
 
 class ParameterRecord(Record):
@@ -75,8 +76,8 @@ class ReferenceSetLink(Record):
 
 class ReferenceSetRecord(ReferenceSetLink):
     title = serializers.CharField()
-    sha256 = serializers.CharField()
-    size_bytes = serializers.IntegerField()
+    sha256 = serializers.SerializerMethodField(help_text="Null for a hidden set.")
+    size_bytes = serializers.SerializerMethodField(help_text="Null for a hidden set.")
     n_systems = serializers.IntegerField()
     elements = serializers.ListField(child=serializers.CharField())
     properties = serializers.ListField(child=serializers.CharField())
@@ -86,6 +87,16 @@ class ReferenceSetRecord(ReferenceSetLink):
     is_public = serializers.BooleanField(
         help_text="The values of a hidden set are shown to nobody but the staff."
     )
+
+    def get_sha256(self, row: ReferenceSet) -> str | None:
+        """Whoever guesses a file could make sure of it by its hash."""
+        return row.sha256 if self._is_told(row) else None
+
+    def get_size_bytes(self, row: ReferenceSet) -> int | None:
+        return row.size_bytes if self._is_told(row) else None
+
+    def _is_told(self, row: ReferenceSet) -> bool:
+        return may_read_set(self.context["request"].user, row)
 
 
 class ScoredMetricRecord(MetricRecord):

@@ -39,7 +39,7 @@ from leaderboard.api.views.base import (
     user_of,
 )
 from leaderboard.enums import EvaluationState
-from leaderboard.models import Evaluation, SystemResult, permissions
+from leaderboard.models import Evaluation, SystemResult, disclosure, permissions
 from leaderboard.services.evaluations import lifecycle as service
 from leaderboard.services.evaluations import queue
 
@@ -49,8 +49,16 @@ _RETRY_AFTER_S = {EvaluationState.QUEUED: "5", EvaluationState.RUNNING: "2"}
 
 def visible_evaluations(request: Request) -> QuerySet[Evaluation]:
     return Evaluation.objects.visible_to(user_of(request)).select_related(
-        "submission__potential", "task_version__task"
+        "submission__potential", "task_version__task", "task_version__reference_set"
     )
+
+
+def with_details(request: Request, pk: UUID) -> Evaluation:
+    """One that the user may see with its records; 403 says why another is not shown whole."""
+    evaluation = one(visible_evaluations(request), f"evaluation {pk}", pk=pk)
+    if not disclosure.may_read(user_of(request), evaluation, disclosure.Part.DETAILS):
+        raise PermissionDenied(disclosure.WHY_WITHHELD)
+    return evaluation
 
 
 class BySystem(SystemPages):
@@ -108,32 +116,23 @@ class EvaluationSystems(PagedView):
     )
     def get(self, request: Request, pk: UUID) -> Response:
         read_query(request, NoFilter)
-        evaluations = visible_evaluations(request).select_related("task_version__reference_set")
-        evaluation = one(evaluations, f"evaluation {pk}", pk=pk)
+        evaluation = with_details(request, pk)
         rows = evaluation.systems.all()
-        reference = evaluation.task_version.reference_set
-        shows = reference is None or reference.is_public or user_of(request).is_staff
-        if not shows:
-            rows = rows.defer("values", "reference")
         if is_table(request):
-            return systems_table(evaluation, rows, shows_reference=shows).response(request)
-        return paged(self, rows, SystemRecord, shows_reference=shows)
+            return systems_table(evaluation, rows).response(request)
+        return paged(self, rows, SystemRecord)
 
 
+@method_decorator(cache_control(private=True, no_store=True), name="dispatch")
 class EvaluationLogs(APIView):
     permission_classes = (IsAuthenticated,)
 
     @described("evaluations", "What the submission wrote; for its owner and the staff", LogsRecord)
     def get(self, request: Request, pk: UUID) -> Response:
-        evaluations = visible_evaluations(request).select_related("task_version__reference_set")
-        evaluation = one(evaluations, f"evaluation {pk}", pk=pk)
+        evaluation = one(visible_evaluations(request), f"evaluation {pk}", pk=pk)
         permissions.check_may_read_logs(user_of(request), evaluation.submission.potential)
-        reference = evaluation.task_version.reference_set
-        if reference is not None and not reference.is_public and not user_of(request).is_staff:
-            raise PermissionDenied(
-                "The task has a hidden reference set: of its evaluations the verdict is told, and "
-                "what the submission wrote is not, since it may hold what it was asked."
-            )
+        if not disclosure.may_read(user_of(request), evaluation, disclosure.Part.LOG):
+            raise PermissionDenied(disclosure.WHY_WITHHELD)
         return Response(LogsRecord(evaluation).data)
 
 
@@ -185,13 +184,11 @@ def answer(request: Request, pk: UUID, status: int = 200) -> Response:
     return Response(data, status=status, headers=headers)
 
 
-def systems_table(
-    evaluation: Evaluation, rows: QuerySet[SystemResult], *, shows_reference: bool
-) -> Table:
+def systems_table(evaluation: Evaluation, rows: QuerySet[SystemResult]) -> Table:
     """All systems, values in the order of the protocol's columns; names carry their units."""
     results = list(rows)
-    values = _names([r.values for r in results], evaluation) if shows_reference else []
-    references = _names([r.reference for r in results], evaluation) if shows_reference else []
+    values = _names([r.values for r in results], evaluation)
+    references = _names([r.reference for r in results], evaluation)
     return Table(
         filename=f"systems-{evaluation.pk}",
         columns=[

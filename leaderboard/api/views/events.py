@@ -18,8 +18,9 @@ from leaderboard.api import streams
 from leaderboard.api.pagination import Pages
 from leaderboard.api.query import NoFilter, read_query
 from leaderboard.api.serializers.evaluations import EventRecord
-from leaderboard.api.views.base import PagedView, described, one, paged
+from leaderboard.api.views.base import PagedView, described, one, paged, user_of
 from leaderboard.api.views.evaluations import visible_evaluations
+from leaderboard.models import disclosure
 
 
 class StreamRenderer(BaseRenderer):
@@ -71,15 +72,16 @@ class EvaluationEvents(PagedView):
     def get(self, request: Request, pk: UUID) -> HttpResponseBase:
         read_query(request, NoFilter)
         evaluation = one(visible_evaluations(request), f"evaluation {pk}", pk=pk)
+        shows = disclosure.may_read(user_of(request), evaluation, disclosure.Part.DETAILS)
         if request.accepted_renderer.format != StreamRenderer.format:
-            return paged(self, evaluation.events.all(), EventRecord)
+            return paged(self, evaluation.events.all(), EventRecord, shows_details=shows)
         after = request.headers.get("Last-Event-ID") or "0"
         if not (after.isascii() and after.isdigit() and len(after) < 19):
             raise ParseError("Last-Event-ID must be the id of an event.")
         if not streams.take_place():
             raise NoPlace
         return StreamingHttpResponse(
-            streams.EventStream(evaluation.pk, int(after)),
+            streams.EventStream(evaluation.pk, int(after), shows_details=shows),
             content_type=f"{streams.CONTENT_TYPE}; charset=utf-8",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+            headers={"Cache-Control": "private, no-store", "X-Accel-Buffering": "no"},
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpResponse
 from django.utils.cache import get_conditional_response
 from drf_spectacular.types import OpenApiTypes
@@ -18,9 +17,8 @@ from rest_framework.views import APIView
 from leaderboard.api.pagination import SystemPages
 from leaderboard.api.query import NoFilter, read_query
 from leaderboard.api.serializers.output_files import OutputFileRecord
-from leaderboard.api.views.base import PagedView, described, one, paged, user_of
-from leaderboard.api.views.evaluations import visible_evaluations
-from leaderboard.models import Evaluation
+from leaderboard.api.views.base import PagedView, described, one, paged
+from leaderboard.api.views.evaluations import with_details
 from leaderboard.services.evaluations import output_files
 
 
@@ -49,7 +47,7 @@ class EvaluationFiles(PagedView):
     )
     def get(self, request: Request, pk: UUID) -> Response:
         read_query(request, NoFilter)
-        return paged(self, _readable(request, pk).files.all(), OutputFileRecord)
+        return paged(self, with_details(request, pk).files.all(), OutputFileRecord)
 
 
 class EvaluationFileContent(APIView):
@@ -64,7 +62,7 @@ class EvaluationFileContent(APIView):
     def get(
         self, request: Request, pk: UUID, system_id: str, name: str
     ) -> HttpResponse | FileResponse:
-        files = _readable(request, pk).files.all()
+        files = with_details(request, pk).files.all()
         file = one(files, f"file {name} of {system_id}", system_id=system_id, name=name)
         if file.left_out:
             raise Http404(f"{name} of {system_id} was not kept. {file.left_out}")
@@ -84,12 +82,3 @@ class EvaluationFileContent(APIView):
         response["Cache-Control"] = "private, no-cache"
         response["X-Content-Type-Options"] = "nosniff"
         return response
-
-
-def _readable(request: Request, pk: UUID) -> Evaluation:
-    """An evaluation whose files this user may have: not where they would show a hidden set."""
-    evaluations = visible_evaluations(request).select_related("task_version__reference_set")
-    evaluation = one(evaluations, f"evaluation {pk}", pk=pk)
-    if not output_files.may_read(user_of(request), evaluation):
-        raise PermissionDenied("The reference set is hidden, and so are files made of its systems.")
-    return evaluation

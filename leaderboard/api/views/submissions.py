@@ -53,7 +53,7 @@ def visible_potentials(request: Request) -> QuerySet[Potential]:
 def visible_submissions(request: Request) -> QuerySet[Submission]:
     evaluations = (
         Evaluation.objects.current()
-        .select_related("task_version__task")
+        .select_related("task_version__task", "task_version__reference_set")
         .defer("stdout", "stderr", "consistency", "provenance", "replicates")
         .order_by("task_version__task__slug", "task_version__number")
     )

@@ -24,6 +24,7 @@ from django.utils import timezone
 from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.lib import outgoing
 from leaderboard.models import Evaluation, Event, Team, Webhook, WebhookDelivery
+from leaderboard.models.disclosure import seen_by
 from leaderboard.models.permissions import check_may_manage_team
 from leaderboard.models.webhook import PING, WEBHOOK_EVENTS
 
@@ -144,6 +145,7 @@ def _body(kind: str, data: dict[str, object]) -> dict[str, object]:
 
 
 def _told_of(evaluation: Evaluation) -> dict[str, object]:
+    evaluation = seen_by(None, evaluation)  # whoever receives it: the site's staff reads pages
     submission, version = evaluation.submission, evaluation.task_version
     return {
         "evaluation": str(evaluation.pk),

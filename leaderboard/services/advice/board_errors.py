@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leaderboard.models import BenchmarkTask, BoardSnapshot
+from leaderboard.models.disclosure import is_hidden
 from leaderboard.services.advice.element_errors import (
     CRYSTALS,
     FORCES,
@@ -115,8 +116,8 @@ def _all_known(board: StoredBoard) -> tuple[_Known, _Arrays]:
 
 def _is_told(entry: BenchmarkTask) -> bool:
     version = entry.task_version
-    is_public = version.reference_set is not None and version.reference_set.is_public
-    return is_public and version.protocol in {FORCES, CRYSTALS}
+    has_set = version.reference_set is not None
+    return has_set and not is_hidden(version) and version.protocol in {FORCES, CRYSTALS}
 
 
 def _stored(board: StoredBoard) -> _Known:

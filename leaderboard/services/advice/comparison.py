@@ -21,6 +21,7 @@ from leaderboard import ranking
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import BenchmarkTask, BenchmarkVersion, Evaluation, Submission, TaskVersion
+from leaderboard.models.disclosure import seen_by
 from leaderboard.services.advice.element_errors import ElementError, compound_errors, element_errors
 from leaderboard.services.boards import replicates as board_replicates
 from leaderboard.services.boards.paired import Difference, combined, difference
@@ -206,7 +207,10 @@ def _evaluations(submissions: Sequence[Submission]) -> list[dict[int, Evaluation
         .select_related("task_version__task", "task_version__reference_set")
         .defer("stdout", "stderr", "summary", "provenance", "consistency", "replicates")
     ):
-        by_submission[evaluation.submission_id][evaluation.task_version_id] = evaluation
+        # The comparison is the same for whoever reads it.
+        by_submission[evaluation.submission_id][evaluation.task_version_id] = seen_by(
+            None, evaluation
+        )
     return [by_submission[s.pk] for s in submissions]
 
 

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from evaluator.contract import SystemStatus
 from evaluator.standard_tasks.read import SMOKE_TASK
 from leaderboard.models import Evaluation, SystemResult
+from leaderboard.models.disclosure import OPEN
 from leaderboard.services.advice.question import SYMBOLS
 
 FORCES, CRYSTALS = "energy_forces", "equation_of_state"
@@ -146,7 +147,7 @@ def _deviation(predicted: object, reference: object) -> float | None:
 
 def _told(evaluations: Iterable[uuid.UUID]) -> QuerySet[Evaluation]:
     return Evaluation.objects.filter(
-        pk__in=list(evaluations), task_version__reference_set__is_public=True
+        OPEN, pk__in=list(evaluations), task_version__reference_set__isnull=False
     ).exclude(task_version__task__slug=SMOKE_TASK)
 
 

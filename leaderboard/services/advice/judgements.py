@@ -127,6 +127,8 @@ def _off_one(evaluation: Evaluation) -> Iterable[Remark]:
 
 
 def _failed(evaluation: Evaluation) -> Iterable[Remark]:
+    if evaluation.is_veiled:  # counts and consistency are withheld
+        return
     n_judged = evaluation.n_systems - evaluation.n_unsupported
     if n_judged > 0 and evaluation.n_failed >= _MANY_FAILED * n_judged and evaluation.n_failed:
         yield Remark(

@@ -13,6 +13,7 @@ from django.db.models import Count
 from evaluator.contract import SystemStatus
 from leaderboard.enums import EvaluationState, VersionState, Visibility
 from leaderboard.models import Evaluation, Score, SystemResult
+from leaderboard.models.disclosure import OF_OPEN, OPEN
 from leaderboard.services.advice.question import ANY_CPU, ANY_GPU
 
 _PROTOCOL = "efficiency"
@@ -119,12 +120,15 @@ def timings(submissions: Iterable[uuid.UUID], hardware: str) -> dict[uuid.UUID, 
 
 def atom_times(evaluations: Collection[uuid.UUID]) -> dict[uuid.UUID, float]:
     """Median time per atom and step in µs, by evaluation; those without one are left out."""
-    scores = Score.objects.filter(evaluation__in=evaluations, metric=_ATOM_TIME, value__gt=0)
+    scores = Score.objects.filter(
+        OF_OPEN, evaluation__in=evaluations, metric=_ATOM_TIME, value__gt=0
+    )
     return {score.evaluation_id: score.value for score in scores if score.value is not None}
 
 
 def _timed() -> Any:  # noqa: ANN401  (a QuerySet of evaluations)
     return Evaluation.objects.filter(
+        OPEN,
         task_version__protocol=_PROTOCOL,
         is_current=True,
         state=EvaluationState.SUCCEEDED,

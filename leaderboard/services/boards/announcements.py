@@ -22,6 +22,7 @@ from leaderboard.models import (
     Task,
     TaskVersion,
 )
+from leaderboard.models.disclosure import seen_by
 from leaderboard.services.boards.reader import BoardRow
 from leaderboard.services.boards.store import current_board
 from leaderboard.services.boards.task_store import current_task_board
@@ -53,10 +54,11 @@ def subject(kind: str, slug: str) -> Subject | None:
 
 
 def news(subject_of_news: Subject) -> list[Evaluation]:
-    """Successes, the newest first."""
+    """Successes, the newest first, as everybody may know them."""
     rows = subject_of_news.evaluations.filter(state="succeeded", is_current=True)
-    related = ("submission__potential", "task_version__task")
-    return list(rows.select_related(*related).order_by("-finished_at")[:_N_NEWS])
+    related = ("submission__potential", "task_version__task", "task_version__reference_set")
+    newest = rows.select_related(*related).order_by("-finished_at")[:_N_NEWS]
+    return [seen_by(None, evaluation) for evaluation in newest]
 
 
 def _visible() -> QuerySet[Evaluation]:

@@ -17,6 +17,7 @@ from django.db.models.functions import Abs, Cast
 
 from evaluator.catalog import CONSISTENCY, METRICS
 from leaderboard.models import Evaluation, Score
+from leaderboard.models.disclosure import OPEN
 
 LETTERS = "ABCD"
 DRIFT = "nve_extrapolated_drift"
@@ -130,13 +131,14 @@ def letter_of(check: str, value: float) -> str:
 def letters_of(evaluations: QuerySet[Evaluation]) -> dict[uuid.UUID, str]:
     """Of each submission, a letter for each grade in their order; "-" where nothing was measured.
 
-    By the same limits as ``grades``, for a board's many evaluations: two queries.
+    By the same limits as ``grades``, for a board's many evaluations: two queries. Hidden sets give
+    no grades: the calculator chooses its errors, knowing the structures.
     """
     keys = [key for *_, limits in _GRADES for key in limits if key != DRIFT]
     measured = {
         key: Max(Abs(Cast(KeyTextTransform(key, "consistency"), FloatField()))) for key in keys
     }
-    own = evaluations.order_by()
+    own = evaluations.filter(OPEN).order_by()
     worst: dict[uuid.UUID, dict[str, float | None]] = {
         submission: dict(zip(keys, values, strict=True))
         for submission, *values in own.values("submission_id")

@@ -11,12 +11,14 @@ from django.db.models import QuerySet
 
 from leaderboard.enums import EvaluationState
 from leaderboard.models import BenchmarkTask, Evaluation
+from leaderboard.models.disclosure import told_scores
 from leaderboard.services.boards.binary_rows import binary_rows
 
 Replicates = Mapping[str, npt.NDArray[np.float32]]
 
 #: Dimensions, flags, type, length and lower bound stand before the elements of an array.
 _HEADER = 20
+_IS_PUBLIC = "task_version__reference_set__is_public"
 _ELEMENT = np.dtype([("length", ">i4"), ("value", ">f8")])
 
 
@@ -63,17 +65,27 @@ def _mean(
 def of_evaluations(evaluations: Iterable[uuid.UUID]) -> dict[uuid.UUID, npt.NDArray[np.float64]]:
     """Of each that has any. One query."""
     rows = Evaluation.objects.filter(pk__in=list(evaluations)).order_by()
-    rows_read = binary_rows(rows.values_list("pk", "replicates"), ["uuid", "bytea"])
-    return {pk: values for pk, sent in rows_read if len(values := _numbers(sent))}
+    names = ("pk", _IS_PUBLIC, "replicates")
+    rows_read = binary_rows(rows.values_list(*names), ["uuid", "bool", "bytea"])
+    return {
+        pk: values for pk, is_public, sent in rows_read if len(values := _told(is_public, sent))
+    }
 
 
 def _read(
     evaluations: QuerySet[Evaluation],
 ) -> Iterator[tuple[int, uuid.UUID, npt.NDArray[np.float64]]]:
     rows = evaluations.filter(state=EvaluationState.SUCCEEDED).order_by()
-    names = ("task_version_id", "submission_id", "replicates")
-    for task, submission, sent in binary_rows(rows.values_list(*names), ["int8", "uuid", "bytea"]):
-        yield task, submission, _numbers(sent)
+    names = ("task_version_id", "submission_id", _IS_PUBLIC, "replicates")
+    types = ["int8", "uuid", "bool", "bytea"]
+    for task, submission, is_public, sent in binary_rows(rows.values_list(*names), types):
+        yield task, submission, _told(is_public, sent)
+
+
+def _told(is_public: bool | None, sent: bytes) -> npt.NDArray[np.float64]:
+    """Rounded where the set is hidden, so that intervals and ties tell no more than scores do."""
+    values = _numbers(sent)
+    return told_scores(values) if is_public is False else values
 
 
 def _numbers(sent: bytes) -> npt.NDArray[np.float64]:

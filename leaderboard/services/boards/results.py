@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 from django.db.models import QuerySet
 
 from leaderboard.models import Evaluation, Submission, Worker
+from leaderboard.models.disclosure import told_score
 
 _FIELDS = (
     *("pk", "submission_id", "task_version_id", "state", "score", "score_low", "score_high"),
-    *("coverage", "n_failed", "hardware_key", "worker_id"),
+    *("coverage", "n_failed", "hardware_key", "task_version__reference_set__is_public"),
+    "worker_id",
 )
+_SCORE, _N_FAILED = slice(4, 8), 8
 
 
 class Result(NamedTuple):
@@ -33,8 +36,8 @@ class Result(NamedTuple):
 
 
 def results_of(evaluations: QuerySet[Evaluation]) -> list[Result]:
-    """In the order of the query. Three queries."""
-    rows: list[Any] = list(evaluations.values_list(*_FIELDS))
+    """In the order of the query; of a hidden set what everybody may know. Three queries."""
+    rows: list[Any] = [_told(row) for row in evaluations.values_list(*_FIELDS)]
     submissions = (
         Submission.objects.filter(pk__in={row[1] for row in rows})
         .select_related("potential__team", "potential__owner")
@@ -42,4 +45,13 @@ def results_of(evaluations: QuerySet[Evaluation]) -> list[Result]:
         .in_bulk()
     )
     workers = Worker.objects.filter(pk__in={row[-1] for row in rows} - {None}).in_bulk()
-    return [Result._make((*row[:-1], submissions[row[1]], workers.get(row[-1]))) for row in rows]
+    return [Result._make((*row[:-2], submissions[row[1]], workers.get(row[-1]))) for row in rows]
+
+
+def _told(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Round the scores where the set is hidden: all that a board says follows from them."""
+    is_public = row[-2]
+    if is_public is not False:  # None where the task needs no set
+        return row
+    scores = (told_score(value) for value in row[_SCORE])
+    return (*row[: _SCORE.start], *scores, 0, *row[_N_FAILED + 1 :])

@@ -26,6 +26,7 @@ from leaderboard.models import (
     Submission,
     TaskVersion,
 )
+from leaderboard.models.disclosure import is_hidden, seen_by, told_score
 from leaderboard.models.team import potentials_of
 from leaderboard.services.boards import replicates as board_replicates
 from leaderboard.services.boards.hardware import by_frequency
@@ -61,6 +62,7 @@ __all__ = [
 #: In a query string, ``weight.<category>=2`` sets the weight of a category.
 WEIGHT_PREFIX = "weight."
 
+_IS_PUBLIC = "evaluation__task_version__reference_set__is_public"
 _NONE = np.zeros(0)
 _BULKY = ("stdout", "stderr", "consistency", "provenance")
 
@@ -95,7 +97,14 @@ def unfinished(evaluations: Iterable[Evaluation]) -> tuple[list[Evaluation], lis
 def rows_of_task(
     task_version: TaskVersion, done: Sequence[Evaluation]
 ) -> tuple[list[TaskRow], list[str]]:
-    """Successes on the task, ranked hardware by hardware; and that hardware. Two queries."""
+    """Successes on the task, ranked hardware by hardware; and that hardware. Two queries.
+
+    On a hidden set they are ranked by what everybody may know of them, for the staff too.
+    """
+    if is_hidden(task_version):
+        for evaluation in done:
+            evaluation.task_version = task_version
+        done = [seen_by(None, evaluation) for evaluation in done]
     replicates = board_replicates.of_evaluations(e.pk for e in done)
     metrics = metrics_of(e.pk for e in done)
     hardware = by_frequency(e.hardware_key for e in done)
@@ -110,13 +119,19 @@ def rows_of_task(
 
 
 def metrics_of(evaluations: Iterable[uuid.UUID]) -> dict[uuid.UUID, dict[str, MetricScore]]:
-    """What was found of each metric, by its key. One query."""
-    names = ("evaluation_id", "metric", *MetricScore._fields)
+    """What was found of each metric, by its key; of a hidden set its score alone. One query."""
+    names = ("evaluation_id", "metric", _IS_PUBLIC, *MetricScore._fields)
     by_evaluation: dict[uuid.UUID, dict[str, MetricScore]] = {pk: {} for pk in evaluations}
     scores = Score.objects.filter(evaluation__in=list(by_evaluation))
-    for key, metric, *values in scores.values_list(*names):
-        by_evaluation[key][metric] = MetricScore._make(values)
+    for key, metric, is_public, *values in scores.values_list(*names):
+        found = MetricScore._make(values)
+        by_evaluation[key][metric] = _told(found) if is_public is False else found
     return by_evaluation
+
+
+def _told(found: MetricScore) -> MetricScore:
+    """Of a hidden set, as everybody may know it."""
+    return MetricScore(None, None, None, told_score(found.score), None, None)
 
 
 def shares_of(entries: Sequence[BenchmarkTask], categories: Sequence[Category]) -> dict[int, float]:

@@ -27,6 +27,7 @@ from leaderboard.models import (
     Evaluation,
     Score,
 )
+from leaderboard.models.disclosure import OF_OPEN
 from leaderboard.services.boards import packing
 from leaderboard.services.boards import replicates as board_replicates
 from leaderboard.services.boards.binary_rows import binary_value
@@ -277,7 +278,7 @@ def _timings(results: Sequence[Result]) -> dict[uuid.UUID, dict[str, float]]:
     """Speed and memory of each submission, from the first task of the board that measures them."""
     timed = {e.pk: e.submission_id for e in results if e.hardware_key}
     by_submission: dict[uuid.UUID, dict[str, float]] = {}
-    scores = Score.objects.filter(evaluation__in=list(timed), metric__in=[SPEED, MEMORY])
+    scores = Score.objects.filter(OF_OPEN, evaluation__in=list(timed), metric__in=[SPEED, MEMORY])
     for key, metric, value in scores.values_list("evaluation", "metric", "value"):
         if value is not None:
             by_submission.setdefault(timed[key], {}).setdefault(metric, value)

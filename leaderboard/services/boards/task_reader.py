@@ -91,8 +91,10 @@ class TaskPlace:
         return finite(float(self.board.matrix.coverage[self.index]))
 
     @property
-    def n_failed(self) -> int:
-        return int(self.board.matrix.n_failed[self.index])
+    def n_failed(self) -> int | None:
+        """None where the set is hidden."""
+        n = int(self.board.matrix.n_failed[self.index])
+        return n if n >= 0 else None
 
     @property
     def n_systems(self) -> int:
@@ -133,9 +135,11 @@ class TaskPlace:
         values = matrix.values[self.index].tolist()
         counts = matrix.counts[self.index].tolist()
         return {
-            key: MetricScore._make([*(None if v != v else v for v in found), *n])
+            key: MetricScore._make(
+                [*(None if v != v else v for v in found), *(None if k < 0 else k for k in n)]
+            )
             for key, found, n in zip(matrix.metrics, values, counts, strict=True)
-            if n[0] >= 0
+            if n[0] != -1
         }
 
     @property
@@ -183,6 +187,8 @@ def task_view(
     view = _merged(board, _private(task_version, user))
     evaluations = on_boards(user).filter(task_version=task_version).defer("replicates", "summary")
     pending, failed = unfinished(evaluations.exclude(state=EvaluationState.SUCCEEDED))
+    for evaluation in (*pending, *failed):
+        evaluation.task_version = task_version  # asked for what may be told of it
     return replace(view, pending=pending, failed=failed)
 
 

@@ -28,6 +28,7 @@ from leaderboard.services.boards.stamps import Lock, stamp_of_task, wait_for_oth
 from leaderboard.services.boards.types import TaskRow
 
 _BOARDS_KEPT, _PAGES_KEPT = 40, 12
+_NOT_TOLD = -2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,6 +46,7 @@ class TaskMatrix:
     high: FloatArray
     coverage: FloatArray
     wall_time_s: FloatArray
+    #: -1 where it is not told.
     n_failed: IntArray
     n_systems: IntArray
     is_tied: npt.NDArray[np.bool_]
@@ -56,7 +58,8 @@ class TaskMatrix:
     metrics: Sequence[str]
     #: Value, low, high and score of each metric, NaN for none, shape (rows, metrics, 4).
     values: FloatArray
-    #: n and n_failed, -1 where there is no such metric, shape (rows, metrics, 2).
+    #: n and n_failed, shape (rows, metrics, 2): -1 where there is no such metric, -2 where they
+    #: are not told.
     counts: IntArray
 
 
@@ -110,7 +113,7 @@ def assembled(task_version: TaskVersion, stamp: str, rows: Sequence[TaskRow]) ->
             if key in row.metrics:
                 *numbers, n, n_failed = row.metrics[key]
                 values[i, j] = [math.nan if v is None else v for v in numbers]
-                counts[i, j] = n, n_failed
+                counts[i, j] = [_NOT_TOLD if count is None else count for count in (n, n_failed)]
     ids = b"".join(row.evaluation.pk.bytes for row in rows)
     matrix = TaskMatrix(
         evaluation=np.frombuffer(ids, np.uint8).reshape(len(rows), 16),
@@ -122,7 +125,7 @@ def assembled(task_version: TaskVersion, stamp: str, rows: Sequence[TaskRow]) ->
         high=as_array([row.high for row in rows]),
         coverage=as_array([row.coverage for row in rows]),
         wall_time_s=as_array([row.evaluation.wall_time_s for row in rows]),
-        n_failed=_counts(row.n_failed for row in rows),
+        n_failed=_counts(-1 if row.n_failed is None else row.n_failed for row in rows),
         n_systems=_counts(row.evaluation.n_systems for row in rows),
         is_tied=np.array([row.tied_with_previous for row in rows], bool),
         theory_mismatch=np.array([row.theory_mismatch for row in rows], bool),

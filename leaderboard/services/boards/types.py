@@ -18,14 +18,17 @@ MISSING = "missing"
 
 
 class MetricScore(NamedTuple):
-    """What was found of one metric; the names are those of a ``Score``."""
+    """What was found of one metric; the names are those of a ``Score``.
+
+    Of a hidden set the score alone is told, and no count.
+    """
 
     value: float | None
     low: float | None
     high: float | None
     score: float | None
-    n: int
-    n_failed: int
+    n: int | None
+    n_failed: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +44,8 @@ class TaskRow:
     low: float | None
     high: float | None
     coverage: float | None
-    n_failed: int
+    #: None where the set is hidden.
+    n_failed: int | None
     is_ranked: bool
     #: One sentence; empty for a ranked row.
     why_not_ranked: str

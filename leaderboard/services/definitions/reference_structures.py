@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from django.contrib.auth.models import AnonymousUser
+
 from leaderboard.exceptions import InfrastructureError
 from leaderboard.lib import blobs, extxyz
 from leaderboard.models import ReferenceSet
+from leaderboard.models.disclosure import may_read_set
 
 #: Larger files are not searched for a page.
 _MAX_BYTES = 64 * 2**20
 #: Sets whose frames' places are remembered by this process.
 _REMEMBERED = 32
+_EVERYBODY = AnonymousUser()
 
 
 def structure_of(reference: ReferenceSet | None, system_id: str) -> extxyz.ShownStructure | None:
@@ -19,7 +23,9 @@ def structure_of(reference: ReferenceSet | None, system_id: str) -> extxyz.Shown
 
     Raises InfrastructureError where the file is lost or damaged.
     """
-    if reference is None or not reference.is_public or reference.size_bytes > _MAX_BYTES:
+    if reference is None or reference.size_bytes > _MAX_BYTES:
+        return None
+    if not may_read_set(_EVERYBODY, reference):
         return None
     try:
         place = _places(reference.storage_name).get(system_id)

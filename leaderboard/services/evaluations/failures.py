@@ -15,6 +15,7 @@ from leaderboard import dispatch
 from leaderboard.enums import EvaluationState
 from leaderboard.lib.json_values import clean_text
 from leaderboard.models import Evaluation
+from leaderboard.models.disclosure import is_hidden
 from leaderboard.services.evaluations.events import record
 
 _STATE_BY_VERDICT = {
@@ -107,8 +108,10 @@ def _settle_held(gate: Evaluation) -> None:
 
 def _why_cancelled(gate: Evaluation) -> str:
     task = gate.task_version.task.slug
+    # What a calculator said of a hidden set must not stand in the record of an open one.
+    words = f": {gate.message}" if gate.message and not is_hidden(gate.task_version) else "."
     return (
-        f"Not begun, since the task {task} did not succeed ({gate.get_verdict_display()}): "
-        f"{gate.message} See evaluation {gate.pk} and its logs; repeat that one, or submit a "
+        f"Not begun, since the task {task} did not succeed ({gate.get_verdict_display()})"
+        f"{words} See evaluation {gate.pk} and its logs; repeat that one, or submit a "
         "mended version."
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from leaderboard.models import Score
+from leaderboard.models.disclosure import OF_OPEN
 from leaderboard.ranking import FloatArray
 
 _KEPT = np.dtype("<f4")
@@ -23,8 +24,11 @@ def packed(replicates: Sequence[float]) -> bytes:
 def of_evaluations(
     evaluations: Iterable[uuid.UUID],
 ) -> dict[tuple[uuid.UUID, str], FloatArray]:
-    """Replicates by evaluation and metric, of each that has any. One query."""
-    rows = Score.objects.filter(evaluation__in=list(evaluations)).exclude(replicates=b"")
+    """Replicates by evaluation and metric, of each that has any. One query.
+
+    Of hidden sets there are none: the values that they belong to are withheld.
+    """
+    rows = Score.objects.filter(OF_OPEN, evaluation__in=list(evaluations)).exclude(replicates=b"")
     return {
         (evaluation, metric): np.frombuffer(stored, _KEPT).astype(float)
         for evaluation, metric, stored in rows.values_list("evaluation_id", "metric", "replicates")

@@ -18,7 +18,7 @@ from evaluator.contract import FileRecord
 from leaderboard.exceptions import InfrastructureError
 from leaderboard.lib import blobs
 from leaderboard.lib.json_values import clean_text
-from leaderboard.models import Evaluation, EvaluationFile
+from leaderboard.models import Evaluation, EvaluationFile, disclosure
 from leaderboard.models.output import storage_name
 
 #: Of the advisory lock between those who bind files and who sweeps what is bound by nobody.
@@ -69,8 +69,7 @@ def may_read(user: User | AnonymousUser, evaluation: Evaluation) -> bool:
 
     A file shows the structures of the reference set, so those of hidden ones are for the staff.
     """
-    reference = evaluation.task_version.reference_set
-    return reference is None or reference.is_public or user.is_staff
+    return disclosure.may_read(user, evaluation, disclosure.Part.DETAILS)
 
 
 def open_file(file: EvaluationFile) -> IO[Any]:

@@ -7,23 +7,27 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import BooleanField, Count, ExpressionWrapper, Min, Q, QuerySet
 from django.utils import timezone
 
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Submission, Worker
+from leaderboard.models.disclosure import OPEN
 from leaderboard.models.evaluation import QUEUE_ORDER, EvaluationQuerySet
 
 #: Fields of an evaluation that tell where it stands.
 STATE_FIELDS = ("state", "phase", "progress_done", "progress_total", "verdict")
 
+_BOOLEAN = BooleanField()
 _BULKY = ("stdout", "stderr", "provenance", "replicates")
 
 
 def current_evaluations(submission: Submission) -> list[Evaluation]:
     """By the names of their tasks."""
     current = submission.evaluations.all().current()
-    with_tasks = current.select_related("task_version__task", "submission")
+    with_tasks = current.select_related(
+        "task_version__task", "task_version__reference_set", "submission"
+    )
     return list(
         with_tasks.defer(*_BULKY, "consistency").order_by("task_version__task__name", "queued_at")
     )
@@ -41,9 +45,16 @@ def scored_evaluations(submissions: Sequence[Submission]) -> list[Evaluation]:
 
 
 def states_of(evaluations: Collection[str]) -> list[Mapping[str, Any]]:
-    """State, phase, progress and verdict by now, of evaluations that are named by their ids."""
+    """State, phase, progress and verdict by now, of evaluations that are named by their ids.
+
+    How far one on a hidden set has come is not told, as in ``disclosure.EVALUATION_FIELDS``.
+    """
     rows = Evaluation.objects.filter(pk__in=evaluations).order_by()
-    return list(rows.values("pk", *STATE_FIELDS))
+    states = list(rows.values("pk", *STATE_FIELDS, is_open=ExpressionWrapper(OPEN, _BOOLEAN)))
+    for state in states:
+        if not state.pop("is_open"):
+            state |= {"progress_done": 0, "progress_total": 0}
+    return states
 
 
 def queued_evaluations() -> EvaluationQuerySet:

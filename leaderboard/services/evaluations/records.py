@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Count, QuerySet
 
 from leaderboard.models import Evaluation, EvaluationFile, SystemResult
+from leaderboard.models.disclosure import OF_OPEN, OPEN
 
 
 class Answer(NamedTuple):
@@ -28,14 +29,17 @@ def records_of(evaluation: UUID) -> list[SystemResult]:
 
 def answers_of(evaluations: Collection[UUID]) -> list[Answer]:
     """Of the systems that did not fail, evaluation by evaluation."""
-    answered = SystemResult.objects.all().of(evaluations).answered()
+    answered = SystemResult.objects.all().of(evaluations).answered().filter(OF_OPEN)
     rows = answered.order_by("evaluation_id", "position").values_list(*Answer._fields)
     return [Answer._make(row) for row in rows]
 
 
 def failures_of(evaluations: Collection[UUID], most: int) -> list[tuple[UUID, str, int]]:
-    """Evaluation, reason, how many systems failed for it; the most frequent first."""
-    failed = SystemResult.objects.all().of(evaluations).failed()
+    """Evaluation, reason, how many systems failed for it; the most frequent first.
+
+    Nothing of hidden sets, as of all that is read here for pages which everybody sees.
+    """
+    failed = SystemResult.objects.all().of(evaluations).failed().filter(OF_OPEN)
     rows = failed.values_list("evaluation_id", "message").annotate(n=Count("pk"))
     return list(rows.order_by("-n", "message")[:most])
 
@@ -60,20 +64,23 @@ def files_of_system(
     evaluations: Collection[UUID], system_id: str
 ) -> dict[UUID, list[EvaluationFile]]:
     by_evaluation: dict[UUID, list[EvaluationFile]] = {}
-    for file in EvaluationFile.objects.filter(evaluation__in=evaluations, system_id=system_id):
+    files = EvaluationFile.objects.filter(OF_OPEN, evaluation__in=evaluations, system_id=system_id)
+    for file in files:
         by_evaluation.setdefault(file.evaluation_id, []).append(file)
     return by_evaluation
 
 
 def system_ids_at(evaluation: UUID, positions: Collection[int]) -> dict[int, str]:
     """Names of systems by their place in the reference set."""
-    there = SystemResult.objects.all().of([evaluation]).filter(position__in=positions)
+    there = SystemResult.objects.all().of([evaluation]).filter(OF_OPEN, position__in=positions)
     return dict(there.values_list("position", "system_id"))
 
 
 def summaries_of(evaluations: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
-    return dict(Evaluation.objects.filter(pk__in=evaluations).values_list("pk", "summary"))
+    """Those of hidden sets are empty."""
+    rows = Evaluation.objects.filter(OPEN, pk__in=evaluations).values_list("pk", "summary")
+    return {**{pk: {} for pk in evaluations}, **dict(rows)}
 
 
 def _of_system(evaluations: Collection[UUID], system_id: str) -> QuerySet[SystemResult]:
-    return SystemResult.objects.all().of(evaluations).filter(system_id=system_id)
+    return SystemResult.objects.all().of(evaluations).filter(OF_OPEN, system_id=system_id)

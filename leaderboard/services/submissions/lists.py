@@ -52,7 +52,7 @@ def submissions_with_results(user: User) -> QuerySet[Submission]:
     evaluations = (
         Evaluation.objects.all()
         .current()
-        .select_related("task_version__task")
+        .select_related("task_version__task", "task_version__reference_set")
         .defer(*_BULKY)
         .order_by("task_version__task__name")
     )

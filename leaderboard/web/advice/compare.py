@@ -18,6 +18,7 @@ from leaderboard.charts.pareto import ParetoPoint, pareto_chart
 from leaderboard.charts.residuals import residual_chart
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import BenchmarkVersion, Submission
+from leaderboard.models.disclosure import is_hidden
 from leaderboard.services.advice.comparison import (
     MAX_COMPARED,
     MIN_COMPARED,
@@ -156,7 +157,7 @@ def errors_html(wins: Wins) -> SafeString:
 def _columns(task: TaskComparison) -> list[Column]:
     """What can be drawn; nothing of a hidden reference set."""
     version = task.task_version
-    if version.reference_set is None or not version.reference_set.is_public:
+    if version.reference_set is None or is_hidden(version):
         return []
     by_name = {column.name: column for column in version.catalog_protocol.columns}
     return [by_name[name] for name in version.catalog_protocol.parity]

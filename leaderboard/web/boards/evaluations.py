@@ -13,6 +13,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.cache import patch_cache_control
 from django.views.decorators.http import conditional_page, require_POST, require_safe
 
 from evaluator.catalog import CALCULATOR_KINDS, Column
@@ -26,11 +27,11 @@ from leaderboard.models import (
     Submission,
     SystemResult,
     TaskVersion,
+    disclosure,
     permissions,
 )
 from leaderboard.services.boards.rules import has_theory_mismatch, why_not_ranked
 from leaderboard.services.evaluations import queue
-from leaderboard.services.evaluations.output_files import may_read
 from leaderboard.services.evaluations.progress import current_evaluations
 from leaderboard.services.evaluations.workers import waiting_reason
 from leaderboard.services.submissions.submissions import withdraw
@@ -43,23 +44,26 @@ SYSTEMS_PER_PAGE = 500
 @require_safe
 def submission(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = _submission(request, pk)
-    return render(
+    response = render(
         request,
         "submission.html",
         {
-            **_progress(found),
+            **_progress(found, request.user),
             "kind": CALCULATOR_KINDS[found.calculator_kind],
             "may_withdraw": found.withdrawn_at is None
             and permissions.may_manage(request.user, found.potential),
         },
     )
+    patch_cache_control(response, private=True, no_store=True)
+    return response
 
 
 @require_safe
 @conditional_page
 def submission_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The part of the page that moves, with an ETag: an unchanged one is answered by 304."""
-    response = render(request, "includes/progress.html", _progress(_submission(request, pk)))
+    found = _submission(request, pk)
+    response = render(request, "includes/progress.html", _progress(found, request.user))
     response["Cache-Control"] = "private, no-cache"
     return response
 
@@ -91,28 +95,27 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
         pk=pk,
     )
     version = found.task_version
-    is_hidden = version.reference_set is not None and not version.reference_set.is_public
-    # Nor may the order of the systems tell their errors.
-    sort = "" if is_hidden else request.GET.get("sort", "")
-    systems = _sorted_systems(list(found.systems.all()), sort)
+    shows = disclosure.may_read(request.user, found, disclosure.Part.DETAILS)
+    sort = request.GET.get("sort", "")
+    systems = _sorted_systems(list(found.systems.all()), sort) if shows else []
     page = Paginator(systems, SYSTEMS_PER_PAGE).get_page(request.GET.get("page"))
-    # A value beside its error would tell a hidden reference.
-    known = [] if is_hidden else _measured(systems, version.catalog_protocol.columns)
+    known = _measured(systems, version.catalog_protocol.columns)
     shows_all = request.GET.get("columns") == "all"
     columns = [c for c in known if shows_all or c.is_primary]
-    files = _files(found) if may_read(request.user, found) else {}
+    files = _files(found) if shows else {}
     done = found.state == EvaluationState.SUCCEEDED
+    seen = disclosure.seen_by(request.user, found)
     scored = {metric.key: metric for metric in version.scored_metrics()}
-    return render(
+    response = render(
         request,
         "evaluation.html",
         {
-            "evaluation": found,
+            "evaluation": seen,
             "submission": found.submission,
             "version": version,
-            "scores": [(score, scored.get(score.metric)) for score in found.scores.all()],
+            "scores": [(score, scored.get(score.metric)) for score in seen.scores.all()],
             "columns": columns,
-            "names": [] if is_hidden else _names(list(page.object_list), columns),
+            "names": _names(list(page.object_list), columns),
             "lines": [
                 _line(version, system, columns, files.get(system.system_id, []))
                 for system in page.object_list
@@ -122,15 +125,20 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
             "sort": sort,
             "shows_all": shows_all,
             "n_more_columns": len(known) - len(columns),
-            "is_hidden": is_hidden,
-            "why_not_ranked": why_not_ranked(found, version) if done else "",
+            "is_hidden": disclosure.is_hidden(version),
+            "shows_details": shows,
+            "why_withheld": disclosure.WHY_WITHHELD,
+            "why_not_ranked": why_not_ranked(seen, version) if done else "",
             "theory_mismatch": has_theory_mismatch(found.submission, version),
-            "may_see_logs": permissions.may_read_private(request.user, found.submission.potential),
+            "may_see_logs": disclosure.may_read(request.user, found, disclosure.Part.LOG),
             "ahead": queue.places([found]).get(found.pk),
-            "charts": [] if is_hidden else _charts(found),
-            "told": summary_parts(version.protocol, found.summary),
+            "charts": _charts(found) if shows else [],
+            "told": summary_parts(version.protocol, seen.summary),
         },
     )
+    # Of one reader: another may see less of it.
+    patch_cache_control(response, private=True, no_store=True)
+    return response
 
 
 def _charts(evaluation: Evaluation) -> list[Chart]:
@@ -163,14 +171,15 @@ def _submission(request: HttpRequest, pk: UUID) -> Submission:
     )
 
 
-def _progress(submission: Submission) -> dict[str, Any]:
+def _progress(submission: Submission, reader: permissions.Person) -> dict[str, Any]:
     evaluations = current_evaluations(submission)
     waiting = [e for e in evaluations if e.state == EvaluationState.QUEUED]
     places = queue.places(waiting)
     n_ended = sum(e.has_ended for e in evaluations)
+    seen = [disclosure.seen_by(reader, e) for e in evaluations]
     return {
         "submission": submission,
-        "steps": [(e, places.get(e.pk), _percent_done(e)) for e in evaluations],
+        "steps": [(e, places.get(e.pk), _percent_done(e)) for e in seen],
         "waiting_reason": waiting_reason(waiting[0]) if waiting else "",
         "n_ended": n_ended,
         "has_ended": n_ended == len(evaluations),

@@ -22,6 +22,7 @@ from leaderboard.charts.systems import system_charts
 from leaderboard.exceptions import InfrastructureError
 from leaderboard.lib.extxyz import ShownStructure
 from leaderboard.models import EvaluationFile, SystemResult, Task, TaskVersion
+from leaderboard.models.disclosure import is_hidden
 from leaderboard.services.boards.task_reader import TaskPlace, TaskView, task_view
 from leaderboard.services.definitions.published import versions_of
 from leaderboard.services.definitions.reference_structures import structure_of
@@ -43,7 +44,7 @@ def address_of_system(version: TaskVersion, system_id: str) -> str:
 
 def systems_at(version: TaskVersion) -> str:
     """Where the addresses of a task's systems begin; empty for hidden sets, which show none."""
-    if version.reference_set is not None and not version.reference_set.is_public:
+    if is_hidden(version):
         return ""
     return f"/tasks/{version.task.slug}/{version.number}/systems/"
 
@@ -161,7 +162,7 @@ def structure(request: HttpRequest, slug: str, number: int, system_id: str) -> H
 
 def _version(request: HttpRequest, slug: str, number: int) -> TaskVersion:
     version = get_object_or_404(versions_of(slug).visible_to(request.user), number=number)
-    if version.reference_set is not None and not version.reference_set.is_public:
+    if is_hidden(version):  # for the staff as well: these pages are made of what everybody sees
         raise Http404
     return version
 

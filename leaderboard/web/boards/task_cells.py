@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from leaderboard.models import TaskVersion
 from leaderboard.services.boards.task_reader import TaskPlace
 from leaderboard.services.boards.types import MetricScore
-from leaderboard.templatetags.touchstone import heat, interval_bar, metric, number, percent
+from leaderboard.templatetags.touchstone import NOTHING, heat, interval_bar, metric, number, percent
 from leaderboard.web.boards.cells import name_html, rank_html
 
 
@@ -64,7 +64,7 @@ def _row(row: TaskPlace, keys: Sequence[tuple[str, int, bool]], theory: str) -> 
     bad = " bad-text" if row.n_failed else ""
     yield (
         f'<td class="number">{row.n_systems}</td>'
-        f'<td class="number{bad}">{row.n_failed}</td>'
+        f'<td class="number{bad}">{NOTHING if row.n_failed is None else row.n_failed}</td>'
         f'<td class="number">{percent(row.coverage)}</td>'
         f'<td class="number">{number(row.wall_time_s, 1)}</td></tr>\n'
     )
@@ -73,7 +73,9 @@ def _row(row: TaskPlace, keys: Sequence[tuple[str, int, bool]], theory: str) -> 
 def _metric(metrics: Mapping[str, MetricScore], key: str, digits: int, *, is_scored: bool) -> str:
     score = metrics.get(key)
     if score is None:
-        return '<td class="number">–</td>'
+        return f'<td class="number">{NOTHING}</td>'
+    if score.n is None:  # of a hidden set the score alone is told
+        return f'<td class="number"><span class="soft">score</span> {number(score.score, 2)}</td>'
     value = number(score.value, digits)
     if is_scored:
         value = f'<span class="value">{value}</span>'

@@ -16,6 +16,7 @@ from evaluator.catalog import METRICS, PROTOCOLS, Column
 from leaderboard.charts import MAX_SERIES, Chart, parity_chart
 from leaderboard.charts.families import Judged, task_charts
 from leaderboard.models import TaskVersion
+from leaderboard.models.disclosure import is_hidden, may_read_set
 from leaderboard.services.boards.counts import n_potentials_judged
 from leaderboard.services.boards.task_reader import TaskPlace, TaskView, task_view
 from leaderboard.services.definitions import published
@@ -54,11 +55,13 @@ def task_list(request: HttpRequest) -> HttpResponse:
 def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResponse:
     """The newest published version, or the one asked for. Drafts are seen by the staff alone."""
     versions = published.versions_of(slug)
+    shown = list(versions.shown().order_by("-number"))
     if number is not None:
         version = get_object_or_404(versions.visible_to(request.user), number=number)
     else:
         version = get_object_or_404(versions.latest_published())
     board = task_view(version, request.user)
+    n_judged = n_potentials_judged(shown)
     unscored = _unscored_metrics(version, board)
     shows_all = request.GET.get("columns") == "all"
     page = page_of(board.rows, request.GET, ("columns",), fragment="#ranking")
@@ -86,7 +89,9 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
             "page": page,
             "rows": rows_html(version, page.rows, [about.key for about, _ in scored], others),
             "complaints": complaints,
-            "versions": versions.shown().order_by("-number"),
+            "versions": [(row, n_judged.get(row.pk, 0)) for row in shown],
+            "is_hidden": is_hidden(version),
+            "shows_set": may_read_set(request.user, version.reference_set),
             "column": column,
             "columns": _parity_columns(version),
             "drawing": drawing,
@@ -163,7 +168,7 @@ def _parity_columns(version: TaskVersion) -> list[Column]:
 
     Where the set holds some of them by their names, those that it lacks are left out.
     """
-    if version.reference_set is None or not version.reference_set.is_public:
+    if version.reference_set is None or is_hidden(version):
         return []
     by_name = {column.name: column for column in version.catalog_protocol.columns}
     names = version.catalog_protocol.parity
@@ -201,7 +206,7 @@ def _chart(version: TaskVersion, column: Column, rows: Sequence[TaskPlace]) -> C
 
 def _family_charts(version: TaskVersion, rows: Sequence[TaskPlace]) -> list[Chart]:
     """What the protocol draws of several potentials; nothing of a hidden reference."""
-    if version.reference_set is None or not version.reference_set.is_public:
+    if version.reference_set is None or is_hidden(version):
         return []
     summaries = summaries_of([row.evaluation_id for row in rows])
     return task_charts(

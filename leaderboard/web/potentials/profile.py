@@ -18,6 +18,7 @@ from leaderboard.charts.families import Judged, evaluation_charts
 from leaderboard.charts.periodic import PeriodicTable, periodic_table
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Submission, permissions
+from leaderboard.models.disclosure import is_hidden, seen_by
 from leaderboard.services.advice.element_errors import ElementError, compound_errors, element_errors
 from leaderboard.services.advice.judgements import judgement
 from leaderboard.services.boards.grades import grades
@@ -164,8 +165,7 @@ def _speed_charts(submission: Submission, done: Sequence[Evaluation]) -> list[Ch
     timed = next((e for e in done if e.task_version.protocol == _TIMED), None)
     if timed is None:
         return []
-    reference = timed.task_version.reference_set
-    if reference is not None and not reference.is_public:
+    if is_hidden(timed.task_version):
         return []
     judged = Judged(
         evaluation_pk=timed.pk,
@@ -184,7 +184,8 @@ def _cards(submissions: list[Submission], board: BoardView | None) -> list[Versi
     places = {e.task_version_id: i for i, e in enumerate(board.entries)} if board else {}
     for evaluation in sorted(found, key=lambda e: _place_of(e, places)):
         evaluation.submission = by_pk[evaluation.submission_id]
-        evaluations[evaluation.submission_id].append(evaluation)
+        # What follows from them (remarks, grades, words) is written for everybody.
+        evaluations[evaluation.submission_id].append(seen_by(None, evaluation))
     return [
         VersionCard(submission=s, row=rows.get(str(s.pk)), evaluations=evaluations[s.pk])
         for s in submissions

@@ -279,13 +279,12 @@ def test_a_hidden_reference_is_not_in_the_api(
         address = f"{URL}{row.pk}/systems/{query}"
         assert "78.125" in charlie.get(address).content.decode(), "nothing could leak"
         for client in (alice, bob, APIClient()):
-            text = client.get(address).content.decode()
+            response = client.get(address)
+            assert response.status_code in {401, 403}
+            text = response.content.decode()
             assert "55.0" not in text, "with its error it would tell the reference"
             assert "78.125" not in text
             assert "bulk_modulus" not in text
-    first = bob.get(f"{URL}{row.pk}/systems/").json()["results"][0]
-    assert (first["values"], first["reference"]) == (None, None)
-    assert first["system_id"]
 
 
 def test_logs_are_text_for_the_owner(world: World, alice: APIClient) -> None:

@@ -104,6 +104,6 @@ def test_a_process_takes_so_many_streams_and_no_more(
 
 def test_closing_twice_gives_one_place_back() -> None:
     assert streams.take_place()
-    stream = streams.EventStream(factories.evaluation().pk, 0)
+    stream = streams.EventStream(factories.evaluation().pk, 0, shows_details=True)
     stream.close()
     stream.close()

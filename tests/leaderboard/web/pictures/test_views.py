@@ -226,7 +226,14 @@ def test_withdrawn_and_private_potentials_have_no_card_for_anybody(
 def test_scores_on_a_hidden_set_are_told_as_on_the_page(site: Site) -> None:
     before = task_card("eos-wien2k")
     models.ReferenceSet.objects.update(is_public=False)
-    assert task_card("eos-wien2k") == before
+    after = task_card("eos-wien2k")
+    assert [(bar.label, bar.rank) for bar in after.bars] == [
+        (bar.label, bar.rank) for bar in before.bars
+    ]
+    assert after.bars != before.bars, "nothing could be rounded"
+    for bar in after.bars:
+        numbers = [number for number in (bar.score, bar.low, bar.high) if number is not None]
+        assert numbers == [round(number, 2) for number in numbers]
 
 
 @pytest.mark.slow
