@@ -42,7 +42,7 @@ from leaderboard.exceptions import LostLeaseError
 from leaderboard.lib import local_broker
 from leaderboard.models import Evaluation, Worker
 from leaderboard.services.definitions.tasks import reference_path
-from leaderboard.services.evaluations import checkpoints, lifecycle, output_files
+from leaderboard.services.evaluations import checkpoints, lifecycle, output_files, smoke
 from leaderboard.services.evaluations.deafness import messages_may_end_elsewhere, unheard
 from leaderboard.services.evaluations.workers import record_heartbeat, register_worker
 from leaderboard.services.submissions.artifacts import artifact_path
@@ -209,7 +209,7 @@ class _Attempt:
         if task_version.reference_set is None:
             raise InfrastructureError(f"{task_version} has no reference set.")
         return driver.evaluate(
-            task_version.secret_spec(),
+            smoke.spec_of(task_version),
             submission.spec(),
             artifact_path(submission.artifact),
             reference_path(task_version.reference_set),

@@ -362,6 +362,14 @@ if HEARTBEAT_S * 3 > LEASE_S:
     raise ImproperlyConfigured("TOUCHSTONE_LEASE_S must be at least three heartbeats")
 if DEAF_AFTER_S < 2 * HEARTBEAT_S:
     raise ImproperlyConfigured("TOUCHSTONE_DEAF_AFTER_S must be at least two heartbeats")
+#: Between parties, time of workers weighs half as much after so long; see fair_share.py.
+FAIR_SHARE_HALF_LIFE_S = 3600 * _whole_number("TOUCHSTONE_FAIR_SHARE_HALF_LIFE_H", 6)
+if FAIR_SHARE_HALF_LIFE_S == 0:
+    raise ImproperlyConfigured("TOUCHSTONE_FAIR_SHARE_HALF_LIFE_H must be at least 1")
+#: The clock of a smoke test, where its task's own is longer.
+SMOKE_WALL_S = _whole_number("TOUCHSTONE_SMOKE_WALL_S", 120)
+if SMOKE_WALL_S == 0:
+    raise ImproperlyConfigured("TOUCHSTONE_SMOKE_WALL_S must be at least 1")
 #: Set to 1 to let the built-in potentials, and only these, run where no sandbox can be had.
 ALLOW_UNSANDBOXED_BUILT_IN = _flag("TOUCHSTONE_ALLOW_UNSANDBOXED_BUILT_IN")
 #: Refuse to evaluate strangers' potentials without a cgroup that contains their memory.

@@ -15,7 +15,7 @@ from leaderboard.models.submission import Artifact, Submission
 from leaderboard.models.task import Task, TaskVersion
 from leaderboard.models.team import Invitation, Membership, Team
 from leaderboard.models.upload import Upload, UploadPart
-from leaderboard.models.usage import Charge, QuotaOverride, RequestCount
+from leaderboard.models.usage import Charge, QuotaOverride, RequestCount, WorkerTime
 from leaderboard.models.webhook import Webhook, WebhookDelivery
 from leaderboard.models.worker import Worker
 
@@ -55,4 +55,5 @@ __all__ = [
     "Webhook",
     "WebhookDelivery",
     "Worker",
+    "WorkerTime",
 ]

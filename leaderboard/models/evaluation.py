@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
 
-#: The order of the queue, for claims as for pages: of what came at the same moment, the smaller id.
+#: By urgency, then by time; of what came at the same moment, the smaller id. Between parties the
+#: queue is shared: see services/evaluations/fair_share.py.
 QUEUE_ORDER = ("-priority", "queued_at", "pk")
+#: The party of what the staff has others' submissions evaluated for: back-fills, repetitions.
+STAFF_PARTY = "staff"
 
 
 class EvaluationQuerySet(models.QuerySet["Evaluation"]):
@@ -84,7 +87,16 @@ class Evaluation(models.Model):
     reason = models.CharField(
         max_length=300, blank=True, help_text="Why it was repeated; empty for the first."
     )
-    priority = models.SmallIntegerField(default=0, help_text="Higher is claimed first.")
+    priority = models.SmallIntegerField(
+        default=0, help_text="Higher is claimed first within a party, and earlier among parties."
+    )
+    parties = ArrayField(
+        models.CharField(max_length=32),
+        default=list,
+        blank=True,
+        db_default=[],  # the previous release writes rows without it; a trigger fills it in
+        help_text="Whose shares of the workers it comes out of; the first one pays.",
+    )
     held_by = models.ForeignKey(
         "self",
         null=True,

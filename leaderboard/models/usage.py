@@ -13,7 +13,6 @@ from django.conf import settings
 from django.db import models
 
 from evaluator.contract import Verdict
-from evaluator.standard_tasks.read import SMOKE_TASK
 from leaderboard.enums import EvaluationState
 
 #: Ended by our fault: never charged.
@@ -48,6 +47,18 @@ class QuotaOverride(models.Model):
     concurrent = models.PositiveIntegerField(
         null=True, blank=True, help_text="Evaluations queued or running at the same time."
     )
+    worker_seconds_per_day = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Time of workers in a day (UTC), in seconds."
+    )
+    worker_seconds_per_week = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Time of workers in a week that begins on Monday (UTC)."
+    )
+    potentials = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Potentials that are registered."
+    )
+    stored_MiB = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Files of submissions and uploads, in MiB."
+    )
     reason = models.CharField(max_length=300, help_text="Why, for the other administrators.")
 
     class Meta:
@@ -65,15 +76,11 @@ class QuotaOverride(models.Model):
 
 class ChargeQuerySet(models.QuerySet["Charge"]):
     def counted(self) -> ChargeQuerySet:
-        """Leave out smoke tests, what ended by our fault, and what never began."""
+        """Leave out what ended by our fault, and what never began."""
         never_began = models.Q(
             evaluation__state=EvaluationState.CANCELLED, evaluation__fencing_token=0
         )
-        return self.exclude(
-            never_began
-            | models.Q(evaluation__verdict__in=FREE_VERDICTS)
-            | models.Q(evaluation__task_version__task__slug=SMOKE_TASK)
-        )
+        return self.exclude(never_began | models.Q(evaluation__verdict__in=FREE_VERDICTS))
 
     def active(self) -> ChargeQuerySet:
         return self.filter(evaluation__state__in=(EvaluationState.QUEUED, EvaluationState.RUNNING))
@@ -123,6 +130,31 @@ class Charge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.evaluation_id} on {self.user or self.team}"
+
+
+class WorkerTime(models.Model):
+    """Time of workers that one party's evaluations took, by the hour in which they ended.
+
+    A trigger adds to it whenever an attempt ends, whatever ends it, so that nothing that held a
+    worker is forgotten: what was cancelled, what was lost, smoke tests.
+    """
+
+    party = models.CharField(max_length=32, help_text="user N, team N, or staff.")
+    hour = models.DateTimeField(help_text="Begin of the hour.")
+    seconds = models.FloatField(help_text="Of all attempts that ended in the hour.")
+    smoke_seconds = models.FloatField(help_text="Of these, smoke tests.")
+    paid_seconds = models.FloatField(
+        help_text="Of these, what the party pays for: no faults of ours, no other's potentials."
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("party", "hour"), name="one_worker_time_per_hour")
+        ]
+        indexes: ClassVar = [models.Index(fields=("hour",), name="worker_time_age")]
+
+    def __str__(self) -> str:
+        return f"{self.party}: {self.seconds:.0f} s in the hour of {self.hour:%Y-%m-%d %H:%M}"
 
 
 class RequestCount(models.Model):

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from leaderboard.services.evaluations import progress
+from leaderboard.services.evaluations import queue as line
 from leaderboard.services.evaluations.deafness import deaf_workers
 
 _SHOWN = 50
@@ -37,7 +38,7 @@ def queue(request: HttpRequest) -> HttpResponse:
             **totals,
             "n_running": running.count(),
             "running": visible[:_SHOWN],
-            "next_up": next_up[:_SHOWN],
+            "next_up": line.first_of(next_up, _SHOWN),
             "workers": workers,
             "deaf": deaf,
             "deaf_after_s": settings.DEAF_AFTER_S,

@@ -15,9 +15,6 @@ from leaderboard.services.definitions.tasks import evaluate_everyone
 from leaderboard.services.evaluations.queue import typical_durations
 from leaderboard.services.evaluations.workers import live_workers
 
-#: After everything that somebody waits for.
-PRIORITY = -10
-
 
 @dataclass(frozen=True, kw_only=True)
 class TaskCost:
@@ -99,7 +96,7 @@ def start(actor: audit.Actor, task_versions: Sequence[TaskVersion]) -> list[Eval
     """Queue what is missing, behind everything else. Raises ConflictError for a draft."""
     created = []
     for version in task_versions:
-        new = evaluate_everyone(version, priority=PRIORITY)
+        new = evaluate_everyone(version)
         audit.record(actor, "back-fill", version, detail=f"{len(new)} evaluations queued.")
         created += new
     return created

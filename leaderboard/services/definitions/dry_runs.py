@@ -15,10 +15,11 @@ from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.models import Evaluation, Submission, TaskVersion
 from leaderboard.services.accounts import audit
+from leaderboard.services.accounts.parties import party_of
 from leaderboard.services.definitions.task_checks import check_task_version
 from leaderboard.services.evaluations.events import record
 
-#: An administrator waits for it; only smoke tests come first.
+#: An administrator waits for it: early, and out of his own share.
 PRIORITY = 50
 
 
@@ -38,6 +39,7 @@ def start(user: User, version: TaskVersion, submission: Submission) -> Evaluatio
             is_dry_run=True,
             is_current=False,
             priority=PRIORITY,
+            parties=[party_of(user)],
             reason=f"Dry run, asked for by {user.username}."[:300],
         )
         record(evaluation, "queued", by=user.username, spec=version.spec().to_json())

@@ -16,8 +16,9 @@ from leaderboard.enums import VersionState
 from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.lib import blobs
 from leaderboard.models import BenchmarkVersion, Evaluation, ReferenceSet, Submission, TaskVersion
+from leaderboard.models.evaluation import STAFF_PARTY
 from leaderboard.services.definitions.task_checks import check_task_version
-from leaderboard.services.evaluations.lifecycle import queue_evaluations
+from leaderboard.services.evaluations.lifecycle import STAFF_PRIORITY, queue_evaluations
 from leaderboard.services.submissions.artifacts import Upload
 
 __all__ = [
@@ -148,14 +149,17 @@ def publish_benchmark_version(version: BenchmarkVersion) -> BenchmarkVersion:
     return version
 
 
-def evaluate_everyone(version: TaskVersion, priority: int = 0) -> list[Evaluation]:
-    """Queue every submission that was not withdrawn and lacks an evaluation; returns the new."""
+def evaluate_everyone(version: TaskVersion) -> list[Evaluation]:
+    """Queue every submission that was not withdrawn and lacks an evaluation; returns the new.
+
+    They come out of the staff's share, behind what somebody waits for.
+    """
     if version.state != VersionState.PUBLISHED:
         raise ConflictError(f"{version} is not published, so nothing is evaluated on it.")
     return [
         evaluation
         for submission in Submission.objects.filter(withdrawn_at__isnull=True)
-        for evaluation in queue_evaluations(submission, [version], priority)
+        for evaluation in queue_evaluations(submission, [version], STAFF_PRIORITY, [STAFF_PARTY])
     ]
 
 

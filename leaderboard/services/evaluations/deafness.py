@@ -20,6 +20,7 @@ from django.utils import timezone
 from evaluator.catalog import CALCULATOR_KINDS
 from leaderboard.models import Event, Worker
 from leaderboard.models.evaluation import QUEUE_ORDER
+from leaderboard.services.evaluations.fair_share import without_smoke_after
 from leaderboard.services.evaluations.lifecycle import due
 from leaderboard.services.evaluations.workers import UNCONFINED, live_workers
 
@@ -64,5 +65,7 @@ def _due_since(before: datetime, kinds: frozenset[str] | None) -> UUID | None:
         ~Exists(happened_since),
         queued_at__lt=before,
     )
+    # A smoke test is due only once that of its party has ended, which is no event of its own.
+    waiting = without_smoke_after(waiting, before)
     first: UUID | None = waiting.order_by(*QUEUE_ORDER).values_list("pk", flat=True).first()
     return first

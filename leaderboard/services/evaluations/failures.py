@@ -11,11 +11,13 @@ from django.conf import settings
 from django.utils import timezone
 
 from evaluator.contract import INFRASTRUCTURE_VERDICTS, Verdict
+from evaluator.standard_tasks.read import SMOKE_TASK
 from leaderboard import dispatch
 from leaderboard.enums import EvaluationState
 from leaderboard.lib.json_values import clean_text
 from leaderboard.models import Evaluation
 from leaderboard.models.disclosure import is_hidden
+from leaderboard.services.evaluations import fair_share
 from leaderboard.services.evaluations.events import record
 
 _STATE_BY_VERDICT = {
@@ -43,6 +45,7 @@ def end(evaluation: Evaluation, verdict: Verdict, message: str) -> None:
     evaluation.kept_systems.all().delete()  # no attempt will need them
     record(evaluation, evaluation.state, verdict=str(verdict))
     _settle_held(evaluation)
+    _call_next_smoke(evaluation)
 
 
 def retry_or_fail(evaluation: Evaluation, verdict: Verdict, reason: str) -> None:
@@ -86,6 +89,14 @@ def requeue(
     )
     if not delay:
         dispatch.announce_on_commit([evaluation.pk])
+    _call_next_smoke(evaluation)
+
+
+def _call_next_smoke(gate: Evaluation) -> None:
+    """Tell the workers of the smoke test of the same party that could not be claimed meanwhile."""
+    if gate.fencing_token and gate.task_version.task.slug == SMOKE_TASK:
+        waiting = fair_share.blocked_by(gate).exclude(pk=gate.pk)
+        dispatch.announce_on_commit(waiting.values_list("pk", flat=True)[:1])
 
 
 def _settle_held(gate: Evaluation) -> None:

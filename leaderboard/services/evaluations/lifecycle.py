@@ -7,8 +7,9 @@ Reports are stored in ``reports.py``; what nobody brings to an end is found by `
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -23,51 +24,51 @@ from leaderboard import dispatch
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import ConflictError, LostLeaseError, SubmissionError
 from leaderboard.models import Evaluation, Event, Submission, TaskVersion, Worker
-from leaderboard.models.evaluation import QUEUE_ORDER
+from leaderboard.models.evaluation import STAFF_PARTY
 from leaderboard.models.permissions import check_may_submit
 from leaderboard.services.accounts import quotas
-from leaderboard.services.evaluations import failures, reports, smoke
+from leaderboard.services.accounts.parties import parties_of_repeat
+from leaderboard.services.evaluations import failures, fair_share, reports, smoke
 from leaderboard.services.evaluations.events import record
+
+#: After everything that somebody waits for: back-fills, and what the staff repeats for others.
+STAFF_PRIORITY = -10
 
 
 def queue_evaluations(
-    submission: Submission, task_versions: Iterable[TaskVersion], priority: int = 0
+    submission: Submission,
+    task_versions: Iterable[TaskVersion],
+    priority: int = 0,
+    parties: Sequence[str] = (),
 ) -> list[Evaluation]:
     """Queue what is missing; returns the new rows. Where one is current already, it stands.
 
     They are held until the submission's smoke evaluation has succeeded, which is queued before
-    them where it is missing. Where it has failed, nothing is queued.
+    them where it is missing, and is among those returned. Where it has failed, nothing is queued.
+    ``parties`` are those whose shares they come out of; the submission's where none are named.
     """
     versions = list(task_versions)
     smoke_version = smoke.smoke_version() if versions else None
+    row = partial(Evaluation, submission=submission, priority=priority, parties=list(parties))
     with transaction.atomic():
         if smoke_version is None:
-            return _queue(submission, versions, priority, None)
-        gate, is_new = smoke.gate_of(submission, smoke_version)
-        # Only who asks for the smoke task itself is given, and charged for, its evaluation.
-        created = [gate] if is_new and smoke_version in versions else []
-        others = [version for version in versions if version != smoke_version]
+            return _queue(row(task_version=version) for version in versions)
+        gate, is_new = smoke.gate_of(submission, smoke_version, parties)
+        created = [gate] if is_new else []
         if not smoke.has_failed(gate):
-            created += _queue(submission, others, priority, None if gate.has_ended else gate)
+            held_by = None if gate.has_ended else gate
+            others = [version for version in versions if version != smoke_version]
+            created += _queue(row(task_version=version, held_by=held_by) for version in others)
     return created
 
 
-def _queue(
-    submission: Submission,
-    versions: Iterable[TaskVersion],
-    priority: int,
-    held_by: Evaluation | None,
-) -> list[Evaluation]:
-    rows = [
-        Evaluation(submission=submission, task_version=v, priority=priority, held_by=held_by)
-        for v in versions
-    ]
+def _queue(rows: Iterable[Evaluation]) -> list[Evaluation]:
+    rows = list(rows)
     # ON CONFLICT DO NOTHING: of two that queue the same, the second does nothing.
     Evaluation.objects.bulk_create(rows, ignore_conflicts=True)
     created = list(Evaluation.objects.filter(pk__in=[row.pk for row in rows]))
     Event.objects.bulk_create(Event(evaluation=row, kind="queued") for row in created)
-    if held_by is None:
-        dispatch.announce_on_commit(row.pk for row in created)
+    dispatch.announce_on_commit(row.pk for row in created if row.held_by_id is None)
     return created
 
 
@@ -81,7 +82,10 @@ def claim_evaluation(
     kinds (a worker without a sandbox may run built-in ones alone).
     """
     with transaction.atomic():
-        n_claimed = due(kinds).filter(pk=evaluation_id).update(**_claimed_by(worker))
+        # The state stands in the statement's own WHERE: a subquery is not asked again after a wait.
+        n_claimed = Evaluation.objects.filter(
+            pk=evaluation_id, state=EvaluationState.QUEUED, pk__in=due(kinds).values("pk")
+        ).update(**_claimed_by(worker))
         if n_claimed == 0:
             return None
         Worker.objects.filter(pk=worker.pk).update(free_since=None)
@@ -96,16 +100,10 @@ def claim_evaluation(
 
 
 def claim_next(worker: Worker, kinds: Collection[str] | None = None) -> Evaluation | None:
-    """Claim the most urgent evaluation that is due, or None when nothing is."""
+    """Claim what is next by fair share, or None when nothing is due."""
     with transaction.atomic():
-        # SKIP LOCKED: workers that ask at the same time get different rows at once.
-        first = (
-            due(kinds)
-            .order_by(*QUEUE_ORDER)
-            .select_for_update(skip_locked=True, of=("self",))
-            .first()
-        )
-        return claim_evaluation(first.pk, worker, kinds) if first else None
+        first = fair_share.next_due(kinds)
+        return None if first is None else claim_evaluation(first, worker, kinds)
 
 
 def renew_lease(evaluation_id: UUID, token: int) -> bool:
@@ -223,8 +221,13 @@ def reevaluate(user: User, evaluation: Evaluation, reason: str, priority: int = 
     with transaction.atomic():
         old = Evaluation.objects.select_for_update().get(pk=evaluation.pk)
         _check_repeatable(old)
-        new = _supersede(old, reason, priority)
-        stopped = [_supersede(row, reason, row.priority, new) for row in smoke.never_begun(old)]
+        parties = parties_of_repeat(user, old.submission.potential)
+        if parties == [STAFF_PARTY]:
+            priority = min(priority, STAFF_PRIORITY)
+        new = _supersede(old, reason, priority, parties)
+        stopped = [
+            _supersede(row, reason, row.priority, parties, new) for row in smoke.never_begun(old)
+        ]
         quotas.charge(user, new.submission.potential, [new, *stopped])
         for row in (new, *stopped):
             _note(row, "queued", by=user.username, reason=reason, supersedes=str(row.supersedes_id))
@@ -233,7 +236,11 @@ def reevaluate(user: User, evaluation: Evaluation, reason: str, priority: int = 
 
 
 def _supersede(
-    old: Evaluation, reason: str, priority: int, held_by: Evaluation | None = None
+    old: Evaluation,
+    reason: str,
+    priority: int,
+    parties: list[str],
+    held_by: Evaluation | None = None,
 ) -> Evaluation:
     # Only one row may be current, so the old one steps back first.
     Evaluation.objects.filter(pk=old.pk).update(is_current=False)
@@ -243,6 +250,7 @@ def _supersede(
         supersedes=old,
         reason=reason,
         priority=priority,
+        parties=parties,
         held_by=held_by,
     )
 
@@ -272,12 +280,16 @@ def _lost(evaluation_id: UUID, token: int) -> LostLeaseError:
 
 
 def due(kinds: Collection[str] | None = None) -> QuerySet[Evaluation]:
-    """Queued evaluations that nothing holds and whose pause, if any, is over."""
+    """Queued evaluations that nothing holds, whose pause, if any, is over.
+
+    Of smoke tests, those whose party has none running.
+    """
     waiting = Evaluation.objects.filter(
         Q(not_before__isnull=True) | Q(not_before__lte=Now()),
         state=EvaluationState.QUEUED,
         held_by__isnull=True,
     )
+    waiting = fair_share.without_blocked_smoke(waiting)
     return waiting if kinds is None else waiting.filter(submission__calculator_kind__in=kinds)
 
 

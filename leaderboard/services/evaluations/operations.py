@@ -17,9 +17,8 @@ from leaderboard import dispatch
 from leaderboard.enums import EvaluationState
 from leaderboard.exceptions import ConflictError
 from leaderboard.models import Charge, Evaluation, Submission, Worker
-from leaderboard.models.evaluation import QUEUE_ORDER
 from leaderboard.services.accounts import audit
-from leaderboard.services.evaluations import failures, lifecycle
+from leaderboard.services.evaluations import failures, lifecycle, queue
 from leaderboard.services.evaluations.deafness import deaf_workers
 from leaderboard.services.evaluations.events import record
 from leaderboard.services.evaluations.workers import waiting_reason
@@ -86,7 +85,7 @@ def overview() -> Overview:
         n_running=running.count(),
         oldest_at=totals["oldest"],
         running=list(_light(running).order_by("started_at")[:_N_SHOWN]),
-        next_up=list(_light(queued).order_by(*QUEUE_ORDER)[:_N_SHOWN]),
+        next_up=queue.first_of(_light(queued), _N_SHOWN),
         concerns=[*_silent(running), *_retried(queued), *_waiting_long(queued)],
         workers=[_state_of(worker) for worker in Worker.objects.order_by("-last_seen_at")],
         usage=_usage(),

@@ -13,7 +13,7 @@ from django.utils import timezone
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Submission, Worker
 from leaderboard.models.disclosure import OPEN
-from leaderboard.models.evaluation import QUEUE_ORDER, EvaluationQuerySet
+from leaderboard.models.evaluation import EvaluationQuerySet
 
 #: Fields of an evaluation that tell where it stands.
 STATE_FIELDS = ("state", "phase", "progress_done", "progress_total", "verdict")
@@ -58,9 +58,9 @@ def states_of(evaluations: Collection[str]) -> list[Mapping[str, Any]]:
 
 
 def queued_evaluations() -> EvaluationQuerySet:
-    """What waits, of everybody: ask for what a reader may see. The next one first."""
+    """What waits, of everybody: ask for what a reader may see. In order: ``queue.first_of``."""
     queued: EvaluationQuerySet = Evaluation.objects.all().queued()
-    return queued.order_by(*QUEUE_ORDER)
+    return queued
 
 
 def running_evaluations() -> EvaluationQuerySet:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from statistics import median
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db import connection
+from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 
+from evaluator.standard_tasks.read import SMOKE_TASK
 from leaderboard.enums import EvaluationState
+from leaderboard.lib import memory
 from leaderboard.models import Evaluation
-from leaderboard.models.evaluation import QUEUE_ORDER
+from leaderboard.services.evaluations import fair_share, line
 from leaderboard.services.evaluations.deafness import deaf_workers
 from leaderboard.services.evaluations.workers import live_workers
 
@@ -22,6 +25,18 @@ from leaderboard.services.evaluations.workers import live_workers
 _N_RECENT = 20
 #: With more in front of it, an estimate would be a guess.
 _MAX_AHEAD = 500
+#: Of longer queues the order is remembered, for so many seconds at most.
+_PLAYED_EACH_TIME = 200
+_PLAYED_EVERY_S = 5
+_remembered = memory.of_process(1)
+_MEDIANS = """
+SELECT version.id, percentile_cont(0.5) WITHIN GROUP (ORDER BY recent.wall_time_s)
+FROM unnest(%s::bigint[]) AS version (id) CROSS JOIN LATERAL (
+    SELECT wall_time_s FROM leaderboard_evaluation
+    WHERE task_version_id = version.id AND state = 'succeeded' AND wall_time_s IS NOT NULL
+    ORDER BY finished_at DESC LIMIT %s
+) AS recent GROUP BY version.id
+"""
 _ENDS = frozenset({"succeeded", "failed", "cancelled", "retried", "handed_back"})
 
 
@@ -74,66 +89,135 @@ def summary() -> Summary:
     )
 
 
+def first_of(queued: QuerySet[Evaluation], n: int) -> list[Evaluation]:
+    """The first ``n`` of these in the order in which they will begin; what is held comes last."""
+    asked = set(queued.order_by().values_list("pk", flat=True))
+    first = list(islice((pk for pk in order() if pk in asked), n))
+    if len(first) < n:
+        first += (
+            queued.exclude(pk__in=first)
+            .order_by("queued_at", "pk")
+            .values_list("pk", flat=True)[: n - len(first)]
+        )
+    rows = queued.in_bulk(first)
+    return [rows[pk] for pk in first if pk in rows]
+
+
+def order() -> list[UUID]:
+    """Whatever has a place in the queue, in the order in which it will begin."""
+    return list(_line())
+
+
 def places(evaluations: Iterable[Evaluation]) -> dict[UUID, int]:
     """Place in the queue, from 1, of those that have one; what is held or has ended has none.
 
     The queue is not read where nobody has a place.
     """
-    wanted = {evaluation.pk for evaluation in evaluations if _is_in_line(evaluation)}
-    if not wanted:
-        return {}
-    order = _line().order_by(*QUEUE_ORDER).values_list("pk", flat=True)
-    return {pk: place for place, pk in enumerate(order, start=1) if pk in wanted}
+    wanted = [evaluation.pk for evaluation in evaluations if _is_in_line(evaluation)]
+    in_line = _line() if wanted else {}
+    return {pk: in_line[pk].place for pk in wanted if pk in in_line}
 
 
 def standing(evaluation: Evaluation) -> QueueStanding:
     """Its place in the queue, and when it may start."""
-    if not _is_in_line(evaluation):
+    entry = _line().get(evaluation.pk) if _is_in_line(evaluation) else None
+    if entry is None:
         return QueueStanding()
-    ahead = _ahead_of(evaluation)
-    place = ahead.count() + 1
-    if place > _MAX_AHEAD:
-        return QueueStanding(position=place)
-    return QueueStanding(position=place, estimated_start_at=_estimated_start(evaluation, ahead))
-
-
-def _estimated_start(evaluation: Evaluation, before: QuerySet[Evaluation]) -> datetime | None:
-    """When a worker should be free for it; None where too little is known to say.
-
-    The live workers take what is in front of it one by one, each for as long as recent evaluations
-    on the same task version took. Whatever is submitted meanwhile with a higher priority, and
-    workers that come or go, are not foreseen.
-    """
-    n_workers = len(live_workers())
-    if n_workers == 0:
-        return None
-    ahead = list(before.order_by(*QUEUE_ORDER))
-    running = list(Evaluation.objects.filter(state=EvaluationState.RUNNING))
-    durations = typical_durations({e.task_version_id for e in (*ahead, *running)})
-    if any(e.task_version_id not in durations for e in (*ahead, *running)):
-        return None
-    now = timezone.now()
-    free = [max(now, _expected_end(e, durations)) for e in running[:n_workers]]
-    free += [now] * (n_workers - len(free))
-    heapq.heapify(free)
-    for other in ahead:
-        heapq.heapreplace(free, free[0] + durations[other.task_version_id])
-    start = max(free[0], evaluation.not_before or now)
+    if entry.at is None or entry.place > _MAX_AHEAD:
+        return QueueStanding(position=entry.place)
     # To the minute: it is no more exact, and a client's copy stays valid for a while.
-    return start.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    at = datetime.fromtimestamp(entry.at, UTC).replace(second=0, microsecond=0)
+    return QueueStanding(position=entry.place, estimated_start_at=at + timedelta(minutes=1))
+
+
+class _Entry(NamedTuple):
+    place: int
+    #: In seconds since 1970; None where too little is known, or no worker lives.
+    at: float | None
+
+
+def _line() -> dict[UUID, _Entry]:
+    """Everything that has a place, in order. A long queue is played through once a few seconds."""
+    stamp = _stamp()
+    if stamp.n_queued <= _PLAYED_EACH_TIME:
+        return _played()
+    return _remembered.get(stamp) or _remembered.put(stamp, _played())
+
+
+class _Stamp(NamedTuple):
+    """What changes when the order does, but for the flow of time."""
+
+    n_queued: int
+    newest: datetime | None
+    n_running: int
+    begun: datetime | None
+    moment: int
+
+
+def _stamp() -> _Stamp:
+    is_queued = Q(state=EvaluationState.QUEUED)
+    is_running = Q(state=EvaluationState.RUNNING)
+    counts = Evaluation.objects.filter(is_queued | is_running).aggregate(
+        n_queued=Count("pk", filter=is_queued),
+        newest=Max("queued_at", filter=is_queued),
+        n_running=Count("pk", filter=is_running),
+        begun=Max("started_at", filter=is_running),
+    )
+    return _Stamp(moment=int(timezone.now().timestamp() / _PLAYED_EVERY_S), **counts)
+
+
+def _played() -> dict[UUID, _Entry]:
+    n_slots = sum(worker.n_slots for worker in live_workers())
+    starts = enumerate(_starts(n_slots), start=1)
+    return {start.pk: _Entry(place, start.at if n_slots else None) for place, start in starts}
+
+
+def _starts(n_slots: int) -> Iterator[line.Start]:
+    """The claims to come; where no worker lives, those of one with one slot."""
+    columns = ("parties", "task_version_id", "task_version__task__slug")
+    rows = list(
+        Evaluation.objects.filter(state=EvaluationState.QUEUED, held_by__isnull=True)
+        .order_by("queued_at", "pk")
+        .values_list(*columns, "pk", "priority", "queued_at", "not_before")
+    )
+    running = list(
+        Evaluation.objects.filter(state=EvaluationState.RUNNING)
+        .order_by()
+        .values_list(*columns, "expected_at", "started_at")
+    )
+    durations = typical_durations({row[1] for row in (*rows, *running)})
+    return line.starts(
+        (
+            line.Waiting(
+                pk=pk,
+                parties=tuple(parties),
+                priority=priority,
+                queued_at=queued_at.timestamp(),
+                is_smoke=slug == SMOKE_TASK,
+                duration_s=durations[version].total_seconds() if version in durations else None,
+                not_before=not_before.timestamp() if not_before else 0.0,
+            )
+            for parties, version, slug, pk, priority, queued_at, not_before in rows
+        ),
+        [
+            line.Running(
+                parties=tuple(parties),
+                is_smoke=slug == SMOKE_TASK,
+                ends_at=_expected_end(expected_at, started_at, durations.get(version)),
+            )
+            for parties, version, slug, expected_at, started_at in running
+        ],
+        fair_share.loads(),
+        n_slots=n_slots,
+        now=timezone.now().timestamp(),
+    )
 
 
 def typical_durations(task_version_ids: Collection[int]) -> dict[int, timedelta]:
     """Median wall time of recent successes by task version; those without any are left out."""
-    durations = {}
-    for pk in task_version_ids:
-        recent = Evaluation.objects.filter(
-            task_version=pk, state=EvaluationState.SUCCEEDED, wall_time_s__isnull=False
-        ).order_by("-finished_at")
-        times = [float(t or 0) for t in recent.values_list("wall_time_s", flat=True)[:_N_RECENT]]
-        if times:
-            durations[pk] = timedelta(seconds=median(times))
-    return durations
+    with connection.cursor() as cursor:
+        cursor.execute(_MEDIANS, [list(task_version_ids), _N_RECENT])
+        return {pk: timedelta(seconds=median_s) for pk, median_s in cursor.fetchall()}
 
 
 def attempts(evaluation: Evaluation) -> list[Attempt]:
@@ -159,20 +243,12 @@ def _is_in_line(evaluation: Evaluation) -> bool:
     return evaluation.state == EvaluationState.QUEUED and evaluation.held_by_id is None
 
 
-def _line() -> QuerySet[Evaluation]:
-    """Whatever has a place in the queue."""
-    return Evaluation.objects.filter(state=EvaluationState.QUEUED, held_by__isnull=True)
-
-
-def _ahead_of(evaluation: Evaluation) -> QuerySet[Evaluation]:
-    level = Q(priority=evaluation.priority)
-    earlier = Q(queued_at__lt=evaluation.queued_at)
-    earlier |= Q(queued_at=evaluation.queued_at, pk__lt=evaluation.pk)
-    return _line().filter(Q(priority__gt=evaluation.priority) | (level & earlier))
-
-
-def _expected_end(running: Evaluation, durations: dict[int, timedelta]) -> datetime:
-    if running.expected_at is not None:
-        return running.expected_at
-    started: datetime = running.started_at or timezone.now()
-    return started + durations[running.task_version_id]
+def _expected_end(
+    expected_at: datetime | None, started_at: datetime | None, takes: timedelta | None
+) -> float | None:
+    """In seconds since 1970; None where nobody knows."""
+    if expected_at is not None:
+        return expected_at.timestamp()
+    if takes is None:
+        return None
+    return ((started_at or timezone.now()) + takes).timestamp()

@@ -13,6 +13,7 @@ from django.utils import timezone
 from evaluator.catalog import CALCULATOR_KINDS
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Worker
+from leaderboard.services.evaluations import fair_share
 
 UNCONFINED = "none"
 
@@ -75,4 +76,9 @@ def waiting_reason(evaluation: Evaluation) -> str:
     kind = CALCULATOR_KINDS[evaluation.submission.calculator_kind]
     if not kind.is_built_in and all(w.sandbox_level == UNCONFINED for w in workers):
         return "No running worker has a sandbox, so potentials from outside wait."
+    if fair_share.is_blocked(evaluation):
+        return "One smoke test of an account or team runs at a time: it waits for that one to end."
+    running = Evaluation.objects.filter(state=EvaluationState.RUNNING).count()
+    if running >= sum(worker.n_slots for worker in workers):
+        return "All workers are busy, and nothing is stopped for another: it waits for its turn."
     return "It waits for its turn."

@@ -32,7 +32,9 @@ from leaderboard.models.permissions import (
     check_may_submit_for_team,
 )
 from leaderboard.services.accounts import quotas
+from leaderboard.services.accounts.parties import parties_of
 from leaderboard.services.evaluations.lifecycle import cancel_all_of, queue_evaluations
+from leaderboard.services.evaluations.smoke import smoke_version
 from leaderboard.services.submissions import look_alikes
 from leaderboard.services.submissions.artifacts import (
     Upload,
@@ -226,7 +228,9 @@ def _accept(
             if submission.visibility == Visibility.PUBLIC:
                 look_alikes.mark(submission.potential)
         chosen = same or submission
-        queued = queue_evaluations(chosen, task_versions)
+        queued = queue_evaluations(
+            chosen, task_versions, parties=parties_of(user, chosen.potential)
+        )
         quotas.charge(user, chosen.potential, queued)
     return Submitted(chosen, is_new=same is None)
 
@@ -245,10 +249,14 @@ def _find_same(submission: Submission, sha256: str) -> Submission | None:
 
 
 def _n_missing(existing: Submission | None, task_versions: Sequence[TaskVersion]) -> int:
+    """The smoke test counts with the others."""
+    smoke = smoke_version() if task_versions else None
+    wanted = {*task_versions, smoke} - {None}
     if existing is None:
-        return len(task_versions)
-    there = existing.evaluations.filter(is_current=True, task_version__in=task_versions)
-    return len(task_versions) - there.count()
+        return len(wanted)
+    return (
+        len(wanted) - existing.evaluations.filter(is_current=True, task_version__in=wanted).count()
+    )
 
 
 def _describe(

@@ -182,9 +182,10 @@ def test_one_evaluation_takes_a_few_queries_beside_the_throttle(
 ) -> None:
     for _ in range(n):
         row = factories.evaluation()
-    # The throttle, the row, its scores and events, its place in the queue, the workers (for the
-    # reason why it waits, and for when it may start).
-    with django_assert_num_queries(7):
+    # The throttle, the row, its scores and events, the order of the queue (what waits and runs, how
+    # long it takes, what parties bear, the workers), the workers again (for the
+    # reason why it waits).
+    with django_assert_num_queries(11):
         stranger.get(f"{URL}{row.pk}/")
 
 

@@ -400,7 +400,7 @@ def test_pages_take_a_constant_number_of_queries(client: Client, n: int) -> None
         "submission": 2,
         "progress": 2,
         "evaluation": 4,  # the queue is not read for what has ended
-        "queue": 5,
+        "queue": 12,
     }
 
 

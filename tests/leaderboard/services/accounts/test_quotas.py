@@ -63,12 +63,12 @@ def test_what_was_stopped_while_it_ran_is_counted() -> None:
     assert used(factories.user("alice"))["per_day"] == 1
 
 
-def test_a_failed_smoke_test_costs_nothing() -> None:
+def test_a_failed_smoke_test_is_counted_like_all_else() -> None:
     smoke = factories.task_version(
         models.Task.objects.create(slug="smoke", name="Smoke", summary="Loads?")
     )
     ask(factories.potential(), on=smoke, **ENDED)
-    assert used(factories.user("alice"))["per_day"] == 0
+    assert used(factories.user("alice"))["per_day"] == 1
 
 
 def test_beyond_each_limit_the_error_says_which_and_what_to_do() -> None:

@@ -521,8 +521,12 @@ def test_bob_can_neither_cancel_nor_repeat_what_is_of_alice() -> None:
     assert models.Evaluation.objects.count() == 2
 
 
-@pytest.mark.parametrize("name", ["alice", "charlie"])
-def test_a_repetition_supersedes_and_the_old_stays_in_the_record(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "priority", "parties"), [("alice", 2, ["user"]), ("charlie", -10, ["staff"])]
+)
+def test_a_repetition_supersedes_and_the_old_stays_in_the_record(
+    name: str, priority: int, parties: list[str]
+) -> None:
     old = factories.evaluation(score=0.1)
     factories.charlie()
 
@@ -535,8 +539,9 @@ def test_a_repetition_supersedes_and_the_old_stays_in_the_record(name: str) -> N
         "queued",
         old,
         "A new driver.",
-        2,
+        priority,
     )
+    assert [party.split()[0] for party in new.parties] == parties
     with pytest.raises(ConflictError, match="repeated already"):
         lifecycle.reevaluate(factories.charlie(), old, "again")
     with pytest.raises(ConflictError, match="not ended yet"):

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from leaderboard.enums import EvaluationState
-from leaderboard.services.evaluations import progress
+from leaderboard.services.evaluations import progress, queue
 from tests.leaderboard import factories
 
 pytestmark = pytest.mark.django_db
@@ -17,7 +17,11 @@ def test_what_is_urgent_and_then_what_came_first_is_next_in_the_queue() -> None:
     first, second, urgent = (factories.evaluation(priority=n) for n in (0, 0, 5))
     factories.evaluation(score=0.5)
 
-    assert list(progress.queued_evaluations()) == [urgent, first, second]
+    queued = progress.queued_evaluations()
+    assert queue.first_of(queued, 2) == [urgent, first]
+    held = factories.evaluation(held_by=urgent)
+    assert queue.first_of(queued, 9) == [urgent, first, second, held]
+    held.delete()
     assert progress.depth_of_queue() == {"depth": 3, "oldest": first.queued_at}
 
 

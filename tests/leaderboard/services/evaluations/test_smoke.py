@@ -138,10 +138,13 @@ def test_the_smoke_task_alone_can_be_asked_for(smoke: Any, tasks: Any) -> None:
     assert of(submission, smoke).held_by is None
 
 
-def test_the_smoke_evaluation_costs_no_quota(smoke: Any, tasks: Any) -> None:
+def test_the_smoke_evaluation_is_charged_and_what_it_stops_is_given_back(
+    smoke: Any, tasks: Any
+) -> None:
     submission = submit_emt(factories.potential())
     charged = models.Charge.objects.values_list("evaluation__task_version", flat=True)
-    assert set(charged) == {v.pk for v in tasks}
+    assert set(charged) == {v.pk for v in (smoke, *tasks)}
     run_next(Verdict.LOAD_ERROR)
-    assert models.Charge.objects.all().counted().count() == 0  # type: ignore[attr-defined]
+    (counted,) = models.Charge.objects.all().counted()  # type: ignore[attr-defined]
+    assert counted.evaluation.task_version == smoke
     assert states(submission) == ["failed", "cancelled", "cancelled"]
