@@ -79,7 +79,7 @@ def _limit(name, help_text):
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("leaderboard", "0023_help_texts_name_the_rooms")]
+    dependencies: ClassVar = [("leaderboard", "0026_names")]
 
     operations: ClassVar = [
         migrations.AlterField(
