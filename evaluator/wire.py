@@ -46,6 +46,8 @@ MAX_ATOMS = 2_000_000
 MAX_MESSAGE_CHARS = 500
 #: A finite number beyond this is no energy, force or stress; its square must not overflow.
 LARGEST_VALUE = 1e30
+#: What is smaller is taken for zero: nothing that is answered may become a subnormal number.
+SMALLEST_VALUE = 1e-30
 
 _ATOM_BYTES = 4 + 3 * 8
 _STRUCTURE_BYTES = 9 * 8 + 3

@@ -62,8 +62,8 @@ VERDICTS: dict[str, VerdictHelp] = {
     ),
     Verdict.NONFINITE: VerdictHelp(
         title="Not a number",
-        meaning="An energy, force or stress was NaN or infinite on so many systems, or at such a "
-        "point, that the task could not go on.",
+        meaning="An energy, force or stress was NaN, infinite or of an absurd size on so many "
+        "systems, or at such a point, that the task could not go on.",
         what_to_do="Try the structure that is named in double precision. Divisions by a distance "
         "or by the number of neighbours, and isolated atoms, are the usual causes.",
     ),

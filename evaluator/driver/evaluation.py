@@ -28,6 +28,7 @@ from evaluator.contract import (
     Verdict,
 )
 from evaluator.driver import probes, provenance, timed
+from evaluator.driver.breakdowns import is_of_the_numbers, log_breakdown
 from evaluator.driver.calibration import calibrate, known_plan
 from evaluator.driver.consistency import check_consistency
 from evaluator.driver.finished import FinishedSystem
@@ -398,6 +399,14 @@ class _Evaluation:
             if refused.verdict is not Verdict.WALL_TIMEOUT:
                 raise
             self.consistency = {"message": "The checks were broken off: the wall time was used up."}
+        except BaseException as error:
+            if not is_of_the_numbers(error):
+                raise
+            log_breakdown("The checks of consistency were broken off.", error)
+            kind = type(error).__name__
+            self.consistency = {
+                "message": f"The checks were broken off: the numbers ended them ({kind})."
+            }
         self.consistency |= probes.figures(self._findings())
         self.timings["checking_s"] = time.monotonic() - started
 
@@ -455,6 +464,45 @@ class _Evaluation:
     # --------------------------------------------------------------------------------- reporting
 
     def _scored_report(self) -> EvaluationReport:
+        """Score; numbers that cannot be put together fail their systems, or are the verdict."""
+        try:
+            return self._score()
+        except BaseException as error:
+            if not is_of_the_numbers(error):
+                raise
+            log_breakdown("The scores were broken off.", error)
+            first_error = error
+        n_failed = sum(trial.status is SystemStatus.FAILED for trial in self.trials)
+        self._break_off_what_cannot_be_scored()
+        try:
+            if sum(trial.status is SystemStatus.FAILED for trial in self.trials) > n_failed:
+                return self._score()
+        except BaseException as error:
+            if not is_of_the_numbers(error):
+                raise
+            log_breakdown("The scores were broken off again.", error)
+        return self._report(
+            Verdict.NONFINITE,
+            "The answers are finite, but no score can be computed of them "
+            f"({type(first_error).__name__}): look for energies, forces or a stress that are far "
+            "too large or too small.",
+        )
+
+    def _break_off_what_cannot_be_scored(self) -> None:
+        """Charge each system whose own numbers, without those of any other, end the scoring."""
+        protocol, parameters = self.prepared.protocol, self.prepared.parameters
+        for trial in self.trials:
+            if trial.outcome is None:
+                continue
+            try:
+                protocol.samples([trial.system], [trial.outcome], parameters)
+                protocol.summary([trial.system], [trial.outcome], parameters)
+            except BaseException as error:
+                if not is_of_the_numbers(error):
+                    raise
+                trial.break_off(error)
+
+    def _score(self) -> EvaluationReport:
         started = time.monotonic()
         protocol, task = self.prepared.protocol, self.prepared.task
         systems, parameters = self.prepared.systems, self.prepared.parameters

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from evaluator.contract import SubmissionSpec, SystemRecord, SystemStatus, Verdict
+from evaluator.driver.breakdowns import is_of_the_numbers, is_panic, log_breakdown
 from evaluator.driver.finished import FinishedSystem, normal
 from evaluator.driver.preparation import Prepared
 from evaluator.driver.probes import Finding, Probes
@@ -19,11 +17,6 @@ from evaluator.pool.remote import Ask, Disguise, NotAnswered, RemoteCalculator
 from evaluator.protocols.base import Outcome, System, SystemFailure
 from evaluator.sandbox.diagnosis import CalculatorFailure
 from evaluator.wire import Info, Status
-
-logger = logging.getLogger(__name__)
-
-#: What numerical libraries raise on numbers that they cannot treat: the numbers are the system's.
-_NUMERICAL_ERRORS = (ArithmeticError, np.linalg.LinAlgError)
 
 
 class Trial:
@@ -76,22 +69,22 @@ class Trial:
         except OSError as error:
             raise InfrastructureError(f"The host failed in {self.system.id}: {error}") from error
         except BaseException as error:
-            if not isinstance(error, Exception) and not _is_panic(error):
+            if not isinstance(error, Exception) and not is_panic(error):
                 raise
-            self._break_off(error)
+            self.break_off(error)
         else:
             self.status = SystemStatus.OK
         finally:
             self.n_calls = calculator.n_calls
             self.wall_time_s = time.perf_counter() - started
 
-    def _break_off(self, error: BaseException) -> None:
+    def break_off(self, error: BaseException) -> None:
         """Charge the system. The log has all, the record only the kind: texts may tell values."""
-        logger.error("The system %s was broken off.", self.system.id, exc_info=error)
+        log_breakdown(f"The system {self.system.id} was broken off.", error)
         kind = type(error).__name__
-        self.status = SystemStatus.FAILED
+        self.status, self.outcome = SystemStatus.FAILED, None
         self.message = f"It could not be judged: its numbers ended the computation ({kind})."
-        if isinstance(error, Exception) and not isinstance(error, _NUMERICAL_ERRORS):
+        if isinstance(error, Exception) and not is_of_the_numbers(error):
             self.unexpected = error
 
     def take(self, result: Outcome | SystemFailure) -> None:
@@ -129,11 +122,6 @@ class Trial:
         self.answer_status, self.outcome = finished.answer_status, finished.outcome
         self.findings = list(finished.findings)
         self.n_calls, self.wall_time_s = finished.n_calls, finished.wall_time_s
-
-
-def _is_panic(error: BaseException) -> bool:
-    """Whether compiled Rust gave up (phonopy's solver): pyo3 raises what is no Exception."""
-    return type(error).__module__ == "pyo3_runtime" and type(error).__name__ == "PanicException"
 
 
 def fault_of_ours(tried: Sequence[Trial]) -> Exception | None:

@@ -101,6 +101,9 @@ def _slots(
 ) -> list[dict[str, FloatArray]]:
     """Make for each structure its array of every property, in the machine's own byte order."""
     values = np.frombuffer(payload, "<f8").astype(np.float64)
+    # What is so small is no energy, force or stress; squares and products of it would leave the
+    # normal numbers, which numerical libraries do not all survive. NaN compares false and stays.
+    values[np.abs(values) < wire.SMALLEST_VALUE] = 0.0
     slots: list[dict[str, FloatArray]] = [{} for _ in counts]
     start = 0
     for name in properties:

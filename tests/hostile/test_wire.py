@@ -178,6 +178,23 @@ def test_a_number_that_is_not_finite_fails_its_structure_alone(
     assert isinstance(later, Prediction)
 
 
+def test_subnormal_answers_arrive_as_zero(attacker: Attacker) -> None:
+    session = attacker.start(
+        """
+        hello()
+        ready()
+        request = question()
+        answers = [Prediction(energy=-5e-324, forces=np.array([[1e-312, -1e-31, 1e-29]]))]
+        wire.send_frame(connection, wire.result_frame(request, answers))
+        serve()
+        """
+    )
+    with session:
+        (answer,) = session.compute([argon()])
+    assert isinstance(answer, Prediction)
+    assert (answer.energy, answer.forces.tolist()) == (0.0, [[0.0, 0.0, 1e-29]])
+
+
 def test_a_slow_drip_gains_no_time(attacker: Attacker) -> None:
     session = attacker.start(
         """

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 from ase.calculators.calculator import Calculator
 
 from evaluator.contract import SystemStatus, Verdict
+from evaluator.driver import evaluation
 from evaluator.driver.finished import FinishedSystem
 from evaluator.exceptions import InfrastructureError
 from evaluator.protocols.base import Outcome, System
@@ -81,6 +83,74 @@ def test_numbers_that_break_every_system_are_the_potential_s(
     break_on(monkeypatch, np.linalg.LinAlgError("SVD did not converge"), None)
     report = run(sandbox, write_emt(tmp_path), "ase", metals)
     assert {record.status for record in report.systems} == {SystemStatus.FAILED}
+
+
+def test_what_a_numerical_library_refuses_everywhere_is_the_potential_s(
+    sandbox: Sandbox, metals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any) -> Outcome:
+        scipy.linalg.solve(np.full((2, 2), np.inf), np.ones(2))
+        raise AssertionError("unreached")
+
+    monkeypatch.setattr(EquationOfStateProtocol, "simulate", refuse)
+    report = run(sandbox, write_emt(tmp_path), "ase", metals)
+    assert {record.status for record in report.systems} == {SystemStatus.FAILED}
+    assert "(ValueError)" in report.systems[0].message
+
+
+@pytest.mark.parametrize("error", [PanicException("boom"), np.linalg.LinAlgError("SVD")])
+@pytest.mark.parametrize("element", ["Cu", None])
+def test_numbers_that_break_the_scoring_are_never_ours(
+    sandbox: Sandbox,
+    metals: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    element: str | None,
+) -> None:
+    samples = EquationOfStateProtocol.samples
+
+    def samples_or_break(
+        self: EquationOfStateProtocol, systems: Sequence[System], outcomes: Any, parameters: Any
+    ) -> Any:
+        for system, outcome in zip(systems, outcomes, strict=True):
+            is_meant = element is None or element in system.atoms.get_chemical_symbols()
+            if outcome is not None and is_meant:
+                raise error
+        if element is None:
+            raise error
+        return samples(self, systems, outcomes, parameters)
+
+    monkeypatch.setattr(EquationOfStateProtocol, "samples", samples_or_break)
+    report = run(sandbox, write_emt(tmp_path), "ase", metals)
+    n_failed = sum(record.status is SystemStatus.FAILED for record in report.systems)
+    expected = (Verdict.NONFINITE, 3) if element is None else (Verdict.OK, 1)
+    assert (report.verdict, n_failed) == expected
+
+
+def test_numbers_that_break_the_checks_leave_the_scores(
+    sandbox: Sandbox, metals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def panic(*arguments: Any, **more: Any) -> None:
+        raise PanicException("boom")
+
+    monkeypatch.setattr(evaluation, "check_consistency", panic)
+    report = run(sandbox, write_emt(tmp_path), "ase", metals)
+    assert report.verdict is Verdict.OK
+    assert "the numbers ended them (PanicException)" in report.consistency["message"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1)], ids=["^C", "exit"])
+def test_our_own_interrupts_pass(
+    sandbox: Sandbox,
+    metals: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+) -> None:
+    break_on(monkeypatch, error, "Cu")
+    with pytest.raises(type(error)):
+        run(sandbox, write_emt(tmp_path), "ase", metals)
 
 
 def test_a_fault_of_ours_is_not_kept_for_the_next_attempt(
