@@ -5,8 +5,9 @@ a uid of the slot's own with no capabilities, an empty bounding set and no_new_p
 namespace is made, since the slot's uid would have no meaning in it; the system call filter denies
 making one. Started by another user, bubblewrap makes a user namespace and forbids more of them.
 
-What the calculator sees: /usr, the Python it runs on, the four files of ours that it needs, its
-artifact, and a /tmp and /dev/shm of its own, the only places where it can write.
+What the calculator sees: the system's shared libraries, the Python it runs on, the few files of ours
+that it needs, its artifact, and a /tmp and /dev/shm of its own, the only places where it can write
+(``image.py``). It runs on as many cores as its plan has threads (``cores.py``).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import BinaryIO
 
 import evaluator
 from evaluator.exceptions import InfrastructureError
-from evaluator.sandbox import launcher, memory
+from evaluator.sandbox import image, launcher, memory
 from evaluator.sandbox.base import (
     ConfinedProcess,
     ProcessRequest,
@@ -32,15 +33,17 @@ from evaluator.sandbox.base import (
     SandboxUnavailable,
 )
 from evaluator.sandbox.cgroups import Cgroup, CgroupParent, find_cgroup_parent
+from evaluator.sandbox.cores import Cores, take_cores
 from evaluator.sandbox.environment import calculator_environment
 from evaluator.sandbox.output import OutputDrain
+from evaluator.sandbox.proc_files import proc_files, proc_folders
 from evaluator.sandbox.seccomp import seccomp_filter
 from evaluator.sandbox.slots import Slot, take_slot
 from evaluator.sandbox.text import clean_line
 from evaluator.sandbox.watchdog import MemoryWatchdog, descendants, kill_all
 
 _INSTALL = "install it with: apt-get install bubblewrap util-linux"
-_CODE = "/touchstone"
+_PROGRAMS = ("bwrap", "setpriv", "prlimit", "taskset")
 _TMP_BYTES = 1 << 30
 _SHM_BYTES = 256 << 20
 _KILL_WAIT_S = 10.0
@@ -66,7 +69,7 @@ class BubblewrapSandbox(Sandbox):
     @classmethod
     def find(cls, *, require_cgroup: bool = False) -> BubblewrapSandbox:
         """The sandbox of this machine, after one trial. Raises SandboxUnavailable."""
-        paths = {name: shutil.which(name) for name in ("bwrap", "setpriv", "prlimit")}
+        paths = {name: shutil.which(name) for name in _PROGRAMS}
         missing = [name for name, path in paths.items() if path is None]
         if missing:
             raise SandboxUnavailable(
@@ -108,23 +111,34 @@ class BubblewrapSandbox(Sandbox):
 
     def start(self, request: ProcessRequest) -> ConfinedProcess:
         artifact = _regular_file(request.artifact)
-        cgroup = slot = None
+        cgroup = slot = cores = None
         if self.cgroup_parent is not None:
             cgroup = self.cgroup_parent.make(
                 memory_MiB=request.memory_MiB, n_processes=_n_processes(request)
             )
         try:
             slot = take_slot() if os.getuid() == 0 else None
-            return _Process.start(self.bwrap, request, artifact, cgroup, slot)
+            cores = take_cores(request.n_threads)
+            return _Process.start(self.bwrap, request, artifact, _Held(cgroup, slot, cores))
         except BaseException as error:
             if cgroup is not None:
                 cgroup.remove()
-            if slot is not None:
-                slot.release()
+            for held in (slot, cores):
+                if held is not None:
+                    held.release()
             if isinstance(error, OSError):
                 message = f"The sandbox could not be started ({error})."
                 raise InfrastructureError(message) from error
             raise
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What of the host belongs to one sandbox while it lives."""
+
+    cgroup: Cgroup | None
+    slot: Slot | None
+    cores: Cores
 
 
 class _Process(ConfinedProcess):
@@ -133,11 +147,11 @@ class _Process(ConfinedProcess):
         popen: subprocess.Popen[bytes],
         connection: socket.socket,
         artifact: str,
-        cgroup: Cgroup | None,
-        slot: Slot | None,
+        held: _Held,
     ) -> None:
         assert popen.stdout is not None and popen.stderr is not None  # noqa: S101
-        self._popen, self._cgroup, self._slot = popen, cgroup, slot
+        self._popen, self._cgroup, self._slot = popen, held.cgroup, held.slot
+        self._cores = held.cores
         self._watchdog: MemoryWatchdog | None = None
         self.connection, self.artifact = connection, artifact
         self.stdout: BinaryIO = popen.stdout  # type: ignore[assignment]
@@ -149,16 +163,16 @@ class _Process(ConfinedProcess):
         bwrap: str,
         request: ProcessRequest,
         artifact: Path,
-        cgroup: Cgroup | None,
-        slot: Slot | None,
+        held: _Held,
     ) -> _Process:
+        cgroup, slot = held.cgroup, held.slot
         inside_path = f"/artifact/{_safe_name(artifact)}"
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         fds: list[int] = []
         try:
-            fds += [_file_of(seccomp_filter())]
+            fds += [_file_of(seccomp_filter(has_gpu=_has_gpu(request)))]
             options = [
-                *_options(request, artifact, inside_path, slot, fds),
+                *_options(request, artifact, inside_path, held, fds),
                 "--seccomp",
                 str(fds[0]),
             ]
@@ -166,7 +180,8 @@ class _Process(ConfinedProcess):
             command = [
                 *("/bin/sh", "-c", _ENTER_GROUPS, "sh"),
                 *(str(entrance) for entrance in (cgroup.entrances if cgroup else ())),
-                *("--", bwrap, "--args", str(fds[-1]), "--"),
+                *("--", "taskset", "-c", ",".join(map(str, held.cores.numbers))),
+                *(bwrap, "--args", str(fds[-1]), "--"),
                 *_limits(request),
                 *(_drop_to(slot.uid) if slot else ()),
                 *(sys.executable, "-P", *request.program, str(theirs.fileno())),
@@ -187,7 +202,7 @@ class _Process(ConfinedProcess):
             theirs.close()
             for fd in fds:
                 os.close(fd)
-        process = cls(popen, ours, inside_path, cgroup, slot)
+        process = cls(popen, ours, inside_path, held)
         if cgroup is None:
             process._watchdog = MemoryWatchdog(popen.pid, request.memory_MiB << 20, process.kill)
         return process
@@ -236,6 +251,7 @@ class _Process(ConfinedProcess):
         finally:
             if self._watchdog is not None:
                 self._watchdog.stop()
+            self._cores.release()
             if self._slot is not None:
                 self._slot.release()
                 self._slot = None
@@ -256,30 +272,32 @@ class _Process(ConfinedProcess):
 
 
 def _options(
-    request: ProcessRequest, artifact: Path, inside_path: str, slot: Slot | None, fds: list[int]
+    request: ProcessRequest, artifact: Path, inside_path: str, held: _Held, fds: list[int]
 ) -> list[str]:
     """Options for bubblewrap; descriptors that it must inherit are added to ``fds``."""
     return [
-        *_namespaces(is_root=slot is not None),
+        *_namespaces(is_root=held.slot is not None),
         *("--die-with-parent", "--new-session", "--hostname", "calculator"),
         *("--proc", "/proc", "--dev", "/dev"),
+        *_proc(request, held.cores, fds),
         # Semaphores and shared memory of multiprocessing. Its pages count as memory of the group,
         # and the watchdog knows them once they are mapped.
         *("--perms", "1777", "--size", str(_SHM_BYTES), "--tmpfs", "/dev/shm"),  # noqa: S108
-        *_system(),
+        *image.system_options(),
         # Before what follows: the interpreter or the artifact may lie below /tmp.
         *("--perms", "1777", "--size", str(_TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108
-        *_python(),
-        *_our_code(),
+        *image.python_options(),
+        *image.code_options(),
         *_artifact(artifact, inside_path, fds),
-        *(_gpu() if request.device.startswith("cuda") else ()),
+        *(image.gpu_options() if _has_gpu(request) else ()),
+        *image.cover_options(),
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"),  # noqa: S108
         "--clearenv",
         *(
             word
             for name, value in calculator_environment(
                 request,
-                code=_CODE,
+                code=image.CODE,
                 scratch="/tmp",  # noqa: S108
             ).items()
             for word in ("--setenv", name, value)
@@ -298,45 +316,11 @@ def _namespaces(*, is_root: bool) -> list[str]:
     ]
 
 
-def _system() -> Iterator[str]:
-    """/usr with the top-level names that programs expect, as links or as folders of their own."""
-    yield from ("--ro-bind", "/usr", "/usr")
-    for name in ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"):
-        path = Path(name)
-        if path.is_symlink():
-            yield from ("--symlink", str(path.readlink()), name)
-        elif path.is_dir():
-            yield from ("--ro-bind", name, name)
-    yield from ("--perms", "0755", "--dir", "/etc")
-    for name in ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts"):
-        yield from ("--ro-bind-try", name, name)
-
-
-def _python() -> Iterator[str]:
-    """The interpreter and its packages at the paths that they have outside."""
-    seen: set[Path] = set()
-    for prefix in (sys.base_prefix, sys.exec_prefix, sys.prefix):
-        for folder in (Path(prefix), Path(prefix).resolve()):
-            if folder in seen or folder.is_relative_to("/usr"):
-                continue
-            seen.add(folder)
-            yield from _parents(folder)
-            yield from ("--ro-bind", str(folder), str(folder))
-
-
-def _parents(path: Path) -> Iterator[str]:
-    """Folders above a path, open to all: bubblewrap itself would make them 0700."""
-    for parent in reversed(path.parents):
-        if parent != Path("/"):
-            yield from ("--perms", "0755", "--dir", str(parent))
-
-
-def _our_code() -> Iterator[str]:
-    """No more of ours than the calculator needs: no tests, data, settings or other module."""
-    package = Path(evaluator.__file__).resolve().parent
-    yield from _parents(Path(_CODE) / "evaluator" / "x")
-    for name in ("__init__.py", "calculators", "wire.py"):
-        yield from ("--ro-bind", str(package / name), f"{_CODE}/evaluator/{name}")
+def _proc(request: ProcessRequest, cores: Cores, fds: list[int]) -> Iterator[str]:
+    yield from proc_folders()
+    for path, text in proc_files(request.memory_MiB, cores.numbers):
+        fds.append(_file_of(text.encode()))
+        yield from ("--perms", "0444", "--ro-bind-data", str(fds[-1]), path)
 
 
 def _artifact(artifact: Path, inside_path: str, fds: list[int]) -> Iterator[str]:
@@ -349,14 +333,6 @@ def _artifact(artifact: Path, inside_path: str, fds: list[int]) -> Iterator[str]
     yield from ("--perms", "0444", "--ro-bind-data", str(fds[-1]), inside_path)
 
 
-def _gpu() -> Iterator[str]:
-    """The NVIDIA devices, and /sys for CUDA to find their bus."""
-    devices = sorted(Path("/dev").glob("nvidia*"))
-    for device in devices:
-        yield from ("--dev-bind", str(device), str(device))
-    yield from ("--ro-bind", "/sys", "/sys")
-
-
 def _limits(request: ProcessRequest) -> list[str]:
     """Limits that the uid cannot lift again; the control group bounds what these cannot."""
     return [
@@ -366,6 +342,10 @@ def _limits(request: ProcessRequest) -> list[str]:
         f"--fsize={request.memory_MiB << 20}",
         "--",
     ]
+
+
+def _has_gpu(request: ProcessRequest) -> bool:
+    return request.device.startswith("cuda")
 
 
 def _n_processes(request: ProcessRequest) -> int:

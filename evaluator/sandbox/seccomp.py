@@ -19,7 +19,8 @@ from dataclasses import dataclass
 # is set, return.
 _LOAD, _JEQ, _JGE, _JSET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 # struct seccomp_data: int nr; u32 arch; u64 instruction_pointer; u64 args[6], little-endian.
-_OFFSET_NR, _OFFSET_ARCH, _OFFSET_ARG0, _OFFSET_ARG1 = 0, 4, 16, 24
+_OFFSET_NR, _OFFSET_ARCH = 0, 4
+_OFFSET_ARG0, _OFFSET_ARG1, _OFFSET_ARG2, _OFFSET_ARG5 = 16, 24, 32, 56
 
 _ALLOW = 0x7FFF0000
 _ERRNO = 0x00050000
@@ -42,6 +43,9 @@ _MACHINES = {
     "x86_64": _Machine(audit_arch=0xC000003E, column=0),
     "aarch64": _Machine(audit_arch=0xC00000B7, column=1),
 }
+
+#: A call that a machine does not have.
+_NONE = -1
 
 #: Refused with EPERM: name -> number on x86_64, on aarch64. A library may try one of these and
 #: go on without it.
@@ -92,7 +96,42 @@ _REFUSED: dict[str, tuple[int, int]] = {
     "vhangup": (153, 58),
     "lookup_dcookie": (212, 18),
     "seccomp": (317, 277),
+    # Between sandboxes. Watching a shared file tells what others run; ...
+    "inotify_init": (253, _NONE),
+    "inotify_init1": (294, 26),
+    "inotify_add_watch": (254, 27),
+    "inotify_rm_watch": (255, 28),
+    "fanotify_mark": (301, 263),
+    # ... what lies in the page cache tells what others have read, and can be made to tell more; ...
+    "mincore": (27, 232),
+    "cachestat": (451, 451),
+    "readahead": (187, 213),
+    "fadvise64": (221, 223),
+    "io_setup": (206, 0),  # carries preadv2's flags in memory, where no filter sees them
+    "io_submit": (209, 2),
+    # ... these slow down everybody's disk; ...
+    "sync": (162, 81),
+    "syncfs": (306, 267),
+    "sync_file_range": (277, 84),
+    # ... and a process stays on the cores that it was given.
+    "sched_setaffinity": (203, 122),
+    # Relics, and what needs rights that no calculator has: less for the kernel to be wrong in.
+    "iopl": (172, _NONE),
+    "ioperm": (173, _NONE),
+    "modify_ldt": (154, _NONE),
+    "uselib": (134, _NONE),
+    "ustat": (136, _NONE),
+    "sysfs": (139, _NONE),
+    "nfsservctl": (180, 42),
+    "remap_file_pages": (216, 234),
+    "migrate_pages": (256, 238),
+    "move_pages": (279, 239),
+    "vmsplice": (278, 75),
 }
+
+#: Load, free memory and uptime of the host. glibc asks it how large an array it may sort in a copy,
+#: and does well without; what a GPU's driver library makes of a refusal is not known.
+_SYSINFO = (99, 179)
 
 #: No calculator has an innocent use for these: the process is killed by SIGSYS.
 _FATAL: dict[str, tuple[int, int]] = {
@@ -111,9 +150,23 @@ _SOCKETPAIR = (53, 199)
 _CLONE = (56, 220)
 _CLONE3 = (435, 435)
 _IOCTL = (16, 29)
+_FLOCK = (73, 32)
+_FCNTL = (72, 25)
+_MADVISE = (28, 233)
+_PREADV2 = (327, 286)
+_OPENAT2 = (437, 437)
+
+#: fcntl's locks of either kind, also their reading, and leases, notices and hints of lifetime: all
+#: belong to the file, which others have too. F_GETLK, F_SETLK, F_SETLKW; F_OFD_GETLK, _SETLK,
+#: _SETLKW; F_SETLEASE, F_GETLEASE, F_NOTIFY; F_GET_RW_HINT, F_SET_RW_HINT, and those of a descriptor.
+_LOCKS = (5, 6, 7, 36, 37, 38)
+_OF_THE_FILE = (1024, 1025, 1026, 1035, 1036, 1037, 1038)
+#: MADV_COLD and MADV_PAGEOUT push a file out of the page cache.
+_PUSHED_OUT = (20, 21)
+_RWF_NOWAIT = 0x8
 
 
-def seccomp_filter(machine: str | None = None) -> bytes:
+def seccomp_filter(machine: str | None = None, *, has_gpu: bool = False) -> bytes:
     """The filter as an array of ``struct sock_filter``, as ``bwrap --seccomp`` reads it.
 
     Raises ValueError on a machine whose system call numbers are not known here.
@@ -135,9 +188,29 @@ def seccomp_filter(machine: str | None = None) -> bytes:
     for numbers in _FATAL.values():
         program += _when(numbers[column], _KILL_PROCESS)
     for numbers in _REFUSED.values():
-        program += _when(numbers[column], _ERRNO | errno.EPERM)
-    # glibc falls back to clone, whose flags can be seen, when there is no clone3.
-    program += _when(_CLONE3[column], _ERRNO | errno.ENOSYS)
+        if numbers[column] != _NONE:
+            program += _when(numbers[column], _ERRNO | errno.EPERM)
+    if not has_gpu:
+        program += _when(_SYSINFO[column], _ERRNO | errno.EPERM)
+    # glibc falls back to clone, whose flags can be seen, when there is no clone3. The flags of
+    # openat2 cannot be seen either, and one of them tells what others have opened.
+    for call in (_CLONE3, _OPENAT2):
+        program += _when(call[column], _ERRNO | errno.ENOSYS)
+    # Locks of a file that two sandboxes have carry words from one to the other. "No locks" is an
+    # answer that programs know from network file systems.
+    program += _when(_FLOCK[column], _ERRNO | errno.ENOLCK)
+    program += _when_argument(
+        _FCNTL[column], _OFFSET_ARG1, [(_JEQ, command) for command in _LOCKS], errno.ENOLCK
+    )
+    program += _when_argument(
+        _FCNTL[column], _OFFSET_ARG1, [(_JEQ, command) for command in _OF_THE_FILE]
+    )
+    program += _when_argument(
+        _MADVISE[column], _OFFSET_ARG2, [(_JEQ, advice) for advice in _PUSHED_OUT]
+    )
+    program += _when_argument(
+        _PREADV2[column], _OFFSET_ARG5, [(_JSET, _RWF_NOWAIT)], errno.EOPNOTSUPP
+    )
     program += _unless_unix(_SOCKET[column]) + _unless_unix(_SOCKETPAIR[column])
     program += _when_argument(_CLONE[column], _OFFSET_ARG0, [(_JSET, _NEW_NAMESPACE)])
     program += _when_argument(_IOCTL[column], _OFFSET_ARG1, [(_JEQ, _TIOCSTI), (_JEQ, _TIOCLINUX)])
@@ -177,10 +250,12 @@ def _unless_unix(number: int) -> list[bytes]:
     ]
 
 
-def _when_argument(number: int, offset: int, refused: list[tuple[int, int]]) -> list[bytes]:
-    """Refuse with EPERM when any comparison with the argument's low word holds."""
+def _when_argument(
+    number: int, offset: int, refused: list[tuple[int, int]], error: int = errno.EPERM
+) -> list[bytes]:
+    """Refuse when any comparison with the argument's low word holds; ask on with the call's number."""
     checks: list[bytes] = []
     for code, value in refused:
-        checks += [_jump(code, value, if_false=1), _return(_ERRNO | errno.EPERM)]
-    body = [_load(offset), *checks, _return(_ALLOW)]
+        checks += [_jump(code, value, if_false=1), _return(_ERRNO | error)]
+    body = [_load(offset), *checks, _load(_OFFSET_NR)]
     return [_jump(_JEQ, number, if_false=len(body)), *body]

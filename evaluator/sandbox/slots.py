@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from evaluator.exceptions import InfrastructureError
+from evaluator.sandbox.lock_folder import lock_folder
 
 FIRST_UID = 60_000
 N_SLOTS = 1_000
@@ -35,7 +34,7 @@ def take_slot() -> Slot:
 
     Only root calls this. Raises InfrastructureError when all are taken.
     """
-    folder = _lock_folder()
+    folder = lock_folder(_LOCK_FOLDER)
     for uid in range(FIRST_UID, FIRST_UID + N_SLOTS):
         descriptor = os.open(folder / str(uid), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -45,13 +44,3 @@ def take_slot() -> Slot:
         else:
             return Slot(uid, descriptor)
     raise InfrastructureError(f"All {N_SLOTS} sandbox uids are taken on this host.")
-
-
-def _lock_folder() -> Path:
-    run = Path("/run/lock")
-    folder = (run if run.is_dir() else Path(tempfile.gettempdir())) / _LOCK_FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
-    if status.st_uid != os.getuid() or status.st_mode & 0o077 or folder.is_symlink():
-        raise InfrastructureError(f"{folder} must be a folder of this user alone; remove it.")
-    return folder

@@ -1,0 +1,182 @@
+"""The files that a calculator sees: a root of its own, put together for each process.
+
+Nothing of the host is there but the shared libraries, the interpreter with its packages, and the few
+programs that start the process. What those packages bring of reference data is covered.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import evaluator
+
+#: Where our own modules lie inside.
+CODE = "/touchstone"
+
+#: Run while the sandbox is entered; ldconfig is what Python and triton find libraries with.
+_PROGRAMS = ("/usr/bin/prlimit", "/usr/bin/setpriv", "/usr/sbin/ldconfig")
+#: Names of folders of shared libraries below a lib folder: of Debian's architectures, of glibc.
+_LIBRARY_FOLDERS = ("*-linux-gnu*", "locale")
+#: What compiles the kernels of a GPU (triton, NVRTC) when they are first called.
+_CUDA_TOOLS = (
+    *("/usr/bin/gcc*", "/usr/bin/cc", "/usr/bin/as", "/usr/bin/ld*", "/usr/bin/*-linux-gnu-*"),
+    *("/usr/include", "/usr/lib/gcc", "/usr/lib/wsl", "/usr/local/cuda*", "/usr/local/nvidia"),
+)
+#: Of /sys, beside what CUDA looks for: names and numbers of this one host.
+_HIDDEN_OF_SYS = (
+    *("/sys/block", "/sys/class/block", "/sys/class/dmi", "/sys/class/net", "/sys/firmware"),
+    *("/sys/fs", "/sys/hypervisor", "/sys/kernel/debug", "/sys/kernel/security"),
+    *("/sys/devices/virtual/dmi", "/sys/devices/virtual/net", "/sys/power"),
+)
+
+#: Below the packages: energies, volumes and structures that tasks are judged by. ASE's EMT, bulk,
+#: surface and the numbers of elements need none of them.
+_REFERENCE_DATA = (
+    "ase/collections/*.json",
+    "ase/collections/create.py",
+    *(
+        f"ase/data/{name}.py"
+        for name in (
+            *("g2", "g2_1", "g2_2", "s22", "dbh24", "extra_molecules"),
+            *("cohesive_energies", "cccbdb_ip"),
+        )
+    ),
+    "ase/test",
+    "matbench_discovery",
+    "matcalc/benchmark",
+    "pymatgen/analysis/prototypes/*.json.gz",
+    "pymatgen/analysis/compatibility/exp_compounds.json.gz",
+    "pymatgen/util/structures",
+    "touchstone_mlip*",
+)
+#: Ours, where the project is installed among the packages: tasks, references, settings.
+_OURS = ("evaluator", "leaderboard")
+#: A cover that can be imported, for what calculators import without reading it.
+_COLLECTION = "ase/collections/collection.py"
+
+
+def system_options() -> Iterator[str]:
+    """Shared libraries and the top-level names that programs expect, as links or as folders."""
+    for name in ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"):
+        path = Path(name)
+        if path.is_symlink():
+            yield from ("--symlink", str(path.readlink()), name)
+        elif path.is_dir():
+            yield from ("--ro-bind", name, name)
+    for path in (*_libraries(), *map(Path, _PROGRAMS)):
+        if path.exists():
+            yield from bind(path)
+    yield from ("--perms", "0755", "--dir", "/etc")
+    yield from ("--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache")
+
+
+def _libraries() -> Iterator[Path]:
+    """Folders of the system's shared libraries, without what other programs keep beside them."""
+    folders = [folder for name in _LIBRARY_FOLDERS for folder in Path("/usr/lib").glob(name)]
+    if not any(folder.match("*-linux-gnu*") for folder in folders):
+        folders = [Path("/usr/lib")]  # a system that puts them there themselves
+    yield from folders
+    # What a link stands for lies in a folder that is there already.
+    yield from (path for path in map(Path, ("/usr/lib64", "/usr/lib32")) if not path.is_symlink())
+
+
+def python_options() -> Iterator[str]:
+    """The interpreter and its packages at the paths that they have outside."""
+    seen: set[Path] = set()
+    for path in _python_paths():
+        if path not in seen and not any(path.is_relative_to(folder) for folder in seen):
+            seen.add(path)
+            yield from bind(path)
+
+
+def _python_paths() -> Iterator[Path]:
+    """Prefixes outside /usr whole; of one in /usr, which is everybody's, the interpreter's alone."""
+    for prefix in dict.fromkeys((sys.base_prefix, sys.exec_prefix, sys.prefix)):
+        for folder in (Path(prefix), Path(prefix).resolve()):
+            if not folder.is_relative_to("/usr"):
+                yield folder
+                continue
+            executable = Path(sys.executable)
+            yield from (p for p in (executable, executable.resolve()) if p.is_relative_to(folder))
+            libraries = (folder / "lib").glob("libpython*")
+            modules = (Path(p) for p in (*sysconfig.get_paths().values(), *sys.path) if p)
+            yield from (
+                path
+                for path in (*libraries, *modules)
+                if path.exists() and path.is_relative_to(folder / "lib") and path != folder / "lib"
+            )
+
+
+def code_options() -> Iterator[str]:
+    """No more of ours than the calculator needs: no tests, data, settings or other module."""
+    package = Path(evaluator.__file__).resolve().parent
+    yield from parents(Path(CODE) / "evaluator" / "x")
+    for name in ("__init__.py", "calculators", "wire.py"):
+        yield from ("--ro-bind", str(package / name), f"{CODE}/evaluator/{name}")
+
+
+def gpu_options() -> Iterator[str]:
+    """The NVIDIA devices, /sys for CUDA to find their bus, and what compiles kernels."""
+    for device in sorted(Path("/dev").glob("nvidia*")):
+        yield from ("--dev-bind", str(device), str(device))
+    yield from ("--ro-bind", "/sys", "/sys")
+    for name in _HIDDEN_OF_SYS:
+        if Path(name).is_dir() and not Path(name).is_symlink():
+            yield from empty_folder(name)
+    for pattern in _CUDA_TOOLS:
+        for path in sorted(Path("/").glob(pattern[1:])):
+            yield from ("--ro-bind-try", str(path), str(path))
+
+
+def cover_options() -> Iterator[str]:
+    """Cover reference data that packages bring along; after everything else is bound."""
+    withheld = Path(evaluator.__file__).resolve().parent / "sandbox" / "withheld"
+    for packages in package_folders():
+        collection = packages / _COLLECTION
+        if collection.exists():
+            for path in (collection, *_compiled(collection)):
+                yield from ("--ro-bind", str(withheld / "collection.py"), str(path))
+        for path in reference_data_below(packages):
+            if path.is_dir():
+                yield from empty_folder(str(path))
+            else:
+                yield from ("--ro-bind", str(withheld / "module.py"), str(path))
+
+
+def package_folders() -> list[Path]:
+    """Where Python finds packages that are not its own."""
+    names = ("site-packages", "dist-packages")
+    return list(dict.fromkeys(Path(entry) for entry in sys.path if Path(entry).name in names))
+
+
+def reference_data_below(packages: Path) -> Iterator[Path]:
+    """Files and folders to be covered; a module's compiled copy tells as much as its source."""
+    for pattern in (*_REFERENCE_DATA, *_OURS):
+        for path in sorted(packages.glob(pattern)):
+            yield path
+            yield from _compiled(path)
+
+
+def _compiled(path: Path) -> list[Path]:
+    is_module = path.suffix == ".py"
+    return sorted((path.parent / "__pycache__").glob(f"{path.stem}.*.pyc")) if is_module else []
+
+
+def empty_folder(name: str) -> Iterator[str]:
+    yield from ("--perms", "0555", "--size", "4096", "--tmpfs", name, "--remount-ro", name)
+
+
+def bind(path: Path) -> Iterator[str]:
+    """A file or folder where it lies on the host."""
+    yield from parents(path)
+    yield from ("--ro-bind", str(path), str(path))
+
+
+def parents(path: Path) -> Iterator[str]:
+    """Folders above a path, open to all: bubblewrap itself would make them 0700."""
+    for parent in reversed(path.parents):
+        if parent != Path("/"):
+            yield from ("--perms", "0755", "--dir", str(parent))

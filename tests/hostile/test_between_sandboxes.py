@@ -1,0 +1,236 @@
+"""What one calculator could tell another, or learn of the host that runs it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.attacks import Attacker, argon
+
+pytestmark = pytest.mark.sandbox
+
+only_x86_64 = pytest.mark.skipif(
+    platform.machine() != "x86_64", reason="the numbers of these calls are those of x86_64"
+)
+
+#: What would carry a bit between two who see the same file: its number, arguments, the answer.
+CHANNELS = [
+    ("inotify_init1", 294, (0,), "EPERM"),
+    ("inotify_add_watch", 254, (0, 0, 1), "EPERM"),
+    ("fanotify_init", 300, (0, 0), "EPERM"),
+    ("mincore", 27, (0, 0, 0), "EPERM"),
+    ("cachestat", 451, (0, 0, 0, 0), "EPERM"),
+    ("readahead", 187, (0, 0, 0), "EPERM"),
+    ("fadvise64", 221, (0, 0, 0, 4), "EPERM"),
+    ("preadv2 with RWF_NOWAIT", 327, (0, 0, 0, 0, 0, 8), "ENOTSUP"),
+    ("io_submit", 209, (0, 0, 0), "EPERM"),
+    ("openat2 with RESOLVE_CACHED", 437, (0, 0, 0, 24), "ENOSYS"),
+    ("madvise with MADV_PAGEOUT", 28, (0, 0, 21), "EPERM"),
+    ("move_pages", 279, (0, 0, 0, 0, 0, 0), "EPERM"),
+    ("sync", 162, (), "EPERM"),
+    ("syncfs", 306, (0,), "EPERM"),
+    ("sched_setaffinity", 203, (0, 8, 0), "EPERM"),
+]
+
+
+@only_x86_64
+def test_calls_that_tell_of_others_are_refused(attacker: Attacker) -> None:
+    calls = [(number, *arguments) for _, number, arguments, _ in CHANNELS]
+    lines = attacker.report(f"for call in {calls}:\n    print(syscall(*call))")
+    expected = {name: answer for name, _, _, answer in CHANNELS}
+    assert dict(zip(expected, lines, strict=True)) == expected
+
+
+def test_no_lock_on_a_shared_file_can_be_taken_or_read(attacker: Attacker) -> None:
+    lines = attacker.report(
+        """
+        import fcntl
+        for path in (sys.executable, os.__file__, wire.__file__, "/artifact/potential.zip", "/usr"):
+            descriptor = os.open(path, os.O_RDONLY)
+            print(outcome(fcntl.flock, descriptor, fcntl.LOCK_SH),
+                  outcome(fcntl.fcntl, descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK),
+                  outcome(fcntl.fcntl, descriptor, fcntl.F_NOTIFY, fcntl.DN_ACCESS),
+                  outcome(fcntl.fcntl, descriptor, 1036, struct.pack("Q", 1)),
+                  outcome(fcntl.lockf, descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB),
+                  outcome(fcntl.fcntl, descriptor, 36, bytes(32)))
+        """
+    )
+    assert set(lines) == {"ENOLCK EPERM EPERM EPERM ENOLCK ENOLCK"}
+
+
+def test_two_calculators_have_no_file_to_write_to_each_other(attacker: Attacker) -> None:
+    """Locks were how one sandbox sent bytes to another at once: 8 files, a byte at a time."""
+    send = """
+        hello()
+        import fcntl
+        files = [open(f"/usr/lib/locale/{name}") if os.path.isfile(f"/usr/lib/locale/{name}") else
+                 open(sys.executable, "rb") for name in ("a",)]
+        held = [outcome(fcntl.flock, file, fcntl.LOCK_SH) for file in files]
+        ready()
+        serve()
+        """
+    with attacker.start(send):
+        lines = attacker.report(
+            """
+            import fcntl
+            print(outcome(fcntl.flock, open(sys.executable, "rb"), fcntl.LOCK_EX | fcntl.LOCK_NB))
+            """
+        )
+    assert lines == ["ENOLCK"]  # not EAGAIN, by which it would know of the other's lock
+
+
+def test_the_root_holds_libraries_and_the_interpreter_alone(attacker: Attacker) -> None:
+    lines = attacker.report(
+        """
+        print(*sorted(os.listdir("/")))
+        print(*sorted(os.listdir("/usr")))
+        print(*sorted(os.path.basename(os.path.realpath(f"/usr/{place}/{name}"))
+                      for place in ("bin", "sbin") if os.path.isdir(f"/usr/{place}")
+                      for name in os.listdir(f"/usr/{place}")))
+        print(*sorted(os.listdir("/etc")))
+        """
+    )
+    root, usr, programs, etc = (set(line.split()) for line in lines)
+    assert root & {"home", "var", "run", "sys", "boot", "srv", "mnt", "opt", "media"} == set()
+    assert usr <= {"bin", "sbin", "lib", "lib32", "lib64", "libx32", "local"}
+    python = Path(sys.executable).resolve().name
+    assert programs <= {"prlimit", "setpriv", "ldconfig", python}
+    assert etc == {"ld.so.cache"}
+
+
+def test_proc_tells_of_its_own_processes_and_bounds_alone(attacker: Attacker) -> None:
+    lines = attacker.report(
+        """
+        for name in ("cmdline", "uptime", "vmstat", "interrupts", "softirqs", "diskstats", "locks",
+                     "modules", "partitions", "swaps", "zoneinfo", "buddyinfo", "schedstat"):
+            path = Path("/proc", name)
+            print(name, path.read_bytes() if path.exists() else b"")
+        for name in ("sys", "fs", "pressure", "driver", "irq", "bus"):
+            print(name, outcome(os.listdir, "/proc/" + name) if Path("/proc", name).exists() else [])
+        """
+    )
+    assert {line.split(" ", 1)[1] for line in lines} == {"b''", "[]"}
+
+    lines = attacker.report(
+        """
+        print(outcome(os.getloadavg), os.cpu_count(), os.uname().nodename)
+        print(Path("/proc/loadavg").read_text())
+        print(Path("/proc/meminfo").read_text().split()[1])
+        print(sum(int(tick) for tick in Path("/proc/stat").read_text().splitlines()[0].split()[1:]))
+        print(Path("/proc/cpuinfo").read_text().lower().count("mhz"))
+        """
+    )
+    assert lines == [
+        "Load averages are unobtainable 1 calculator",
+        "0.00 0.00 0.00 1/1 1",
+        "",
+        str(256 << 10),
+        "0",
+        "0",
+    ]
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="one core cannot be told from all")
+def test_a_calculator_runs_on_as_many_cores_as_its_plan_has_threads(attacker: Attacker) -> None:
+    script = """
+        hello()
+        print(*os.sched_getaffinity(0), os.cpu_count(), flush=True)
+        print(outcome(os.sched_setaffinity, 0, range(os.cpu_count() + 8)), flush=True)
+        if os.fork() == 0:
+            print(*os.sched_getaffinity(0), flush=True)
+            os._exit(0)
+        os.wait()
+        ready()
+        serve()
+        """
+    with attacker.start(script) as first, attacker.start(script) as second:
+        for session in (first, second):
+            session.compute([argon()])
+    (core, count), refusal, (inherited,) = (line.split() for line in first.stdout.splitlines())
+    assert (count, refusal, inherited) == ("1", ["EPERM"], core)
+    # Two at once share no core while another one is free.
+    assert second.stdout.split()[0] != core
+
+
+def test_reference_data_of_packages_is_not_there(attacker: Attacker) -> None:
+    lines = attacker.report(
+        """
+        import ase, glob
+        from ase.build import bulk, molecule, fcc111
+        from ase.calculators.emt import EMT
+        from ase.collections import dcdft, g2, s22
+        copper = bulk("Cu", cubic=True)
+        copper.calc = EMT()
+        print(len(copper), len(fcc111("Al", (1, 1, 2))), copper.get_potential_energy() < 0.1)
+        for action in (lambda: molecule("H2O"), lambda: g2["H2O"], lambda: list(s22),
+                       lambda: dcdft.names, lambda: dcdft.data):
+            try:
+                action()
+                print("read")
+            except RuntimeError as error:
+                print("left out of the sandbox" in str(error))
+        for name in ("g2", "g2_1", "s22", "dbh24", "extra_molecules", "cohesive_energies"):
+            try:
+                __import__("ase.data." + name)
+                print("read")
+            except ImportError as error:
+                print("left out of the sandbox" in str(error))
+        # The bytes themselves: sources, compiled copies, JSON.
+        folder = Path(ase.__file__).parent
+        kept = [path for path in (*folder.glob("collections/**/*"), *folder.glob("data/**/*"))
+                if path.is_file() and path.suffix in (".json", ".pyc", ".py")]
+        words = (b"_dimer", b"CH3CHO", b"PBE_relaxed", b"wien2k", b"isobutene")
+        print(sorted({path.name for path in kept for word in words if word in path.read_bytes()}))
+        """
+    )
+    assert lines[0] == "4 2 True"
+    assert set(lines[1:-1]) == {"True"}
+    assert lines[-1] == "[]"
+
+
+def test_the_project_s_tasks_and_references_are_not_there_however_it_is_installed(
+    attacker: Attacker, tmp_path: Path
+) -> None:
+    from evaluator.sandbox import image
+
+    packages = tmp_path / "site-packages"
+    for name in (
+        "evaluator/standard_tasks/eos.toml",
+        "leaderboard/settings.py",
+        "ase/collections/g2.json",
+        "touchstone_mlip-1.dist-info/RECORD",
+    ):
+        path = packages / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+    covered = set(image.reference_data_below(packages))
+    assert {path.relative_to(packages).parts[0] for path in covered} == {
+        *("evaluator", "leaderboard", "ase", "touchstone_mlip-1.dist-info")
+    }
+    lines = attacker.report(
+        """
+        import importlib
+        for name in ("leaderboard", "evaluator.standard_tasks", "evaluator.references",
+                     "evaluator.catalog", "evaluator.protocols"):
+            try:
+                importlib.import_module(name)
+                print(name)
+            except ImportError:
+                pass
+        """
+    )
+    assert lines == []
+
+
+def test_mounts_tell_no_path_of_the_project(attacker: Attacker) -> None:
+    """Of the host's paths, those of the interpreter and of its packages remain: Python needs them."""
+    lines = attacker.report('print(Path("/proc/self/mountinfo").read_text())')
+    prefixes = {sys.prefix, sys.base_prefix, str(Path(sys.base_prefix).resolve())}
+    points = {line.split()[4] for line in lines if line}
+    others = {p for p in points if not any(p.startswith(prefix) for prefix in prefixes)}
+    assert all(re.match(r"/($|proc|dev|usr|lib|etc|tmp|touchstone|artifact)", p) for p in others)
