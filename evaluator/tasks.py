@@ -39,7 +39,7 @@ from leaderboard.celery import app
 from leaderboard.dispatch import EVALUATE, announce
 from leaderboard.exceptions import InfrastructureError as ServiceError
 from leaderboard.exceptions import LostLeaseError
-from leaderboard.lib import local_broker
+from leaderboard.lib import blobs, local_broker
 from leaderboard.models import Evaluation, Worker
 from leaderboard.services.definitions.tasks import reference_path
 from leaderboard.services.evaluations import checkpoints, lifecycle, output_files, smoke
@@ -442,6 +442,8 @@ def _n_running(name: str) -> int:
 def _register(sender: Any, **_: object) -> None:  # noqa: ANN401  (Celery's worker)
     # Before the pool forks, so that its children inherit the tried sandbox.
     host = this_host(sender.hostname)
+    if blobs.close_to_others():
+        logger.warning("The folder of blobs could be read by every user of this host; now closed.")
     try:
         host.register(sender.concurrency or 1)
     finally:

@@ -144,6 +144,7 @@ def write(chunks: Iterable[bytes], *, max_bytes: int | None = None, mode: int = 
                 file.write(chunk)
             file.flush()
             os.fchmod(file.fileno(), mode)
+            _give_to_owner(temporary)
             os.fsync(file.fileno())
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -168,18 +169,54 @@ def _is_local() -> bool:
 
 def _fetch(name: str, path: Path) -> None:
     """Copy from a remote storage; several processes may do so at the same time."""
-    # Only what the sandbox must read may be read by everybody; hidden references may not.
-    mode = 0o444 if name.startswith("artifacts/") else 0o440
+    # Only what the sandbox must read may be read by everybody; see close_to_others.
+    mode = 0o444 if name.startswith("artifacts/") else 0o400
     with open_stored(name) as file:
         blob = write(chunks_of(file), mode=mode)
     _make_folder(path.parent)
     blob.temporary.replace(path)
 
 
+def close_to_others() -> bool:
+    """Let no other user of this host into the folder of all blobs; whether it was open to some.
+
+    The user of a sandbox must be able to read an artifact that is bound for it, so that the file
+    is open to all; it is the folder above that keeps weights private, whoever stored them when.
+    """
+    root = _root()
+    if not root.is_dir():
+        return False
+    status = root.stat()
+    if not status.st_mode & 0o077 or os.geteuid() not in (0, status.st_uid):
+        return False
+    root.chmod(0o700)
+    return True
+
+
+def _root() -> Path:
+    """The folder on this machine below which all blobs lie."""
+    return Path(default_storage.path("")) if _is_local() else Path(settings.DATA_DIR) / "blob-cache"
+
+
 def _make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
+    """Make a folder of blobs, and those above it, closed to others."""
+    if folder.is_dir():
+        return
+    if folder == _root():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    else:
+        _make_folder(folder.parent)
+    with suppress(FileExistsError):  # somebody was faster
+        folder.mkdir(mode=0o700)
+        _give_to_owner(folder)
         _sync_folder(folder.parent)
+
+
+def _give_to_owner(path: Path) -> None:
+    """A worker that is root makes what the web server, who owns the folder above, must read."""
+    if os.geteuid() == 0:
+        above = path.parent.stat()
+        os.chown(path, above.st_uid, above.st_gid)
 
 
 def _sync_folder(folder: Path) -> None:

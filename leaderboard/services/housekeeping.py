@@ -65,6 +65,8 @@ def sweep() -> int:
     answers to idempotent requests and deliveries of webhooks that are old, reference sets that
     nobody has confirmed.
     """
+    if blobs.close_to_others():
+        logger.warning("The folder of blobs could be read by every user of this host; now closed.")
     return (
         output_files.sweep()
         + local_broker.prune(settings.CELERY_BROKER_URL)

@@ -93,7 +93,7 @@ def stage(
             summary=checked.summary,
         )
         with checked.path.open("rb") as canonical:
-            blob = blobs.write(blobs.chunks_of(canonical), mode=0o440)
+            blob = blobs.write(blobs.chunks_of(canonical), mode=0o400)
         blob.keep(row.storage_name)
         row.save()
     return row

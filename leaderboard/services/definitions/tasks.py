@@ -66,7 +66,7 @@ def store_reference_set(
     is a new version.
     """
     # Hidden reference values are nobody else's to read on this machine.
-    blob = blobs.write(_chunks(source), mode=0o440)
+    blob = blobs.write(_chunks(source), mode=0o400)
     try:
         if blob.size_bytes == 0:
             raise SubmissionError({"file": "The file is empty."})

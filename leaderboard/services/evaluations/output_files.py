@@ -28,7 +28,7 @@ _SWEPT_AFTER = timedelta(hours=24)
 
 def write(record: FileRecord, content: bytes) -> None:
     """Keep the bytes; they belong to nobody before ``bind``. Raises InfrastructureError."""
-    blob = blobs.write([content], mode=0o440)
+    blob = blobs.write([content], mode=0o400)
     try:
         if blob.sha256 != record.sha256:
             raise InfrastructureError(f"{record.name} has another hash than its record.")

@@ -151,7 +151,7 @@ def _refuse_complete(upload: Upload) -> None:
 
 def _receive(chunks: Iterable[bytes], number: int, length: int) -> blobs.Blob:
     try:
-        return blobs.write(chunks, max_bytes=length, mode=0o440)
+        return blobs.write(chunks, max_bytes=length, mode=0o400)
     except blobs.TooLargeError as error:
         raise _wrong_length(number, length, f"more than {length}") from error
 

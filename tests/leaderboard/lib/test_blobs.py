@@ -1,69 +1,57 @@
-"""A storage without paths, as S3 is one: Django's own in memory."""
+"""Blobs on a file system: whose they are, and who may read them."""
 
 from __future__ import annotations
 
-import hashlib
-import io
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.storage import default_storage
 
-from leaderboard import models
-from leaderboard.exceptions import InfrastructureError
 from leaderboard.lib import blobs
-from leaderboard.models.upload import PART_BYTES
-from leaderboard.services.submissions import artifacts, uploads
-from tests.leaderboard import factories
-
-CONTENT = b"weights"
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
+from leaderboard.services import housekeeping
 
 
-@pytest.fixture(autouse=True)
-def _remote(settings: Any, tmp_path: Path) -> None:
-    settings.DATA_DIR = tmp_path
-    memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
-    settings.STORAGES = {**settings.STORAGES, "default": memory}
+@pytest.fixture
+def root(settings: Any, tmp_path: Path) -> Path:
+    local = {**settings.STORAGES["default"], "OPTIONS": {"location": tmp_path / "blobs"}}
+    settings.STORAGES = {**settings.STORAGES, "default": local}
+    return tmp_path / "blobs"
+
+
+def store(name: str) -> Path:
+    blobs.write([b"private weights"]).keep(name)
+    return blobs.path_of(name)
+
+
+def test_every_folder_of_blobs_is_closed_to_other_users(root: Path) -> None:
+    store("artifacts/ab/abcd")
+    folders = [path for path in (root, *root.rglob("*")) if path.is_dir()]
+    assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
+    assert len(folders) == 4
+
+
+def test_a_folder_of_an_older_release_is_closed_once(root: Path) -> None:
+    store("artifacts/ab/abcd")
+    root.chmod(0o755)
+    assert blobs.close_to_others() is True
+    assert root.stat().st_mode & 0o777 == 0o700
+    assert blobs.close_to_others() is False
 
 
 @pytest.mark.django_db
-def test_an_artifact_is_handed_over_and_fetched_where_a_path_is_needed(tmp_path: Path) -> None:
-    for _ in range(2):
-        artifact = artifacts.store_artifact(io.BytesIO(CONTENT), expected_sha256=SHA256)
-    assert default_storage.exists(artifact.storage_name)
-    assert not [p for p in tmp_path.rglob("*") if p.is_file()], "nothing is left here"
-
-    path = artifacts.artifact_path(artifact)
-    assert path.read_bytes() == CONTENT
-    assert path.stat().st_mode & 0o777 == 0o444
-    assert artifacts.artifact_path(artifact) == path
-
-    assert artifacts.remove_unused(artifact)
-    assert not default_storage.exists(artifact.storage_name)
-    assert not path.exists()
-    with pytest.raises(InfrastructureError, match="missing from the storage"):
-        artifacts.artifact_path(artifact)
+def test_the_hourly_sweep_closes_it_too(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store("artifacts/ab/abcd")
+    root.chmod(0o755)
+    housekeeping.sweep()
+    assert root.stat().st_mode & 0o777 == 0o700
+    assert "could be read by every user" in caplog.text
 
 
-@pytest.mark.django_db(transaction=True)
-def test_an_upload_in_parts_goes_through_a_remote_storage() -> None:
-    content = b"x" * PART_BYTES + b"tail"
-    sha256 = hashlib.sha256(content).hexdigest()
-    upload = uploads.announce_upload(
-        factories.user(), filename="a.pt", size_bytes=len(content), sha256=sha256
-    )
-    for number, part in ((2, b"tail"), (1, b"x" * PART_BYTES)):
-        uploads.store_part(upload, number, [part], expected_sha256=hashlib.sha256(part).hexdigest())
-    done = uploads.complete_upload(upload)
-    assert done.artifact is not None
-    assert artifacts.artifact_path(done.artifact).read_bytes() == content
-    assert not models.UploadPart.objects.exists()
-    assert default_storage.listdir(f"uploads/{upload.pk}")[1] == []
-
-
-def test_a_hidden_reference_is_cached_for_its_owner_and_group_alone() -> None:
-    blob = blobs.write([CONTENT])
-    blob.keep("references/ab/abc")
-    assert blobs.existing_path_of("references/ab/abc").stat().st_mode & 0o777 == 0o440
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_writes_belongs_to_whom_the_folder_belongs_to(root: Path) -> None:
+    root.mkdir()
+    os.chown(root, 4321, 4321)
+    path = store("outputs/cd/cdef")
+    owners = {(p.stat().st_uid, p.stat().st_gid) for p in (path, path.parent, path.parent.parent)}
+    assert owners == {(4321, 4321)}
