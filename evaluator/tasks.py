@@ -29,8 +29,8 @@ from django.db import DatabaseError, connection
 
 from evaluator.catalog import CALCULATOR_KINDS
 from evaluator.contract import EvaluationReport, Phase, Progress, Verdict
-from evaluator.driver import evaluation as driver
-from evaluator.driver.finished import FinishedSystem, UnreadableSystem
+from evaluator.driver import confined as driver
+from evaluator.driver.finished import StoredSystem
 from evaluator.exceptions import InfrastructureError
 from evaluator.host import machine
 from evaluator.sandbox.base import Sandbox, SandboxLevel, SandboxUnavailable
@@ -194,6 +194,9 @@ class _Attempt:
             self._finish(self._evaluate())
         except LostLeaseError as error:
             logger.warning("Thrown away: %s", error)
+        except driver.DriverLost as error:
+            logger.exception("Evaluation %s has lost its driver.", self.evaluation.pk)
+            self._release(str(error), Verdict.INFRASTRUCTURE_LOST)
         except (InfrastructureError, ServiceError) as error:
             logger.exception("Evaluation %s could not be run.", self.evaluation.pk)
             self._release(str(error))
@@ -222,17 +225,14 @@ class _Attempt:
             keep_finished=self._keep,
         )
 
-    def _finished(self) -> dict[str, FinishedSystem]:
-        """What earlier attempts have left."""
-        systems = {}
-        for system_id, stored in checkpoints.kept_of(self.evaluation).items():
-            try:
-                systems[system_id] = FinishedSystem.from_bytes(stored.content, stored.origin)
-            except UnreadableSystem:
-                logger.exception("%s of %s is simulated again.", system_id, self._id)
-        return systems
+    def _finished(self) -> dict[str, StoredSystem]:
+        """What earlier attempts have left; nobody with rights looks inside."""
+        return {
+            system_id: StoredSystem(system_id, bytes(stored.content), stored.origin)
+            for system_id, stored in checkpoints.kept_of(self.evaluation).items()
+        }
 
-    def _keep(self, systems: Sequence[FinishedSystem]) -> None:
+    def _keep(self, systems: Sequence[StoredSystem]) -> None:
         """Keep systems for the next attempt, should this one be lost.
 
         No reason to fail an evaluation.
@@ -283,10 +283,10 @@ class _Attempt:
             _patiently(lambda: lifecycle.hand_back(self._id, self._token, reason))
             logger.info("Evaluation %s is handed back.", self._id)
 
-    def _release(self, reason: str) -> None:
+    def _release(self, reason: str, verdict: Verdict = Verdict.INFRASTRUCTURE_ERROR) -> None:
         # Where even this fails, the lease runs out and the reaper returns the evaluation.
         with suppress(LostLeaseError):
-            _patiently(lambda: lifecycle.release_for_retry(self._id, self._token, reason))
+            _patiently(lambda: lifecycle.release_for_retry(self._id, self._token, reason, verdict))
 
     @property
     def _id(self) -> Any:  # noqa: ANN401  (a UUID, which django-stubs does not see here)

@@ -40,7 +40,7 @@ def is_panic(error: BaseException) -> bool:
 
 
 def log_breakdown(what: str, error: BaseException) -> None:
-    """Log where it happened, in a bounded number of lines: texts of errors may hold whole arrays."""
+    """Log where it happened, in a few lines: an error's text may hold whole arrays."""
     frames = "".join(traceback.format_tb(error.__traceback__, limit=-_N_FRAMES_LOGGED))
     message = f"{type(error).__name__}: {str(error)[:300]}"
     logger.error("%s\nTraceback (innermost frames):\n%s%s", what, frames, message)

@@ -46,7 +46,7 @@ from evaluator.driver.trials import (
 )
 from evaluator.exceptions import InfrastructureError
 from evaluator.host import device_state, machine
-from evaluator.host.device_lock import device_lock
+from evaluator.host.device_lock import DeviceLock, device_lock
 from evaluator.plain import plain
 from evaluator.pool.pool import CalculatorPool, PoolPlan, Session, plan_pool, run_side_by_side
 from evaluator.sandbox.base import Sandbox
@@ -91,6 +91,7 @@ def evaluate(
     device: str = "cpu",
     plan: PoolPlan | None = None,
     only: Collection[str] | None = None,
+    lock: DeviceLock = device_lock,
     progress: Callable[[Progress], None] = lambda progress: None,
     should_stop: Callable[[], bool] = lambda: False,
     store_file: StoreFile = lambda record, content: None,
@@ -107,6 +108,8 @@ def evaluate(
         How the force calls are served; by default decided from the device and the cores.
     only
         Names of the systems to be judged; the scores are then not the task's.
+    lock
+        How the device is held while it is used; see ``host.device_lock``.
     progress
         Called in this thread, several times a second while something moves.
     should_stop
@@ -134,7 +137,7 @@ def evaluate(
         plan = resumption.plan(_plan_of(prepared, plan, device), machine.n_cores())
         # Others may be at work on this host, but none beside one that times. The wait is not
         # the submission's: its wall time begins here.
-        with device_lock(
+        with lock(
             is_exclusive=prepared.description.is_timed, while_waiting=partial(hooks.wait, [])
         ) as waited_s:
             evaluation = _Evaluation(

@@ -106,6 +106,22 @@ class FinishedSystem:
             raise UnreadableSystem(f"{type(error).__name__}: {error}") from error
 
 
+@dataclass(frozen=True)
+class StoredSystem:
+    """A finished system as bytes, for those who keep it and need not look inside."""
+
+    system_id: str
+    content: bytes
+    origin: str
+
+    def to_bytes(self) -> bytes:
+        return self.content
+
+    def read(self) -> FinishedSystem:
+        """Raises UnreadableSystem."""
+        return FinishedSystem.from_bytes(self.content, self.origin)
+
+
 def normal(outcome: Outcome) -> Outcome:
     """The outcome as it will come back from storage: JSON's types, contiguous arrays.
 

@@ -14,13 +14,22 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from evaluator.exceptions import InfrastructureError
 
 LOCK_DIR_VARIABLE = "TOUCHSTONE_LOCK_DIR"
 _POLL_S = 0.2
+
+
+class DeviceLock(Protocol):
+    """Whoever evaluates holds it; yields the seconds that were waited."""
+
+    def __call__(
+        self, *, is_exclusive: bool, while_waiting: Callable[[], None]
+    ) -> AbstractContextManager[float]: ...
 
 
 @contextmanager

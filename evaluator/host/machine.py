@@ -46,6 +46,10 @@ def available_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") // 1024**2
 
 
+def total_memory_MiB() -> int:  # noqa: N802  (a unit)
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2
+
+
 def cpu_model() -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -91,7 +95,7 @@ def hardware(device: str) -> dict[str, Any]:
     described: dict[str, Any] = {
         "cpu": cpu_model(),
         "n_cores": n_cores(),
-        "memory_MiB": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2,
+        "memory_MiB": total_memory_MiB(),
         "kernel": platform.release(),
         "machine": platform.machine(),
     }

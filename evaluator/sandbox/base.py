@@ -47,6 +47,13 @@ class ProcessRequest:
     #: "cpu", "cuda" or "cuda:N"; the latter let the NVIDIA devices in.
     device: str = "cpu"
     program: tuple[str, ...] = SERVER
+    #: Descriptors that the process gets beside its socket, their numbers before that one's.
+    inherited: tuple[int, ...] = ()
+    #: Our own driver, not a submission's calculator: it sees all of the evaluator, the reference
+    #: set and the host's processors, and runs on all cores.
+    is_trusted: bool = False
+    #: Of the driver alone: a regular file, found under ``ConfinedProcess.reference``.
+    reference: Path | None = None
 
 
 class ConfinedProcess(ABC):
@@ -58,6 +65,8 @@ class ConfinedProcess(ABC):
     stderr: BinaryIO
     #: Where the process sees its artifact.
     artifact: str
+    #: Where our own driver sees the reference set; empty for calculators.
+    reference: str = ""
 
     @abstractmethod
     def wait(self, timeout_s: float) -> int | None:

@@ -5,9 +5,9 @@ a uid of the slot's own with no capabilities, an empty bounding set and no_new_p
 namespace is made, since the slot's uid would have no meaning in it; the system call filter denies
 making one. Started by another user, bubblewrap makes a user namespace and forbids more of them.
 
-What the calculator sees: the system's shared libraries, the Python it runs on, the few files of ours
-that it needs, its artifact, and a /tmp and /dev/shm of its own, the only places where it can write
-(``image.py``). It runs on as many cores as its plan has threads (``cores.py``).
+What the calculator sees: the system's shared libraries, the Python it runs on, the few files of
+ours that it needs, its artifact, and a /tmp and /dev/shm of its own, the only places where it can
+write (``image.py``). It runs on as many cores as its plan has threads (``cores.py``).
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ from evaluator.sandbox.text import clean_line
 from evaluator.sandbox.watchdog import MemoryWatchdog, descendants, kill_all
 
 _INSTALL = "install it with: apt-get install bubblewrap util-linux"
+#: Where our own driver finds the reference set.
+_REFERENCE = "/reference/systems"
 _PROGRAMS = ("bwrap", "setpriv", "prlimit", "taskset")
 _TMP_BYTES = 1 << 30
 _SHM_BYTES = 256 << 20
@@ -170,7 +172,7 @@ class _Process(ConfinedProcess):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         fds: list[int] = []
         try:
-            fds += [_file_of(seccomp_filter(has_gpu=_has_gpu(request)))]
+            fds += [_file_of(seccomp_filter(sees_load=_has_gpu(request) or request.is_trusted))]
             options = [
                 *_options(request, artifact, inside_path, held, fds),
                 "--seccomp",
@@ -184,13 +186,14 @@ class _Process(ConfinedProcess):
                 *(bwrap, "--args", str(fds[-1]), "--"),
                 *_limits(request),
                 *(_drop_to(slot.uid) if slot else ()),
-                *(sys.executable, "-P", *request.program, str(theirs.fileno())),
+                *(sys.executable, "-P", *request.program),
+                *map(str, request.inherited or (theirs.fileno(),)),
             ]
             popen = launcher.start(
                 launcher.Launch(
                     arguments=command,
                     environment={"PATH": "/usr/bin:/bin"},
-                    pass_fds=(theirs.fileno(), *fds),
+                    pass_fds=(*(request.inherited or (theirs.fileno(),)), *fds),
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                 )
@@ -203,6 +206,7 @@ class _Process(ConfinedProcess):
             for fd in fds:
                 os.close(fd)
         process = cls(popen, ours, inside_path, held)
+        process.reference = _REFERENCE if request.reference is not None else ""
         if cgroup is None:
             process._watchdog = MemoryWatchdog(popen.pid, request.memory_MiB << 20, process.kill)
         return process
@@ -279,7 +283,7 @@ def _options(
         *_namespaces(is_root=held.slot is not None),
         *("--die-with-parent", "--new-session", "--hostname", "calculator"),
         *("--proc", "/proc", "--dev", "/dev"),
-        *_proc(request, held.cores, fds),
+        *(() if request.is_trusted else _proc(request, held.cores, fds)),
         # Semaphores and shared memory of multiprocessing. Its pages count as memory of the group,
         # and the watchdog knows them once they are mapped.
         *("--perms", "1777", "--size", str(_SHM_BYTES), "--tmpfs", "/dev/shm"),  # noqa: S108
@@ -287,10 +291,11 @@ def _options(
         # Before what follows: the interpreter or the artifact may lie below /tmp.
         *("--perms", "1777", "--size", str(_TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108
         *image.python_options(),
-        *image.code_options(),
-        *_artifact(artifact, inside_path, fds),
+        *image.code_options(is_whole=request.is_trusted),
+        *_given(artifact, inside_path, fds),
+        *(_given(_regular_file(request.reference), _REFERENCE, fds) if request.reference else ()),
         *(image.gpu_options() if _has_gpu(request) else ()),
-        *image.cover_options(),
+        *(() if request.is_trusted else image.cover_options()),
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"),  # noqa: S108
         "--clearenv",
         *(
@@ -323,13 +328,14 @@ def _proc(request: ProcessRequest, cores: Cores, fds: list[int]) -> Iterator[str
         yield from ("--perms", "0444", "--ro-bind-data", str(fds[-1]), path)
 
 
-def _artifact(artifact: Path, inside_path: str, fds: list[int]) -> Iterator[str]:
-    yield from ("--perms", "0755", "--dir", "/artifact")
-    if artifact.stat().st_mode & 0o004 or os.getuid() != 0:
-        yield from ("--ro-bind", str(artifact), inside_path)
+def _given(file: Path, inside_path: str, fds: list[int]) -> Iterator[str]:
+    """A file that is handed in, whatever its mode."""
+    yield from ("--perms", "0755", "--dir", str(Path(inside_path).parent))
+    if file.stat().st_mode & 0o004 or os.getuid() != 0:
+        yield from ("--ro-bind", str(file), inside_path)
         return
     # The slot's uid could not open a file that is root's alone: it is handed a copy.
-    fds.append(os.open(artifact, os.O_RDONLY | os.O_CLOEXEC))
+    fds.append(os.open(file, os.O_RDONLY | os.O_CLOEXEC))
     yield from ("--perms", "0444", "--ro-bind-data", str(fds[-1]), inside_path)
 
 

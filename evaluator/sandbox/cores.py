@@ -1,4 +1,4 @@
-"""Which cores a sandbox runs on: as many as its plan has threads, and not its neighbours' if it can.
+"""Which cores a sandbox runs on: as many as its plan has threads, and others than its neighbours.
 
 A plan's threads are only what libraries are asked to start; the affinity is what holds, and the
 system call filter refuses to change it.

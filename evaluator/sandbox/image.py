@@ -1,7 +1,7 @@
 """The files that a calculator sees: a root of its own, put together for each process.
 
-Nothing of the host is there but the shared libraries, the interpreter with its packages, and the few
-programs that start the process. What those packages bring of reference data is covered.
+Nothing of the host is there but the shared libraries, the interpreter with its packages, and the
+few programs that start the process. What those packages bring of reference data is covered.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def python_options() -> Iterator[str]:
 
 
 def _python_paths() -> Iterator[Path]:
-    """Prefixes outside /usr whole; of one in /usr, which is everybody's, the interpreter's alone."""
+    """Prefixes outside /usr whole; of /usr, which is everybody's, the interpreter's alone."""
     for prefix in dict.fromkeys((sys.base_prefix, sys.exec_prefix, sys.prefix)):
         for folder in (Path(prefix), Path(prefix).resolve()):
             if not folder.is_relative_to("/usr"):
@@ -110,10 +110,17 @@ def _python_paths() -> Iterator[Path]:
             )
 
 
-def code_options() -> Iterator[str]:
-    """No more of ours than the calculator needs: no tests, data, settings or other module."""
+def code_options(*, is_whole: bool) -> Iterator[str]:
+    """No more of ours than the calculator needs: no tests, data, settings or other module.
+
+    Our own driver gets the whole evaluator, and nothing of the web service.
+    """
     package = Path(evaluator.__file__).resolve().parent
     yield from parents(Path(CODE) / "evaluator" / "x")
+    if is_whole:
+        yield from ("--ro-bind", str(package), f"{CODE}/evaluator")
+        yield from ("--ro-bind-try", "/usr/bin/nvidia-smi", "/usr/bin/nvidia-smi")
+        return
     for name in ("__init__.py", "calculators", "wire.py"):
         yield from ("--ro-bind", str(package / name), f"{CODE}/evaluator/{name}")
 

@@ -158,7 +158,7 @@ _OPENAT2 = (437, 437)
 
 #: fcntl's locks of either kind, also their reading, and leases, notices and hints of lifetime: all
 #: belong to the file, which others have too. F_GETLK, F_SETLK, F_SETLKW; F_OFD_GETLK, _SETLK,
-#: _SETLKW; F_SETLEASE, F_GETLEASE, F_NOTIFY; F_GET_RW_HINT, F_SET_RW_HINT, and those of a descriptor.
+#: _SETLKW; F_SETLEASE, F_GETLEASE, F_NOTIFY; F_GET_RW_HINT, F_SET_RW_HINT and a descriptor's.
 _LOCKS = (5, 6, 7, 36, 37, 38)
 _OF_THE_FILE = (1024, 1025, 1026, 1035, 1036, 1037, 1038)
 #: MADV_COLD and MADV_PAGEOUT push a file out of the page cache.
@@ -166,7 +166,7 @@ _PUSHED_OUT = (20, 21)
 _RWF_NOWAIT = 0x8
 
 
-def seccomp_filter(machine: str | None = None, *, has_gpu: bool = False) -> bytes:
+def seccomp_filter(machine: str | None = None, *, sees_load: bool = False) -> bytes:
     """The filter as an array of ``struct sock_filter``, as ``bwrap --seccomp`` reads it.
 
     Raises ValueError on a machine whose system call numbers are not known here.
@@ -190,7 +190,7 @@ def seccomp_filter(machine: str | None = None, *, has_gpu: bool = False) -> byte
     for numbers in _REFUSED.values():
         if numbers[column] != _NONE:
             program += _when(numbers[column], _ERRNO | errno.EPERM)
-    if not has_gpu:
+    if not sees_load:
         program += _when(_SYSINFO[column], _ERRNO | errno.EPERM)
     # glibc falls back to clone, whose flags can be seen, when there is no clone3. The flags of
     # openat2 cannot be seen either, and one of them tells what others have opened.
@@ -253,7 +253,7 @@ def _unless_unix(number: int) -> list[bytes]:
 def _when_argument(
     number: int, offset: int, refused: list[tuple[int, int]], error: int = errno.EPERM
 ) -> list[bytes]:
-    """Refuse when any comparison with the argument's low word holds; ask on with the call's number."""
+    """Refuse when a comparison with the argument's low word holds; go on with the number else."""
     checks: list[bytes] = []
     for code, value in refused:
         checks += [_jump(code, value, if_false=1), _return(_ERRNO | error)]

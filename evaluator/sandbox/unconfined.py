@@ -35,17 +35,19 @@ class UnconfinedSandbox(Sandbox):
 class _Process(ConfinedProcess):
     def __init__(self, request: ProcessRequest) -> None:
         self.artifact = str(request.artifact.resolve())
+        self.reference = str(request.reference.resolve()) if request.reference else ""
         self._scratch = Path(tempfile.mkdtemp(prefix="touchstone-"))
         code = str(Path(evaluator.__file__).resolve().parent.parent)
         self.connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        passed = request.inherited or (theirs.fileno(),)
         try:
             self._popen = launcher.start(
                 launcher.Launch(
-                    arguments=[sys.executable, "-P", *request.program, str(theirs.fileno())],
+                    arguments=[sys.executable, "-P", *request.program, *map(str, passed)],
                     environment=calculator_environment(
                         request, code=code, scratch=str(self._scratch)
                     ),
-                    pass_fds=(theirs.fileno(),),
+                    pass_fds=passed,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     directory=str(self._scratch),

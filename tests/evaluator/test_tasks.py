@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from evaluator import tasks
 from evaluator.contract import EvaluationReport, Phase, Progress, SystemStatus, Verdict
-from evaluator.driver.finished import FinishedSystem
+from evaluator.driver.finished import FinishedSystem, UnreadableSystem
 from evaluator.driver.output_files import hand_over
 from evaluator.exceptions import InfrastructureError
 from evaluator.protocols.base import Outcome
@@ -402,10 +402,14 @@ def test_the_next_attempt_is_given_what_this_one_had_finished(
     deliver(evaluation)
 
     assert seen[0] == {}
-    assert set(seen[1]) == {"Si"}
+    assert set(seen[1]) == {"Si", "Al"}
     assert seen[1]["Si"].origin.startswith(f"claim 1 by {HOST} (")
-    assert seen[1]["Si"].outcome.values == {"energy": 0.1}
-    assert f"Al of {evaluation.pk} is simulated again" in caplog.text
+    outcome = seen[1]["Si"].read().outcome
+    assert outcome is not None
+    assert outcome.values == {"energy": 0.1}
+    # What is damaged is passed on: only the driver, which has no rights, looks inside.
+    with pytest.raises(UnreadableSystem):
+        seen[1]["Al"].read()
 
 
 def test_systems_that_are_too_large_to_be_kept_are_said_so(

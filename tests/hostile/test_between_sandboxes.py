@@ -111,7 +111,8 @@ def test_proc_tells_of_its_own_processes_and_bounds_alone(attacker: Attacker) ->
             path = Path("/proc", name)
             print(name, path.read_bytes() if path.exists() else b"")
         for name in ("sys", "fs", "pressure", "driver", "irq", "bus"):
-            print(name, outcome(os.listdir, "/proc/" + name) if Path("/proc", name).exists() else [])
+            path = "/proc/" + name
+            print(name, outcome(os.listdir, path) if os.path.exists(path) else [])
         """
     )
     assert {line.split(" ", 1)[1] for line in lines} == {"b''", "[]"}
@@ -228,7 +229,7 @@ def test_the_project_s_tasks_and_references_are_not_there_however_it_is_installe
 
 
 def test_mounts_tell_no_path_of_the_project(attacker: Attacker) -> None:
-    """Of the host's paths, those of the interpreter and of its packages remain: Python needs them."""
+    """Of the host's paths those of the interpreter and its packages remain: Python needs them."""
     lines = attacker.report('print(Path("/proc/self/mountinfo").read_text())')
     prefixes = {sys.prefix, sys.base_prefix, str(Path(sys.base_prefix).resolve())}
     points = {line.split()[4] for line in lines if line}

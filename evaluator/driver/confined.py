@@ -1,0 +1,307 @@
+"""The driver in a process of its own, for workers: what computes on hostile numbers has no rights.
+
+A worker holds the database's address, the secret key, and is often root, since only root can give
+each sandbox a user. Nothing of that is needed to judge a potential. So the driver and its protocols
+run in a sandbox of their own (``child.py``), started for each evaluation like a calculator's: a
+user of the slot's own, no capabilities, no network, an empty environment, a bound on memory. This
+module is the worker's side: it serves what the driver needs of the host, the sandboxes of the calculators
+(``sandbox/broker.py``) and the device's lock, and takes what it finds.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluator.contract import (
+    EvaluationReport,
+    FileRecord,
+    Progress,
+    SubmissionSpec,
+    TaskSpec,
+    Verdict,
+)
+from evaluator.driver.finished import StoredSystem
+from evaluator.driver.messages import Channel, MessageError
+from evaluator.driver.output_files import MAX_EVALUATION_BYTES, StoreFile
+from evaluator.exceptions import InfrastructureError
+from evaluator.host import machine
+from evaluator.host.device_lock import device_lock
+from evaluator.sandbox.base import ConfinedProcess, ProcessRequest, Sandbox
+from evaluator.sandbox.broker import Allowed, SandboxBroker
+from evaluator.sandbox.output import OutputDrain
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 0.2
+#: Of the driver's own process: arrays of a reference set, of trajectories, of a phonon solver.
+DRIVER_MEMORY_MiB = 16_384
+#: After it was asked to stop, for sandboxes to end and finished systems to be handed over.
+_STOP_GRACE_S = 45.0
+#: Beyond the task's wall time, for loading, checks and scores. The driver keeps that time itself; a
+#: solver that never returns keeps the driver.
+_OVERTIME_S = 300.0
+
+
+class DriverLost(InfrastructureError):
+    """The driver's process died without a report."""
+
+
+def evaluate(
+    task: TaskSpec,
+    submission: SubmissionSpec,
+    artifact: Path,
+    reference: Path,
+    *,
+    sandbox: Sandbox,
+    device: str = "cpu",
+    progress: Callable[[Progress], None] = lambda progress: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    store_file: StoreFile = lambda record, content: None,
+    finished: Mapping[str, StoredSystem] | None = None,
+    keep_finished: Callable[[Sequence[StoredSystem]], None] = lambda systems: None,
+) -> EvaluationReport:
+    """Evaluate as ``driver.evaluation.evaluate`` does, in another process.
+
+    All callables are called in this thread. Raises InfrastructureError, of which DriverLost says
+    that the process died: by a fault of ours, of the host, or by what it computed on.
+    """
+    order = {
+        "task": json.dumps(task.to_json()),
+        "submission": json.dumps(submission.to_json()),
+        "device": device,
+        "sandbox_level": str(sandbox.level),
+        "finished": [[s.system_id, s.content, s.origin] for s in (finished or {}).values()],
+    }
+    hooks = _Hooks(progress, should_stop, store_file, keep_finished)
+    allowed = Allowed(
+        artifact=artifact,
+        memory_MiB=task.limits.memory_MiB,
+        n_threads=machine.n_cores(),
+        device=device,
+    )
+    with ExitStack() as held:
+        ours, theirs = _pair(socket.SOCK_STREAM, held)
+        broker_ours, broker_theirs = _pair(socket.SOCK_SEQPACKET, held)
+        process = sandbox.start(
+            ProcessRequest(
+                artifact=artifact,
+                reference=reference,
+                memory_MiB=min(DRIVER_MEMORY_MiB, machine.total_memory_MiB()),
+                n_threads=machine.n_cores(),
+                device=device,
+                program=("-m", "evaluator.driver.child"),
+                inherited=(theirs.fileno(), broker_theirs.fileno()),
+                is_trusted=True,
+            )
+        )
+        child = _Child(process, Channel(ours), hooks, task.limits.wall_time_s)
+        held.callback(child.end)
+        theirs.close()
+        broker_theirs.close()
+        held.enter_context(SandboxBroker(broker_ours, sandbox, allowed))
+        child.tell({**order, "artifact": process.artifact, "reference": process.reference})
+        return child.attend()
+
+
+def _pair(kind: int, held: ExitStack) -> tuple[socket.socket, socket.socket]:
+    pair = socket.socketpair(socket.AF_UNIX, kind)
+    for end in pair:
+        held.callback(end.close)
+    return pair
+
+
+@dataclass(frozen=True)
+class _Hooks:
+    progress: Callable[[Progress], None]
+    should_stop: Callable[[], bool]
+    store_file: StoreFile
+    keep_finished: Callable[[Sequence[StoredSystem]], None]
+
+
+class _Child:
+    """The driver's process as the worker attends to it."""
+
+    def __init__(
+        self, process: ConfinedProcess, channel: Channel, hooks: _Hooks, wall_time_s: float
+    ) -> None:
+        self._process, self._channel, self._hooks = process, channel, hooks
+        self._wall_time_s = wall_time_s
+        # What it logs beyond what is kept is left out; it may go on.
+        self._output = OutputDrain(process.stdout, process.stderr, on_flood=lambda: None)
+        self._messages: queue.Queue[tuple[str, dict[str, Any]] | None] = queue.Queue(maxsize=64)
+        self._reader = threading.Thread(target=self._read, name="driver-messages", daemon=True)
+        self._lock = _LockHolder(channel)
+        self._n_bytes_stored = 0
+        self._is_ended = False
+        self._told_to_stop_at: float | None = None
+        #: When the device was ours: the wall time begins.
+        self._began_at: float | None = None
+
+    def tell(self, order: dict[str, Any]) -> None:
+        self._reader.start()
+        try:
+            self._channel.send("start", **order)
+        except OSError as error:
+            raise self._lost() from error
+
+    def attend(self) -> EvaluationReport:
+        """Serve its messages until the report."""
+        while True:
+            self._look_at_clocks()
+            if self._told_to_stop_at is not None and self._is_overdue(self._told_to_stop_at):
+                return EvaluationReport(
+                    verdict=Verdict.CANCELLED, message="The evaluation was cancelled."
+                )
+            if self._is_out_of_time():
+                return EvaluationReport(
+                    verdict=Verdict.WALL_TIMEOUT,
+                    message="What is computed of the potential's answers did not end within the "
+                    f"{self._wall_time_s:g} s that this task allows. Look for energies, forces or "
+                    "a stress that are far too large or too small.",
+                )
+            try:
+                message = self._messages.get(timeout=_POLL_S)
+            except queue.Empty:
+                continue
+            if message is None:
+                raise self._lost()
+            report = self._take(*message)
+            if report is not None:
+                return report
+
+    def end(self) -> None:
+        """Leave nothing of it behind; may be called more than once."""
+        if self._is_ended:
+            return
+        self._is_ended = True
+        self._process.kill()
+        self._channel.close()
+        self._lock.release()
+        self._process.release()
+        self._output.finish()
+        for text in (self._output.stdout, self._output.stderr):
+            if text.strip():
+                logger.info("The driver's process wrote:\n%s", text.rstrip())
+
+    def _look_at_clocks(self) -> None:
+        if self._began_at is None and self._lock.is_held:
+            self._began_at = time.monotonic()
+        if self._told_to_stop_at is None and self._hooks.should_stop():
+            self._told_to_stop_at = time.monotonic()
+            try:
+                self._channel.send("stop")
+            except OSError:
+                logger.warning("The driver's process is gone before it could be stopped.")
+
+    @staticmethod
+    def _is_overdue(since: float) -> bool:
+        return time.monotonic() - since > _STOP_GRACE_S
+
+    def _is_out_of_time(self) -> bool:
+        if self._began_at is None:
+            return False
+        return time.monotonic() - self._began_at > self._wall_time_s + _OVERTIME_S
+
+    def _take(self, name: str, content: dict[str, Any]) -> EvaluationReport | None:
+        try:
+            return self._take_readable(name, content)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise DriverLost(f"The driver's process sent what is no {name} ({error!r}).") from error
+
+    def _take_readable(self, name: str, content: dict[str, Any]) -> EvaluationReport | None:
+        if name == "report":
+            return EvaluationReport.from_json(json.loads(content["report"]))
+        if name == "fault":
+            raise InfrastructureError(str(content["message"])[:2000])
+        if name == "lock":
+            self._lock.acquire(is_exclusive=bool(content["is_exclusive"]))
+        elif name == "progress":
+            self._hooks.progress(Progress.from_json(content))
+        elif name == "finished":
+            system = StoredSystem(str(content["system_id"]), bytes(content["content"]), "")
+            self._hooks.keep_finished([system])
+        elif name == "file":
+            self._store(FileRecord.from_json(content["record"]), bytes(content["content"]))
+        else:
+            raise ValueError("an unknown message")
+        return None
+
+    def _store(self, record: FileRecord, content: bytes) -> None:
+        self._n_bytes_stored += len(content)
+        if self._n_bytes_stored > MAX_EVALUATION_BYTES:
+            raise ValueError("more bytes of output files than one evaluation may have")
+        self._hooks.store_file(record, content)
+
+    def _read(self) -> None:
+        try:
+            while (message := self._channel.receive()) is not None:
+                self._messages.put(message)
+        except MessageError:
+            logger.exception("The driver's process broke off its conversation.")
+        self._messages.put(None)
+
+    def _lost(self) -> DriverLost:
+        status = self._process.wait(5.0)
+        self._process.kill()
+        if self._process.ran_out_of_memory():
+            why = "it ran out of memory"
+        elif status is None:
+            why = "it closed its connection"
+        else:
+            why = f"signal {-status}" if status < 0 else f"exit status {status}"
+        return DriverLost(
+            f"The process that computes on the answers ended without a report ({why})."
+        )
+
+
+class _LockHolder:
+    """Waits for the device's lock beside the conversation, and holds it."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._is_released = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.is_held = False
+
+    def acquire(self, *, is_exclusive: bool) -> None:
+        if self._thread is not None:
+            raise ValueError("the lock was asked for twice")
+        self._thread = threading.Thread(
+            target=self._hold, args=(is_exclusive,), name="device-lock", daemon=True
+        )
+        self._thread.start()
+
+    def release(self) -> None:
+        self._is_released.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _hold(self, is_exclusive: bool) -> None:
+        try:
+            with device_lock(is_exclusive=is_exclusive, while_waiting=self._check):
+                self.is_held = True
+                self._channel.send("locked")
+                self._is_released.wait()
+        except _GivenUp:
+            return
+        except (OSError, InfrastructureError):
+            logger.exception("The device's lock cannot be had.")
+            self._channel.close()
+
+    def _check(self) -> None:
+        if self._is_released.is_set():
+            raise _GivenUp
+
+
+class _GivenUp(Exception):
+    """Nobody waits for the lock any more."""
