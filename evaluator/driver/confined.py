@@ -4,8 +4,8 @@ A worker holds the database's address, the secret key, and is often root, since 
 each sandbox a user. Nothing of that is needed to judge a potential. So the driver and its protocols
 run in a sandbox of their own (``child.py``), started for each evaluation like a calculator's: a
 user of the slot's own, no capabilities, no network, an empty environment, a bound on memory. This
-module is the worker's side: it serves what the driver needs of the host, the sandboxes of the calculators
-(``sandbox/broker.py``) and the device's lock, and takes what it finds.
+module is the worker's side: it serves what the driver needs of the host, the sandboxes of the
+calculators (``sandbox/broker.py``) and the device's lock, and takes what it finds.
 """
 
 from __future__ import annotations

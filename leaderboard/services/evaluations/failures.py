@@ -17,7 +17,7 @@ from leaderboard.enums import EvaluationState
 from leaderboard.lib.json_values import clean_text
 from leaderboard.models import Evaluation
 from leaderboard.models.disclosure import is_hidden
-from leaderboard.services.evaluations import fair_share
+from leaderboard.services.evaluations import fair_share, losses
 from leaderboard.services.evaluations.events import record
 
 _STATE_BY_VERDICT = {
@@ -52,6 +52,8 @@ def retry_or_fail(evaluation: Evaluation, verdict: Verdict, reason: str) -> None
     """Back to the queue after a pause that grows, or failed once the attempts are used up."""
     if evaluation.cancel_requested_at is not None:
         end(evaluation, Verdict.CANCELLED, "Cancelled while it ran.")
+    elif verdict is Verdict.INFRASTRUCTURE_LOST and losses.is_the_artifact_s(evaluation):
+        end(evaluation, Verdict.RUNTIME_ERROR, losses.message(evaluation))
     elif evaluation.attempt >= settings.MAX_ATTEMPTS:
         end(evaluation, verdict, f"Given up after {evaluation.attempt} attempts. {reason}")
     else:

@@ -1,0 +1,97 @@
+"""A worker that is lost with one artifact alone is not to blame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from evaluator.contract import Verdict
+from leaderboard import models
+from leaderboard.services.evaluations import lifecycle
+from tests.leaderboard import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _three_attempts(settings: Any) -> None:
+    settings.MAX_ATTEMPTS = 3
+    settings.RETRY_PAUSE_S = 0
+
+
+def lose(evaluation: models.Evaluation, worker: models.Worker) -> models.Evaluation:
+    claimed = lifecycle.claim_evaluation(evaluation.pk, worker)
+    assert claimed is not None
+    lifecycle.release_for_retry(
+        evaluation.pk, claimed.fencing_token, "It was killed.", Verdict.INFRASTRUCTURE_LOST
+    )
+    evaluation.refresh_from_db()
+    return evaluation
+
+
+def end_another(worker: models.Worker) -> None:
+    factories.evaluation(state="failed", verdict="nonfinite", worker=worker)
+
+
+def ended(evaluation: models.Evaluation) -> tuple[str, str]:
+    return evaluation.state, evaluation.verdict
+
+
+def test_an_artifact_that_loses_workers_who_go_on_with_others_has_its_verdict() -> None:
+    worker, evaluation = factories.worker(), factories.evaluation()
+    assert ended(lose(evaluation, worker)) == ("queued", "")
+    end_another(worker)
+    assert ended(lose(evaluation, worker)) == ("queued", "")
+    assert ended(lose(evaluation, worker)) == ("failed", "runtime_error")
+    assert "was lost 3 times, while the same workers went on" in evaluation.message
+
+    # It counts: no loss of ours.
+    charge = models.Charge.objects.create(
+        evaluation=evaluation, user=evaluation.submission.potential.owner
+    )
+    assert charge in models.Charge.objects.counted()
+
+
+def test_its_next_evaluation_is_not_tried_three_times_again() -> None:
+    worker, evaluation = factories.worker(), factories.evaluation()
+    for _ in range(3):
+        end_another(worker)
+        lose(evaluation, worker)
+    again = factories.evaluation(evaluation.submission, on=factories.task_version())
+    end_another(worker)
+    assert ended(lose(again, worker)) == ("failed", "runtime_error")
+
+
+def test_a_worker_that_is_lost_with_everybody_is_to_blame() -> None:
+    worker, elsewhere, evaluation = factories.worker(), factories.worker(), factories.evaluation()
+    end_another(worker)  # before it was first claimed
+    for _ in range(3):
+        end_another(elsewhere)
+        lose(evaluation, worker)
+    assert ended(evaluation) == ("failed", "infrastructure_lost")
+
+
+def test_losses_of_what_succeeded_in_the_end_were_the_host_s() -> None:
+    worker, first = factories.worker(), factories.evaluation()
+    for _ in range(2):
+        end_another(worker)
+        lose(first, worker)
+    models.Evaluation.objects.filter(pk=first.pk).update(
+        state="succeeded", verdict="ok", finished_at=timezone.now()
+    )
+    again = factories.evaluation(first.submission, on=factories.task_version())
+    end_another(worker)
+    assert ended(lose(again, worker)) == ("queued", "")
+
+
+def test_other_faults_of_ours_are_never_the_artifact_s() -> None:
+    worker, evaluation = factories.worker(), factories.evaluation()
+    for _ in range(3):
+        claimed = lifecycle.claim_evaluation(evaluation.pk, worker)
+        assert claimed is not None
+        end_another(worker)
+        lifecycle.release_for_retry(evaluation.pk, claimed.fencing_token, "A full disk.")
+    evaluation.refresh_from_db()
+    assert ended(evaluation) == ("failed", "infrastructure_error")
