@@ -10,6 +10,7 @@ driver's side of the conversation::
     -> LOAD                             kind, path, settings
     <- READY | ERROR
     -> CALC  id, properties, n_atoms    numbers, positions, cells, pbc
+             charges, spins             where one of the structures has any
     <- RESULT id, statuses, messages    one slot for every property of every structure
     -> BYE
 
@@ -44,6 +45,8 @@ MAX_PAYLOAD_BYTES = 1 << 30
 MAX_STRUCTURES = 1024
 MAX_ATOMS = 2_000_000
 MAX_MESSAGE_CHARS = 500
+#: Said once on standard error, where the driver looks for it.
+CHANGED_ATOMS = "touchstone: the calculator changed the atoms that it was given"
 #: A finite number beyond this is no energy, force or stress; its square must not overflow.
 LARGEST_VALUE = 1e30
 #: What is smaller is taken for zero: nothing that is answered may become a subnormal number.
@@ -112,13 +115,16 @@ class Structure:
     """A structure to be judged.
 
     numbers (n_atoms,), positions (n_atoms, 3) in Å, cell (3, 3) in Å with rows as vectors,
-    pbc (3,) bool.
+    pbc (3,) bool. The charge is that of the whole structure in units of e, the spin its
+    multiplicity 2S + 1.
     """
 
     numbers: IntArray
     positions: FloatArray
     cell: FloatArray
     pbc: NDArray[np.bool_]
+    charge: int = 0
+    spin: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -347,13 +353,21 @@ def calc_frame(
         "properties": list(ordered_properties(properties)),
         "n_atoms": counts,
     }
+    if any((structure.charge, structure.spin) != (0, 1) for structure in structures):
+        header["charges"] = [structure.charge for structure in structures]
+        header["spins"] = [structure.spin for structure in structures]
     return Frame(kind=Kind.CALC, header=header, payload=payload)
 
 
 def read_calc(frame: Frame) -> Request:
     """The batch of a CALC frame. Raises WireError."""
-    request_id, properties, counts = take(frame.header, id=int, properties=list, n_atoms=list)
+    # Neutral batches say nothing of charges, so that they read as they always did.
+    electronic = {name: frame.header.get(name) for name in ("charges", "spins")}
+    header = {name: value for name, value in frame.header.items() if name not in electronic}
+    request_id, properties, counts = take(header, id=int, properties=list, n_atoms=list)
     n_atoms, n = sum(counts), len(counts)
+    charges = _whole_numbers(electronic["charges"], n, default=0)
+    spins = _whole_numbers(electronic["spins"], n, default=1)
     if len(frame.payload) != n_atoms * _ATOM_BYTES + n * _STRUCTURE_BYTES:
         raise WireError("the payload of a CALC frame does not fit its header")
     split = np.cumsum(counts)[:-1]
@@ -364,16 +378,27 @@ def read_calc(frame: Frame) -> Request:
     cells = np.frombuffer(view, "<f8", 9 * n, int(offsets[2])).astype(np.float64)
     pbc = np.frombuffer(view, "u1", 3 * n, int(offsets[3])).astype(np.bool_)
     structures = [
-        Structure(numbers=z, positions=r, cell=h, pbc=p)
-        for z, r, h, p in zip(
+        Structure(numbers=z, positions=r, cell=h, pbc=p, charge=charge, spin=spin)
+        for z, r, h, p, charge, spin in zip(
             np.split(numbers, split),
             np.split(positions.reshape(n_atoms, 3), split),
             cells.reshape(n, 3, 3),
             pbc.reshape(n, 3),
+            charges,
+            spins,
             strict=True,
         )
     ]
     return Request(request_id=request_id, properties=tuple(properties), structures=structures)
+
+
+def _whole_numbers(values: Any, n: int, *, default: int) -> list[int]:  # noqa: ANN401
+    """One whole number for each structure; the default where none were sent. Raises WireError."""
+    if values is None:
+        return [default] * n
+    if type(values) is not list or len(values) != n or any(type(v) is not int for v in values):
+        raise WireError("charges and spins are one whole number for each structure")
+    return values
 
 
 def result_length(counts: Sequence[int], properties: Sequence[str]) -> int:

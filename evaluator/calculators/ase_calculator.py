@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +20,10 @@ class InvalidAnswer(Exception):
     """The calculator's answer has not the shape that its quantity has."""
 
 
+class MissingInfo(Exception):
+    """The calculator reads something of ``atoms.info`` that no structure carries here."""
+
+
 def properties_of(calculator: BaseCalculator) -> tuple[str, ...]:
     """Which of the properties that the service asks for the calculator says it has."""
     implemented = set(calculator.implemented_properties)
@@ -27,15 +33,42 @@ def properties_of(calculator: BaseCalculator) -> tuple[str, ...]:
 
 
 def predict(
-    calculator: BaseCalculator, structure: Structure, properties: Sequence[str]
+    calculator: BaseCalculator,
+    structure: Structure,
+    properties: Sequence[str],
+    atoms: Atoms | None = None,
 ) -> Prediction:
-    """Ask an ASE calculator for one structure.
+    """Ask an ASE calculator for one structure; ``atoms`` are what it is handed.
 
     Stress and magnetic moments are None where they were not asked for or it has none. Raises
-    InvalidAnswer for a wrong shape; whatever the calculator raises passes through.
+    InvalidAnswer for a wrong shape and MissingInfo; whatever else the calculator raises passes
+    through.
     """
-    n_atoms = len(structure.numbers)
-    atoms = to_atoms(structure)
+    try:
+        return _predict(calculator, atoms or to_atoms(structure), properties)
+    except KeyError as error:
+        last = traceback.extract_tb(error.__traceback__)[-1].line or ""
+        if re.search(r"\binfo\b", last) is None:
+            raise
+        raise MissingInfo(
+            f"the calculator reads atoms.info[{error.args[0]!r}], which no structure has here: "
+            "atoms.info holds charge (in e) and spin (the multiplicity 2S + 1). Take it from "
+            "those, or give it a default"
+        ) from error
+
+
+def has_changed(atoms: Atoms, structure: Structure) -> bool:
+    """Whether these are no longer the atoms of the structure."""
+    return not (
+        np.array_equal(atoms.numbers, structure.numbers)
+        and np.array_equal(atoms.positions, structure.positions)
+        and np.array_equal(atoms.cell.array, structure.cell)
+        and np.array_equal(atoms.pbc, structure.pbc)
+    )
+
+
+def _predict(calculator: BaseCalculator, atoms: Atoms, properties: Sequence[str]) -> Prediction:
+    n_atoms = len(atoms)
     atoms.calc = calculator
     energy = to_array(_energy(calculator, atoms))
     if energy.size != 1:

@@ -35,6 +35,8 @@ _EXPECTED = "a MACE model"
 _SEND = "send the .model file that mace_run_train wrote"
 #: Said of a TorchScript archive, which mace_create_lammps_model and mace_run_train make.
 _CONVERTED = f"it was compiled, perhaps for LAMMPS: {_SEND}, from which it was made"
+#: Where a model that embeds the charge and the spin multiplicity finds them.
+_INFO_KEYS = mace_data.KeySpecification(info_keys={"total_charge": "charge", "total_spin": "spin"})
 #: Numbers kept for each channel, harmonic and edge; and for the radial network: measured.
 _COPIES, _RADIAL_NUMBERS = 12, 800
 
@@ -95,7 +97,7 @@ class MaceAdapter(GraphAdapter[mace_data.AtomicData]):
         atoms.cell, atoms.pbc = periodic_cell(structure, clearance=2 * self._cutoff), True
         with torch_tools.default_dtype(dtype_name(self._dtype)):
             configuration = mace_data.config_from_atoms(
-                atoms, key_specification=mace_data.KeySpecification(), head_name=self._head
+                atoms, key_specification=_INFO_KEYS, head_name=self._head
             )
             return mace_data.AtomicData.from_config(
                 configuration, z_table=self._z_table, cutoff=self._cutoff, heads=self._heads

@@ -99,7 +99,9 @@ class MatglAdapter(GraphAdapter[Data]):
         state = torch.zeros(2, dtype=self._dtype, device=self._device)
         more = {}
         if self._potential.calc_charge:
-            more["total_charge"] = torch.zeros((), dtype=self._dtype, device=self._device)
+            # Such a model is asked for one structure at a time; see ``load``.
+            charge = float(batch[0].structure.charge)
+            more["total_charge"] = torch.tensor(charge, dtype=self._dtype, device=self._device)
         out = self._potential(joined, cells, state, **more)
         energies, forces, stresses_GPa = (
             out[k].detach().cpu().numpy().astype(float) for k in range(3)

@@ -18,11 +18,11 @@ from ase.calculators.calculator import BaseCalculator
 from ase.data import atomic_numbers
 
 from evaluator.calculators.archives import unpack, without_wrapping_folder
-from evaluator.calculators.ase_calculator import predict, properties_of
+from evaluator.calculators.ase_calculator import has_changed, predict, properties_of
 from evaluator.calculators.base import Adapter, InvalidArtifact, LoadError, LoadRequest
 from evaluator.calculators.leaving import LEAVING, how_it_left
-from evaluator.calculators.structures import check_elements
-from evaluator.wire import Info, Prediction, Structure
+from evaluator.calculators.structures import check_elements, to_atoms
+from evaluator.wire import CHANGED_ATOMS, Info, Prediction, Structure
 
 #: A class whose first parameter has one of these names is handed the folder.
 _FOLDER_NAMES = frozenset({"folder", "directory", "path", "root"})
@@ -49,6 +49,7 @@ class PackageAdapter(Adapter):
             raise LoadError("the calculator's implemented_properties lack energy or forces")
 
         self._calculator = calculator
+        self._has_changed_atoms = False
         self._elements = _elements(calculator)
         return Info(
             name=type(calculator).__name__,
@@ -65,7 +66,15 @@ class PackageAdapter(Adapter):
         for structure in structures:
             if self._elements is not None:
                 check_elements(structure, self._elements, "this package's calculator")
-        return [predict(self._calculator, structure, properties) for structure in structures]
+        return [self._predict(structure, properties) for structure in structures]
+
+    def _predict(self, structure: Structure, properties: Sequence[str]) -> Prediction:
+        atoms = to_atoms(structure)
+        prediction = predict(self._calculator, structure, properties, atoms)
+        if not self._has_changed_atoms and has_changed(atoms, structure):
+            self._has_changed_atoms = True
+            print(CHANGED_ATOMS, file=sys.stderr, flush=True)
+        return prediction
 
 
 def _made(entry: Any, folder: Path, entry_point: str) -> Any:  # noqa: ANN401

@@ -19,11 +19,11 @@ from evaluator.wire import FloatArray, Structure
 def to_atoms(structure: Structure) -> Atoms:
     """The structure as ASE has it, with arrays of its own.
 
-    Calculators that look for a charge and a spin multiplicity find those of a neutral structure
-    without unpaired electrons: no other travels over the wire.
+    Its ``info`` holds the charge in e and the spin multiplicity 2S + 1 under the names that MACE,
+    fairchem and Orb read.
     """
     return Atoms(
-        info={"charge": 0, "spin": 1},
+        info={"charge": structure.charge, "spin": structure.spin},
         numbers=structure.numbers.copy(),
         positions=structure.positions.copy(),
         cell=structure.cell.copy(),

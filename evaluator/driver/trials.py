@@ -13,7 +13,7 @@ from evaluator.driver.preparation import Prepared
 from evaluator.driver.probes import Finding, Probes
 from evaluator.exceptions import InfrastructureError
 from evaluator.plain import plain
-from evaluator.pool.remote import Ask, Disguise, NotAnswered, RemoteCalculator
+from evaluator.pool.remote import Ask, Disguise, ElectronicState, NotAnswered, RemoteCalculator
 from evaluator.protocols.base import Outcome, System, SystemFailure
 from evaluator.sandbox.diagnosis import CalculatorFailure
 from evaluator.wire import Info, Status
@@ -55,7 +55,8 @@ class Trial:
         disguise = Disguise.from_seed(prepared.seed(self.system.id))
         if probes is not None:
             ask = probes.around(self.system, ask, self.findings)
-        calculator = RemoteCalculator(ask, offered, disguise)
+        state = ElectronicState.of(self.system.atoms)
+        calculator = RemoteCalculator(ask, offered, disguise, state)
         started = time.perf_counter()
         try:
             self.outcome = normal(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,9 +36,38 @@ class NotAnswered(SystemFailure):
         self.status: Status = failure.status
 
 
-def structure_of(atoms: Atoms) -> Structure:
-    """What the wire carries of an Atoms object."""
+@dataclass(frozen=True)
+class ElectronicState:
+    """Charge in e and spin multiplicity of a system of so many atoms.
+
+    Protocols may build cells of their own, which carry no ``info``: the state is kept beside them.
+    """
+
+    charge: int = 0
+    spin: int = 1
+    n_atoms: int = 1
+
+    @classmethod
+    def of(cls, atoms: Atoms) -> ElectronicState:
+        """What the reference set says of a structure."""
+        info = atoms.info
+        return cls(int(info.get("charge", 0)), int(info.get("spin", 1)), len(atoms))
+
+    def of_cell(self, n_atoms: int) -> tuple[int, int]:
+        """Charge and multiplicity of a cell that repeats the system: both grow with its size.
+
+        Unpaired electrons of all copies are taken to point the same way.
+        """
+        n_copies = n_atoms // self.n_atoms if n_atoms % self.n_atoms == 0 else 1
+        return n_copies * self.charge, n_copies * (self.spin - 1) + 1
+
+
+def structure_of(atoms: Atoms, state: ElectronicState | None = None) -> Structure:
+    """What the wire carries of an Atoms object, in the state given or that of its ``info``."""
+    charge, spin = (state or ElectronicState.of(atoms)).of_cell(len(atoms))
     return Structure(
+        charge=charge,
+        spin=spin,
         numbers=np.asarray(atoms.numbers, dtype=np.int32),
         positions=np.array(atoms.positions, dtype=np.float64),
         cell=np.array(atoms.cell.array, dtype=np.float64),
@@ -71,11 +100,11 @@ class Disguise:
 
     def apply(self, structure: Structure) -> Structure:
         order = self.order(len(structure.numbers))
-        return Structure(
+        return replace(
+            structure,
             numbers=structure.numbers[order],
             positions=structure.positions[order] @ self.rotation.T,
             cell=structure.cell @ self.rotation.T,
-            pbc=structure.pbc,
         )
 
     def invert(self, prediction: Prediction) -> Prediction:
@@ -106,7 +135,13 @@ class RemoteCalculator(Calculator):
     PropertyNotImplementedError for a property that it does not offer. ``n_calls`` counts.
     """
 
-    def __init__(self, ask: Ask, offered: Sequence[str], disguise: Disguise) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        offered: Sequence[str],
+        disguise: Disguise,
+        state: ElectronicState | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.implemented_properties = ["energy", "free_energy", "forces"]
         if "stress" in offered:
@@ -116,6 +151,7 @@ class RemoteCalculator(Calculator):
         self._asked: Structure | None = None
         self._ask = ask
         self._disguise = disguise
+        self._state = state
         self._properties: tuple[str, ...] = _ALWAYS
 
     def check_state(
@@ -151,7 +187,7 @@ class RemoteCalculator(Calculator):
 
         self.n_calls += 1
         self._asked = None
-        asked = structure_of(atoms)
+        asked = structure_of(atoms, self._state)
         answer = self._ask(self._disguise.apply(asked), self._properties)
         if isinstance(answer, StructureFailure):
             raise NotAnswered(answer)

@@ -60,8 +60,13 @@ _RESERVED = frozenset({*all_properties, "Lattice", "Properties", "pbc", "species
 
 _JSON_KEYS = frozenset(
     {"symbols", "numbers", "positions", "cell", "pbc", "system_id", "family", "values"}
-    | {"energy", "forces", "stress"}
+    | {"energy", "forces", "stress", "charge", "spin"}
 )
+#: Names that people give to the charge of a structure, to its spin multiplicity 2S + 1, and to the
+#: number of its unpaired electrons, which is one less.
+_CHARGE_NAMES = ("charge", "total_charge", "net_charge", "tot_charge")
+_SPIN_NAMES = ("spin", "total_spin", "spin_multiplicity", "multiplicity", "mult")
+_UNPAIRED_NAMES = ("n_unpaired", "unpaired_electrons", "uhf")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +179,11 @@ def _structure(row: Any, index: int) -> Atoms:  # noqa: ANN401  (any JSON value)
     check_cell(atoms.cell.array, atoms.pbc, f"Structure {index}")
     atoms.info = {
         **values,
-        **{k: row[k] for k in ("system_id", "family", "energy", "stress") if k in row},
+        **{
+            k: row[k]
+            for k in ("system_id", "family", "energy", "stress", "charge", "spin")
+            if k in row
+        },
     }
     if "forces" in row:
         atoms.info["forces"] = row["forces"]
@@ -207,10 +216,53 @@ def _canonical(atoms: Atoms, index: int, names: Convention, units: Convention) -
     marks = info.pop("migrating", None)
     if marks is not None:
         bare.set_array("migrating", _marks(marks, len(atoms), index))
-    bare.info = _kept({k: v for k, v in info.items() if k not in _RESERVED}, index)
+    state = _electronic_state(info, index)
+    bare.info = {**_kept({k: v for k, v in info.items() if k not in _RESERVED}, index), **state}
     given = {k: v if v.ndim else float(v) for k, v in results.items() if v is not None}
     bare.calc = SinglePointCalculator(bare, **given)
     return bare
+
+
+def _electronic_state(info: dict[str, Any], index: int) -> dict[str, int]:
+    """``charge`` and ``spin`` (2S + 1) where the file has either; their names leave ``info``.
+
+    A spin of 0 is a closed shell, as fairchem writes it. Raises SubmissionError for two values of
+    one thing and for what is no whole number.
+    """
+    charges = _whole_numbers(info, _CHARGE_NAMES, index)
+    spins = {k: max(v, 1) for k, v in _whole_numbers(info, _SPIN_NAMES, index, 0).items()}
+    spins |= {k: v + 1 for k, v in _whole_numbers(info, _UNPAIRED_NAMES, index, 0).items()}
+    for values in (charges, spins):
+        if len(set(values.values())) > 1:
+            raise SubmissionError(
+                f"Structure {index}: {' and '.join(values)} contradict each other."
+            )
+    if not charges and not spins:
+        return {}
+    return {
+        "charge": next(iter(charges.values()), 0),
+        "spin": next(iter(spins.values()), 1),
+    }
+
+
+def _whole_numbers(
+    info: dict[str, Any], names: tuple[str, ...], index: int, least: int | None = None
+) -> dict[str, int]:
+    """Take what stands under these names, in any case of letters, out of ``info``."""
+    values: dict[str, int] = {}
+    for name in [name for name in info if name.lower() in names]:
+        value = info[name]
+        if isinstance(value, list | np.ndarray):
+            continue  # of each atom, or something else of that name
+        del info[name]
+        is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not is_number or value != int(value) or (least is not None and value < least):
+            at_least = "" if least is None else f" of at least {least}"
+            raise SubmissionError(
+                f"Structure {index}: {name} must be a whole number{at_least}, not {value!r}."
+            )
+        values[name] = int(value)
+    return values
 
 
 def _marks(value: Any, n_atoms: int, index: int) -> NDArray[np.bool_]:  # noqa: ANN401

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -242,6 +242,18 @@ def _check_that_no_frame_is_lost(name: str, text: str, n_read: int) -> None:
         )
 
 
+def _electronic_state(reference: Mapping[str, Any]) -> dict[str, int]:
+    """Charge and spin multiplicity, where the structure has any: calculators are told both."""
+    values = {name: reference.get(name, default) for name, default in (("charge", 0), ("spin", 1))}
+    if values == {"charge": 0, "spin": 1}:
+        return {}
+    is_whole = all(np.ndim(value) == 0 and value == int(value) for value in values.values())
+    # Sets that were stored before these names had a meaning may hold anything under them.
+    return (
+        {"charge": int(values["charge"]), "spin": max(1, int(values["spin"]))} if is_whole else {}
+    )
+
+
 def check_reference(path: Path) -> ReferenceSummary:
     """Read a file as ``read`` does, and say what it holds and what looks wrong in it."""
     return summarise(read(path))
@@ -285,6 +297,7 @@ def _system(atoms: Atoms, index: int) -> System:
             raise UnsuitableReference(f"{name}: the energy is one number.")
         reference["energy"] = float(reference["energy"])
     bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    bare.info = _electronic_state(reference)
     return System(
         id=str(name), atoms=bare, reference=reference, family=str(atoms.info.get("family", ""))
     )

@@ -165,7 +165,8 @@ def _duplicates(systems: Sequence[System]) -> list[str]:
         atoms = system.atoms
         lengths = np.vstack([atoms.cell.array, atoms.positions]) / _SAME_WITHIN_A
         rounded = np.rint(lengths).astype("i8")
-        key = atoms.numbers.tobytes() + atoms.pbc.tobytes() + rounded.tobytes()
+        state = repr(sorted(atoms.info.items())).encode()  # an ion is another structure
+        key = atoms.numbers.tobytes() + atoms.pbc.tobytes() + rounded.tobytes() + state
         first = seen.setdefault(key, system.id)
         if first != system.id:
             pairs.append(f"{first} and {system.id}")
@@ -192,21 +193,34 @@ def _gaps(summary: ReferenceSummary) -> list[str]:
 
 
 def _charged(systems: Sequence[System]) -> list[str]:
-    """Calculators are told no charge and no spin: whoever stores such a set must know."""
-    named = [
-        system.id
-        for system in systems
-        if np.any(system.reference.get("charge", 0) != 0)
-        or np.any(~np.isin(system.reference.get("spin", 1), (0, 1)))
-    ]
-    if not named:
-        return []
-    examples = ", ".join(named[:_MAX_NAMED])
-    sentence = (
-        f"{len(named)} structures carry a charge or a spin ({examples}): every structure is "
-        "computed as neutral and without spin, so their errors are not the potential's."
-    )
-    return [sentence]
+    """Many potentials read neither charge nor spin: whoever stores such a set must know."""
+    named = [system for system in systems if system.atoms.info]
+    sentences = [
+        f"{len(named)} structures carry a charge or a spin ({_examples(named)}): calculators find "
+        "them as charge and spin (the multiplicity 2S + 1) in atoms.info. One that reads neither "
+        "computes every structure as neutral, and its evaluation says so."
+    ] * bool(named)
+    odd = [system for system in systems if _is_impossible(system)]
+    if odd:
+        sentences.append(
+            f"The spin of {len(odd)} molecules does not go with their number of electrons "
+            f"({_examples(odd)}): it is read as the multiplicity 2S + 1. Where it counts unpaired "
+            "electrons, name it n_unpaired."
+        )
+    return sentences
+
+
+def _is_impossible(system: System) -> bool:
+    """Whether a molecule's multiplicity and number of electrons are both odd or both even."""
+    atoms, spin = system.atoms, system.reference.get("spin")
+    if atoms.pbc.any() or not isinstance(spin, float):
+        return False
+    n_electrons = int(atoms.numbers.sum()) - system.reference.get("charge", 0)
+    return bool((n_electrons + spin) % 2 == 0)
+
+
+def _examples(systems: Sequence[System]) -> str:
+    return ", ".join(system.id for system in systems[:_MAX_NAMED])
 
 
 def _virials(convention: Convention) -> list[str]:

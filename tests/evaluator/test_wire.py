@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,29 @@ def test_a_batch_arrives_bit_by_bit_as_it_was_sent(
     assert (request.request_id, request.properties) == (7, EVERYTHING)
     for sent, received in zip(structures, request.structures, strict=True):
         assert_equal(sent, received)
+
+
+def test_each_structure_of_a_batch_keeps_its_own_charge_and_spin() -> None:
+    states = [(0, 1), (-1, 2), (2, 1), (0, 3)]
+    structures = [
+        replace(random_structure(2, seed=i), charge=charge, spin=spin)
+        for i, (charge, spin) in enumerate(states)
+    ]
+    request = wire.read_calc(wire.calc_frame(7, structures, EVERYTHING))
+    assert [(s.charge, s.spin) for s in request.structures] == states
+
+
+def test_a_neutral_batch_is_the_frame_that_it_always_was() -> None:
+    frame = wire.calc_frame(7, [random_structure(2)], EVERYTHING)
+    assert set(frame.header) == {"id", "properties", "n_atoms"}
+
+
+@pytest.mark.parametrize("charges", [[1, 2], [0.5], ["1"], [True], 1])
+def test_charges_that_are_no_whole_number_for_each_structure_are_refused(charges: object) -> None:
+    frame = wire.calc_frame(7, [replace(random_structure(2), charge=1)], EVERYTHING)
+    frame.header["charges"] = charges
+    with pytest.raises(WireError, match="one whole number for each structure"):
+        wire.read_calc(frame)
 
 
 def test_answers_arrive_bit_by_bit_and_failures_keep_their_places(

@@ -25,6 +25,8 @@ def as_structure(atoms: Atoms) -> Structure:
         positions=atoms.positions.copy(),
         cell=atoms.cell.array.copy(),
         pbc=atoms.pbc.copy(),
+        charge=atoms.info.get("charge", 0),
+        spin=atoms.info.get("spin", 1),
     )
 
 

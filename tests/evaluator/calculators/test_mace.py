@@ -10,6 +10,7 @@ from ase.build import bulk
 
 from evaluator.calculators.base import LoadError, UnsupportedStructure
 from tests.evaluator.calculators.adapters import (
+    as_structure,
     ask,
     assert_batch_changes_nothing,
     assert_forces_are_the_gradient,
@@ -22,7 +23,7 @@ from tests.evaluator.calculators.adapters import (
 pytestmark = pytest.mark.trained
 
 
-def write_mace(path: Path, heads: list[str] | None = None) -> Path:
+def write_mace(path: Path, heads: list[str] | None = None, **more: Any) -> Path:
     """A small MACE of silicon and oxygen with random weights."""
     import torch
 
@@ -31,7 +32,7 @@ def write_mace(path: Path, heads: list[str] | None = None) -> Path:
     from mace import modules
 
     torch.manual_seed(0)
-    more: dict[str, Any] = {} if heads is None else {"heads": heads}
+    more |= {} if heads is None else {"heads": heads}
     n_heads = len(heads or ["Default"])
     blocks = modules.interaction_classes
     model = modules.ScaleShiftMACE(
@@ -100,6 +101,26 @@ def test_mace_in_a_batch_answers_as_alone(artifact: Path) -> None:
 
 
 @pytest.mark.slow
+def test_mace_that_embeds_charge_and_spin_is_told_those_of_each_structure(tmp_path: Path) -> None:
+    from mace.calculators import MACECalculator
+
+    embedding = {"type": "categorical", "emb_dim": 4, "num_classes": 8, "per": "graph"}
+    specs = {"total_charge": {**embedding, "offset": 4}, "total_spin": {**embedding, "offset": 0}}
+    model = write_mace(tmp_path / "ions.model", embedding_specs=specs)
+    calculator = MACECalculator(model_paths=str(model), device="cpu", default_dtype="float64")
+    states = [(0, 1), (1, 2), (-1, 2), (0, 3)]
+    ions = [silicon() for _ in states]
+    for ion, (charge, spin) in zip(ions, states, strict=True):
+        ion.info = {"charge": charge, "spin": spin}
+        ion.calc = calculator
+    expected = [ion.get_potential_energy() for ion in ions]
+    assert min(abs(np.diff(expected))) > 1e-4
+
+    adapter, _ = loaded("mace", model)
+    answers = adapter.compute([as_structure(ion) for ion in ions], ("energy", "forces"))
+    np.testing.assert_allclose([answer.energy for answer in answers], expected, atol=1e-9)
+
+
 def test_mace_judges_a_molecule_as_if_in_a_large_box(artifact: Path) -> None:
     adapter, _ = loaded("mace", artifact)
     free = Atoms("SiO", positions=[[0, 0, 0], [1.5, 0.3, 0]])

@@ -10,7 +10,7 @@ import pytest
 from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
 
-from evaluator.calculators.ase_calculator import InvalidAnswer
+from evaluator.calculators.ase_calculator import InvalidAnswer, MissingInfo
 from evaluator.calculators.base import InvalidArtifact, LoadError, UnsupportedStructure
 from evaluator.calculators.package import PackageAdapter
 from evaluator.calculators.registry import UnknownKind, make_adapter
@@ -36,6 +36,20 @@ class Strange(Calculator):
 
 def calculator(folder):
     return Strange()
+"""
+
+
+WITH_INFO = """
+import numpy as np
+from ase.calculators.calculator import Calculator
+
+class Informed(Calculator):
+    implemented_properties = ["energy", "forces"]
+    def calculate(self, atoms, properties, system_changes):
+        self.results = {{"energy": {expression}, "forces": np.zeros((len(atoms), 3))}}
+
+def calculator(folder):
+    return Informed()
 """
 
 
@@ -208,6 +222,21 @@ def test_package_may_answer_a_stress_of_nine_numbers(made: str, tmp_path: Path) 
     prediction = ask(loaded("package", with_potential(tmp_path, code))[0], copper)
     copper.calc = EMT()
     np.testing.assert_allclose(prediction.stress, copper.get_stress(), atol=1e-12)
+
+
+def test_package_reads_charge_and_spin_where_calculators_look_for_them(tmp_path: Path) -> None:
+    code = WITH_INFO.format(expression="10 * atoms.info['charge'] + atoms.info['spin']")
+    adapter, _ = loaded("package", with_potential(tmp_path, code))
+    atoms = molecule("H2O")
+    atoms.info = {"charge": -1, "spin": 2}
+    assert ask(adapter, atoms).energy == -8
+
+
+def test_package_that_reads_other_info_is_told_what_there_is(tmp_path: Path) -> None:
+    code = WITH_INFO.format(expression="atoms.info['mult']")
+    adapter, _ = loaded("package", with_potential(tmp_path, code))
+    with pytest.raises(MissingInfo, match=r"atoms.info\['mult'\].*holds charge .* and spin"):
+        ask(adapter, molecule("H2O"))
 
 
 def test_package_whose_stress_is_not_implemented_has_none(tmp_path: Path) -> None:

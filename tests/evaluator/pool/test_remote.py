@@ -10,7 +10,14 @@ from ase.build import bulk, molecule
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.emt import EMT
 
-from evaluator.pool.remote import Disguise, NotAnswered, RemoteCalculator, seed_of, structure_of
+from evaluator.pool.remote import (
+    Disguise,
+    ElectronicState,
+    NotAnswered,
+    RemoteCalculator,
+    seed_of,
+    structure_of,
+)
 from evaluator.protocols.base import SystemFailure
 from evaluator.wire import Answer, Prediction, Status, Structure, StructureFailure
 
@@ -66,6 +73,26 @@ def test_what_is_asked_is_turned_and_permuted_but_not_deformed() -> None:
         structure.cell @ structure.cell.T, original.cell @ original.cell.T, atol=1e-12
     )
     assert np.linalg.det(structure.cell) == pytest.approx(np.linalg.det(original.cell))
+
+
+def test_charge_and_spin_go_with_the_structure_through_its_disguise() -> None:
+    atoms, asked = alloy(), Asked()
+    atoms.info = {"charge": -2, "spin": 3}
+    RemoteCalculator(asked, ("energy", "forces"), DISGUISE).calculate(atoms, ["energy"])
+    ((structure, _),) = asked.calls
+    assert (structure.charge, structure.spin) == (-2, 3)
+
+
+def test_a_cell_that_a_protocol_builds_has_the_charge_and_spin_of_its_system() -> None:
+    atoms, asked = alloy(), Asked()
+    atoms.info = {"charge": 1, "spin": 2}
+    state = ElectronicState.of(atoms)
+    supercell = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True).repeat((1, 2, 1))
+    calculator = RemoteCalculator(asked, ("energy", "forces"), DISGUISE, state)
+    calculator.calculate(supercell, ["energy"])
+    ((structure, _),) = asked.calls
+    # One unpaired electron in each of the two copies: S = 1, 2S + 1 = 3.
+    assert (structure.charge, structure.spin) == (2, 3)
 
 
 def test_a_disguise_is_a_proper_rotation_fixed_by_its_seed() -> None:

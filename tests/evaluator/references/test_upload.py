@@ -12,7 +12,7 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk
+from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.units import Bohr, GPa, Hartree
 
@@ -161,7 +161,66 @@ def test_charges_and_spins_are_told(tmp_path: Path) -> None:
     neutral, ion = frame(0, charge=0, spin=1), frame(1, charge=1, spin=2)
     assert "charge" not in " ".join(check(tmp_path, [neutral])["problems"])
     problems = " ".join(check(tmp_path, [neutral, ion])["problems"])
-    assert "1 structures carry a charge or a spin (cell-1): every structure is" in problems
+    assert "1 structures carry a charge or a spin (cell-1): calculators find them" in problems
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        ({"charge": 1, "spin": 2}, {"charge": 1, "spin": 2}),
+        ({"total_charge": -1, "multiplicity": 3}, {"charge": -1, "spin": 3}),
+        ({"total_charge": -1.0, "spin_multiplicity": 2.0}, {"charge": -1, "spin": 2}),
+        ({"Charge": 1, "n_unpaired": 1}, {"charge": 1, "spin": 2}),
+        ({"charge": 2}, {"charge": 2, "spin": 1}),
+        ({"total_spin": 3}, {"charge": 0, "spin": 3}),
+        # fairchem writes 0 where nothing is unpaired.
+        ({"charge": 0, "spin": 0}, {}),
+        ({"charge": 0, "spin": 1}, {}),
+    ],
+    ids=str,
+)
+def test_charge_and_spin_come_by_any_of_their_names(
+    info: dict[str, float], expected: dict[str, int], tmp_path: Path
+) -> None:
+    check(tmp_path, [frame(**info)])
+    (system,) = sets.read(tmp_path / "canonical.extxyz")
+    assert system.atoms.info == expected
+
+
+@pytest.mark.parametrize(
+    ("info", "message"),
+    [
+        ({"charge": 1, "total_charge": 2}, "charge and total_charge contradict each other"),
+        ({"charge": 0.5}, "charge must be a whole number, not 0.5"),
+        ({"charge": "1+"}, r"charge must be a whole number, not '1\+'"),
+        ({"spin": -1}, "spin must be a whole number of at least 0, not -1"),
+        ({"spin": 2, "n_unpaired": 2}, "contradict"),
+    ],
+)
+def test_a_charge_or_spin_without_one_meaning_is_refused(
+    info: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SubmissionError, match=message):
+        check(tmp_path, [frame(**info)])
+
+
+def test_an_ion_is_another_structure_than_its_neutral_twin(tmp_path: Path) -> None:
+    twins = [frame(0, charge=0, spin=1), frame(0, charge=1, spin=2)]
+    twins[1].info["system_id"] = "ion"
+    assert "twice" not in " ".join(check(tmp_path, twins)["problems"])
+
+
+def test_unpaired_electrons_under_the_name_of_a_spin_are_told(tmp_path: Path) -> None:
+    def water(spin: int) -> Atoms:
+        atoms = molecule("H2O")
+        atoms.info = {"system_id": f"water-{spin}", "charge": 0, "spin": spin}
+        return atoms
+
+    assert "name it n_unpaired" not in " ".join(check(tmp_path, [water(3)])["problems"])
+    problems = " ".join(check(tmp_path, [water(2)])["problems"])
+    assert (
+        "The spin of 1 molecules does not go with their number of electrons (water-2)" in problems
+    )
 
 
 def test_a_ragged_list_is_left_out(tmp_path: Path) -> None:
