@@ -18,7 +18,7 @@ ifneq ($(MIRROR),)
 export TOUCHSTONE_DATA_MIRROR ?= $(MIRROR)
 endif
 
-.PHONY: demo screenshots test test-fast lint types check bench coverage constraints clean bubblewrap chromium
+.PHONY: demo screenshots test test-fast lint types check bench coverage constraints licences clean bubblewrap chromium
 
 $(STAMP): pyproject.toml deploy/constraints.txt deploy/install.sh
 	PYTHON="$(PYTHON)" VENV="$(VENV)" bash deploy/install.sh
@@ -54,9 +54,13 @@ coverage: $(STAMP) bubblewrap chromium
 bench: $(STAMP) bubblewrap
 	$(BIN)/python -m tests.performance $(ARGS)
 
-# Rewrites the pinned versions from the environment as it stands.
+# Rewrites the pinned versions and their hashes from the environment as it stands.
 constraints: $(STAMP)
-	bash deploy/freeze.sh > deploy/constraints.txt
+	bash deploy/freeze.sh
+
+# Rewrites docs/licences.md.
+licences: $(STAMP)
+	$(BIN)/python -m deploy.licences
 
 bubblewrap:
 	@bash deploy/need.sh bwrap bubblewrap

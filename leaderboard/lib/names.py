@@ -11,10 +11,17 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 from confusable_homoglyphs.confusables import confusables_data
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.expressions import Combinable
+
+if TYPE_CHECKING:
+    Base = models.CharField[str | int | Combinable, str]
+else:
+    Base = models.CharField
 
 #: Categories that no name needs: controls, formats, surrogates, private and unassigned letters.
 _REFUSED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -62,10 +69,10 @@ def validate_name(name: str) -> None:
         raise ValidationError(fault, code="invisible")
 
 
-class NameField(models.CharField):  # type: ignore[type-arg]
+class NameField(Base):
     """A name that people choose; forms, services and the API all pass by here."""
 
-    default_validators = (validate_name,)
+    default_validators = [validate_name]
 
     def to_python(self, value: object) -> str | None:
         text: str | None = super().to_python(value)

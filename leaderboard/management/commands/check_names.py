@@ -10,7 +10,7 @@ from leaderboard.models import Benchmark, Potential, ReferenceSet, Task, Team
 from leaderboard.services.accounts.user_names import users_with_faults
 from leaderboard.services.submissions import look_alikes
 
-_OTHERS: tuple[type[models.Model], ...] = (Team, Task, Benchmark, ReferenceSet)
+_MODELS: tuple[type[models.Model], ...] = (Team, Task, Benchmark, ReferenceSet, Potential)
 
 
 class Command(BaseCommand):
@@ -20,8 +20,8 @@ class Command(BaseCommand):
         look_alikes.mark_all()
         lines = [f"potential {row.slug}: {why}" for row, why in look_alikes.faults()]
         lines += [f"user {name}: {why}" for name, why in users_with_faults()]
-        for model in (*_OTHERS, Potential):
-            lines += list(_faults_of(model))
+        for model in _MODELS:
+            lines += _faults_of(model)
         for line in lines:
             self.stdout.write(line)
         self.stdout.write(f"{len(lines)} names to look at.")
