@@ -15,6 +15,12 @@ fi
 
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 
+# Asked for, every file but torch's is compared with its SHA-256 before it is unpacked.
+if [ "${TOUCHSTONE_REQUIRE_HASHES:-0}" = 1 ]; then
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+        -r deploy/lock.txt
+fi
+
 # torch first and alone: the pinned version is the one the constraints name, and what depends
 # on torch then has no reason to fetch another build of it.
 torch="$(grep '^torch==' deploy/constraints.txt)"

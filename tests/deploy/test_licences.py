@@ -52,7 +52,15 @@ def test_every_pinned_package_has_its_licence_listed() -> None:
     }
     pinned = _named((ROOT / "deploy/constraints.txt").read_text(encoding="utf-8"))
     # What only some environments install.
-    optional = {"boto3", "botocore", "django-storages", "jmespath", "s3transfer", "matcalc"}
+    optional = {
+        "boto3",
+        "botocore",
+        "django-storages",
+        "jmespath",
+        "s3transfer",
+        "matcalc",
+        "scikit-learn",
+    }
     assert pinned - listed - optional == set(), "Run 'make licences'."
 
 

@@ -15,6 +15,7 @@ from allauth.account.models import Login
 from allauth.account.stages import EmailVerificationStage
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -48,6 +49,16 @@ class ConfirmationStage(EmailVerificationStage):  # type: ignore[misc]
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return bool(settings.SIGN_UP_IS_OPEN)
+
+    def authenticate(self, request: HttpRequest, **credentials: str) -> User | None:
+        """What was typed is tried once, though it may be a name or an address.
+
+        Tried as both, a known address costs two hashes and an unknown one only one: time tells.
+        """
+        if credentials.get("username") == credentials.get("email"):
+            credentials.pop("email", None)
+        user: User | None = super().authenticate(request, **credentials)
+        return user
 
     def clean_username(self, username: str, shallow: bool = False) -> str:
         name: str = super().clean_username(username, shallow=shallow)

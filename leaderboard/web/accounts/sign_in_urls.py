@@ -43,7 +43,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     re_path(
         rf"^account/password/reset/{_KEY}/$",
-        throttled(views.password_reset_from_key),
+        throttled(never_cache(views.password_reset_from_key)),
         name="account_reset_password_from_key",
     ),
     path("account/again/", guarded(views.reauthenticate), name="account_reauthenticate"),

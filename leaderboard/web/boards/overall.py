@@ -232,7 +232,8 @@ def _filling(
 
 
 def _category(column: BoardColumn) -> str:
-    return column.entry.category
+    category: str = column.entry.category
+    return category
 
 
 def _weights(query: BoardQuery, board: StoredBoard) -> dict[str, float]:
