@@ -5,6 +5,7 @@ A pytest plugin, named in pyproject.toml, since it must act before Django reads 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -16,6 +17,12 @@ import pytest
 #: Marks and fixtures of what starts other programs or loads large files.
 _SLOW_MARKS = ("browser", "gpu", "mirror", "sandbox", "trained")
 _SLOW_FIXTURES = {"browser", "live_server", "sandbox"}
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is there before the first test out of all searches for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -32,10 +39,12 @@ def _start_postgres() -> None:
     if "DATABASE_URL" in os.environ:
         return
     from leaderboard.lib.local_postgres import start
+    from tests.kept_schema import make_template
 
     folder = Path(tempfile.mkdtemp(prefix="touchstone-test-postgres-"))
     url = start(folder / "data", delete_at_exit=True)
     _write_lazily(url)
+    make_template(url)
     os.environ["DATABASE_URL"] = url
 
 

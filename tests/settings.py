@@ -8,6 +8,10 @@ os.environ.setdefault("DATABASE_URL", "postgresql://nobody@/none")
 os.environ.setdefault("CELERY_BROKER_URL", "memory://")
 
 from leaderboard.settings import *  # noqa: F403
+from leaderboard.settings import DATABASES
 
 # The real one takes a fifth of a second for each account, by design.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+if "TOUCHSTONE_TEST_TEMPLATE" in os.environ:  # tests/kept_schema.py
+    DATABASES["default"]["TEST"] = {"TEMPLATE": os.environ["TOUCHSTONE_TEST_TEMPLATE"]}
