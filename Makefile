@@ -10,7 +10,7 @@ ARGS   ?=
 # How many processes share the tests, a file at a time, each with a database of its own. 0 runs them
 # in one, which stops at a breakpoint.
 JOBS   ?= 2
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+PYTEST  = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # A folder shared/data beside the checkout is taken for the local mirror of reference data.
 MIRROR := $(abspath $(wildcard ../shared/data))
@@ -31,6 +31,8 @@ demo: $(STAMP) bubblewrap
 screenshots: $(STAMP) bubblewrap chromium
 	$(BIN)/python -m deploy.screenshots $(ARGS)
 
+# One more than there are cores of a small machine: much of the whole suite waits for workers.
+test: JOBS := $(if $(filter file default,$(origin JOBS)),3,$(JOBS))
 test: $(STAMP) bubblewrap chromium lint types
 	$(PYTEST) $(ARGS)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy.demo.board import print_boards
-from deploy.demo.potentials import MaceTraining, submit_potentials
+from deploy.demo.potentials import MaceTraining, require_known, submit_potentials
 from deploy.demo.stack import ROOT, DemoError, Stack, require_free_port
 from evaluator.cli.display import Display
 from evaluator.client import Client, ClientError, Evaluation
@@ -44,7 +44,19 @@ def _arguments() -> argparse.Namespace:
         action="store_true",
         help="submit the classical potentials and the dummy alone: a trial of a minute",
     )
-    return parser.parse_args()
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="POTENTIAL",
+        default=[],
+        help="submit these alone, such as ase:lj ase:emt: a shorter trial",
+    )
+    arguments = parser.parse_args()
+    try:
+        require_known(arguments.only)
+    except DemoError as error:
+        parser.error(str(error))
+    return arguments
 
 
 def _step(text: str) -> Callable[[], None]:
@@ -139,10 +151,12 @@ def _demo(arguments: argparse.Namespace) -> int:
         # Without the scope, a token has no staff rights, whosever it is.
         scopes = ("read", "submit", "admin")
         administrator.sign_in(**users["admin"], name="demo", expires_in_days=7, scopes=scopes)
+        only = arguments.only
         if not arguments.only_baselines:
-            training.start(stack.environment)
-            submit_potentials(client, data_dir, is_baseline=False)
-        submit_potentials(administrator, data_dir, is_baseline=True)
+            if not only:
+                training.start(stack.environment)
+            submit_potentials(client, data_dir, is_baseline=False, only=only)
+        submit_potentials(administrator, data_dir, is_baseline=True, only=only)
 
         print(f"\nThe site is at {stack.url}/ ; evaluations:\n", flush=True)
         evaluations = _follow(stack, administrator, client, training)

@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO, Any
 
-from deploy.demo.stack import ROOT
+from deploy.demo.stack import ROOT, DemoError
 from evaluator.client import Client
 from evaluator.potentials.names import KnownPotential, known_potentials, resolve
 
@@ -49,15 +50,33 @@ def _card(potential: KnownPotential) -> dict[str, Any]:
     }
 
 
-def submit_potentials(client: Client, data_dir: Path, *, is_baseline: bool) -> None:
-    """Upload the baselines, or every other potential at hand.
+def _at_hand() -> tuple[KnownPotential, ...]:
+    mirror = os.environ.get("TOUCHSTONE_DATA_MIRROR")
+    return known_potentials(Path(mirror) if mirror else None)
+
+
+def require_known(only: Collection[str]) -> None:
+    """Raises DemoError where a potential is named that is not at hand."""
+    names = [potential.reference for potential in _at_hand()] if only else []
+    unknown = [name for name in only if name not in names]
+    if unknown:
+        raise DemoError(
+            f"There is no potential {', '.join(unknown)} here. At hand: {', '.join(names)}."
+        )
+
+
+def submit_potentials(
+    client: Client, data_dir: Path, *, is_baseline: bool, only: Collection[str] = ()
+) -> None:
+    """Upload the baselines, or every other potential at hand; or those named alone.
 
     What an earlier demo submitted is left alone.
     """
-    mirror = os.environ.get("TOUCHSTONE_DATA_MIRROR")
     with tempfile.TemporaryDirectory(dir=data_dir) as folder:
-        for potential in known_potentials(Path(mirror) if mirror else None):
+        for potential in _at_hand():
             if potential.is_baseline != is_baseline:
+                continue
+            if only and potential.reference not in only:
                 continue
             resolved = resolve(potential.reference, Path(folder))
             client.ensure_potential(_card(potential))

@@ -67,13 +67,15 @@ def run_demo(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str
 def test_demo_ranks_the_baselines_and_a_second_one_starts_from_what_is_there(
     data_dir: Path,
 ) -> None:
-    options = ("--until-done", "--only-baselines", "--port", str(free_port()))
+    baselines = ("--only-baselines", "--only", "ase:lj", "ase:emt")
+    options = ("--until-done", *baselines, "--port", str(free_port()))
 
     first = run_demo(data_dir, *options)
 
     assert first.returncode == 0, said(first, data_dir)
-    # Four baselines on the smoke task and the five tasks that need no download.
-    assert "24 of 24 evaluations ended" in first.stdout or first.stdout.count("score ") >= 20
+    # Two baselines on the smoke task and the five tasks that need no download.
+    assert "12 of 12 evaluations ended" in first.stdout or first.stdout.count("score ") >= 10
+    assert first.stdout.count("    uploaded ") == 2
     boards = first.stdout[first.stdout.index("Core, small: overall score") :]
     for task in ("eos-wien2k", "md-compression-small", "nve-small", "phonons-measured-small",
                  "efficiency-small"):  # fmt: skip
@@ -89,6 +91,15 @@ def test_demo_ranks_the_baselines_and_a_second_one_starts_from_what_is_there(
         second.stdout[second.stdout.index("Core, small: overall score") :].split("Complete")[0]
         == (boards.split("Complete")[0])
     )
+
+
+def test_demo_names_the_potentials_that_are_at_hand(data_dir: Path) -> None:
+    done = run_demo(data_dir, "--only", "ase:emt", "ase:magic")
+
+    assert done.returncode == 2
+    assert "There is no potential ase:magic here. At hand: " in done.stderr
+    assert "ase:emt" in done.stderr
+    assert not data_dir.exists()
 
 
 def test_demo_says_what_to_do_when_its_port_is_taken(data_dir: Path) -> None:
