@@ -1,27 +1,26 @@
-"""``pytest --changed``: the tests that are near to what has been edited.
+"""``pytest --changed``: the tests that what has been edited can break.
 
-A pytest plugin, named in pyproject.toml. Near to an edited module are
+A pytest plugin, named in pyproject.toml. They are
 
-* the tests that mirror it: ``tests/leaderboard/web/boards/test_overall.py`` for
-  ``leaderboard/web/boards/overall.py``;
-* the tests that import it, or that mirror a module that imports it, without their slow ones.
+* the tests that were edited themselves, or mirror an edited module, with those marked slow:
+  ``tests/leaderboard/web/boards/test_overall.py`` for ``leaderboard/web/boards/overall.py``;
+* the tests from which a way leads to the edited file (``tests/reach.py``), without their slow ones,
+  which are left to the whole suite.
 
-A template counts as an edit of each module that names it, an edited helper of tests as one of each
-test that imports it. What is farther away is left to the whole suite.
+A template counts as an edit of each module that names it.
 """
 
 from __future__ import annotations
 
-import ast
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import pytest
 
-_PACKAGES = ("leaderboard", "evaluator", "deploy", "tests")
+from tests.reach import SETTINGS, Sources, is_test
+
 _chosen = pytest.StashKey["Chosen"]()
 
 
@@ -98,59 +97,6 @@ class Chosen:
     unplaced: frozenset[str]
 
 
-class Sources:
-    """Which file imports which, read from the files alone; nothing is imported."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    @cached_property
-    def texts(self) -> dict[str, str]:
-        paths = (path for package in _PACKAGES for path in (self._root / package).rglob("*.py"))
-        return {path.relative_to(self._root).as_posix(): path.read_text() for path in paths}
-
-    @cached_property
-    def importers(self) -> dict[str, set[str]]:
-        """For each file the files that import it by name."""
-        importers: dict[str, set[str]] = {}
-        for path, text in self.texts.items():
-            for module in _imported_modules(text):
-                for name in (f"{module}.py", f"{module}/__init__.py"):
-                    if name in self.texts:
-                        importers.setdefault(name, set()).add(path)
-        return importers
-
-    def naming(self, template: str) -> set[str]:
-        """The modules that name a template, or one that includes or extends it."""
-        folder = self._root / "templates"
-        templates = {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*.*")}
-        names, unseen = {template}, [template]
-        while unseen:
-            inner = unseen.pop()
-            outer = {name for name, text in templates.items() if f'"{inner}"' in text} - names
-            names |= outer
-            unseen += outer
-        return {
-            path
-            for path, text in self.texts.items()
-            if not is_test(path) and any(f'"{name}"' in text for name in names)
-        }
-
-    def mirrors(self, source: str) -> set[str]:
-        """Tests in the mirrored folder whose name begins with that of the source."""
-        path = Path(source)
-        folder = Path("tests") / path.parent
-        stem = path.stem if path.stem != "__init__" else path.parent.name
-        names = (folder / f"test_{stem}.py", folder / stem)
-        return {
-            test
-            for test in self.texts
-            if is_test(test)
-            and (Path(test) == names[0] or Path(test).is_relative_to(names[1])
-                 or (Path(test).parent == folder and Path(test).stem.startswith(f"test_{stem}_")))
-        }  # fmt: skip
-
-
 def choose(sources: Sources, edited: Iterable[str]) -> Chosen:
     whole: set[str] = set()
     quick: set[str] = set()
@@ -167,42 +113,10 @@ def choose(sources: Sources, edited: Iterable[str]) -> Chosen:
 def _near(sources: Sources, path: str) -> tuple[set[str], set[str]]:
     if path.startswith("templates/"):
         modules = sources.naming(path.removeprefix("templates/"))
-        return set(), {test for module in modules for test in sources.mirrors(module)}
+        return set(), sources.tests_near(*modules)
+    if path.startswith("leaderboard/static/"):
+        return set(), sources.tests_near(SETTINGS)
     if path not in sources.texts:
         return set(), set()
-    if is_test(path):
-        return {path}, set()
-    if path.endswith("/conftest.py"):
-        folder = Path(path).parent
-        return set(), {t for t in sources.texts if is_test(t) and Path(t).is_relative_to(folder)}
-    if path.startswith("tests/"):
-        return set(), {test for test in _users(sources, path) if is_test(test)}
-    importers = sources.importers.get(path, set())
-    direct = {importer for importer in importers if is_test(importer)}
-    around = {test for importer in importers for test in sources.mirrors(importer)}
-    return sources.mirrors(path), direct | around
-
-
-def _users(sources: Sources, helper: str) -> set[str]:
-    """All files of tests that import a helper, by way of other helpers as well."""
-    users, unseen = set[str](), [helper]
-    while unseen:
-        new = sources.importers.get(unseen.pop(), set()) - users
-        users |= new
-        unseen += new
-    return users
-
-
-def _imported_modules(text: str) -> Iterator[str]:
-    """Paths, without suffix, that the import statements of a file may mean."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.replace(".", "/") for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            folder = node.module.replace(".", "/")
-            yield folder
-            yield from (f"{folder}/{alias.name}" for alias in node.names)
-
-
-def is_test(path: str) -> bool:
-    return path.startswith("tests/") and Path(path).name.startswith("test_")
+    whole = {path} if is_test(path) else sources.mirrors(path)
+    return whole, sources.tests_near(path)
