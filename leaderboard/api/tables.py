@@ -115,7 +115,8 @@ class XLSXRenderer(TableRenderer):
 
     def write(self, data: Table) -> bytes:
         title = re.sub(r"[^\w .-]", " ", data.filename)[:31]
-        return workbook(title, [data.columns, *data.rows])
+        rows = ([_single(cell) for cell in row] for row in data.rows)
+        return workbook(title, [data.columns, *rows])
 
 
 class LaTeXRenderer(TableRenderer):
@@ -180,6 +181,13 @@ def _of_one_kind(cells: list[Any]) -> list[Any]:
     if kinds == {int, float}:
         return [None if cell is None else float(cell) for cell in cells]
     return [None if c is None else c if isinstance(c, str) else json.dumps(c) for c in cells]
+
+
+def _single(cell: object) -> Cell:
+    """A record's curve is a list: one cell of a sheet holds it as text."""
+    if cell is None or isinstance(cell, str | int | float):
+        return cell
+    return json.dumps(cell, ensure_ascii=False)
 
 
 def _printable(value: Cell) -> Cell:

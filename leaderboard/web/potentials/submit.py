@@ -21,6 +21,7 @@ from evaluator.catalog import CALCULATOR_KINDS, CalculatorKind, Parameter
 from leaderboard.enums import Visibility
 from leaderboard.exceptions import ConflictError, QuotaExceeded, SubmissionError
 from leaderboard.models import BenchmarkVersion, Potential
+from leaderboard.models.disclosure import seen_by
 from leaderboard.services.accounts.throttles import client_of, hit
 from leaderboard.services.definitions.published import current_version_of, published_benchmarks
 from leaderboard.services.submissions.lists import (
@@ -48,9 +49,10 @@ _PER_PAGE = 50
 @never_cache
 def submissions(request: HttpRequest) -> HttpResponse:
     """Submissions of the reader and his teams, the newest first."""
-    rows = submissions_with_results(signed_in(request))
-    page = Paginator(rows, _PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "submissions.html", {"page": page})
+    user = signed_in(request)
+    page = Paginator(submissions_with_results(user), _PER_PAGE).get_page(request.GET.get("page"))
+    rows = [(s, [seen_by(user, e) for e in s.evaluations.all()]) for s in page.object_list]
+    return render(request, "submissions.html", {"page": page, "rows": rows})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -39,6 +39,12 @@ def test_a_workbook_holds_hostile_texts_as_texts_and_numbers_as_numbers() -> Non
     assert sheet["A2"].data_type == "s"
 
 
+def test_a_curve_is_one_cell_of_a_workbook() -> None:
+    table = Table(filename="x", columns=["curve"], rows=[[[1.5, 2.5]]])  # type: ignore[list-item]
+    sheet = load_workbook(io.BytesIO(XLSXRenderer().render(table))).active
+    assert sheet["A2"].value == "[1.5, 2.5]"
+
+
 def test_latex_escapes_what_latex_would_run() -> None:
     table = Table(filename="x", columns=["a_b", "n"], rows=[["\\input{x} & 50%", 0.12345], ["", 2]])
     assert LaTeXRenderer().render(table).decode().splitlines()[1:] == [
