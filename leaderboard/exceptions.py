@@ -29,7 +29,8 @@ class KeyReusedError(SubmissionError):
 class QuotaExceeded(SubmissionError):
     """More evaluations than the account has left (HTTP 429).
 
-    ``limit`` is per_day, per_month or concurrent; ``resets_at`` None means: as evaluations end.
+    ``limit`` is per_day, per_month, concurrent or hidden_per_month; ``resets_at`` None means: as
+    evaluations end.
     """
 
     def __init__(self, detail: str, *, limit: str, resets_at: datetime | None) -> None:

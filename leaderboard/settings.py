@@ -306,6 +306,9 @@ QUOTAS = {
     "concurrent": _whole_number("TOUCHSTONE_QUOTA_CONCURRENT", 100),
 }
 
+#: On one task version with a hidden reference set; services/accounts/hidden_sets.py says why.
+HIDDEN_EVALUATIONS_PER_MONTH = _whole_number("TOUCHSTONE_HIDDEN_EVALUATIONS_PER_MONTH", 10)
+
 #: Teams that one person may make: each has a quota of its own.
 MAX_TEAMS = _whole_number("TOUCHSTONE_MAX_TEAMS", 3)
 

@@ -20,6 +20,7 @@ from leaderboard.exceptions import SubmissionError
 from leaderboard.models import ReferenceSet, ReferenceUpload
 from leaderboard.models.potential import slug_validator
 from leaderboard.services.definitions import reference_uploads
+from leaderboard.services.definitions.hidden_sets import hide_set, open_set
 from leaderboard.services.definitions.reference_uploads import (
     ENERGY_UNITS,
     FORCE_UNITS,
@@ -124,13 +125,15 @@ class ReferenceSetAdmin(ReadOnlyAdmin):
             "admin/leaderboard/referenceset/summary.html", _summary(reference.summary)
         )
 
-    @admin.action(description="Show its values on pages", permissions=["operate"])
+    @admin.action(description="Open: show it and its evaluations whole", permissions=["operate"])
     def show(self, request: HttpRequest, queryset: QuerySet[ReferenceSet]) -> None:
-        for_each(request, queryset, lambda row: _set_public(row, value=True), "Shown")
+        for_each(request, queryset, open_set, "Opened")
 
-    @admin.action(description="Hide its values", permissions=["operate"])
+    @admin.action(
+        description="Hide it, and all of its evaluations but scores", permissions=["operate"]
+    )
     def hide(self, request: HttpRequest, queryset: QuerySet[ReferenceSet]) -> None:
-        for_each(request, queryset, lambda row: _set_public(row, value=False), "Hidden")
+        for_each(request, queryset, hide_set, "Hidden")
 
     def _decide(self, request: HttpRequest, upload: ReferenceUpload) -> HttpResponse | None:
         if "discard" in request.POST:
@@ -199,9 +202,3 @@ def _summary(summary: dict[str, Any]) -> dict[str, Any]:
             if name in summary["ranges"]
         ],
     }
-
-
-def _set_public(row: ReferenceSet, *, value: bool) -> str:
-    row.is_public = value
-    row.save(update_fields=["is_public"])
-    return ""

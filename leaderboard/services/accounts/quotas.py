@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from leaderboard.exceptions import QuotaExceeded
 from leaderboard.models import Charge, Evaluation, Potential, QuotaOverride, Team
+from leaderboard.services.accounts.hidden_sets import check_hidden_sets
 
 Payer = User | Team
 
@@ -90,6 +91,7 @@ def charge(user: User, potential: Potential, evaluations: Sequence[Evaluation]) 
         # Not type(payer): pages have a lazy user, whose type is another.
         payer.__class__._default_manager.select_for_update(no_key=True).get(pk=payer.pk)
         check(user, potential, len(evaluations))
+        check_hidden_sets(user, _held_by(payer), evaluations)
         Charge.objects.bulk_create(
             Charge(evaluation=evaluation, **_held_by(payer)) for evaluation in evaluations
         )

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.models import BenchmarkVersion, Evaluation
+from leaderboard.models.disclosure import is_hidden
 from leaderboard.services.boards.rules import categories_of, shares_of
 
 
@@ -35,6 +36,8 @@ class Moments:
 
     published_at: datetime
     wholes: Sequence[Whole]
+    #: Task versions that count and whose set is hidden: their scores are rounded on the board.
+    hidden: Sequence[int] = ()
 
     @property
     def times(self) -> list[datetime]:
@@ -59,10 +62,11 @@ class Moments:
         return {w.submission for w in self.wholes if w.is_withdrawn and w.end == at}
 
     def digest(self, through: datetime) -> str:
-        """Of all that happened until then."""
+        """Of all that happened until then, and of what makes the scores other than they were."""
         turns = [(whole.start, "came", whole.submission) for whole in self.wholes]
         turns += [(w.end, "went", w.submission) for w in self.wholes if w.end is not None]
         known = sorted(f"{at.isoformat()} {what} {who}" for at, what, who in turns if at <= through)
+        known += [f"hidden {task}" for task in sorted(self.hidden)]
         return hashlib.sha256("\n".join(known).encode()).hexdigest()
 
 
@@ -70,7 +74,7 @@ def moments_of(version: BenchmarkVersion) -> Moments:
     """All that are known. What stood when the board was published came with it."""
     published = version.published_at
     assert published is not None, version  # noqa: S101  (a constraint of the table)
-    entries = list(version.entries.all())
+    entries = list(version.entries.select_related("task_version__reference_set"))
     shares = shares_of(entries, categories_of(entries, {}))
     counted = [task for task, share in shares.items() if share > 0]
     spans: dict[uuid.UUID, list[_Span]] = defaultdict(list)
@@ -83,6 +87,11 @@ def moments_of(version: BenchmarkVersion) -> Moments:
             whole._replace(start=max(whole.start, published))
             for whole in wholes
             if whole.end is None or whole.end > published
+        ],
+        [
+            e.task_version_id
+            for e in entries
+            if e.task_version_id in counted and is_hidden(e.task_version)
         ],
     )
 

@@ -41,6 +41,7 @@ from leaderboard.services.definitions.bundle_reader import (
     TaskVersionEntry,
     read_bundle,
 )
+from leaderboard.services.definitions.hidden_sets import check_may_be_opened
 from leaderboard.services.definitions.reference_uploads import (
     Convention,
     check_file,
@@ -150,6 +151,8 @@ def _import_reference(
     if frozen and set(changed) != {"is_public"}:
         names = ", ".join(sorted(changed))
         raise ConflictError(f"{stored} is in use by a published task; {names} cannot change.")
+    if changed.get("is_public"):
+        check_may_be_opened(stored)
     with audit.recorded(actor, "imported", stored):
         for name, value in changed.items():
             setattr(stored, name, value)
