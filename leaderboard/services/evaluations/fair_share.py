@@ -20,12 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 
 from evaluator.standard_tasks.read import SMOKE_TASK
 from leaderboard.enums import EvaluationState
@@ -73,40 +74,43 @@ smoke AS (
         ) AS load
         FROM leaderboard_evaluation WHERE state = 'running'
     ) AS running
-), loads AS (
+), loads AS MATERIALIZED (
     SELECT party, sum(load) AS load, sum(smoke_load) AS smoke_load,
         bool_or(smoke_runs) AS smoke_runs
     FROM borne GROUP BY party
 )"""  # noqa: S608  (made of constants, as what follows)
 _READ_LOADS = f"WITH {_LOADS} SELECT party, load, smoke_load, smoke_runs FROM loads"  # noqa: S608
+# Only the first of each group can be next: its others bear and weigh the same and came later. So
+# what is sorted stays short, however long the queue and whatever the planner believes of it.
 # SKIP LOCKED: what is being cancelled or requeued at this moment is passed over.
 _NEXT_DUE = f"""
-WITH {_LOADS}, standing AS (
-    SELECT parties, max(coalesce(load, 0)) AS load, max(coalesce(smoke_load, 0)) AS smoke_load,
-        coalesce(bool_or(smoke_runs AND party <> %(staff)s), false) AS smoke_runs
+WITH {_LOADS}, first AS MATERIALIZED (
+    SELECT DISTINCT ON (parties COLLATE "C", is_smoke, priority)
+        id, parties, priority, queued_at, is_smoke
     FROM (
-        SELECT parties, unnest(parties) AS party FROM (
-            SELECT DISTINCT parties FROM leaderboard_evaluation
-            WHERE state = 'queued' AND held_by_id IS NULL
-        ) AS waiting
-    ) AS each LEFT JOIN loads USING (party)
-    GROUP BY parties
-)
-SELECT e.id FROM leaderboard_evaluation e LEFT JOIN standing s ON s.parties = e.parties
-WHERE e.state = 'queued' AND e.held_by_id IS NULL
-    AND (e.not_before IS NULL OR e.not_before <= statement_timestamp())
-    AND (%(kinds)s::varchar[] IS NULL OR EXISTS (
+        SELECT *, {_IS_SMOKE} AS is_smoke FROM leaderboard_evaluation
+        WHERE state = 'queued' AND held_by_id IS NULL
+            AND (not_before IS NULL OR not_before <= statement_timestamp())
+    ) AS due
+    WHERE %(kinds)s::varchar[] IS NULL OR EXISTS (
         SELECT 1 FROM leaderboard_submission
-        WHERE id = e.submission_id AND calculator_kind = ANY(%(kinds)s)
-    ))
-    AND NOT (e.{_IS_SMOKE} AND coalesce(s.smoke_runs, false))
+        WHERE leaderboard_submission.id = submission_id AND calculator_kind = ANY(%(kinds)s)
+    )
+    ORDER BY parties COLLATE "C", is_smoke, priority, queued_at, id
+)
+SELECT e.id FROM first
+CROSS JOIN LATERAL (
+    SELECT coalesce(max(load), 0) AS load, coalesce(max(smoke_load), 0) AS smoke_load,
+        coalesce(bool_or(smoke_runs AND party <> %(staff)s), false) AS smoke_runs
+    FROM loads WHERE party = ANY(first.parties)
+) AS heaviest
+JOIN leaderboard_evaluation e ON e.id = first.id
+WHERE e.state = 'queued' AND NOT (first.is_smoke AND heaviest.smoke_runs)
 ORDER BY
-    NOT (e.{_IS_SMOKE}
-        AND coalesce(s.smoke_load, 0) < %(urgent_smoke_s)s),
-    coalesce(s.load, 0) + %(per_waited_s)s * extract(epoch FROM e.queued_at)::float8
-        - CASE WHEN e.{_IS_SMOKE} THEN 0 ELSE e.priority END
-            * %(per_priority_s)s,
-    e.priority DESC, e.queued_at, e.id
+    NOT (first.is_smoke AND heaviest.smoke_load < %(urgent_smoke_s)s),
+    heaviest.load + %(per_waited_s)s * extract(epoch FROM first.queued_at)::float8
+        - CASE WHEN first.is_smoke THEN 0 ELSE first.priority END * %(per_priority_s)s,
+    first.priority DESC, first.queued_at, first.id
 LIMIT 1 FOR UPDATE OF e SKIP LOCKED
 """  # noqa: S608
 
@@ -158,8 +162,7 @@ def key(
 
 def without_blocked_smoke(waiting: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
     """Leave out smoke tests whose party has one running: they are not due before it has ended."""
-    running = Evaluation.objects.filter(state=EvaluationState.RUNNING)
-    return waiting.exclude(_is_smoke_beside(running))
+    return _without_smoke_beside(waiting, Evaluation.objects.filter(state=EvaluationState.RUNNING))
 
 
 def is_blocked(evaluation: Evaluation) -> bool:
@@ -170,10 +173,9 @@ def is_blocked(evaluation: Evaluation) -> bool:
     return itself.exists() and not without_blocked_smoke(itself).exists()
 
 
-def without_smoke_after(waiting: QuerySet[Evaluation], moment: object) -> QuerySet[Evaluation]:
+def without_smoke_after(waiting: QuerySet[Evaluation], moment: datetime) -> QuerySet[Evaluation]:
     """Leave out smoke tests whose party had one running since ``moment``."""
-    ended = Evaluation.objects.filter(fencing_token__gt=0, heartbeat_at__gt=moment)
-    return waiting.exclude(_is_smoke_beside(ended))
+    return _without_smoke_beside(waiting, Evaluation.objects.filter(heartbeat_at__gt=moment))
 
 
 def blocked_by(gate: Evaluation) -> QuerySet[Evaluation]:
@@ -186,12 +188,16 @@ def blocked_by(gate: Evaluation) -> QuerySet[Evaluation]:
     ).order_by("queued_at", "pk")
 
 
-def _is_smoke_beside(others: QuerySet[Evaluation]) -> Q:
-    same_party = others.filter(
-        task_version__task__slug=SMOKE_TASK, parties__overlap=OuterRef("parties")
-    ).exclude(pk=OuterRef("pk"))
-    is_ours = Q(parties__contains=[STAFF_PARTY])
-    return Q(task_version__task__slug=SMOKE_TASK) & ~is_ours & Exists(same_party)
+def _without_smoke_beside(
+    waiting: QuerySet[Evaluation], others: QuerySet[Evaluation]
+) -> QuerySet[Evaluation]:
+    # Read first: those that run are few, those that wait may be ten thousand.
+    smoke = others.filter(task_version__task__slug=SMOKE_TASK)
+    busy = {party for some in smoke.values_list("parties", flat=True) for party in some}
+    busy -= {STAFF_PARTY}
+    if not busy:
+        return waiting
+    return waiting.exclude(task_version__task__slug=SMOKE_TASK, parties__overlap=sorted(busy))
 
 
 def _urgent_smoke_s() -> float:

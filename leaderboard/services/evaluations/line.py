@@ -11,6 +11,7 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
 from leaderboard.models.evaluation import STAFF_PARTY
@@ -23,9 +24,8 @@ UNKNOWN_DURATION_S = 600.0
 _Group = tuple[tuple[str, ...], bool, int]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Waiting:
-    """What the order depends on. Times are seconds since 1970."""
+class Waiting(NamedTuple):
+    """What the order depends on. Times are seconds since 1970. A plain tuple: there may be many."""
 
     pk: UUID
     parties: tuple[str, ...]
@@ -37,16 +37,14 @@ class Waiting:
     not_before: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Running:
+class Running(NamedTuple):
     parties: tuple[str, ...]
     is_smoke: bool
     #: None where nothing is known.
     ends_at: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Start:
+class Start(NamedTuple):
     pk: UUID
     #: None where too little is known of what comes before it.
     at: float | None

@@ -27,7 +27,7 @@ _N_RECENT = 20
 _MAX_AHEAD = 500
 #: Of longer queues the order is remembered, for so many seconds at most.
 _PLAYED_EACH_TIME = 200
-_PLAYED_EVERY_S = 5
+_PLAYED_EVERY_S = 10
 _remembered = memory.of_process(1)
 _MEDIANS = """
 SELECT version.id, percentile_cont(0.5) WITHIN GROUP (ORDER BY recent.wall_time_s)
