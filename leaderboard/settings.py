@@ -132,9 +132,11 @@ MIDDLEWARE = [
     "leaderboard.api.caching.ConditionalGet",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "leaderboard.middleware.Throttle",
     "leaderboard.middleware.SecurityHeaders",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "leaderboard.middleware.BoundedBodies",  # before whatever reads a form
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "leaderboard.middleware.StaffSecondFactor",
@@ -292,10 +294,17 @@ THROTTLES = {
     # Pictures beside shared links that have to be drawn; the others are not counted.
     "card": _rate("TOUCHSTONE_CARD_RATE", "60/min"),
     "login": _rate("TOUCHSTONE_SIGN_IN_RATE", "20/min"),
-    # Tries at one account, whatever the addresses.
+    # Tries of one address at one account; and of all addresses, beyond which each has only two.
     "login-account": _rate("TOUCHSTONE_SIGN_IN_ACCOUNT_RATE", "40/15min"),
     # Tries of codes at one account, by who knows its password: a code has six digits.
     "second-factor": _rate("TOUCHSTONE_SECOND_FACTOR_RATE", "10/15min"),
+    "login-everywhere": _rate("TOUCHSTONE_SIGN_IN_EVERYWHERE_RATE", "120/15min"),
+    # Letters that strangers can have us write: to one recipient, and for one sender or address.
+    "letter": _rate("TOUCHSTONE_LETTER_RATE", "6/hour"),
+    "letter-sender": _rate("TOUCHSTONE_LETTER_SENDER_RATE", "30/hour"),
+    # Counted by each web process for itself: all requests of an address, and those answered 401.
+    "any": _rate("TOUCHSTONE_ANY_RATE", "1200/min"),
+    "refused": _rate("TOUCHSTONE_REFUSED_RATE", "120/min"),
 }
 #: How many proxies stand before the server; with none, X-Forwarded-For is not believed.
 PROXIES = _whole_number("TOUCHSTONE_PROXIES", 0)

@@ -15,3 +15,5 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 if "TOUCHSTONE_TEST_TEMPLATE" in os.environ:  # tests/kept_schema.py
     DATABASES["default"]["TEST"] = {"TEMPLATE": os.environ["TOUCHSTONE_TEST_TEMPLATE"]}
+# Counted in memory, by address, for all tests of a process.
+THROTTLES = {**THROTTLES, "any": "1000000/min", "refused": "1000000/min"}  # noqa: F405

@@ -130,6 +130,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("webhooks/<uuid:pk>/", webhooks.WebhookDetail.as_view(), name="webhook"),
     path("webhooks/<uuid:pk>/ping/", webhooks.WebhookPing.as_view(), name="webhook-ping"),
     path(
+        "webhooks/<uuid:pk>/deliveries/<uuid:delivery>/",
+        webhooks.WebhookDeliveryDetail.as_view(),
+        name="webhook-delivery",
+    ),
+    path(
         "webhooks/<uuid:pk>/deliveries/",
         webhooks.WebhookDeliveries.as_view(),
         name="webhook-deliveries",

@@ -62,7 +62,8 @@ api:webhooks              post   -        401 201 201 201 201 201
 api:webhook               get    -        401 404 404 404 200 404
 api:webhook               patch  -        401 404 404 404 200 404
 api:webhook               delete -        401 404 404 404 204 404
-api:webhook-ping          post   -        401 404 404 404 200 404
+api:webhook-ping          post   -        401 404 404 404 202 404
+api:webhook-delivery      get    -        401 404 404 404 200 404
 api:webhook-deliveries    get    -        401 404 404 404 200 404
 api:uploads               get    -        401 200 200 200 200 200
 api:uploads               post   -        401 201 201 201 201 201

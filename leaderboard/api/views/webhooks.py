@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.urls import reverse
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -94,12 +95,15 @@ class WebhookPing(APIView):
 
     @described(
         "webhooks",
-        "Send a ping at once and tell what came of it",
-        DeliveryRecord,
+        "Have a ping sent; what came of it stands at the address in Location",
+        {202: DeliveryRecord},
         request=None,
     )
     def post(self, request: Request, pk: UUID) -> Response:
-        return Response(DeliveryRecord(service.ping(find_webhook(request, pk))).data)
+        delivery = service.ping(find_webhook(request, pk))
+        address = reverse("api:webhook-delivery", args=[pk, delivery.pk])
+        headers = {"Location": request.build_absolute_uri(address), "Retry-After": "2"}
+        return Response(DeliveryRecord(delivery).data, status=202, headers=headers)
 
 
 class WebhookDeliveries(PagedView):
@@ -115,6 +119,20 @@ class WebhookDeliveries(PagedView):
     def get(self, request: Request, pk: UUID) -> Response:
         read_query(request, NoFilter)
         return paged(self, find_webhook(request, pk).deliveries.all(), DeliveryRecord)
+
+
+class WebhookDeliveryDetail(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @described(
+        "webhooks",
+        "One delivery: whether it arrived",
+        DeliveryRecord,
+        operation_id="webhooks_delivery",
+    )
+    def get(self, request: Request, pk: UUID, delivery: UUID) -> Response:
+        rows = find_webhook(request, pk).deliveries.all()
+        return Response(DeliveryRecord(one(rows, f"delivery {delivery}", pk=delivery)).data)
 
 
 def _team(request: Request, slug: str) -> Team:

@@ -22,6 +22,7 @@ from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.models import Invitation, Membership, Team
 from leaderboard.models.permissions import check_may_manage_team
 from leaderboard.services.accounts.letters import send_letter
+from leaderboard.services.accounts.throttles import hit_letter
 
 _MAX_PENDING = 50
 
@@ -82,6 +83,7 @@ def invite(
         invitation.user = _invitable(team, username)
     else:
         invitation.email = _clean_email(email)
+    _check_letters(user, username or invitation.email)
     # A new invitation to the same person takes the place of the old one.
     same = team.invitations.filter(answered_at__isnull=True)
     with transaction.atomic():
@@ -90,6 +92,15 @@ def invite(
         invitation.save(force_insert=True)
         transaction.on_commit(lambda: _tell(invitation, site))
     return invitation
+
+
+def _check_letters(user: User, recipient: str) -> None:
+    """Raises SubmissionError where somebody would be flooded with letters of ours."""
+    standing = hit_letter(recipient, f"user {user.pk}")
+    if not standing.is_allowed:
+        raise SubmissionError(
+            f"Too many invitations were sent. Try again in {-(-standing.reset_s // 60)} minutes."
+        )
 
 
 def revoke_invitation(user: User, invitation: Invitation) -> None:

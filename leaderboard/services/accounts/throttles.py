@@ -1,7 +1,8 @@
 """How often one client may ask, counted in PostgreSQL, so that all web processes share the count.
 
 A client's requests are counted in fixed windows by one atomic statement, with the database's
-clock. Around the border of two windows up to twice the rate can pass.
+clock. Around the border of two windows up to twice the rate can pass. What must cost the database
+nothing, however often it comes, is counted by each process for itself (``hit_here``).
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import hashlib
 import ipaddress
 import math
 import re
-from dataclasses import dataclass
+import threading
+import time
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from cachetools import LRUCache
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
@@ -21,6 +25,11 @@ from django.utils import timezone
 
 from leaderboard.models import RequestCount
 
+#: (scope, client): (window, count). The oldest are dropped: a flood must not fill the memory.
+_here: LRUCache[tuple[str, str], tuple[int, int]] = LRUCache(20_000)
+_here_lock = threading.Lock()
+#: Tries that an address has at an account that is guessed at from many addresses.
+_TRIES_UNDER_SIEGE = 2
 _SECONDS = {"s": 1, "sec": 1, "min": 60, "hour": 3600, "day": 86_400}
 # A statement that began in an older window but waited for the lock counts in the newer one.
 _HIT = """
@@ -83,6 +92,35 @@ def hit(scope: str, client: str) -> RateStanding:
     return RateStanding(scope=scope, rate=rate, n=n, reset_s=max(1, math.ceil(left_s)))
 
 
+def hit_here(scope: str, client: str) -> RateStanding:
+    """Count one request in this process alone."""
+    return _count_here(scope, client, 1)
+
+
+def standing_here(scope: str, client: str) -> RateStanding:
+    """Where a client would stand in this process with one more; nothing is counted."""
+    return _count_here(scope, client, 0)
+
+
+def _count_here(scope: str, client: str, step: int) -> RateStanding:
+    rate = Rate.parse(settings.THROTTLES[scope])
+    now = time.time()
+    window = int(now // rate.window_s)
+    with _here_lock:
+        began, n = _here.get((scope, client), (window, 0))
+        n = n if began == window else 0
+        if step:
+            _here[scope, client] = (window, n + step)
+    left_s = (window + 1) * rate.window_s - now
+    return RateStanding(scope=scope, rate=rate, n=n + 1, reset_s=max(1, math.ceil(left_s)))
+
+
+def forget_here() -> None:
+    """Begin as a new process does."""
+    with _here_lock:
+        _here.clear()
+
+
 def client_of(user: User | AnonymousUser, request: HttpRequest) -> str:
     """Return by whom requests are counted: the account, else the address."""
     return address_of(request) if user.is_anonymous else f"user {user.pk}"
@@ -110,16 +148,37 @@ def address_of(request: HttpRequest) -> str:
 
 
 def hit_sign_in(request: HttpRequest, login: str) -> RateStanding:
-    """Count a try of a password, by address and by account; the stricter standing.
+    """Count a try of a password, by address and by account at this address; the strictest standing.
 
-    The account is counted by a hash of what was typed, whether there is such an account or not.
+    Whoever guesses at somebody's account shuts out his own address; the owner signs in from
+    another. Where an account is guessed at from many addresses, each has only few tries, a new one
+    too: that slows them down and still lets the owner in. The account is counted by a hash of
+    what was typed, whether there is such an account or not.
     """
-    name = hashlib.sha256(login.strip().casefold().encode()).hexdigest()[:32]
-    by_address = hit("login", address_of(request))
+    address = address_of(request)
+    by_address = hit("login", address)
     if not by_address.is_allowed:
-        return by_address  # and the account is not counted: nobody locks others out for long
-    by_name = hit("login-account", name)
-    return by_address if by_name.is_allowed else by_name
+        return by_address
+    name = _hashed(login)
+    here = hit("login-account", f"{name} {address}")
+    if not here.is_allowed:
+        return here  # and is not counted as one of many
+    if not hit("login-everywhere", name).is_allowed:
+        few = Rate(min(_TRIES_UNDER_SIEGE, here.rate.n), here.rate.window_s)
+        here = replace(here, rate=few)
+    return by_address if here.is_allowed else here
+
+
+def hit_letter(recipient: str, sender: str) -> RateStanding:
+    """Count a letter that somebody has us write; the stricter standing of who gets and who asks."""
+    by_sender = hit("letter-sender", sender)
+    if not by_sender.is_allowed:
+        return by_sender
+    return hit("letter", _hashed(recipient))
+
+
+def _hashed(name: str) -> str:
+    return hashlib.sha256(name.strip().casefold().encode()).hexdigest()[:32]
 
 
 def forget_old_counts() -> int:

@@ -18,7 +18,8 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from leaderboard.exceptions import ConflictError, SubmissionError
@@ -36,7 +37,8 @@ PAUSES_S = (10, 60, 300, 1800, 7200, 21_600, 43_200)
 MAX_FAILURES = 5
 MAX_WEBHOOKS = 10
 _BATCH = 20
-_SENDERS = 5
+_PER_HOLDER = 2
+_SENDERS = 10
 #: A trial whose process died is made again after this.
 _LEASE_S = 120
 _KEEP_DAYS = 30
@@ -71,12 +73,17 @@ def update_webhook(hook: Webhook, **changes: object) -> Webhook:
 
 
 def ping(hook: Webhook) -> WebhookDelivery:
-    """Send a delivery that tells of nothing, at once; returns what came of it."""
-    delivery = WebhookDelivery.objects.create(
-        webhook=hook, kind=PING, body=_body(PING, {}), attempts=1, next_attempt_at=None
-    )
-    _store(delivery, _send(delivery), retry=False)
-    return delivery
+    """Write a delivery that tells of nothing, to be sent once with the next round.
+
+    No request of ours waits for a stranger's answer. Of a webhook one ping waits at a time, so that
+    they do not keep what happened from others: asked again, it is the same one.
+    """
+    with transaction.atomic():
+        Webhook.objects.select_for_update(no_key=True).get(pk=hook.pk)
+        waiting = hook.deliveries.filter(kind=PING, next_attempt_at__isnull=False).first()
+        return waiting or WebhookDelivery.objects.create(
+            webhook=hook, kind=PING, body=_body(PING, {}), next_attempt_at=timezone.now()
+        )
 
 
 def enqueue(event: Event) -> None:
@@ -163,12 +170,22 @@ def _told_of(evaluation: Evaluation) -> dict[str, object]:
 
 def _claim() -> list[WebhookDelivery]:
     now = timezone.now()
+    # Few of one holder in a round: receivers that drip hold up what their own holder is told.
+    place = Window(
+        RowNumber(),
+        partition_by=[F("webhook__user"), F("webhook__team")],
+        order_by="next_attempt_at",
+    )
+    waiting = WebhookDelivery.objects.filter(next_attempt_at__lte=now).annotate(place=place)
+    first = waiting.filter(place__lte=_PER_HOLDER).order_by("next_attempt_at")
     with transaction.atomic():
         due = list(
             WebhookDelivery.objects.select_for_update(skip_locked=True, of=("self",))
-            .filter(next_attempt_at__lte=now)
+            .filter(
+                pk__in=list(first.values_list("pk", flat=True)[:_BATCH]), next_attempt_at__lte=now
+            )
             .select_related("webhook")
-            .order_by("next_attempt_at")[:_BATCH]
+            .order_by("next_attempt_at")
         )
         WebhookDelivery.objects.filter(pk__in=[d.pk for d in due]).update(
             attempts=F("attempts") + 1, next_attempt_at=now + timedelta(seconds=_LEASE_S)
@@ -197,7 +214,8 @@ def _send(delivery: WebhookDelivery) -> _Outcome:
     return _Outcome(status, "" if 200 <= status < 300 else f"It answered with status {status}.")
 
 
-def _store(delivery: WebhookDelivery, outcome: _Outcome, *, retry: bool = True) -> None:
+def _store(delivery: WebhookDelivery, outcome: _Outcome) -> None:
+    retry = delivery.kind != PING
     delivery.status, delivery.error = outcome.status, outcome.error
     delivery.next_attempt_at = None
     if outcome.is_delivered:

@@ -26,7 +26,11 @@ from django.utils.http import urlencode
 from leaderboard.exceptions import SubmissionError
 from leaderboard.services.accounts import second_factor
 from leaderboard.services.accounts.accounts import is_confirmed
-from leaderboard.services.accounts.throttles import hit_sign_in
+from leaderboard.services.accounts.throttles import (
+    client_of,
+    hit_letter,
+    hit_sign_in,
+)
 from leaderboard.services.accounts.user_names import check_user_name
 from leaderboard.web.errors import too_many
 
@@ -86,6 +90,22 @@ def throttled(page: Page) -> Page:
             return page(request, *args, **kwargs)
         who = request.POST.get("login") or request.POST.get("email") or ""
         standing = hit_sign_in(request, who)
+        if standing.is_allowed:
+            return page(request, *args, **kwargs)
+        return too_many(request, standing)
+
+    return counted
+
+
+def writes_letters(page: Page) -> Page:
+    """Count what makes us write to an address that a stranger may have typed; 429 beyond."""
+
+    @wraps(page)
+    def counted(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        if request.method != "POST":
+            return page(request, *args, **kwargs)
+        recipient = request.POST.get("email") or f"of {client_of(request.user, request)}"
+        standing = hit_letter(recipient, client_of(request.user, request))
         if standing.is_allowed:
             return page(request, *args, **kwargs)
         return too_many(request, standing)

@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.cache import never_cache
 
 from leaderboard.web.accounts.second_factor import guarded
-from leaderboard.web.accounts.sign_in import throttled
+from leaderboard.web.accounts.sign_in import throttled, writes_letters
 
 _KEY = r"(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)"
 login = throttled(views.login)
@@ -21,16 +21,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", login, name="account_login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("logout/", LogoutView.as_view(), name="account_logout"),
-    path("signup/", throttled(views.signup), name="account_signup"),
+    path("signup/", throttled(writes_letters(views.signup)), name="account_signup"),
     path("account/inactive/", views.account_inactive, name="account_inactive"),
-    path("account/email/", throttled(views.email), name="account_email"),
+    path("account/email/", throttled(writes_letters(views.email)), name="account_email"),
     path("account/confirm/", views.email_verification_sent, name="account_email_verification_sent"),
     re_path(
         r"^account/confirm/(?P<key>[-:\w]+)/$", views.confirm_email, name="account_confirm_email"
     ),
     path("account/password/", throttled(views.password_change), name="account_change_password"),
-    path("account/password/set/", views.password_set, name="account_set_password"),
-    path("account/password/reset/", throttled(views.password_reset), name="account_reset_password"),
+    path("account/password/set/", throttled(views.password_set), name="account_set_password"),
+    path(
+        "account/password/reset/",
+        throttled(writes_letters(views.password_reset)),
+        name="account_reset_password",
+    ),
     path(
         "account/password/reset/sent/",
         views.password_reset_done,
@@ -71,7 +75,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="mfa_generate_recovery_codes",
     ),
     path("account/social/", social.connections, name="socialaccount_connections"),
-    path("account/social/signup/", throttled(social.signup), name="socialaccount_signup"),
+    path(
+        "account/social/signup/",
+        throttled(writes_letters(social.signup)),
+        name="socialaccount_signup",
+    ),
     path("account/social/error/", social.login_error, name="socialaccount_login_error"),
     path("account/social/cancelled/", social.login_cancelled, name="socialaccount_login_cancelled"),
     *(

@@ -15,6 +15,7 @@ from leaderboard.lib import outgoing
 from leaderboard.services.accounts import webhooks
 from leaderboard.services.evaluations import lifecycle
 from tests.leaderboard import factories
+from tests.leaderboard.api.conftest import client_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -166,13 +167,43 @@ def test_a_delivery_whose_sender_died_is_due_again(monkeypatch: pytest.MonkeyPat
     assert delivery.next_attempt_at > timezone.now()
 
 
-def test_a_ping_tells_at_once_what_came_of_it(border: Border) -> None:
+def test_a_ping_is_sent_with_the_next_round_and_once(border: Border) -> None:
     hook = factories.webhook()
-    assert webhooks.ping(hook).delivered_at is not None
-    border.answer = outgoing.Failed("gone")
-    found = webhooks.ping(hook)
-    assert (found.delivered_at, found.error, found.next_attempt_at) == (None, "gone", None)
+    ping = webhooks.ping(hook)
+    assert webhooks.ping(hook) == ping, "one waits at a time"
+    assert border.sent == []
+    webhooks.deliver_due()
+    ping.refresh_from_db()
+    assert ping.delivered_at is not None
     assert json.loads(border.sent[0][1])["type"] == "ping"
+    border.answer = outgoing.Failed("gone")
+    again = webhooks.ping(hook)
+    webhooks.deliver_due()
+    again.refresh_from_db()
+    assert (again.delivered_at, again.error, again.next_attempt_at) == (None, "gone", None)
+
+
+def test_a_request_for_a_ping_is_answered_without_asking_the_receiver(border: Border) -> None:
+    hook = factories.webhook()
+    client = client_of(factories.user())
+    asked = client.post(f"/api/v1/webhooks/{hook.pk}/ping/")
+    assert (asked.status_code, border.sent) == (202, [])
+    assert asked.json()["delivered_at"] is None
+    webhooks.deliver_due()
+    assert client.get(asked.headers["Location"]).json()["delivered_at"] is not None
+    stranger = client_of(factories.user("bob"))
+    assert stranger.get(asked.headers["Location"]).status_code == 404
+
+
+def test_deliveries_of_one_holder_do_not_keep_those_of_others_waiting(border: Border) -> None:
+    slow, other = factories.webhook(), factories.webhook(factories.user("bob"))
+    for n in range(60):
+        models.WebhookDelivery.objects.create(
+            webhook=slow, kind="failed", body={"type": str(n)}, next_attempt_at=timezone.now()
+        )
+    webhooks.ping(other)
+    assert webhooks.deliver_due() == 3
+    assert [json.loads(content)["type"] for _, content, _ in border.sent].count("ping") == 1
 
 
 def test_a_bad_webhook_is_refused() -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
+from rest_framework.test import APIClient
 
 from tests.leaderboard import factories
 
@@ -106,19 +108,55 @@ def test_guesses_are_slowed_down_by_address(client: Client, settings: object) ->
     assert client.get("/login/").status_code == 200
 
 
-def test_guesses_at_one_account_are_slowed_down_whatever_the_address(
-    client: Client, settings: object
+def guess(n: int, login: str = "alice", password: str = "wrong") -> int:
+    """Status of a try from the address with this number."""
+    return (
+        Client()
+        .post("/login/", {"login": login, "password": password}, REMOTE_ADDR=f"203.0.113.{n}")
+        .status_code
+    )
+
+
+def test_who_guesses_at_an_account_locks_out_his_own_address_alone(settings: Any) -> None:
+    settings.THROTTLES = {**settings.THROTTLES, "login-account": "3/min"}
+    factories.user("alice")
+    assert [guess(1) for _ in range(4)] == [200, 200, 200, 429]
+    assert guess(1, login="Alice ") == 429
+    assert guess(1, login="bob") == 200
+    assert guess(2, password="a good password") == 302, "the owner, from where he is"
+    token = APIClient().post(
+        "/api/v1/tokens/",
+        {"username": "alice", "password": "a good password", "name": "x"},
+        REMOTE_ADDR="203.0.113.3",
+    )
+    assert token.status_code == 201
+
+
+def test_guesses_from_many_addresses_have_few_tries_each_and_the_owner_gets_in(
+    settings: Any,
 ) -> None:
-    settings.THROTTLES = {**settings.THROTTLES, "login-account": "2/min"}  # type: ignore[attr-defined]
-    codes = [
-        client.post(
-            "/login/", {"login": login, "password": "wrong"}, REMOTE_ADDR=f"203.0.113.{n}"
-        ).status_code
-        for n, login in enumerate(("alice", "Alice", "alice"))
-    ]
-    assert codes == [200, 200, 429]
-    other = {"login": "bob", "password": "wrong"}
-    assert client.post("/login/", other, REMOTE_ADDR="203.0.113.9").status_code == 200
+    settings.THROTTLES = {**settings.THROTTLES, "login-everywhere": "5/min"}
+    factories.user("alice")
+    assert [guess(n) for n in range(5)] == [200] * 5
+    assert [guess(9) for _ in range(4)] == [200, 200, 429, 429]
+    assert guess(10, password="a good password") == 302
+    assert guess(9, login="bob") == 200
+
+
+def test_nobody_is_flooded_with_letters(settings: Any, mailoutbox: list[Any]) -> None:
+    settings.THROTTLES = {**settings.THROTTLES, "letter": "2/hour", "letter-sender": "4/hour"}
+    factories.user("alice")
+
+    def ask(n: int, email: str) -> int:
+        return (
+            Client()
+            .post("/account/password/reset/", {"email": email}, REMOTE_ADDR=f"203.0.113.{n}")
+            .status_code
+        )
+
+    assert [ask(n, "alice@example.org") for n in range(4)] == [302, 302, 429, 429]
+    assert len(mailoutbox) == 2
+    assert [ask(9, f"stranger-{n}@example.org") for n in range(5)] == [302] * 4 + [429]
 
 
 def test_nobody_signs_up_where_no_letter_can_be_sent(client: Client, settings: object) -> None:
