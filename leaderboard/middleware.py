@@ -116,8 +116,8 @@ def _tell_of_uncounted_proxy(request: HttpRequest) -> None:
         return
     _told_of_proxy[0] = True
     logger.warning(
-        "Requests come with X-Forwarded-For, and TOUCHSTONE_PROXIES is 0. If a proxy of yours stands "
-        "in front, set it to the number of proxies: all visitors count as one address."
+        "Requests come with X-Forwarded-For, and TOUCHSTONE_PROXIES is 0. If a proxy of yours "
+        "stands in front, set it to the number of proxies: all visitors count as one address."
     )
 
 

@@ -314,6 +314,13 @@ QUOTAS = {
     "per_month": _whole_number("TOUCHSTONE_QUOTA_PER_MONTH", 2000),
     "concurrent": _whole_number("TOUCHSTONE_QUOTA_CONCURRENT", 100),
 }
+#: Time of workers, potentials and room for files of a user, or a team.
+ROOM_QUOTAS = {
+    "worker_seconds_per_day": 3600 * _whole_number("TOUCHSTONE_QUOTA_WORKER_HOURS_PER_DAY", 48),
+    "worker_seconds_per_week": 3600 * _whole_number("TOUCHSTONE_QUOTA_WORKER_HOURS_PER_WEEK", 168),
+    "potentials": _whole_number("TOUCHSTONE_QUOTA_POTENTIALS", 200),
+    "stored_MiB": _whole_number("TOUCHSTONE_QUOTA_STORED_MIB", 32_768),
+}
 
 #: On one task version with a hidden reference set; services/accounts/hidden_sets.py says why.
 HIDDEN_EVALUATIONS_PER_MONTH = _whole_number("TOUCHSTONE_HIDDEN_EVALUATIONS_PER_MONTH", 10)

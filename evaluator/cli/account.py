@@ -24,6 +24,7 @@ from evaluator.cli.service import (
     write_login,
 )
 from evaluator.client import Client, ClientError, NotAuthenticated, Quota
+from evaluator.client.records import Allowance
 from evaluator.exceptions import SubmissionError
 
 _DAYS = 90
@@ -162,14 +163,23 @@ def _whoami(arguments: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-_SPANS = {"per_day": "today", "per_month": "this month", "concurrent": "at the same time"}
+_SPANS = {
+    "per_day": "evaluations left today",
+    "per_month": "evaluations left this month",
+    "concurrent": "evaluations left at the same time",
+    "worker_seconds_per_day": "hours of workers left today",
+    "worker_seconds_per_week": "hours of workers left this week",
+    "stored_MiB": "MiB left for files",
+}
 
 
 def _format_quota(quota: Quota) -> str:
     if quota.is_unlimited:
         return "quota: none is counted"
-    return "\n".join(
-        f"quota: {allowance.remaining} of {allowance.limit} evaluations left "
-        f"{_SPANS.get(allowance.name, allowance.name)}"
-        for allowance in quota.limits
-    )
+    return "\n".join(map(_format_allowance, quota.limits))
+
+
+def _format_allowance(allowance: Allowance) -> str:
+    per = 3600 if allowance.unit == "worker-seconds" else 1
+    what = _SPANS.get(allowance.name, f"{allowance.name.replace('_', ' ')} left")
+    return f"quota: {allowance.remaining / per:.4g} of {allowance.limit / per:.4g} {what}"

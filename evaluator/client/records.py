@@ -95,13 +95,15 @@ class Me(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Allowance(Record):
-    """Evaluations per_day, per_month or concurrent. Without ``resets_at``, as they end."""
+    """One limit of the account. Without ``resets_at``, as something ends or goes."""
 
     name: str
     limit: int
     used: int
     remaining: int
     resets_at: datetime | None = None
+    #: Of the numbers; services before 1.1 count evaluations alone.
+    unit: str = "evaluations"
 
 
 @dataclass(frozen=True, kw_only=True)

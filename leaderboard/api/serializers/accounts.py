@@ -65,12 +65,26 @@ class MeRecord(Record):
 
 
 class AllowanceRecord(Record):
-    name = serializers.ChoiceField(choices=("per_day", "per_month", "concurrent"))
-    limit = serializers.IntegerField(help_text="Evaluations.")
+    name = serializers.ChoiceField(
+        choices=(
+            "per_day",
+            "per_month",
+            "concurrent",
+            "worker_seconds_per_day",
+            "worker_seconds_per_week",
+            "potentials",
+            "stored_MiB",
+            "open_uploads",
+        )
+    )
+    unit = serializers.CharField(
+        help_text="Of the numbers: evaluations, worker-seconds, potentials, MiB or uploads."
+    )
+    limit = serializers.IntegerField(help_text="The most.")
     used = serializers.IntegerField()
     remaining = serializers.IntegerField()
     resets_at = serializers.DateTimeField(
-        allow_null=True, help_text="When it starts anew; null: as evaluations end."
+        allow_null=True, help_text="When it starts anew; null: as something ends or goes."
     )
 
 

@@ -1,4 +1,4 @@
-"""How many evaluations an account may ask for: in a day, in a month, at the same time.
+"""What an account may ask for: evaluations, time of workers, potentials, room for files.
 
 The team pays for its own potentials, the person for his. The staff pays nothing, nor does whoever
 gets an evaluation that he did not ask for (a back-fill). What ended by a fault of the service, or
@@ -7,35 +7,61 @@ was stopped before a worker took it up, is given back: see ``models/usage.py``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
+from leaderboard.enums import EvaluationState
 from leaderboard.exceptions import QuotaExceeded
-from leaderboard.models import Charge, Evaluation, Potential, QuotaOverride, Team
+from leaderboard.models import (
+    Artifact,
+    Charge,
+    Evaluation,
+    Potential,
+    QuotaOverride,
+    Team,
+    Upload,
+    WorkerTime,
+)
 from leaderboard.services.accounts.hidden_sets import check_hidden_sets
+from leaderboard.services.accounts.parties import party_of
 
 Payer = User | Team
 
 
 @dataclass(frozen=True, kw_only=True)
 class Allowance:
-    """One limit, what of it is used, and when it starts anew (None: as evaluations end)."""
+    """One limit, what of it is used, and when it starts anew (None: as something ends)."""
 
     name: str
     limit: int
     used: int
     resets_at: datetime | None
+    unit: str = "evaluations"
 
     @property
     def remaining(self) -> int:
         return max(0, self.limit - self.used)
+
+    @property
+    def shown_used(self) -> str:
+        return self._shown(self.used)
+
+    @property
+    def shown_limit(self) -> str:
+        return self._shown(self.limit)
+
+    def _shown(self, n: int) -> str:
+        """For people: time of workers in hours."""
+        return f"{n / 3600:.4g}" if self.unit == "worker-seconds" else str(n)
 
 
 def payer_of(user: User, potential: Potential) -> Payer:
@@ -65,7 +91,132 @@ def allowances(payer: Payer) -> list[Allowance]:
             name="per_month", limit=limit["per_month"], used=used["month"], resets_at=next_month
         ),
         Allowance(name="concurrent", limit=limit["concurrent"], used=active, resets_at=None),
+        *_of_worker_time(payer, limit, today),
+        *_of_things(payer, limit),
     ]
+
+
+def _of_worker_time(payer: Payer, limit: dict[str, int], today: datetime) -> list[Allowance]:
+    """What ended in the day and the week, and what runs so far; smoke tests too."""
+    monday = today - timedelta(days=today.weekday())
+    hours = WorkerTime.objects.filter(party=party_of(payer), hour__gte=monday)
+    paid = hours.aggregate(
+        day=Sum("paid_seconds", filter=Q(hour__gte=today)), week=Sum("paid_seconds")
+    )
+    running = Evaluation.objects.filter(
+        state=EvaluationState.RUNNING, parties__0=party_of(payer), started_at__isnull=False
+    )
+    now = timezone.now()
+    so_far = sum((now - at).total_seconds() for at in running.values_list("started_at", flat=True))
+    return [
+        Allowance(
+            name=f"worker_seconds_per_{period}",
+            limit=limit[f"worker_seconds_per_{period}"],
+            used=math.ceil((paid[period] or 0.0) + so_far),
+            resets_at=resets_at,
+            unit="worker-seconds",
+        )
+        for period, resets_at in (
+            ("day", today + timedelta(days=1)),
+            ("week", monday + timedelta(days=7)),
+        )
+    ]
+
+
+def _of_things(payer: Payer, limit: dict[str, int]) -> list[Allowance]:
+    stored = -(-stored_bytes(payer) // 2**20)
+    things = [
+        ("potentials", _own_potentials(payer).count(), "potentials"),
+        ("stored_MiB", stored, "MiB"),
+    ]
+    rows = [
+        Allowance(name=name, limit=limit[name], used=used, resets_at=None, unit=unit)
+        for name, used, unit in things
+    ]
+    if not isinstance(payer, Team):
+        n_open = Upload.objects.all().standing().filter(user=payer).count()
+        open_uploads = Allowance(
+            name="open_uploads",
+            limit=settings.MAX_OPEN_UPLOADS,
+            used=n_open,
+            resets_at=None,
+            unit="uploads",
+        )
+        rows.append(open_uploads)
+    return rows
+
+
+def stored_bytes(payer: Payer) -> int:
+    """Files of the payer's submissions, each once, and what his uploads hold or have announced."""
+    sizes = dict(_own_artifacts(payer).values_list("pk", "size_bytes"))
+    if isinstance(payer, Team):
+        return sum(sizes.values())
+    unfinished = Upload.objects.all().standing().filter(user=payer, artifact__isnull=True)
+    return sum(sizes.values()) + (unfinished.aggregate(n=Sum("size_bytes"))["n"] or 0)
+
+
+def bytes_new_to(payer: Payer, artifact: Artifact) -> int:
+    """What an artifact adds to what the payer keeps."""
+    return 0 if _own_artifacts(payer).filter(pk=artifact.pk).exists() else artifact.size_bytes
+
+
+@contextmanager
+def one_more_potential(user: User, team: Team | None) -> Iterator[None]:
+    """For a transaction that gives a potential to a payer. Raises QuotaExceeded."""
+    with _locked(user, team if team is not None else user) as payer:
+        if payer is not None:
+            limit, used = _limits(payer)["potentials"], _own_potentials(payer).count()
+            if used >= limit:
+                raise QuotaExceeded(
+                    f"{_who(payer)} has {used} potentials, of {limit} at most. Submit new versions "
+                    "to one of them, or ask the site's administrators for more.",
+                    limit="potentials",
+                    resets_at=None,
+                )
+        yield
+
+
+@contextmanager
+def room_for(user: User, payer: Payer, size_bytes: int) -> Iterator[None]:
+    """For a transaction that keeps so many bytes more. Raises QuotaExceeded."""
+    with _locked(user, payer) as counted:
+        if counted is not None:
+            limit = _limits(counted)["stored_MiB"]
+            used = stored_bytes(counted)
+            if used + size_bytes > limit * 2**20:
+                raise QuotaExceeded(
+                    f"{_who(counted)} may keep {limit} MiB; {used / 2**20:.0f} are used and this "
+                    f"would take {size_bytes / 2**20:.0f} more. Delete uploads that are not needed "
+                    "any more, or ask the site's administrators for room.",
+                    limit="stored_MiB",
+                    resets_at=None,
+                )
+        yield
+
+
+@contextmanager
+def _locked(user: User, payer: Payer) -> Iterator[Payer | None]:
+    """The payer, one request after the other; None for the staff, whom nothing binds."""
+    with transaction.atomic():
+        if user.is_staff:
+            yield None
+            return
+        # Not type(payer): pages have a lazy user, whose type is another.
+        payer.__class__._default_manager.select_for_update(no_key=True).get(pk=payer.pk)
+        yield payer
+
+
+def _own_artifacts(payer: Payer) -> QuerySet[Artifact]:
+    owned = Q(submissions__potential__in=_own_potentials(payer))
+    if not isinstance(payer, Team):
+        owned |= Q(uploads__in=Upload.objects.all().standing().filter(user=payer))
+    return Artifact.objects.filter(owned)
+
+
+def _own_potentials(payer: Payer) -> QuerySet[Potential]:
+    if isinstance(payer, Team):
+        return Potential.objects.filter(team=payer)
+    return Potential.objects.filter(owner=payer, team__isnull=True)
 
 
 def check(user: User, potential: Potential, n: int) -> None:
@@ -74,7 +225,9 @@ def check(user: User, potential: Potential, n: int) -> None:
         return
     payer = payer_of(user, potential)
     for allowance in allowances(payer):
-        if n > allowance.remaining:
+        # Nobody knows yet what they will take of the workers: some must be left.
+        needed = {"evaluations": n, "worker-seconds": 1}.get(allowance.unit, 0)
+        if needed > allowance.remaining:
             raise _exceeded(payer, allowance, n)
 
 
@@ -87,9 +240,7 @@ def charge(user: User, potential: Potential, evaluations: Sequence[Evaluation]) 
     if user.is_staff or not evaluations:
         return
     payer = payer_of(user, potential)
-    with transaction.atomic():
-        # Not type(payer): pages have a lazy user, whose type is another.
-        payer.__class__._default_manager.select_for_update(no_key=True).get(pk=payer.pk)
+    with _locked(user, payer):
         check(user, potential, len(evaluations))
         check_hidden_sets(user, _held_by(payer), evaluations)
         Charge.objects.bulk_create(
@@ -104,27 +255,40 @@ def _held_by(payer: Payer) -> dict[str, Payer]:
 def _limits(payer: Payer) -> dict[str, int]:
     own = QuotaOverride.objects.filter(**_held_by(payer)).first()
     limits = {}
-    for name, usual in settings.QUOTAS.items():
+    for name, usual in {**settings.QUOTAS, **settings.ROOM_QUOTAS}.items():
         differs = getattr(own, name, None)
         limits[name] = usual if differs is None else differs
     return limits
 
 
+def _who(payer: Payer) -> str:
+    return f"The team {payer}" if isinstance(payer, Team) else "Your account"
+
+
 def _exceeded(payer: Payer, allowance: Allowance, n: int) -> QuotaExceeded:
-    who = f"The team {payer}" if isinstance(payer, Team) else "Your account"
-    what = {
-        "per_day": "evaluations in a day",
-        "per_month": "evaluations in a month",
-        "concurrent": "evaluations queued or running at the same time",
-    }[allowance.name]
     until = (
         "Wait until some have ended, or cancel some."
         if allowance.resets_at is None
         else f"It starts anew at {allowance.resets_at:%Y-%m-%d %H:%M} UTC."
     )
+    if allowance.unit == "worker-seconds":
+        period = allowance.name.rsplit("_", 1)[-1]
+        what = (
+            f"{allowance.limit / 3600:.4g} hours of workers in a {period}; "
+            f"{allowance.used / 3600:.4g} are used. {until} Ask"
+        )
+    else:
+        period = {
+            "per_day": "in a day",
+            "per_month": "in a month",
+            "concurrent": "queued or running at the same time",
+        }[allowance.name]
+        what = (
+            f"{allowance.limit} evaluations {period}; {allowance.used} are used and this would "
+            f"take {n} more. {until} Choose fewer tasks, or ask"
+        )
     return QuotaExceeded(
-        f"{who} may ask for {allowance.limit} {what}; {allowance.used} are used and this would "
-        f"take {n} more. {until} Choose fewer tasks, or ask the site's administrators for more.",
+        f"{_who(payer)} may ask for {what} the site's administrators for more.",
         limit=allowance.name,
         resets_at=allowance.resets_at,
     )

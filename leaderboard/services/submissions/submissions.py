@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,7 @@ from leaderboard.services.submissions.artifacts import (
     Upload,
     check_sha256,
     clean_filename,
+    remove_unused,
     store_artifact,
 )
 
@@ -75,7 +77,7 @@ def create_potential(
     potential = Potential(owner=user, team=team, **fields)
     _check_fields(potential)
     try:
-        with transaction.atomic():
+        with quotas.one_more_potential(user, team):
             potential.save(force_insert=True)
     except IntegrityError as error:
         raise _slug_taken(potential.slug) from error
@@ -92,10 +94,14 @@ def update_potential(user: User, potential: Potential, **fields: Any) -> Potenti
     _refuse_unknown(user, fields, allowed=(*POTENTIAL_FIELDS, "team"))
     if "team" in fields:
         fields |= _handed_over(user, potential, fields["team"])
+    before = (potential.owner_id, potential.team_id)
     for name, value in fields.items():
         setattr(potential, name, value)
     _check_fields(potential)
-    potential.save(update_fields=[*fields])
+    is_new_holder = "team" in fields and before != (potential.owner_id, potential.team_id)
+    holder = quotas.one_more_potential(user, potential.team) if is_new_holder else nullcontext()
+    with holder:
+        potential.save(update_fields=[*fields])
     if {"name", "team"} & set(fields):
         look_alikes.mark(potential)
     return potential
@@ -154,11 +160,16 @@ def submit_or_find(
     if same is None:
         _refuse_version_twice(submission)
     quotas.check(user, potential, _n_missing(same, task_versions))  # before the file is read
+    with quotas.room_for(user, quotas.payer_of(user, potential), 0):
+        pass
     if isinstance(upload, Artifact):
-        artifact = upload
-    else:
-        artifact = store_artifact(upload, expected_sha256=sha256)
-    return _accept(submission, artifact, task_versions)
+        return _accept(submission, upload, task_versions)
+    artifact = store_artifact(upload, expected_sha256=sha256)
+    try:
+        return _accept(submission, artifact, task_versions)
+    except SubmissionError:
+        remove_unused(artifact)  # else refused files would fill the disk, counted for nobody
+        raise
 
 
 def publish(user: User, submission: Submission) -> Submission:
@@ -224,7 +235,9 @@ def _accept(
             # An upload that expires at this moment takes its file along, or finds it in use.
             if not Artifact.objects.select_for_update().filter(pk=artifact.pk):
                 raise ConflictError({"upload": "It has expired. Upload the file again."})
-            submission.save(force_insert=True)
+            payer = quotas.payer_of(user, submission.potential)
+            with quotas.room_for(user, payer, quotas.bytes_new_to(payer, artifact)):
+                submission.save(force_insert=True)
             if submission.visibility == Visibility.PUBLIC:
                 look_alikes.mark(submission.potential)
         chosen = same or submission

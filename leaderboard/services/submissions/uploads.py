@@ -18,6 +18,7 @@ from django.utils import timezone
 from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.lib import blobs
 from leaderboard.models import Upload, UploadPart
+from leaderboard.services.accounts import quotas
 from leaderboard.services.submissions import artifacts
 
 
@@ -35,9 +36,9 @@ def announce_upload(user: User, *, filename: str, size_bytes: int, sha256: str) 
         errors |= error.errors
     if errors:
         raise SubmissionError(errors)
-    with transaction.atomic():
-        # The lock makes two requests at the same time count each other's upload.
-        User.objects.select_for_update().get(pk=user.pk)
+    # The lock makes two requests at the same time count each other's upload.
+    with transaction.atomic(), quotas.room_for(user, user, size_bytes):
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
         if Upload.objects.standing().filter(user=user).count() >= settings.MAX_OPEN_UPLOADS:
             raise ConflictError(
                 f"You have {settings.MAX_OPEN_UPLOADS} uploads. Delete one that is not needed any "

@@ -12,8 +12,10 @@ from rest_framework.test import APIClient
 from leaderboard import models
 from leaderboard.exceptions import QuotaExceeded
 from leaderboard.services.accounts import quotas, teams
+from leaderboard.services.submissions import submissions, uploads
 from tests.leaderboard import factories
 from tests.leaderboard.api.conftest import client_of
+from tests.leaderboard.services.submissions.test_submissions import submit_emt
 
 pytestmark = pytest.mark.django_db
 USER_URL = "/api/v1/me/quota/"
@@ -42,7 +44,11 @@ def test_what_ended_counts_for_the_day_and_what_waits_at_the_same_time_too() -> 
     alice, potential = factories.user("alice"), factories.potential()
     ask(potential, **ENDED)
     ask(potential)
-    assert used(alice) == {"per_day": 2, "per_month": 2, "concurrent": 1}
+    assert {name: used(alice)[name] for name in ("per_day", "per_month", "concurrent")} == {
+        "per_day": 2,
+        "per_month": 2,
+        "concurrent": 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -111,7 +117,7 @@ def test_an_administrator_may_allow_some_more_or_nothing() -> None:
     override.save()
     for _ in range(3):
         ask(potential)
-    assert [a.limit for a in quotas.allowances(alice)] == [3, 5, 9]
+    assert [a.limit for a in quotas.allowances(alice)][:3] == [3, 5, 9]
 
 
 def test_the_staff_pays_nothing() -> None:
@@ -154,11 +160,18 @@ def test_the_quota_is_read_and_its_end_is_a_problem_that_says_what_to_do() -> No
     ask(potential)
     body = client.get(USER_URL).json()
     assert body["account"] == "alice"
-    assert [(a["name"], a["limit"], a["used"], a["remaining"]) for a in body["limits"]] == [
+    assert [(a["name"], a["limit"], a["used"], a["remaining"]) for a in body["limits"][:3]] == [
         ("per_day", 3, 3, 0),
         ("per_month", 5, 3, 2),
         ("concurrent", 2, 2, 0),
     ]
+    assert {a["name"]: a["unit"] for a in body["limits"][3:]} == {
+        "worker_seconds_per_day": "worker-seconds",
+        "worker_seconds_per_week": "worker-seconds",
+        "potentials": "potentials",
+        "stored_MiB": "MiB",
+        "open_uploads": "uploads",
+    }
     assert body["limits"][0]["resets_at"] > timezone.now().isoformat()
     address = f"/api/v1/evaluations/{evaluation.pk}/reevaluate/"
     refused = client.post(address, {"reason": "again"})
@@ -169,3 +182,97 @@ def test_the_quota_is_read_and_its_end_is_a_problem_that_says_what_to_do() -> No
     assert 0 < int(refused.headers["Retry-After"]) <= 86_400
     assert models.Evaluation.objects.count() == 3
     assert APIClient().get(USER_URL).status_code == 401
+
+
+def limits(settings: Any, **changed: int) -> None:
+    settings.ROOM_QUOTAS = {**settings.ROOM_QUOTAS, **changed}
+
+
+def test_time_of_workers_is_counted_and_beyond_it_one_is_told_when_it_frees(settings: Any) -> None:
+    limits(settings, worker_seconds_per_day=3600)
+    alice, potential = factories.user("alice"), factories.potential()
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    values = {"party": f"user {alice.pk}", "seconds": 9e9, "smoke_seconds": 0}
+    models.WorkerTime.objects.create(hour=hour, paid_seconds=3000, **values)
+    ask(potential, **ENDED)
+    factories.evaluation(
+        factories.submission(potential),
+        state="running",
+        worker=factories.worker(),
+        lease_expires_at=timezone.now(),
+        started_at=timezone.now() - timedelta(seconds=601),
+    )
+    assert used(alice)["worker_seconds_per_day"] in {3601, 3602}
+    with pytest.raises(
+        QuotaExceeded, match=r"1 hours of workers in a day; 1 are used. It"
+    ) as caught:
+        ask(potential)
+    assert caught.value.limit == "worker_seconds_per_day"
+    assert caught.value.resets_at is not None
+    assert caught.value.resets_at > timezone.now()
+
+
+def test_potentials_are_counted_by_account_and_team(settings: Any) -> None:
+    limits(settings, potentials=2)
+    alice = factories.user("alice")
+    team = teams.create_team(alice, "the-team", "The team")
+    first = submissions.create_potential(alice, slug="a", name="A")
+    submissions.create_potential(alice, slug="b", name="B")
+    with pytest.raises(QuotaExceeded, match="has 2 potentials, of 2 at most"):
+        submissions.create_potential(alice, slug="c", name="C")
+    for slug in ("d", "e"):
+        submissions.create_potential(alice, slug=slug, name=slug, team=team)
+    with pytest.raises(QuotaExceeded, match="The team The team has 2 potentials"):
+        submissions.update_potential(alice, first, team=team)
+    submissions.create_potential(factories.charlie(), slug="f", name="F", team=team)
+    assert (used(alice)["potentials"], used(team)["potentials"]) == (2, 3)
+    refused = client_of(alice).post("/api/v1/potentials/", {"slug": "g", "name": "G"})
+    assert (refused.status_code, refused.json()["limit"]) == (429, "potentials")
+
+
+def test_room_for_files_is_counted_and_each_file_once(settings: Any) -> None:
+    limits(settings, stored_MiB=1)
+    alice = factories.user("alice")
+    artifact = factories.artifact(b"x" * 2**19)
+    potential = factories.potential(alice)
+    for _ in range(3):
+        factories.submission(potential, artifact=artifact)
+    factories.submission(factories.potential(factories.user("bob")))
+    assert quotas.stored_bytes(alice) == 2**19
+    uploads.announce_upload(alice, filename="a.pt", size_bytes=2**18, sha256="0" * 64)
+    with pytest.raises(QuotaExceeded, match="may keep 1 MiB; 1 are used and this would take 1"):
+        uploads.announce_upload(alice, filename="a.pt", size_bytes=2**19, sha256="1" * 64)
+    uploads.announce_upload(alice, filename="a.pt", size_bytes=2**18, sha256="2" * 64)
+    assert used(alice)["stored_MiB"] == 1
+    assert used(alice)["open_uploads"] == 2
+
+
+def test_a_file_for_which_there_is_no_room_does_not_stay(settings: Any) -> None:
+    limits(settings, stored_MiB=0)
+    with pytest.raises(QuotaExceeded, match="may keep 0 MiB"):
+        submit_emt(factories.potential())
+    assert not models.Artifact.objects.exists()
+    assert not models.Submission.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_potentials_made_at_the_same_time_do_not_pass_the_limit_together(settings: Any) -> None:
+    limits(settings, potentials=2)
+    alice = factories.user("alice")
+    together, n_refused = threading.Barrier(5), []
+
+    def make(n: int) -> None:
+        try:
+            together.wait()
+            submissions.create_potential(alice, slug=f"potential-{n}", name="P")
+        except QuotaExceeded:
+            n_refused.append(n)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=make, args=(n,)) for n in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(n_refused), models.Potential.objects.count()) == (3, 2)
