@@ -138,7 +138,7 @@ class _Child:
         self._wall_time_s = wall_time_s
         # What it logs beyond what is kept is left out; it may go on.
         self._output = OutputDrain(process.stdout, process.stderr, on_flood=lambda: None)
-        self._messages: queue.Queue[tuple[str, dict[str, Any]] | None] = queue.Queue(maxsize=64)
+        self._messages: queue.Queue[tuple[str, dict[str, Any]] | None] = queue.Queue(maxsize=4)
         self._reader = threading.Thread(target=self._read, name="driver-messages", daemon=True)
         self._lock = _LockHolder(channel)
         self._n_bytes_stored = 0
@@ -191,7 +191,8 @@ class _Child:
         self._output.finish()
         for text in (self._output.stdout, self._output.stderr):
             if text.strip():
-                logger.info("The driver's process wrote:\n%s", text.rstrip())
+                level = logging.ERROR if "ERROR" in text else logging.INFO
+                logger.log(level, "The driver's process wrote:\n%s", text.rstrip())
 
     def _look_at_clocks(self) -> None:
         if self._began_at is None and self._lock.is_held:

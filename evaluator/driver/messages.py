@@ -15,7 +15,7 @@ import msgpack
 
 _LENGTH = struct.Struct(">Q")
 #: The finished systems of a second, or a report with the records of all systems.
-MAX_MESSAGE_BYTES = 1 << 30
+MAX_MESSAGE_BYTES = 256 << 20
 
 
 class MessageError(Exception):

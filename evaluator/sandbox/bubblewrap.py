@@ -120,7 +120,7 @@ class BubblewrapSandbox(Sandbox):
             )
         try:
             slot = take_slot() if os.getuid() == 0 else None
-            cores = take_cores(request.n_threads)
+            cores = take_cores(request.n_threads, is_shared=request.is_trusted)
             return _Process.start(self.bwrap, request, artifact, _Held(cgroup, slot, cores))
         except BaseException as error:
             if cgroup is not None:

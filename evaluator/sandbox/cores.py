@@ -33,17 +33,19 @@ class Cores:
             os.close(self.descriptors.pop())
 
 
-def take_cores(n_wanted: int) -> Cores:
+def take_cores(n_wanted: int, *, is_shared: bool = False) -> Cores:
     """As many of our own cores as are wanted, or all: free ones first, then others in turn.
 
-    Sharing is no fault: two evaluations may run on one host, each planned for all of it.
+    Sharing is no fault: two evaluations may run on one host, each planned for all of it. What
+    shares from the outset (our own driver) takes none from calculators.
     """
     allowed = sorted(os.sched_getaffinity(0))
     if n_wanted >= len(allowed):
         return Cores(tuple(allowed))
-    folder = lock_folder(_LOCK_FOLDER)
     cores = Cores((), [])
-    taken = list(itertools.islice(_free(folder, allowed, cores), n_wanted))
+    taken: list[int] = []
+    if not is_shared:
+        taken += itertools.islice(_free(lock_folder(_LOCK_FOLDER), allowed, cores), n_wanted)
     start = next(_turn)
     others = (allowed[(start + i) % len(allowed)] for i in range(len(allowed)))
     shared = (number for number in others if number not in taken)

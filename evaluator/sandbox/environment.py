@@ -1,4 +1,7 @@
-"""The environment of a calculator: nothing of the worker's own is passed on but the GPU."""
+"""The environment of a calculator: nothing of the worker's own is passed on but the GPU.
+
+The driver's own process gets no more than that, and how long it may wait for an idle device.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ _THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
+
+#: What an operator may tell our own driver; see host/device_state.py.
+_OF_THE_DRIVER = ("TOUCHSTONE_IDLE_WAIT_S",)
 
 #: glibc hands freed memory back to the kernel and fetches it again, page by page, for every large
 #: array of every call. With CHGNet on small cells that was a tenth to a fifth of the time. The
@@ -42,6 +48,8 @@ def calculator_environment(request: ProcessRequest, *, code: str, scratch: str) 
         **dict.fromkeys(_THREAD_VARIABLES, str(request.n_threads)),
         **ALLOCATOR,
     }
+    if request.is_trusted:
+        variables |= {name: os.environ[name] for name in _OF_THE_DRIVER if name in os.environ}
     if request.device.startswith("cuda") and "CUDA_VISIBLE_DEVICES" in os.environ:
         variables["CUDA_VISIBLE_DEVICES"] = os.environ["CUDA_VISIBLE_DEVICES"]
     return variables

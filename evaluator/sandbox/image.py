@@ -99,8 +99,8 @@ def _python_paths() -> Iterator[Path]:
             if not folder.is_relative_to("/usr"):
                 yield folder
                 continue
-            executable = Path(sys.executable)
-            yield from (p for p in (executable, executable.resolve()) if p.is_relative_to(folder))
+            # Of a virtual environment the interpreter is a link to a link here.
+            yield from sorted((folder / "bin").glob("python*[0-9]"))
             libraries = (folder / "lib").glob("libpython*")
             modules = (Path(p) for p in (*sysconfig.get_paths().values(), *sys.path) if p)
             yield from (
