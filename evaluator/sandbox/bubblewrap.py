@@ -182,7 +182,9 @@ class _Process(ConfinedProcess):
             command = [
                 *("/bin/sh", "-c", _ENTER_GROUPS, "sh"),
                 *(str(entrance) for entrance in (cgroup.entrances if cgroup else ())),
-                *("--", "taskset", "-c", ",".join(map(str, held.cores.numbers))),
+                # Of one byte: see the system call filter, which does not let it be changed.
+                *("--", "prlimit", "--core=1", "--"),
+                *("taskset", "-c", ",".join(map(str, held.cores.numbers))),
                 *(bwrap, "--args", str(fds[-1]), "--"),
                 *_limits(request),
                 *(_drop_to(slot.uid) if slot else ()),
@@ -343,7 +345,7 @@ def _limits(request: ProcessRequest) -> list[str]:
     """Limits that the uid cannot lift again; the control group bounds what these cannot."""
     return [
         "/usr/bin/prlimit",
-        *("--core=0", "--nofile=1024"),
+        "--nofile=1024",
         f"--nproc={_n_processes(request)}",
         f"--fsize={request.memory_MiB << 20}",
         "--",

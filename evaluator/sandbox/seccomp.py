@@ -20,7 +20,7 @@ from dataclasses import dataclass
 _LOAD, _JEQ, _JGE, _JSET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 # struct seccomp_data: int nr; u32 arch; u64 instruction_pointer; u64 args[6], little-endian.
 _OFFSET_NR, _OFFSET_ARCH = 0, 4
-_OFFSET_ARG0, _OFFSET_ARG1, _OFFSET_ARG2, _OFFSET_ARG5 = 16, 24, 32, 56
+_OFFSET_ARG0, _OFFSET_ARG1, _OFFSET_ARG2, _OFFSET_ARG3, _OFFSET_ARG5 = 16, 24, 32, 40, 56
 
 _ALLOW = 0x7FFF0000
 _ERRNO = 0x00050000
@@ -127,6 +127,8 @@ _REFUSED: dict[str, tuple[int, int]] = {
     "migrate_pages": (256, 238),
     "move_pages": (279, 239),
     "vmsplice": (278, 75),
+    "statmount": (457, 457),
+    "listmount": (458, 458),
 }
 
 #: Load, free memory and uptime of the host. glibc asks it how large an array it may sort in a copy,
@@ -161,9 +163,23 @@ _OPENAT2 = (437, 437)
 #: _SETLKW; F_SETLEASE, F_GETLEASE, F_NOTIFY; F_GET_RW_HINT, F_SET_RW_HINT and a descriptor's.
 _LOCKS = (5, 6, 7, 36, 37, 38)
 _OF_THE_FILE = (1024, 1025, 1026, 1035, 1036, 1037, 1038)
-#: MADV_COLD and MADV_PAGEOUT push a file out of the page cache.
-_PUSHED_OUT = (20, 21)
+#: MADV_COLD and MADV_PAGEOUT push a file out of the page cache; MADV_MERGEABLE shares pages that
+#: are equal, and the time of a write tells that another sandbox had the same.
+_ADVICE = (12, 20, 21)
 _RWF_NOWAIT = 0x8
+_PRCTL = (157, 167)
+#: PR_SCHED_CORE keeps others off the twin of a core, PR_SET_MEMORY_MERGE is as MADV_MERGEABLE.
+_MANNERS = (62, 67)
+#: Reserved huge pages belong to the host and are in no control group: MFD_HUGETLB, MAP_HUGETLB,
+#: SHM_HUGETLB.
+_MEMFD_CREATE, _MMAP, _SHMGET = (319, 279), (9, 222), (29, 194)
+_MFD_HUGETLB, _MAP_HUGETLB, _SHM_HUGETLB = 0x4, 0x40000, 0x800
+#: A limit of one byte alone keeps a crash from the host's own collector of core dumps, which runs
+#: as root on what crashed; zero would let it in (core(5)).
+_SETRLIMIT, _PRLIMIT64, _RLIMIT_CORE = (160, 164), (302, 261), 4
+#: Keys of a file system's encryption, which all who have a file of it can see: to add, remove
+#: (twice), look at.
+_KEYS_OF_A_FILE_SYSTEM = (0xC0506617, 0xC0406618, 0xC0406619, 0xC080661A)
 
 
 def seccomp_filter(machine: str | None = None, *, sees_load: bool = False) -> bytes:
@@ -206,14 +222,24 @@ def seccomp_filter(machine: str | None = None, *, sees_load: bool = False) -> by
         _FCNTL[column], _OFFSET_ARG1, [(_JEQ, command) for command in _OF_THE_FILE]
     )
     program += _when_argument(
-        _MADVISE[column], _OFFSET_ARG2, [(_JEQ, advice) for advice in _PUSHED_OUT]
+        _MADVISE[column], _OFFSET_ARG2, [(_JEQ, advice) for advice in _ADVICE]
     )
+    program += _when_argument(_PRCTL[column], _OFFSET_ARG0, [(_JEQ, option) for option in _MANNERS])
+    for call, offset, flag in (
+        (_MEMFD_CREATE, _OFFSET_ARG1, _MFD_HUGETLB),
+        (_MMAP, _OFFSET_ARG3, _MAP_HUGETLB),
+        (_SHMGET, _OFFSET_ARG2, _SHM_HUGETLB),
+    ):
+        program += _when_argument(call[column], offset, [(_JSET, flag)], errno.ENOMEM)
+    for call, offset in ((_SETRLIMIT, _OFFSET_ARG0), (_PRLIMIT64, _OFFSET_ARG1)):
+        program += _when_argument(call[column], offset, [(_JEQ, _RLIMIT_CORE)])
     program += _when_argument(
         _PREADV2[column], _OFFSET_ARG5, [(_JSET, _RWF_NOWAIT)], errno.EOPNOTSUPP
     )
     program += _unless_unix(_SOCKET[column]) + _unless_unix(_SOCKETPAIR[column])
     program += _when_argument(_CLONE[column], _OFFSET_ARG0, [(_JSET, _NEW_NAMESPACE)])
-    program += _when_argument(_IOCTL[column], _OFFSET_ARG1, [(_JEQ, _TIOCSTI), (_JEQ, _TIOCLINUX)])
+    requests = (_TIOCSTI, _TIOCLINUX, *_KEYS_OF_A_FILE_SYSTEM)
+    program += _when_argument(_IOCTL[column], _OFFSET_ARG1, [(_JEQ, value) for value in requests])
     program.append(_return(_ALLOW))
     return b"".join(program)
 
