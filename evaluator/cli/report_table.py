@@ -98,7 +98,7 @@ def _consistency(report: EvaluationReport) -> list[str]:
         f"(RMS difference {figures['force_gradient_error_eV_A_rms']:.2g} eV/Å); turned structures "
         f"differ by {figures['rotation_energy_error_meV_atom_max']:.2g} meV/atom"
     )
-    return [forces]
+    return [forces, *figures.get("findings", ())]
 
 
 def format_table(rows: Sequence[Sequence[str]], *, n_left: int = 1) -> list[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import tempfile
+import textwrap
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,17 @@ from evaluator.cli.exit_codes import ExitCode, describe_exit_codes, exit_code_of
 from evaluator.cli.places import add_mirror_argument
 from evaluator.cli.progress_bar import ProgressBar
 from evaluator.contract import EvaluationReport, SubmissionSpec, SystemRecord, SystemStatus, Verdict
+from evaluator.driver.consistency import TOLERABLE
 from evaluator.driver.evaluation import evaluate
 from evaluator.sandbox.find import SandboxPolicy, find_sandbox
 from evaluator.standard_tasks.read import SMOKE_TASK, standard_task
 
-#: Of energies and forces of the same structure, turned or renumbered, that should be equal.
-_TOLERABLE = {"meV/atom": 0.1, "eV/Å": 0.001}
+#: A call on few atoms that takes so long, and nearly as long as one on many, computes little.
+_IDLE_CALL_S = 0.2
+_IDLE_GROWTH = 1.3
+_IDLE_SIZE_RATIO = 8
+#: A log beyond this is cut, and writing it takes time from every evaluation.
+_CHATTY_BYTES = 16_000
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)
@@ -85,6 +92,7 @@ def format_validation(potential: SubmissionSpec, report: EvaluationReport) -> st
     verb = "answers" if not report.n_failed else "FAILS on some structures"
     lines.append(f"It loads and {verb}; the service would evaluate it.")
     lines += [*_elements(report), *_failures(report), *_speed(report), *_figures(report)]
+    lines += _findings(report)
     return "\n".join(lines + (_written(report) if report.n_failed else []))
 
 
@@ -127,6 +135,50 @@ def _speed(report: EvaluationReport) -> list[str]:
     return [f"A call       {times}; {report.wall_time_s:.1f} s in all, loading included"]
 
 
+def _findings(report: EvaluationReport) -> list[str]:
+    """What the author most likely got wrong, in the driver's sentences and some of ours."""
+    sentences = [*report.consistency.get("findings", ()), *_dead_time(report), *_chatter(report)]
+    if not sentences:
+        return []
+    lines = ["", "To look at"]
+    for sentence in sentences:
+        lines += textwrap.wrap(sentence, 96, initial_indent="  * ", subsequent_indent="    ")
+    return lines
+
+
+def _dead_time(report: EvaluationReport) -> list[str]:
+    """Time that every call takes, whatever it is asked."""
+    timed = sorted(
+        (s for s in report.systems if s.n_calls and s.values.get("n_atoms")),
+        key=lambda s: int(s.values["n_atoms"]),
+    )
+    few, many = timed[: len(timed) // 2], timed[-1:]
+    if not few or many[0].values["n_atoms"] < _IDLE_SIZE_RATIO * few[0].values["n_atoms"]:
+        return []
+    few_s, many_s = statistics.median(map(_call_s, few)), _call_s(many[0])
+    if few_s < _IDLE_CALL_S or many_s > _IDLE_GROWTH * few_s:
+        return []
+    return [
+        (
+            f"A call takes {few_s:.2g} s however few the atoms ({many_s:.2g} s for "
+            f"{many[0].values['n_atoms']}): nearly all of it goes by before anything is computed. "
+            "Load the model and build what does not change once, in the entry point."
+        )
+    ]
+
+
+def _chatter(report: EvaluationReport) -> list[str]:
+    n_bytes = len(report.stdout) + len(report.stderr)
+    if n_bytes < _CHATTY_BYTES:
+        return []
+    return [
+        (
+            f"It writes a lot ({n_bytes // 1000} kB or more in this short task). Of a log its "
+            "beginning and its end are kept; remove progress bars and prints from calculate()."
+        )
+    ]
+
+
 def _call_s(system: SystemRecord) -> float:
     return system.wall_time_s / system.n_calls
 
@@ -138,15 +190,11 @@ def _figures(report: EvaluationReport) -> list[str]:
         value = figures.get(column.name)
         if value is None:
             continue
-        limit = _TOLERABLE.get(column.unit)
+        limit = TOLERABLE.get(column.unit)
         is_symmetry = not column.name.startswith(("force_gradient", "stress_gradient"))
         mark = "  LARGE" if is_symmetry and limit is not None and value > limit else ""
         lines.append(f"  {column.label:<42} {value:9.2g} {column.unit}{mark}")
-    hints = [
-        "  The same structure, turned, renumbered or asked again, should give the same numbers."
-        for line in lines
-        if line.endswith("LARGE")
-    ][:1]
+    hints = []
     if figures.get("is_conservative_measured") is False:
         hints.append(
             "  Its forces are not the gradient of its energy: submit it with --non-conservative."

@@ -8,8 +8,8 @@ not a gradient is scored like any other, and marked.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,49 +17,56 @@ import numpy as np
 from ase import Atoms
 from ase.stress import voigt_6_to_full_3x3_stress
 
-from evaluator.arrays import FloatArray
 from evaluator.catalog import EV_PER_A3_IN_GPA
-from evaluator.pool.remote import Ask, Disguise, seed_of, structure_of
+from evaluator.driver.findings import find_faults
+from evaluator.driver.probing import (
+    NotAnsweredHere,
+    Steps,
+    moved,
+    predicted,
+    shaken,
+    slope,
+    steps_for,
+    strained,
+)
+from evaluator.pool.remote import Ask, Disguise, ElectronicState, seed_of, structure_of
 from evaluator.protocols.base import System
-from evaluator.wire import Prediction, Structure, StructureFailure
+from evaluator.wire import Prediction, Structure
 
 MAX_SYSTEMS = 3
 N_DIRECTIONS = 3
-SHAKE_A = 0.05
 
-#: Four-point central difference: f'(0) h = sum(weight * f(step * h)), error of order h^4.
-_STENCIL = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Steps:
-    """Finite steps and the tolerance that suit a precision: rounding shrinks as they grow."""
-
-    displacement_A: float
-    strain: float
-    #: Forces count as the energy's gradient when the RMS error is below this.
-    force_tolerance_eV_A: float
-
-
-STEPS = {
-    "float64": Steps(displacement_A=0.001, strain=0.0002, force_tolerance_eV_A=0.001),
-    "float32": Steps(displacement_A=0.02, strain=0.004, force_tolerance_eV_A=0.01),
+#: Of energies and forces of the same structure, turned or renumbered, that should be equal.
+TOLERABLE = {"meV/atom": 0.1, "eV/Å": 0.001}
+_SYMMETRIES = {
+    "rotation": ("Turned", "Energy and lengths of forces must not depend on the axes."),
+    "permutation": ("With its atoms in another order", "Answer in the order that was asked."),
+    "repeat": (
+        "Asked again",
+        "Fix what is random (dropout, noise, seeds), and keep nothing from one call to the next.",
+    ),
 }
 
-
-class _NotAnswered(Exception):
-    """The potential failed on one of the structures."""
+#: Two energies of one structure that differ by less are one.
+_SAME_ENERGY_EV_ATOM = 1e-5
 
 
 def check_consistency(
-    systems: Sequence[System], ask: Ask, *, offers_stress: bool, dtype: str, seed: int
+    systems: Sequence[System],
+    ask: Ask,
+    *,
+    offers_stress: bool,
+    dtype: str,
+    seed: int,
+    looks_for_faults: bool = True,
 ) -> dict[str, Any]:
     """Figures of the checks, the worst over at most ``MAX_SYSTEMS`` systems.
 
     ``systems`` are those that the potential supports. A system on which it fails is left out
-    and counted in ``n_failed``.
+    and counted in ``n_failed``. ``findings`` are sentences for the author; with
+    ``looks_for_faults`` some hundred calls more are spent on them.
     """
-    steps = STEPS.get(dtype, STEPS["float32"])
+    steps = steps_for(dtype)
     chosen = _choose(systems)
     figures: dict[str, list[float]] = defaultdict(list)
     judged: list[str] = []
@@ -67,12 +74,72 @@ def check_consistency(
         own_seed = seed_of("consistency", seed, system.id)
         try:
             found = _System(system.atoms, ask, own_seed, steps, offers_stress).figures()
-        except _NotAnswered:
+        except NotAnsweredHere:
             continue
         judged.append(system.id)
         for name, values in found.items():
             figures[name].extend(values)
-    return _summary(figures, judged, len(chosen), steps)
+    summary = {
+        **_summary(figures, judged, len(chosen), steps),
+        **_electronic_figures(systems, ask),
+    }
+    asymmetries = _asymmetries(summary)
+    faults = (
+        find_faults(
+            systems,
+            ask,
+            offers_stress=offers_stress,
+            dtype=dtype,
+            seed=seed,
+            is_repeatable="repeat" not in asymmetries,
+        )
+        if looks_for_faults
+        else []
+    )
+    return {**summary, "findings": [*asymmetries.values(), *faults, *_unread(summary)]}
+
+
+def _asymmetries(summary: Mapping[str, Any]) -> dict[str, str]:
+    """A sentence for each symmetry that an answer breaks by more than rounding."""
+    sentences = {}
+    for name, (what, advice) in _SYMMETRIES.items():
+        energy = summary.get(f"{name}_energy_error_meV_atom_max", 0.0)
+        force = summary.get(f"{name}_force_error_eV_A_max", 0.0)
+        if energy > TOLERABLE["meV/atom"] or force > TOLERABLE["eV/Å"]:
+            sentences[name] = (
+                f"{what}, a structure gets another answer: its energy differs by {energy:.2g} "
+                f"meV/atom, its forces by {force:.2g} eV/Å. {advice}"
+            )
+    return sentences
+
+
+def _unread(summary: Mapping[str, Any]) -> Iterator[str]:
+    for name, what in (("charge", "charge"), ("spin", "spin multiplicity")):
+        if summary.get(f"is_{name}_read") is False:
+            yield (
+                f"It ignores the {what} that structures of this task have: they get the energy of "
+                f'neutral, closed-shell ones. A calculator finds it as atoms.info["{name}"].'
+            )
+
+
+def _electronic_figures(systems: Sequence[System], ask: Ask) -> dict[str, bool]:
+    """Whether charge and spin make a difference, where the task's structures have any.
+
+    Asked of the smallest structure with a charge, and of the smallest with unpaired electrons.
+    """
+    figures: dict[str, bool] = {}
+    for name, neutral in (("charge", 0), ("spin", 1)):
+        having = [s for s in systems if s.atoms.info.get(name, neutral) != neutral]
+        if not having:
+            continue
+        structure = structure_of(min(having, key=lambda system: len(system.atoms)).atoms)
+        without = replace(structure, charge=0) if name == "charge" else replace(structure, spin=1)
+        answers = [ask(asked, ("energy", "forces")) for asked in (structure, without)]
+        energies = [answer.energy for answer in answers if isinstance(answer, Prediction)]
+        if len(energies) == len(answers):
+            difference_eV = abs(energies[0] - energies[1]) / len(structure.numbers)
+            figures[f"is_{name}_read"] = bool(difference_eV > _SAME_ENERGY_EV_ATOM)
+    return figures
 
 
 def _choose(systems: Sequence[System]) -> list[System]:
@@ -113,8 +180,8 @@ class _System:
         self.ask, self.seed, self.steps = ask, seed, steps
         self.properties = ("energy", "forces", *(("stress",) if offers_stress else ()))
         # Turned like everything else: nothing shall tell it from a scored structure.
-        shaken = structure_of(_shaken(atoms, self.rng))
-        self.structure = Disguise.from_seed(seed).apply(shaken)
+        base = structure_of(shaken(atoms, self.rng), ElectronicState.of(atoms))
+        self.structure = Disguise.from_seed(seed).apply(base)
         self.n_atoms = len(self.structure.numbers)
         self.answer = self._predict(self.structure)
 
@@ -135,10 +202,7 @@ class _System:
         return figures
 
     def _predict(self, structure: Structure) -> Prediction:
-        answer = self.ask(structure, self.properties)
-        if isinstance(answer, StructureFailure):
-            raise _NotAnswered
-        return answer
+        return predicted(self.ask, structure, self.properties)
 
     def _difference(self, name: str, disguise: Disguise | None) -> dict[str, list[float]]:
         """Change of the answer when the same structure is asked again, in a disguise or not."""
@@ -158,10 +222,10 @@ class _System:
         for _ in range(N_DIRECTIONS):
             direction = self.rng.normal(size=(self.n_atoms, 3))
             direction /= np.linalg.norm(direction)
-            slope = self._slope(
-                partial(_moved, self.structure, direction), self.steps.displacement_A
+            measured = self._slope(
+                partial(moved, self.structure, direction), self.steps.displacement_A
             )
-            errors.append(abs(float(np.sum(self.answer.forces * direction)) + slope))
+            errors.append(abs(float(np.sum(self.answer.forces * direction)) + measured))
         return errors
 
     def _stress_gradient_errors(self) -> list[float]:
@@ -173,37 +237,11 @@ class _System:
         for _ in range(N_DIRECTIONS):
             strain = self.rng.normal(size=(3, 3))
             strain = (strain + strain.T) / np.linalg.norm(strain + strain.T)
-            slope = self._slope(partial(_strained, self.structure, strain), self.steps.strain)
-            errors.append(abs(float(np.sum(stress * strain)) - slope / volume) * EV_PER_A3_IN_GPA)
+            measured = self._slope(partial(strained, self.structure, strain), self.steps.strain)
+            errors.append(
+                abs(float(np.sum(stress * strain)) - measured / volume) * EV_PER_A3_IN_GPA
+            )
         return errors
 
     def _slope(self, structure_at: Callable[[float], Structure], step: float) -> float:
-        return sum(w * self._predict(structure_at(n * step)).energy for n, w in _STENCIL) / step
-
-
-def _shaken(atoms: Atoms, rng: np.random.Generator) -> Atoms:
-    """A copy with every atom displaced; a lone atom in a crystal first gets a neighbour."""
-    atoms = atoms.copy()
-    if len(atoms) == 1 and atoms.pbc.any():
-        atoms = atoms.repeat([2 if i == int(np.argmax(atoms.pbc)) else 1 for i in range(3)])
-    atoms.positions += rng.normal(scale=SHAKE_A, size=(len(atoms), 3))
-    return atoms
-
-
-def _moved(structure: Structure, direction: FloatArray, distance: float) -> Structure:
-    return Structure(
-        numbers=structure.numbers,
-        positions=structure.positions + distance * direction,
-        cell=structure.cell,
-        pbc=structure.pbc,
-    )
-
-
-def _strained(structure: Structure, strain: FloatArray, amount: float) -> Structure:
-    deformation = np.eye(3) + amount * strain
-    return Structure(
-        numbers=structure.numbers,
-        positions=structure.positions @ deformation,
-        cell=structure.cell @ deformation,
-        pbc=structure.pbc,
-    )
+        return slope(lambda amount: self._predict(structure_at(amount)).energy, step)

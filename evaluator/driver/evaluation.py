@@ -52,7 +52,8 @@ from evaluator.pool.pool import CalculatorPool, PoolPlan, Session, plan_pool, ru
 from evaluator.sandbox.base import Sandbox
 from evaluator.sandbox.session import CalculatorFailure, CalculatorRequest, CalculatorSession
 from evaluator.scoring import score
-from evaluator.wire import Info
+from evaluator.standard_tasks.read import SMOKE_TASK
+from evaluator.wire import CHANGED_ATOMS, Info
 
 logger = logging.getLogger(__name__)
 
@@ -388,10 +389,17 @@ class _Evaluation:
                 offers_stress="stress" in self.info.properties if self.info else False,
                 dtype=self.info.dtype if self.info else "",
                 seed=self.prepared.seed("consistency"),
+                # Of every submission's first task, whose page is where an author looks.
+                looks_for_faults=self.prepared.task.slug == SMOKE_TASK,
             )
             if self.prepared.description.is_timed:
                 self.timed_answers.ask_untimed(
                     systems, self.pool.compute, seed=self.prepared.seed("untimed")
+                )
+            if CHANGED_ATOMS in self.pool.output()[1]:
+                self.consistency["findings"].append(
+                    "It changes the atoms that it is given: the next to use them finds others. "
+                    "Work on atoms.copy()."
                 )
 
         try:

@@ -196,9 +196,11 @@ def _charged(systems: Sequence[System]) -> list[str]:
     """Many potentials read neither charge nor spin: whoever stores such a set must know."""
     named = [system for system in systems if system.atoms.info]
     sentences = [
-        f"{len(named)} structures carry a charge or a spin ({_examples(named)}): calculators find "
-        "them as charge and spin (the multiplicity 2S + 1) in atoms.info. One that reads neither "
-        "computes every structure as neutral, and its evaluation says so."
+        (
+            f"{len(named)} structures carry a charge or a spin ({_examples(named)}): calculators "
+            "find them as charge and spin (the multiplicity 2S + 1) in atoms.info. One that reads "
+            "neither computes every structure as neutral, and its evaluation says so."
+        )
     ] * bool(named)
     odd = [system for system in systems if _is_impossible(system)]
     if odd:

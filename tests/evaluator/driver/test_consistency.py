@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,13 +35,14 @@ def emt(structure: Structure, properties: Sequence[str]) -> Prediction:
     )
 
 
-def check(spoil: Spoil = lambda s, p: p, systems: Sequence[System] = METALS) -> dict[str, float]:
+def check(spoil: Spoil = lambda s, p: p, systems: Sequence[System] = METALS) -> dict[str, Any]:
     return check_consistency(
         systems,
         lambda structure, properties: spoil(structure, emt(structure, properties)),
         offers_stress=True,
         dtype="float64",
         seed=1,
+        looks_for_faults=False,
     )
 
 
@@ -129,6 +132,21 @@ def test_a_molecule_is_checked_without_its_stress() -> None:
     figures = check(systems=[System(id="CO", atoms=molecule("CO"))])
     assert figures["is_conservative_measured"] is True
     assert "stress_gradient_error_GPa_max" not in figures
+
+
+def test_it_is_measured_whether_charge_and_spin_make_a_difference() -> None:
+    ion, radical = bulk("Cu"), bulk("Al", cubic=True)
+    ion.info, radical.info = {"charge": 1, "spin": 1}, {"charge": 0, "spin": 2}
+    systems = [*METALS, System(id="ion", atoms=ion), System(id="radical", atoms=radical)]
+
+    def reads_the_charge(structure: Structure, answer: Prediction) -> Prediction:
+        return replace(answer, energy=answer.energy + 7.7 * structure.charge)
+
+    figures = check(reads_the_charge, systems)
+    assert (figures["is_charge_read"], figures["is_spin_read"]) == (True, False)
+    assert any("ignores the spin multiplicity" in finding for finding in figures["findings"])
+    assert not any("ignores the charge" in finding for finding in figures["findings"])
+    assert not {"is_charge_read", "is_spin_read"} & set(check())
 
 
 def test_systems_that_are_not_answered_are_counted_and_harm_nothing() -> None:
