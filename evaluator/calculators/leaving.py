@@ -34,7 +34,20 @@ def how_it_left(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"called sys.exit({error.code!r}) in {place_of(error)}"
     words = f"raised {type(error).__name__}: {error}".rstrip(": ")
-    return f"{NO_NETWORK} ({words})" if wants_network(error) else words
+    if wants_network(error):
+        return f"wants to download. {NO_NETWORK} ({words})"
+    return words + missing_module(error)
+
+
+def missing_module(error: BaseException) -> str:
+    """Advice on a module that is not here, with a blank before it; empty for other errors."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    name = error.name.split(".")[0]
+    return (
+        f". Nothing is installed here: put the folder of {name}, if it is pure Python, into the zip "
+        "beside your module"
+    )
 
 
 def wants_network(error: BaseException) -> bool:

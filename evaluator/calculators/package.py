@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ class PackageAdapter(Adapter):
 
     def load(self, request: LoadRequest) -> Info:
         folder = without_wrapping_folder(unpack(request.artifact))
+        # Weights are often opened by a name alone, as where the author tried it.
+        os.chdir(folder)
         entry_point = str(request.settings.get("entry_point", "potential:calculator"))
         calculator = _made(_entry_point(folder, entry_point), folder, entry_point)
         if not _is_calculator(calculator):

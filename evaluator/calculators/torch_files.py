@@ -71,12 +71,23 @@ def load_torch(artifact: Path, expected: str, converted: str = "") -> Any:  # no
         ) from error
     except (ImportError, AttributeError) as error:
         raise LoadError(
-            f"the file needs Python code that this service does not have ({_first_line(error)})"
+            f"the file needs Python code that this service does not have ({_first_line(error)}). "
+            f"{_way_back(str(error))}"
         ) from error
     except Exception as error:  # the pickle is a program and raises what it likes
         raise LoadError(
             f"reading the file raised {type(error).__name__}: {_first_line(error)}"
         ) from error
+
+
+def _way_back(words: str) -> str:
+    """What to do about classes that a file was saved with and that are not here."""
+    if "cuequivariance" in words:
+        return "Convert it back with mace_cueq_to_e3nn and send what that writes"
+    return (
+        f"It was saved with other versions, or with code of your own (here is torch "
+        f"{torch.__version__}): save it anew with these, or submit the code as a package"
+    )
 
 
 @contextmanager

@@ -69,7 +69,7 @@ _STRESS_UNITS: Mapping[str, float] = {
     "Ha/Bohr³: multiply by 183.6": Bohr**3 / Hartree,
     "eV/Å³ divided by 160.2 once more, as if it had been GPa": GPa,
 }
-_IN_ORDER, _AS_THEY_ARE = [0, 1, 2, 3, 4, 5], [1, 1, 1, 1, 1, 1]
+_IN_ORDER, _AS_THEY_ARE = [0, 1, 2, 3, 4, 5], [1.0] * 6
 _HERE = "the order here is xx yy zz yz xz xy"
 #: Where ASE's xx yy zz yz xz xy stand in a stress that is written otherwise, and what its
 #: components are multiplied by.

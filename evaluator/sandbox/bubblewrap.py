@@ -96,7 +96,7 @@ class BubblewrapSandbox(Sandbox):
         artifact = Path(evaluator.__file__)
         try:
             process = self.start(ProcessRequest(artifact=artifact, memory_MiB=512, program=program))
-            output = OutputDrain(process.stdout, process.stderr, on_flood=process.kill)
+            output = OutputDrain(process.stdout, process.stderr)
             status = process.wait(_TRIAL_S)
             process.kill()
             process.release()
@@ -294,6 +294,7 @@ def _options(
         *("--perms", "1777", "--size", str(_TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108
         *image.python_options(),
         *image.code_options(is_whole=request.is_trusted),
+        *_account(slot.uid if slot is not None else os.getuid(), fds),
         *_given(artifact, inside_path, fds),
         *(_given(_regular_file(request.reference), _REFERENCE, fds) if request.reference else ()),
         *(image.gpu_options() if _has_gpu(request) else ()),
@@ -327,6 +328,17 @@ def _proc(request: ProcessRequest, cores: Cores, fds: list[int]) -> Iterator[str
     yield from proc_folders()
     for path, text in proc_files(request.memory_MiB, cores.numbers):
         fds.append(_file_of(text.encode()))
+        yield from ("--perms", "0444", "--ro-bind-data", str(fds[-1]), path)
+
+
+def _account(uid: int, fds: list[int]) -> Iterator[str]:
+    """A name for the uid that the calculator has: libraries look up who they run as."""
+    entries = {
+        "/etc/passwd": f"calculator:x:{uid}:{uid}::/tmp:/bin/false\n",
+        "/etc/group": f"calculator:x:{uid}:\n",
+    }
+    for path, entry in entries.items():
+        fds.append(_file_of(entry.encode()))
         yield from ("--perms", "0444", "--ro-bind-data", str(fds[-1]), path)
 
 

@@ -14,8 +14,6 @@ _MEMORY_ADVICE = (
     "Use a smaller model or lower precision, or let the potential declare smaller batches."
 )
 _ADVICE = {
-    ErrorCategory.INVALID_ARTIFACT: "Upload the file again in the format of its calculator kind.",
-    ErrorCategory.LOAD_ERROR: "Try the file with the package versions that this service lists.",
     ErrorCategory.RUNTIME_ERROR: "The log of the calculator has the traceback.",
     ErrorCategory.OUT_OF_MEMORY_HOST: _MEMORY_ADVICE,
     ErrorCategory.OUT_OF_MEMORY_GPU: _MEMORY_ADVICE,
@@ -48,8 +46,11 @@ def explain_error(
     """From what a calculator says of its own error; the kernel's word on memory comes first."""
     if process.ran_out_of_memory():
         return _out_of_host_memory()
-    sentence = f"{_WHAT[category]}: {message.rstrip('.')}. {_ADVICE[category]}"
-    return CalculatorFailure(Verdict(category.value), sentence)
+    # What an adapter says of a load says what to do; advice in general would lead astray.
+    advice = f" {_ADVICE[category]}" if category in _ADVICE else ""
+    return CalculatorFailure(
+        Verdict(category.value), f"{_WHAT[category]}: {message.rstrip('.')}.{advice}"
+    )
 
 
 def diagnose_death(
@@ -68,8 +69,20 @@ def diagnose_death(
     last = f" Its last words were: {clean_line(lines[-1], 300)}" if lines else ""
     return CalculatorFailure(
         Verdict.RUNTIME_ERROR,
-        f"The calculator ended without an answer ({_how(status)}).{last}",
+        f"The calculator ended without an answer ({_how(status)}).{last}{_way_out(status)}",
     )
+
+
+def _way_out(status: int | None) -> str:
+    """What to look for in the code of a process that left without a word."""
+    if status is None or status < 0:
+        return ""
+    if status == 0:
+        return (
+            " Its code closed descriptors that it did not open (os.closerange, or a daemon's "
+            "habits), or left by os._exit: the connection to the service is one of them."
+        )
+    return " Its code, or a library, left by os._exit or its like: raise an exception instead."
 
 
 def _out_of_host_memory() -> CalculatorFailure:

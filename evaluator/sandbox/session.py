@@ -26,7 +26,7 @@ from evaluator.exceptions import InfrastructureError
 from evaluator.sandbox.answers import read_error, read_ready, read_result
 from evaluator.sandbox.base import SERVER, ConfinedProcess, ProcessRequest, Sandbox
 from evaluator.sandbox.diagnosis import CalculatorFailure, diagnose_death, explain_error
-from evaluator.sandbox.output import MAX_FLOOD_BYTES, OutputDrain
+from evaluator.sandbox.output import OutputDrain
 from evaluator.wire import (
     Frame,
     Info,
@@ -53,6 +53,7 @@ HELLO_TIMEOUT_S = 60.0
 #: What a calculator has to leave by itself after BYE.
 GRACE_S = 1.0
 _DEATH_S = 2.0
+_LOADING = "Loading the potential"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ class CalculatorSession:
         #: Seconds from the start of the process to READY.
         self.load_time_s = 0.0
         self._process = process
-        self._output = OutputDrain(process.stdout, process.stderr, on_flood=process.kill)
+        self._output = OutputDrain(process.stdout, process.stderr)
         self._failure: CalculatorFailure | None = None
         self._is_closed = False
         self._lock = threading.Lock()
@@ -180,7 +181,7 @@ class CalculatorSession:
             wire.send_frame(connection, Frame(kind=Kind.LOAD, header=header), deadline)
             self.info = read_ready(self._receive({Kind.READY: 0, Kind.ERROR: 0}, deadline))
         except (WireError, WireTimeout, WireClosed) as error:
-            raise self._fail(error, "Loading the potential", timeout_s) from error
+            raise self._fail(error, _LOADING, timeout_s) from error
         self.load_time_s = time.monotonic() - started
 
     def _hello(self) -> None:
@@ -224,10 +225,13 @@ class CalculatorSession:
         """End the process and say why the conversation broke off."""
         if isinstance(error, WireTimeout):
             self._process.kill()
-            message = (
-                f"{what} took longer than the {timeout_s:g} s allowed. Make the potential "
-                "faster, or submit it to tasks with a longer limit."
+            advice = (
+                "Compile nothing (torch.compile), fetch nothing, and build in the entry point only "
+                "what a call needs."
+                if what == _LOADING
+                else "Make the potential faster, or submit it to tasks with a longer limit."
             )
+            message = f"{what} took longer than the {timeout_s:g} s allowed. {advice}"
             return self._set_failure(CalculatorFailure(Verdict.CALL_TIMEOUT, message))
         if isinstance(error, WireError):
             self._process.kill()
@@ -239,20 +243,11 @@ class CalculatorSession:
         return self._set_failure(diagnose_death(self._end_process(), self._process, self._output))
 
     def _set_failure(self, failure: CalculatorFailure) -> CalculatorFailure:
-        """Keep the first failure: a flood or an abort kills, and what follows is its effect."""
+        """Keep the first failure: an abort kills, and what follows is its effect."""
         with self._lock:
             if self._failure is None:
-                self._failure = self._flood_failure() or failure
+                self._failure = failure
             return self._failure
-
-    def _flood_failure(self) -> CalculatorFailure | None:
-        if not self._output.is_flood:
-            return None
-        return CalculatorFailure(
-            Verdict.OUTPUT_LIMIT,
-            f"The calculator wrote more than {MAX_FLOOD_BYTES >> 20} MiB to its standard output "
-            "or error. Remove the printing from its code.",
-        )
 
     def abort(self, verdict: Verdict, message: str) -> None:
         """End the calculator from another thread: cancelled, or out of wall time.
