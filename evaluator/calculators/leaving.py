@@ -45,8 +45,8 @@ def missing_module(error: BaseException) -> str:
         return ""
     name = error.name.split(".")[0]
     return (
-        f". Nothing is installed here: put the folder of {name}, if it is pure Python, into the zip "
-        "beside your module"
+        f". Nothing is installed here: put the folder of {name}, if it is pure Python, into the "
+        "zip beside your module"
     )
 
 

@@ -294,7 +294,7 @@ def _options(
         *("--perms", "1777", "--size", str(_TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108
         *image.python_options(),
         *image.code_options(is_whole=request.is_trusted),
-        *_account(slot.uid if slot is not None else os.getuid(), fds),
+        *_account(held.slot.uid if held.slot is not None else os.getuid(), fds),
         *_given(artifact, inside_path, fds),
         *(_given(_regular_file(request.reference), _REFERENCE, fds) if request.reference else ()),
         *(image.gpu_options() if _has_gpu(request) else ()),

@@ -8,6 +8,7 @@ flood takes its own time and not that of the evaluation.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import threading
@@ -88,7 +89,6 @@ class _Stream:
 
 
 def _enlarge(pipe: BinaryIO) -> None:
-    try:
+    # What a user may take is bounded; a smaller pipe serves as well, in more turns.
+    with contextlib.suppress(OSError):
         fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _CHUNK_BYTES)
-    except OSError:
-        pass  # what a user may take is bounded; a smaller pipe serves as well, in more turns

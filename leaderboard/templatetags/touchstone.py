@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -105,6 +106,12 @@ def _address_of_source(name: str) -> str:
     if kind.lower() == "doi":
         return f"https://doi.org/{rest}"
     return f"https://arxiv.org/abs/{rest}" if kind.lower() == "arxiv" else name
+
+
+@register.simple_tag
+def letters_are_printed() -> bool:
+    """Whether letters go to the log of the web server instead of a mail server."""
+    return not settings.EMAIL_HOST
 
 
 @register.filter

@@ -165,20 +165,20 @@ def test_an_endless_flood_of_output_keeps_head_and_tail_and_ends_nothing(
         """
     )
     with session:
-        started, before = time.monotonic(), resident_MiB()
+        started, before = time.monotonic(), resident_memory_MiB()
         for _ in range(40):
             (energy,) = session.compute([argon()])
             assert isinstance(energy, Prediction)
         while time.monotonic() - started < 1.5:
             time.sleep(0.1)
         text = getattr(session, stream)
-        assert resident_MiB() - before < 32
+        assert resident_memory_MiB() - before < 32
     assert text.startswith("the first words\n")
     assert "bytes left out" in text
     assert len(text) < HEAD_BYTES + TAIL_BYTES + 100
 
 
-def resident_MiB() -> float:
+def resident_memory_MiB() -> float:  # noqa: N802
     """Memory of this process."""
     n_pages = int(Path("/proc/self/statm").read_text().split()[1])
     return n_pages * os.sysconf("SC_PAGE_SIZE") / 2**20

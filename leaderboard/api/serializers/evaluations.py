@@ -19,7 +19,7 @@ from leaderboard.api.serializers.fields import (
 from leaderboard.models import Evaluation, Event, Score
 from leaderboard.models.disclosure import seen_by, told_event
 from leaderboard.services.evaluations import queue
-from leaderboard.services.evaluations.workers import waiting_reason
+from leaderboard.services.evaluations.waiting import waiting_reason
 
 
 class EvaluationBrief(Record):

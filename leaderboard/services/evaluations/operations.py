@@ -21,7 +21,7 @@ from leaderboard.services.accounts import audit
 from leaderboard.services.evaluations import failures, lifecycle, queue
 from leaderboard.services.evaluations.deafness import deaf_workers
 from leaderboard.services.evaluations.events import record
-from leaderboard.services.evaluations.workers import waiting_reason
+from leaderboard.services.evaluations.waiting import waiting_reason
 
 #: Whoever waits longer than this without being held is worth a look.
 LONG_WAIT = timedelta(hours=1)

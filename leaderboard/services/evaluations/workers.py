@@ -1,4 +1,4 @@
-"""Hosts that evaluate: their registration, their heartbeat, and why something waits."""
+"""Hosts that evaluate: their registration and their heartbeat."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from django.db.models import Case, Count, OuterRef, Q, Subquery, When
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from evaluator.catalog import CALCULATOR_KINDS
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Worker
-from leaderboard.services.evaluations import fair_share
 
 UNCONFINED = "none"
 
@@ -60,25 +58,3 @@ def live_workers() -> list[Worker]:
             is_enabled=True, last_seen_at__gt=Now() - timedelta(seconds=settings.LEASE_S)
         )
     )
-
-
-def waiting_reason(evaluation: Evaluation) -> str:
-    """Why a queued evaluation is not running, in a sentence; empty when it is not queued."""
-    if evaluation.state != EvaluationState.QUEUED:
-        return ""
-    if evaluation.held_by_id is not None:
-        return "It waits for the smoke task, which runs first, to succeed."
-    if evaluation.not_before is not None and evaluation.not_before > timezone.now():
-        return f"It is tried again at {evaluation.not_before:%H:%M:%S} UTC. {evaluation.message}"
-    workers = live_workers()
-    if not workers:
-        return "No worker is running. It starts as soon as one does."
-    kind = CALCULATOR_KINDS[evaluation.submission.calculator_kind]
-    if not kind.is_built_in and all(w.sandbox_level == UNCONFINED for w in workers):
-        return "No running worker has a sandbox, so potentials from outside wait."
-    if fair_share.is_blocked(evaluation):
-        return "One smoke test of an account or team runs at a time: it waits for that one to end."
-    running = Evaluation.objects.filter(state=EvaluationState.RUNNING).count()
-    if running >= sum(worker.n_slots for worker in workers):
-        return "All workers are busy, and nothing is stopped for another: it waits for its turn."
-    return "It waits for its turn."

@@ -33,7 +33,7 @@ from leaderboard.models import (
 from leaderboard.services.boards.rules import has_theory_mismatch, why_not_ranked
 from leaderboard.services.evaluations import queue
 from leaderboard.services.evaluations.progress import current_evaluations
-from leaderboard.services.evaluations.workers import waiting_reason
+from leaderboard.services.evaluations.waiting import waiting_reason
 from leaderboard.services.submissions.submissions import withdraw
 from leaderboard.web.boards.summaries import summary_parts
 from leaderboard.web.boards.systems import address_of_system, systems_at

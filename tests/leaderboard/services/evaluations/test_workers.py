@@ -11,9 +11,7 @@ from leaderboard.services.evaluations.workers import (
     live_workers,
     record_heartbeat,
     register_worker,
-    waiting_reason,
 )
-from tests.leaderboard import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -47,19 +45,3 @@ def test_a_worker_lives_as_long_as_it_is_heard_of() -> None:
     assert live_workers() == [worker]
     Worker.objects.update(is_enabled=False)
     assert live_workers() == []
-
-
-def test_why_something_waits_is_told() -> None:
-    evaluation = factories.evaluation(factories.submission(calculator_kind="package"))
-    assert waiting_reason(evaluation).startswith("No worker is running.")
-    register(sandbox_level="none")
-    assert waiting_reason(evaluation).startswith("No running worker has a sandbox")
-    assert waiting_reason(factories.evaluation()) == "It waits for its turn."
-    register()
-    assert waiting_reason(evaluation) == "It waits for its turn."
-
-    evaluation.not_before = timezone.now() + timedelta(hours=1)
-    evaluation.message = "The disk was full."
-    assert waiting_reason(evaluation).startswith("It is tried again at ")
-    assert waiting_reason(evaluation).endswith("UTC. The disk was full.")
-    assert waiting_reason(factories.evaluation(score=0.1)) == ""

@@ -44,6 +44,16 @@ def test_one_signs_up_confirms_the_address_and_signs_in(client: Client) -> None:
     assert sign_in(Client(), login="dora@example.org")
 
 
+def test_where_no_mail_is_sent_the_page_says_where_the_letter_stands(
+    client: Client, settings: Any
+) -> None:
+    hint = "the letter stands in the log of its web server"
+    for page in ("/account/confirm/", "/account/password/reset/sent/"):
+        assert hint in client.get(page).content.decode()
+    settings.EMAIL_HOST = "mail.example.org"
+    assert hint not in client.get("/account/confirm/").content.decode()
+
+
 def test_an_account_whose_address_is_not_confirmed_gets_no_token(client: Client) -> None:
     client.post("/signup/", FORM)
     body = {"username": "dora", "password": PASSWORD, "name": "laptop"}

@@ -1,0 +1,50 @@
+"""Why an evaluation waits, in a sentence for whoever looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.utils import timezone
+
+from evaluator.catalog import CALCULATOR_KINDS
+from leaderboard.enums import EvaluationState
+from leaderboard.models import Evaluation, Worker
+from leaderboard.services.evaluations import fair_share
+from leaderboard.services.evaluations.deafness import deaf_workers
+from leaderboard.services.evaluations.workers import UNCONFINED, live_workers
+
+
+def waiting_reason(evaluation: Evaluation) -> str:
+    """Why a queued evaluation is not running; empty when it is not queued."""
+    if evaluation.state != EvaluationState.QUEUED:
+        return ""
+    if evaluation.held_by_id is not None:
+        return "It waits for the smoke task, which runs first, to succeed."
+    if evaluation.not_before is not None and evaluation.not_before > timezone.now():
+        return f"It is tried again at {evaluation.not_before:%H:%M:%S} UTC. {evaluation.message}"
+    workers = live_workers()
+    if not workers:
+        return "No worker is running. It starts as soon as one does."
+    kind = CALCULATOR_KINDS[evaluation.submission.calculator_kind]
+    able = [w for w in workers if kind.is_built_in or w.sandbox_level != UNCONFINED]
+    if not able:
+        return "No running worker has a sandbox, so potentials from outside wait."
+    if fair_share.is_blocked(evaluation):
+        return "One smoke test of an account or team runs at a time: it waits for that one to end."
+    running = Evaluation.objects.filter(state=EvaluationState.RUNNING).count()
+    if running >= sum(worker.n_slots for worker in workers):
+        return "All workers are busy, and nothing is stopped for another: it waits for its turn."
+    return _deafness(able) or "It waits for its turn."
+
+
+def _deafness(able: Sequence[Worker]) -> str:
+    """What to say where workers that might take it are deaf; empty where none is."""
+    n_deaf = len(deaf_workers(able))
+    if n_deaf == 0:
+        return ""
+    who = "A worker is" if n_deaf == 1 else f"{n_deaf} workers are"
+    return (
+        f"{who} online and free ({n_deaf} of {len(able)} that may take it) without hearing that "
+        "work is due. Such a worker starts anew by itself; where that does not help, an "
+        "administrator must restart it."
+    )

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from leaderboard.models import Evaluation
+from leaderboard.services.evaluations.waiting import waiting_reason
+from tests.leaderboard import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def test_why_something_waits_is_told() -> None:
+    evaluation = factories.evaluation(factories.submission(calculator_kind="package"))
+    assert waiting_reason(evaluation).startswith("No worker is running.")
+    factories.worker(sandbox_level="none")
+    assert waiting_reason(evaluation).startswith("No running worker has a sandbox")
+    assert waiting_reason(factories.evaluation()) == "It waits for its turn."
+    factories.worker()
+    assert waiting_reason(evaluation) == "It waits for its turn."
+
+    evaluation.not_before = timezone.now() + timedelta(hours=1)
+    evaluation.message = "The disk was full."
+    assert waiting_reason(evaluation).startswith("It is tried again at ")
+    assert waiting_reason(evaluation).endswith("UTC. The disk was full.")
+    assert waiting_reason(factories.evaluation(score=0.1)) == ""
+
+
+def test_a_deaf_worker_is_named_as_the_reason_and_not_a_missing_one() -> None:
+    evaluation = factories.evaluation()
+    hour_ago = timezone.now() - timedelta(hours=1)
+    Evaluation.objects.filter(pk=evaluation.pk).update(queued_at=hour_ago)
+    worker = factories.worker(free_since=hour_ago)
+
+    reason = waiting_reason(evaluation)
+    assert reason.startswith("A worker is online and free (1 of 1 that may take it) without")
+
+    worker.free_since = None  # it has taken something
+    worker.save()
+    assert waiting_reason(evaluation) == "It waits for its turn."
