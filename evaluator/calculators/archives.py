@@ -20,6 +20,16 @@ _MOST_FILES = 5_000
 _MOST_BYTES = 1 << 30
 _CHUNK = 1 << 20
 
+_ARCHIVE_SUFFIXES = (".zip", ".whl", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+_OTHERS = (
+    (b"\x1f\x8b", "it is compressed by gzip (.tar.gz). Pack a zip"),
+    (b"BZh", "it is compressed by bzip2. Pack a zip"),
+    (b"\xfd7zXZ", "it is compressed by xz. Pack a zip"),
+    (b"7z\xbc\xaf\x27\x1c", "it is a 7z archive. Pack a zip"),
+    (b"Rar!", "it is a RAR archive. Pack a zip"),
+    (b"version https://git-lfs", "it is a Git LFS pointer, not the file it points to"),
+)
+
 
 def unpack(artifact: Path, *, most_files: int = _MOST_FILES, most_bytes: int = _MOST_BYTES) -> Path:
     """Unpack a zip into a new folder under the temporary directory and return the folder.
@@ -40,7 +50,9 @@ def unpack(artifact: Path, *, most_files: int = _MOST_FILES, most_bytes: int = _
                 left -= _extract(archive, member, folder, left)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise InvalidArtifact(f"the file is not a zip that can be unpacked: {error}") from error
+        raise InvalidArtifact(
+            f"the file is not a zip that can be unpacked: {_what_it_is(artifact) or error}"
+        ) from error
     except InvalidArtifact:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -56,6 +68,31 @@ def without_wrapping_folder(folder: Path) -> Path:
     if len(entries) != 1 or not entries[0].is_dir() or entries[0].name == "src":
         return folder
     return folder if (entries[0] / "__init__.py").exists() else entries[0]
+
+
+def _what_it_is(artifact: Path) -> str:
+    """What people send in place of a zip, by its first bytes; empty where they do not tell."""
+    with artifact.open("rb") as file:
+        head = file.read(512)
+    if not head:
+        return "it is empty"
+    for signature, name in _OTHERS:
+        if head.startswith(signature):
+            return name
+    if head.startswith(b"PK"):
+        return "" if zipfile.is_zipfile(artifact) else "it is cut short. Upload it again"
+    if head.lstrip()[:1] == b"<":
+        return "it is a web page, perhaps the one that a download link led to"
+    if b"\0" not in head:
+        return "it is a text. Put the module into a zip, also where it is a single file"
+    return "it is a tar archive. Pack a zip" if head[257:262] == b"ustar" else ""
+
+
+def packed_further(folder: Path) -> str:
+    """An archive that is all there is in this one; empty where there is none or more."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    is_archive = len(files) == 1 and files[0].name.lower().endswith(_ARCHIVE_SUFFIXES)
+    return str(files[0].relative_to(folder)) if is_archive else ""
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, left: int) -> int:

@@ -70,10 +70,10 @@ def has_changed(atoms: Atoms, structure: Structure) -> bool:
 def _predict(calculator: BaseCalculator, atoms: Atoms, properties: Sequence[str]) -> Prediction:
     n_atoms = len(atoms)
     atoms.calc = calculator
-    energy = to_array(_energy(calculator, atoms))
+    energy = to_array(_energy(calculator, atoms), "energy")
     if energy.size != 1:
         raise InvalidAnswer(f"the energy is an array of shape {energy.shape}, not one number")
-    forces = _shaped("forces", to_array(calculator.get_forces(atoms)), (n_atoms, 3))
+    forces = _shaped("forces", to_array(calculator.get_forces(atoms), "forces"), (n_atoms, 3))
 
     stress = magmoms = None
     if "stress" in properties and atoms.cell.rank == 3:
@@ -89,12 +89,22 @@ def _predict(calculator: BaseCalculator, atoms: Atoms, properties: Sequence[str]
     )
 
 
-def to_array(value: Any) -> FloatArray:  # noqa: ANN401  (a calculator answers what it likes)
-    """Numbers as numpy has them; torch's tensors may lie on a GPU or carry a gradient."""
+def to_array(value: Any, name: str) -> FloatArray:  # noqa: ANN401  (it may be anything)
+    """Numbers as numpy has them; torch's tensors may lie on a GPU or carry a gradient.
+
+    Raises InvalidAnswer for what is no real number everywhere.
+    """
     detach = getattr(value, "detach", None)
     if callable(detach):
-        value = detach().cpu().numpy()
-    return np.asarray(value, dtype=float)
+        value = detach().cpu()
+        value = value.float().numpy() if str(value.dtype) == "torch.bfloat16" else value.numpy()
+    if value is None:
+        raise InvalidAnswer(f"the calculator's {name} is None")
+    if np.ma.is_masked(value):
+        raise InvalidAnswer(f"the calculator's {name} has masked values")
+    if np.iscomplexobj(value) and np.any(np.imag(value) != 0):
+        raise InvalidAnswer(f"the calculator's {name} is complex: answer its real part")
+    return np.asarray(np.real(value) if np.iscomplexobj(value) else value, dtype=float)
 
 
 def _energy(calculator: BaseCalculator, atoms: Atoms) -> Any:  # noqa: ANN401
@@ -118,11 +128,11 @@ def _optional(calculator: BaseCalculator, name: str, atoms: Atoms) -> FloatArray
         if not atoms.pbc.all():
             return None
         raise
-    return None if value is None else to_array(value)
+    return None if value is None else to_array(value, name)
 
 
 def _shaped(name: str, value: object, shape: tuple[int, ...]) -> FloatArray:
     array = np.array(value, dtype=float)
     if array.shape != shape:
-        raise InvalidAnswer(f"{name} have shape {array.shape}, not {shape}")
+        raise InvalidAnswer(f"the calculator's {name} has the shape {array.shape}, not {shape}")
     return array

@@ -5,8 +5,8 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 
-#: Caught around a submission's code: ``sys.exit`` in it must not end the server without a word.
-LEAVING = (Exception, SystemExit)
+#: Caught around a submission's code: nothing that it raises may end the server without a word.
+LEAVING = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit)
 
 _NETWORK_SIGNS = (
     "gaierror",
@@ -33,10 +33,27 @@ def how_it_left(error: BaseException) -> str:
     """``raised ...`` or ``called sys.exit(...)``, its place, and plain advice."""
     if isinstance(error, SystemExit):
         return f"called sys.exit({error.code!r}) in {place_of(error)}"
-    words = f"raised {type(error).__name__}: {error}".rstrip(": ")
+    words = f"raised {type(error).__name__}: {words_of(error)}".rstrip(": ")
     if wants_network(error):
         return f"wants to download. {NO_NETWORK} ({words})"
-    return words + missing_module(error)
+    return words + missing_module(error) + _relative_import(error)
+
+
+def words_of(error: BaseException) -> str:
+    """The error's own words; an error may be broken itself."""
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001  (it is a submission's own)
+        return f"(its message cannot be had: {type(broken).__name__})"
+
+
+def _relative_import(error: BaseException) -> str:
+    if not isinstance(error, ImportError) or "relative import" not in words_of(error):
+        return ""
+    return (
+        ". Modules at the top of the zip import one another by name (import helper); for relative "
+        'imports put them into a folder and name it in "entry_point", as folder.module:function'
+    )
 
 
 def missing_module(error: BaseException) -> str:
@@ -53,7 +70,7 @@ def missing_module(error: BaseException) -> str:
 def wants_network(error: BaseException) -> bool:
     """Whether it failed for want of a network, as the libraries for downloads say it."""
     for cause in _chain(error):
-        text = f"{type(cause).__name__}: {cause}"
+        text = f"{type(cause).__name__}: {words_of(cause)}"
         if any(sign in text for sign in _NETWORK_SIGNS):
             return True
         module = type(cause).__module__.split(".")[0]

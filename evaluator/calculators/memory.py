@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from evaluator.calculators.leaving import words_of
+
 #: A pass on a CPU gains nothing from a batch that is larger than this.
 _HOST_BUDGET_MiB = 1024
 #: Share of a GPU's free memory that one pass may be planned to take.
@@ -16,7 +18,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def is_host_out_of_memory(error: BaseException) -> bool:
     # torch's allocator on the CPU raises a plain RuntimeError.
-    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or "can't allocate memory" in words_of(error)
 
 
 def is_gpu_out_of_memory(error: BaseException) -> bool:

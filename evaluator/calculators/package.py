@@ -18,7 +18,7 @@ import ase
 from ase.calculators.calculator import BaseCalculator
 from ase.data import atomic_numbers
 
-from evaluator.calculators.archives import unpack, without_wrapping_folder
+from evaluator.calculators.archives import packed_further, unpack, without_wrapping_folder
 from evaluator.calculators.ase_calculator import has_changed, predict, properties_of
 from evaluator.calculators.base import Adapter, InvalidArtifact, LoadError, LoadRequest
 from evaluator.calculators.leaving import LEAVING, how_it_left
@@ -154,6 +154,8 @@ def _root_of(folder: Path, module: Path, module_name: str) -> Path:
         for candidate in (module.with_suffix(".py"), module / "__init__.py"):
             if (root / candidate).is_file():
                 return root
+    if inner := packed_further(folder):
+        raise InvalidArtifact(f"the archive holds nothing but another one, {inner}: send that")
     raise InvalidArtifact(
         f"the archive has no module {module_name}; it has {_modules_in(folder)}. Name one by the "
         'setting "entry_point", as module:function'

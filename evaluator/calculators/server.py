@@ -22,7 +22,7 @@ from evaluator.calculators.base import (
     LoadRequest,
     UnsupportedStructure,
 )
-from evaluator.calculators.leaving import LEAVING, NO_NETWORK, how_it_left, wants_network
+from evaluator.calculators.leaving import LEAVING, NO_NETWORK, how_it_left, wants_network, words_of
 from evaluator.calculators.memory import (
     empty_cache,
     is_gpu_out_of_memory,
@@ -190,7 +190,7 @@ def _category(error: BaseException, *, while_loading: bool) -> ErrorCategory:
 
 def _text(error: BaseException) -> str:
     """The error's own words, with its type unless the words are an adapter's sentence."""
-    words = str(error)[: wire.MAX_MESSAGE_CHARS]
+    words = words_of(error)[: wire.MAX_MESSAGE_CHARS]
     if isinstance(error, LoadError | UnsupportedStructure):
         return words
     if isinstance(error, SystemExit):

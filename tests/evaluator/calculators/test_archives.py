@@ -79,3 +79,24 @@ def test_unpack_refuses_a_damaged_file(damage: str, tmp_path: Path) -> None:
     (tmp_path / "bad.zip").write_bytes(content)
     with pytest.raises(InvalidArtifact, match="not a zip that can be unpacked"):
         unpack(tmp_path / "bad.zip")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "it is empty"),
+        (b"\x1f\x8b\x08rest", "compressed by gzip"),
+        (b"7z\xbc\xaf\x27\x1crest", "a 7z archive"),
+        (b"Rar!\x1a\x07", "a RAR archive"),
+        (b"<!doctype html><title>404</title>", "it is a web page"),
+        (b"def calculator(folder): ...\n", "Put the module into a zip, also where it is a single"),
+        (b"PK\x03\x04" + bytes(100), "it is cut short. Upload it again"),
+    ],
+)
+def test_unpack_says_what_was_sent_in_place_of_a_zip(
+    content: bytes, told: str, tmp_path: Path
+) -> None:
+    artifact = tmp_path / "a.zip"
+    artifact.write_bytes(content)
+    with pytest.raises(InvalidArtifact, match=told):
+        unpack(artifact)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from evaluator.calculators.ase_calculator import InvalidAnswer, MissingInfo
 from evaluator.calculators.base import InvalidArtifact, LoadError, UnsupportedStructure
 from evaluator.calculators.package import PackageAdapter
 from evaluator.calculators.registry import UnknownKind, make_adapter
+from evaluator.wire import CHANGED_ATOMS
 from tests.evaluator.calculators.adapters import ask, loaded
 
 GOOD = """
@@ -53,6 +55,15 @@ def calculator(folder):
 """
 
 
+BROKEN_ERROR = """
+class Broken(Exception):
+    def __str__(self):
+        return 1 / 0
+
+raise Broken
+"""
+
+
 ENERGY_ONLY = """
 from ase.calculators.calculator import Calculator
 
@@ -66,8 +77,9 @@ def calculator(folder):
 
 @pytest.fixture(autouse=True)
 def fresh_modules() -> Iterator[None]:
-    path, modules = list(sys.path), set(sys.modules)
+    path, modules, folder = list(sys.path), set(sys.modules), Path.cwd()
     yield
+    os.chdir(folder)  # a package starts in its own
     sys.path[:] = path
     for name in set(sys.modules) - modules:
         if name.split(".")[0] in {"potential", "mine"}:
@@ -117,7 +129,7 @@ def test_package_without_stress_says_so(tmp_path: Path) -> None:
 
 def test_package_whose_forces_have_a_wrong_shape_is_told(tmp_path: Path) -> None:
     adapter, _ = loaded("package", with_potential(tmp_path, SHAPED.format(shape="(3, 2)")))
-    with pytest.raises(InvalidAnswer, match=r"forces have shape \(3, 2\), not \(2, 3\)"):
+    with pytest.raises(InvalidAnswer, match=r"forces has the shape \(3, 2\), not \(2, 3\)"):
         ask(adapter, bulk("NaCl", "rocksalt", a=5.6))
 
 
@@ -237,6 +249,74 @@ def test_package_that_reads_other_info_is_told_what_there_is(tmp_path: Path) -> 
     adapter, _ = loaded("package", with_potential(tmp_path, code))
     with pytest.raises(MissingInfo, match=r"atoms.info\['mult'\].*holds charge .* and spin"):
         ask(adapter, molecule("H2O"))
+
+
+@pytest.mark.parametrize(
+    ("energy", "told"),
+    [
+        ("None", "the calculator's energy is None"),
+        ("1 + 1e-3j", "energy is complex: answer its real part"),
+        ("np.ones(len(atoms))", r"the energy is an array of shape \(3,\), not one number"),
+        ("np.ma.masked_array([1.0], mask=True)", "energy has masked values"),
+    ],
+)
+def test_package_whose_energy_is_no_real_number_is_told(
+    energy: str, told: str, tmp_path: Path
+) -> None:
+    adapter, _ = loaded("package", with_potential(tmp_path, WITH_INFO.format(expression=energy)))
+    with pytest.raises(InvalidAnswer, match=told):
+        ask(adapter, molecule("H2O"))
+
+
+@pytest.mark.parametrize(
+    "energy",
+    ["3", "np.float32(3)", "np.array(3)", "np.array([3])", "[[3.0]]", "3 + 0j", "'3.0'"],
+)
+def test_package_may_write_its_energy_in_many_ways(energy: str, tmp_path: Path) -> None:
+    adapter, _ = loaded("package", with_potential(tmp_path, WITH_INFO.format(expression=energy)))
+    assert ask(adapter, molecule("H2O")).energy == 3
+
+
+def test_package_finds_its_files_by_their_names_alone(tmp_path: Path) -> None:
+    code = GOOD.replace(
+        '(folder / "elements.txt").read_text()',
+        '__import__("pathlib").Path("elements.txt").read_text()',
+    )
+    assert "folder /" not in code
+    _, info = loaded("package", with_potential(tmp_path, code))
+    assert info.elements == ("Cu", "Al") or info.elements == ("Al", "Cu")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("import nowhere.at_all", "put the folder of nowhere, if it is pure Python, into the zip"),
+        ("from .helper import calculator", 'name it in "entry_point", as folder.module:function'),
+        ("raise KeyboardInterrupt", "importing potential raised KeyboardInterrupt"),
+        (BROKEN_ERROR, r"raised Broken: \(its message cannot be had: ZeroDivisionError\)"),
+    ],
+)
+def test_package_that_cannot_be_imported_is_told_why_and_what_to_do(
+    code: str, told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(LoadError, match=told):
+        loaded("package", with_potential(tmp_path, code))
+
+
+def test_package_inside_another_archive_is_named(tmp_path: Path) -> None:
+    artifact = packed(tmp_path, mine__dot__whl="PK")
+    with pytest.raises(InvalidArtifact, match=r"nothing but another one, mine\.whl: send that"):
+        loaded("package", artifact)
+
+
+def test_package_that_changes_its_atoms_is_noted_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = WITH_INFO.format(expression="float(atoms.positions.__imul__(0.5).sum())")
+    adapter, _ = loaded("package", with_potential(tmp_path, code))
+    for _ in range(2):
+        ask(adapter, molecule("H2O"))
+    assert capsys.readouterr().err.count(CHANGED_ATOMS) == 1
 
 
 def test_package_whose_stress_is_not_implemented_has_none(tmp_path: Path) -> None:
