@@ -26,6 +26,8 @@ from evaluator.exceptions import SubmissionError
 
 _COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eEdD][+-]?\d{1,4})?", re.ASCII)
+#: Where blanks part the numbers, this may be one with a decimal comma.
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eEdD][+-]?\d+)?,?", re.ASCII)
 _LABEL = re.compile(r"([A-Z][a-z]?)\d+", re.ASCII)
 _TRUTH = {"T": True, "F": False, "1": True, "0": False, "true": True, "false": False} | {
     "True": True,
@@ -99,6 +101,8 @@ def numbers_in(text: str) -> NDArray[np.float64] | None:
         return _matrix(text)
     if text[:1] + text[-1:] in ("[]", "{}"):
         text = text[1:-1]
+    elif len(words := text.split()) > 1 and any(map(_DECIMAL_COMMA.fullmatch, words)):
+        return None
     values = [number_of(word) for word in re.split(r"[\s,]+", text.strip())]
     numbers = [value for value in values if value is not None]
     return np.array(numbers) if numbers and len(numbers) == len(values) else None
@@ -151,7 +155,7 @@ def _frame(lines: Sequence[str], start: int, end: int, number: int) -> Frame:
         for i in range(start + 2, end)
     ]
     arrays = _arrays(rows, columns, number, start + 3)
-    notes: list[str] = []
+    notes = _remark(lines[start + 1])
     numbers = _numbers(arrays, number, start + 3, notes)
     positions = arrays.pop("pos").astype(float)
     cell, pbc = _cell(info.pop("Lattice", None), info.pop("pbc", None), head)
@@ -197,13 +201,7 @@ def _header(line: str, where: str) -> dict[str, str]:
         value = "T"
         if after < end and line[after] == "=":
             at = _past_blanks(line, after + 1)
-            if at >= end:
-                raise UnreadableFrame(f"{where}: {shown(key)} has no value.")
-            has_blanks, first = at > after + 1, line[at]
-            value, at = _token(line, at, where, ends_at_equals=False)
-            if has_blanks and first not in "\"'[{" and "=" in value:
-                # "config_type= energy=-1.0": an empty value, as ASE writes it, and the next key.
-                value, at = "", after + 1
+            value, at = _value_after(line, after, at, where)
         if not key:
             raise UnreadableFrame(
                 f"{where}: a value has no name: {shown(line[max(0, at - 20) :])}."
@@ -213,6 +211,25 @@ def _header(line: str, where: str) -> dict[str, str]:
         if info.setdefault(name, value) != value:
             raise UnreadableFrame(f"{where}: {shown(key)} stands there twice, with two values.")
     return info
+
+
+def _remark(line: str) -> list[str]:
+    """What is left out of a comment line that names nothing."""
+    if "=" in line or not line.strip():
+        return []
+    return [f"The comment line has no name=value and is left out: {shown(line.strip())}."]
+
+
+def _value_after(line: str, equals: int, at: int, where: str) -> tuple[str, int]:
+    """The value behind an equals sign, and where it ends.
+
+    ASE writes an empty text as nothing: "config_type= energy=-1.0", or "note=" at the line's end.
+    """
+    if at >= len(line):
+        return "", at
+    value, after = _token(line, at, where, ends_at_equals=False)
+    is_next_key = at > equals + 1 and line[at] not in "\"'[{" and "=" in value
+    return ("", equals + 1) if is_next_key else (value, after)
 
 
 def _past_blanks(line: str, at: int) -> int:
@@ -331,7 +348,10 @@ def _numbers(
     if species is None:
         return np.asarray(given, dtype=np.int64)
     numbers = np.array(
-        [_element(str(s), f"Frame {number}, line {first_line + i}") for i, s in enumerate(species)]
+        [
+            element_of(str(s), f"Frame {number}, line {first_line + i}")
+            for i, s in enumerate(species)
+        ]
     )
     if given is not None and (numbers != given).any():
         i = int(np.flatnonzero(numbers != given)[0])
@@ -345,7 +365,7 @@ def _numbers(
     return numbers
 
 
-def _element(word: str, where: str) -> int:
+def element_of(word: str, where: str) -> int:
     """Symbols, isotopes of hydrogen and labels such as Cu1."""
     label = _LABEL.fullmatch(word)
     symbol = label[1] if label else word
@@ -358,7 +378,9 @@ def _element(word: str, where: str) -> int:
             f"{where}: {shown(word)} may be an atomic number or a type of LAMMPS: write symbols, "
             "or call the column Z:I:1."
         )
-    raise UnreadableFrame(f"{where}: {shown(word)} is no symbol of an element.")
+    likely = word[:1].upper() + word[1:].lower()
+    hint = f" Is {likely} meant?" if likely in atomic_numbers and likely != "X" else ""
+    raise UnreadableFrame(f"{where}: {shown(word)} is no symbol of an element.{hint}")
 
 
 def _cell(

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from evaluator.references.extxyz import UnreadableFrame, number_of, read_frames
+from evaluator.references.extxyz import UnreadableFrame, number_of, numbers_in, read_frames
 
 LATTICE = 'Lattice="4 0 0 0 4 0 0 0 4"'
 HEAD = f"{LATTICE} Properties=species:S:1:pos:R:3:forces:R:3 energy=-7.5"
@@ -99,6 +99,21 @@ def test_an_empty_value_does_not_swallow_the_next_key() -> None:
     (only,) = read_frames(f"1\n{line}\nCu 0 0 0\n")
     assert only.info == {"config_type": "", "energy": "-1.0", "note": ""}
     assert only.pbc == (True, True, False)
+
+
+@pytest.mark.parametrize("end", ["note=", "note=  ", "note = ", "note=''"])
+def test_an_empty_last_value_is_an_empty_text(end: str) -> None:
+    (only,) = read_frames(f"1\nenergy=-1.0 {end}\nCu 0 0 0\n")
+    assert only.info == {"energy": "-1.0", "note": ""}
+
+
+def test_decimal_commas_are_no_separators() -> None:
+    for text in ("0,1 0,2 0,3", "1 2 0,3"):
+        assert numbers_in(text) is None
+    for text in ("1, 2, 3", "1,2,3", "[1, 2,3]", "1 2 3", "{1 2 3}"):
+        numbers = numbers_in(text)
+        assert numbers is not None
+        assert numbers.tolist() == [1, 2, 3]
 
 
 def test_long_digits_are_read_in_no_time() -> None:
