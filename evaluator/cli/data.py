@@ -1,4 +1,4 @@
-"""``touchstone data``: the reference sets, and how to get them."""
+"""``touchstone data``: the reference sets, how to get them, and a check of one's own."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from tqdm import tqdm
 
 from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.places import add_mirror_argument, cache_folder, mirror_folder
+from evaluator.cli.reference_files import add_check_action
 from evaluator.exceptions import InfrastructureError, SubmissionError
 from evaluator.references import sets
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)
-    parser = commands.add_parser("data", help="list and fetch reference sets")
+    parser = commands.add_parser("data", help="list, fetch and check reference sets")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     listing = actions.add_parser("list", help="list the reference sets")
@@ -34,6 +35,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
         )
         add_mirror_argument(action)
         action.set_defaults(run=_fetch)
+    add_check_action(actions)
 
 
 def fetch(name: str, arguments: argparse.Namespace) -> sets.BuiltReference:

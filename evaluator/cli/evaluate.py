@@ -15,8 +15,9 @@ from evaluator.cli.exit_codes import describe_exit_codes, exit_code_of
 from evaluator.cli.output_folder import SystemFolders, format_files
 from evaluator.cli.places import add_mirror_argument
 from evaluator.cli.progress_bar import ProgressBar
+from evaluator.cli.reference_files import canonical_reference
 from evaluator.cli.report_table import format_report, format_systems
-from evaluator.cli.task_files import load_task
+from evaluator.cli.task_files import load_task, local_reference
 from evaluator.contract import EvaluationReport, SubmissionSpec, TaskSpec
 from evaluator.driver.evaluation import evaluate
 from evaluator.exceptions import SubmissionError
@@ -26,6 +27,7 @@ from evaluator.potentials.names import resolve
 from evaluator.protocols import PROTOCOLS
 from evaluator.protocols.base import System, UnsuitableReference
 from evaluator.references import sets
+from evaluator.references.convention_options import add_convention_arguments
 from evaluator.sandbox.find import SandboxPolicy, find_sandbox
 
 
@@ -56,7 +58,10 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
         help="judge only these (names or formulas); the result is then not the task's score",
     )
     parser.add_argument(
-        "--reference", type=Path, metavar="FILE", help="extxyz file, for a task from a file"
+        "--reference",
+        type=Path,
+        metavar="FILE",
+        help="extended XYZ or JSON, for a task from a file (see touchstone data check)",
     )
     parser.add_argument("--table", action="store_true", help="print a line for each system too")
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
@@ -68,6 +73,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
         help="without bubblewrap, run built-in kinds (ase, dummy) all the same",
     )
     add_mirror_argument(parser)
+    add_convention_arguments(parser)
     parser.set_defaults(run=_run)
 
 
@@ -80,12 +86,15 @@ def _count(text: str) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.json is not None and not arguments.json.absolute().parent.is_dir():
         raise SubmissionError(f"the folder of {arguments.json} does not exist")
-    task = load_task(arguments.task, arguments.reference)
     sandbox = find_sandbox(SandboxPolicy(allow_unsandboxed_built_in=arguments.allow_unsandboxed))
 
     with tempfile.TemporaryDirectory(prefix="touchstone-") as folder:
+        task = load_task(arguments.task, arguments.reference)
+        own = canonical_reference(arguments, Path(folder))
+        if own is not None:
+            task = replace(task, reference=local_reference(own))
         potential = resolve(arguments.calculator, Path(folder))
-        reference = _reference(task, arguments)
+        reference = own or _registered(task, arguments)
         only = _only(task, reference, arguments.systems)
         folders = SystemFolders(arguments.files) if arguments.files else None
         with ProgressBar() as bar:
@@ -112,9 +121,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return exit_code_of(report.verdict)
 
 
-def _reference(task: TaskSpec, arguments: argparse.Namespace) -> Path:
-    if arguments.reference is not None:
-        return Path(arguments.reference)
+def _registered(task: TaskSpec, arguments: argparse.Namespace) -> Path:
     assert task.reference is not None  # noqa: S101  (load_task sees to it)
     return fetch(task.reference.name, arguments).path
 

@@ -40,13 +40,14 @@ def load_task(text: str, reference: Path | None) -> TaskSpec:
         )
     task = _read_task(path)
     if reference is not None:
-        task = replace(task, reference=_reference_from(reference))
+        task = replace(task, reference=local_reference(reference))
     if task.reference is None:
         raise SubmissionError(f"{path.name} names no reference set; give one with --reference")
     return task
 
 
-def _reference_from(path: Path) -> ReferenceSpec:
+def local_reference(path: Path) -> ReferenceSpec:
+    """A file of the user's own as a task names it."""
     try:
         digest = sha256_of(path)
     except OSError as error:

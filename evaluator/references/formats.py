@@ -1,19 +1,13 @@
 """Reads structures with reference values from a file that somebody uploaded.
 
 Extended XYZ and JSON, both text: nothing is unpickled and nothing is run. Everything is turned into
-the units of the canonical form: energy of the whole structure in eV, forces in eV/Å, stress in
-eV/Å³ with ASE's sign (positive under tension).
-
-JSON is a list of objects, or ``{"structures": [...]}``, each with ``symbols`` (or ``numbers``),
-``positions`` in Å, and, where there are, ``cell`` in Å, ``pbc``, ``system_id``, ``family``,
-``energy``, ``forces``, ``stress`` and ``values`` (other numbers by name).
+the canonical form, as the ``Convention`` says.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,112 +16,110 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import all_properties
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.stress import full_3x3_to_voigt_6_stress
-from ase.units import Bohr, GPa, Hartree, kcal, kJ, mol
 from numpy.typing import NDArray
 
 from evaluator.exceptions import SubmissionError
-from evaluator.references.extxyz import Frame, check_cell, numbers_in, read_frames
+from evaluator.references.conventions import (
+    ENERGY_UNITS,
+    FORCE_UNITS,
+    STRESS_UNITS,
+    VIRIAL,
+    Convention,
+    NotSo,
+    canonical_energy,
+    canonical_stress,
+)
+from evaluator.references.electronic_states import take_electronic_state
+from evaluator.references.extxyz import Frame, numbers_in, read_frames, shown
+from evaluator.references.foreign_files import text_of
+from evaluator.references.json_structures import read_json
+from evaluator.references.lookalikes import check_names
+from evaluator.references.records import Record, finite_numbers
 
-ENERGY_UNITS: Mapping[str, float] = {
-    "eV": 1.0,
-    "eV/atom": 1.0,
-    "meV/atom": 1e-3,
-    "Ha": Hartree,
-    "kcal/mol": kcal / mol,
-    "kJ/mol": kJ / mol,
-}
-FORCE_UNITS: Mapping[str, float] = {
-    "eV/Å": 1.0,
-    "meV/Å": 1e-3,
-    "Ha/Bohr": Hartree / Bohr,
-    "kcal/mol/Å": kcal / mol,
-}
-#: VASP writes kbar, positive under compression.
-VIRIAL = "virial in eV"
-STRESS_UNITS: Mapping[str, float] = {
-    "eV/Å³": 1.0,
-    "GPa": GPa,
-    "kbar (VASP)": -0.1 * GPa,
-    VIRIAL: -1.0,  # to be divided by the volume
-}
+__all__ = [
+    "ENERGY_UNITS",
+    "FORCE_UNITS",
+    "STRESS_UNITS",
+    "VIRIAL",
+    "Convention",
+    "ReadFile",
+    "read_file",
+    "read_structures",
+]
 
-#: Where ASE's xx yy zz yz xz xy stand in VASP's XX YY ZZ XY YZ ZX.
-_VASP_ORDER = [0, 1, 2, 4, 5, 3]
+_SUFFIXES = (".extxyz", ".xyz", ".json")
 _TEXTS = frozenset({"system_id", "family", "config_type"})
 #: What extended XYZ and ASE take for something of their own, when the canonical file is read back.
 _RESERVED = frozenset({*all_properties, "Lattice", "Properties", "pbc", "species", "pos", "Z"})
 
-_JSON_KEYS = frozenset(
-    {"symbols", "numbers", "positions", "cell", "pbc", "system_id", "family", "values"}
-    | {"energy", "forces", "stress", "charge", "spin"}
-)
-#: Names that people give to the charge of a structure, to its spin multiplicity 2S + 1, and to the
-#: number of its unpaired electrons, which is one less.
-_CHARGE_NAMES = ("charge", "total_charge", "net_charge", "tot_charge")
-_SPIN_NAMES = ("spin", "total_spin", "spin_multiplicity", "multiplicity", "mult")
-_UNPAIRED_NAMES = ("n_unpaired", "unpaired_electrons", "uhf")
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReadFile:
+    """The structures of a file, as it has them and in the canonical form, in the same order."""
 
-@dataclass(frozen=True, kw_only=True)
-class Convention:
-    """Under which names, and in which units, the file has its reference values."""
-
-    energy_name: str = "energy"
-    forces_name: str = "forces"
-    stress_name: str = "stress"
-    energy_unit: str = "eV"
-    force_unit: str = "eV/Å"
-    stress_unit: str = "eV/Å³"
+    records: Sequence[Record]
+    frames: Sequence[Atoms]
 
 
 def read_structures(path: Path, convention: Convention) -> list[Atoms]:
-    """Read a file by its suffix, ``.json`` or anything else for extended XYZ.
+    """The structures in canonical form, as ``read_file`` reads them."""
+    return list(read_file(path, convention).frames)
 
-    Each structure has its own calculator with the values found, in canonical units, and text as
-    ``system_id`` and ``family``. Raises SubmissionError, naming the structure.
+
+def read_file(path: Path, convention: Convention) -> ReadFile:
+    """Read a file of extended XYZ or JSON; the text tells which.
+
+    Each structure has its own calculator with the values of the file, in canonical units, and text
+    as ``system_id`` and ``family``. Raises SubmissionError, naming the place in the file.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
+    if path.suffix.lower() not in _SUFFIXES:
         raise SubmissionError(
-            "The file is no text: extended XYZ or JSON in UTF-8 is needed."
-        ) from error
-    is_json = path.suffix == ".json"
-    frames = _from_json(text) if is_json else _from_extxyz(text, convention)
-    if not frames:
+            f"Its name must end with {', '.join(_SUFFIXES)}: extended XYZ or JSON. What else ASE "
+            "reads it converts: ase.io.write('set.extxyz', ase.io.read('FILE', index=':'), "
+            "format='extxyz')."
+        )
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SubmissionError(f"{path} cannot be read: {error.strerror}.") from error
+    records = _records(text_of(content), path.suffix.lower(), convention)
+    if not records:
         raise SubmissionError("The file holds no structure.")
-    names = Convention() if is_json else convention
-    return [_canonical(atoms, i, names, convention) for i, atoms in enumerate(frames)]
+    check_names(records, convention)
+    frames = [_canonical(record, i, convention) for i, record in enumerate(records)]
+    _check_that_names_differ(records, frames)
+    return ReadFile(records=records, frames=frames)
 
 
-def _from_extxyz(text: str, convention: Convention) -> list[Atoms]:
-    return [_atoms_of(frame, convention) for frame in read_frames(text)]
-
-
-def _atoms_of(frame: Frame, convention: Convention) -> Atoms:
-    """With all values of the comment line, and of the columns the forces and marks."""
-    atoms = Atoms(frame.numbers, frame.positions, cell=frame.cell, pbc=frame.pbc)
-    atoms.info = {
-        name: text if name in _TEXTS else _value(text) for name, text in frame.info.items()
-    }
-    of_structure = {convention.energy_name, convention.stress_name}
-    for name in {*of_structure, convention.forces_name, "migrating"} & set(frame.columns):
-        if name in atoms.info:
-            raise SubmissionError(f"{frame.place}: {name} is a value and a column at once.")
-        if name in of_structure:
+def _check_that_names_differ(records: Sequence[Record], frames: Sequence[Atoms]) -> None:
+    places: dict[str, str] = {}
+    for record, frame in zip(records, frames, strict=True):
+        name = frame.info["system_id"]
+        first = places.setdefault(name, record.place)
+        if first != record.place:
             raise SubmissionError(
-                f"{frame.place}: {name} is a column; it belongs to the whole structure: give it as "
-                "a value of the comment line."
+                f"Two structures are named {name} (system_id): {first}; and {record.place}. Give "
+                "each a name of its own, or none any."
             )
-        column = frame.columns[name]
-        is_of_atoms = column.shape == (len(atoms), 3) and column.dtype.kind in "if"
-        if name == convention.forces_name and not is_of_atoms:
-            raise SubmissionError(
-                f"{frame.place}: the column {name} must be three numbers for each atom."
-            )
-        atoms.info[name] = column
-    return atoms
+
+
+def _records(text: str, suffix: str, convention: Convention) -> list[Record]:
+    if suffix == ".json" or text.lstrip()[:1] in ("[", "{"):
+        return read_json(text, convention.names.values())
+    return [_record(frame) for frame in read_frames(text)]
+
+
+def _record(frame: Frame) -> Record:
+    values = {name: text if name in _TEXTS else _value(text) for name, text in frame.info.items()}
+    if twice := sorted(set(values) & set(frame.columns)):
+        raise SubmissionError(f"{frame.place}: {twice[0]} is a value and a column at once.")
+    return Record(
+        place=frame.place,
+        atoms=Atoms(frame.numbers, frame.positions, cell=frame.cell, pbc=frame.pbc),
+        values=values,
+        columns=frame.columns,
+        notes=frame.notes,
+    )
 
 
 def _value(text: str) -> Any:  # noqa: ANN401  (a number, numbers, or the text itself)
@@ -137,196 +129,125 @@ def _value(text: str) -> Any:  # noqa: ANN401  (a number, numbers, or the text i
     return float(numbers[0]) if numbers.shape == (1,) else numbers
 
 
-def _from_json(text: str) -> list[Atoms]:
-    try:
-        content = json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError as error:
-        raise SubmissionError("It cannot be read as JSON: it is nested too deep.") from error
-    except ValueError as error:
-        raise SubmissionError(f"It cannot be read as JSON: {error}") from error
-    rows = content.get("structures") if isinstance(content, dict) else content
-    if not isinstance(rows, list):
-        raise SubmissionError('JSON must be a list of structures, or {"structures": [...]}.')
-    return [_structure(row, i) for i, row in enumerate(rows)]
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON, and no reference value")
-
-
-def _structure(row: Any, index: int) -> Atoms:  # noqa: ANN401  (any JSON value)
-    if not isinstance(row, dict):
-        raise SubmissionError(f"Structure {index} must be a JSON object.")
-    unknown = sorted(set(row) - _JSON_KEYS)
-    if unknown:
-        raise SubmissionError(
-            f"Structure {index} has {', '.join(unknown)}; known are {', '.join(sorted(_JSON_KEYS))}"
-            ". Other numbers belong into values."
-        )
-    values = row.get("values", {})
-    try:
-        if not isinstance(values, dict):
-            raise TypeError("values must be an object")
-        atoms = Atoms(
-            symbols=row.get("symbols"),
-            numbers=row.get("numbers"),
-            positions=np.asarray(row["positions"], dtype=float),
-            cell=row.get("cell"),
-            pbc=row.get("pbc", "cell" in row),
-        )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise SubmissionError(f"Structure {index}: {type(error).__name__}: {error}") from error
-    check_cell(atoms.cell.array, atoms.pbc, f"Structure {index}")
-    atoms.info = {
-        **values,
-        **{
-            k: row[k]
-            for k in ("system_id", "family", "energy", "stress", "charge", "spin")
-            if k in row
-        },
-    }
-    if "forces" in row:
-        atoms.info["forces"] = row["forces"]
-    return atoms
-
-
-def _canonical(atoms: Atoms, index: int, names: Convention, units: Convention) -> Atoms:
-    info = dict(atoms.info)
-    results = {
-        "energy": _scaled(
-            info.pop(names.energy_name, None), index, "energy", (), ENERGY_UNITS[units.energy_unit]
-        ),
-        "forces": _scaled(
-            info.pop(names.forces_name, None),
-            *(index, "forces", (len(atoms), 3), FORCE_UNITS[units.force_unit]),
-        ),
-        "stress": _scaled(
-            info.pop(names.stress_name, None),
-            *(index, "stress", None, STRESS_UNITS[units.stress_unit]),
-            in_vasp_order=units.stress_unit == "kbar (VASP)",
-        ),
-    }
-    if results["stress"] is not None and units.stress_unit == VIRIAL:
-        if np.linalg.matrix_rank(atoms.cell.array) < 3:
-            raise SubmissionError(f"Structure {index}: it has a virial, but no volume.")
-        results["stress"] = results["stress"] / atoms.get_volume()
-    if results["energy"] is not None and units.energy_unit.endswith("/atom"):
-        results["energy"] = results["energy"] * len(atoms)
+def _canonical(record: Record, index: int, convention: Convention) -> Atoms:
+    atoms, place = record.atoms, record.place
     bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    marks = info.pop("migrating", None)
+    results: dict[str, Any] = {}
+    energy = _of_structure(record, convention.energy_name)
+    if energy is not None:
+        if energy.size != 1:
+            raise SubmissionError(
+                f"{place}: {convention.energy_name} must be one number, not {energy.size}."
+            )
+        results["energy"] = canonical_energy(float(energy.reshape(())), len(atoms), convention)
+    forces = _forces(record, convention)
+    if forces is not None:
+        results["forces"] = forces
+    stress = _stress(record, convention)
+    if stress is not None:
+        results["stress"] = stress
+    for name, numbers in results.items():
+        if not np.isfinite(numbers).all():
+            raise SubmissionError(f"{place}: {name} is out of bounds in {convention}.")
+    marks = record.columns.get("migrating", record.values.get("migrating"))
     if marks is not None:
-        bare.set_array("migrating", _marks(marks, len(atoms), index))
-    state = _electronic_state(info, index)
-    bare.info = {**_kept({k: v for k, v in info.items() if k not in _RESERVED}, index), **state}
-    given = {k: v if v.ndim else float(v) for k, v in results.items() if v is not None}
-    bare.calc = SinglePointCalculator(bare, **given)
+        bare.set_array("migrating", _marks(marks, len(atoms), place))
+    used = {*convention.names.values(), "migrating"}
+    rest = {k: v for k, v in record.values.items() if k not in used | _RESERVED}
+    state = take_electronic_state(rest, place)
+    bare.info = {**_kept(rest, index), **state}
+    bare.calc = SinglePointCalculator(bare, **results)
     return bare
 
 
-def _electronic_state(info: dict[str, Any], index: int) -> dict[str, int]:
-    """``charge`` and ``spin`` (2S + 1) where the file has either; their names leave ``info``.
+def _of_structure(record: Record, name: str) -> NDArray[np.float64] | None:
+    if name in record.columns:
+        raise SubmissionError(
+            f"{record.place}: {name} is a column; it belongs to the whole structure: give it as a "
+            "value of the comment line."
+        )
+    return _numbers(record.values.get(name), name, record.place)
 
-    A spin of 0 is a closed shell, as fairchem writes it. Raises SubmissionError for two values of
-    one thing and for what is no whole number.
-    """
-    charges = _whole_numbers(info, _CHARGE_NAMES, index)
-    spins = {k: max(v, 1) for k, v in _whole_numbers(info, _SPIN_NAMES, index, 0).items()}
-    spins |= {k: v + 1 for k, v in _whole_numbers(info, _UNPAIRED_NAMES, index, 0).items()}
-    for values in (charges, spins):
-        if len(set(values.values())) > 1:
+
+def _numbers(value: Any, name: str, place: str) -> NDArray[np.float64] | None:  # noqa: ANN401
+    """The numbers of a value that is there. Raises SubmissionError with the text found."""
+    if value is None:
+        return None
+    numbers = finite_numbers(value)
+    if numbers is not None:
+        return numbers
+    text = value if isinstance(value, str) else repr(value)
+    advice = "Give plain numbers."
+    if not text.strip() or text.strip().lower().strip("+-") in (
+        "nan",
+        "inf",
+        "none",
+        "null",
+        "n/a",
+    ):
+        advice = "Leave the name out where there is no value."
+    elif re.match(r"\s*[+-]?[\d.,]+(?:[eEdD][+-]?\d+)?\s*[^\W\d]", text):
+        advice = "Take the unit away, and choose it as the file's unit."
+    elif re.search(r"\d,\d", text):
+        advice = "Write decimal points, not commas."
+    raise SubmissionError(
+        f"{place}: {name} is {shown(text)}, not a finite number everywhere. {advice}"
+    )
+
+
+def _forces(record: Record, convention: Convention) -> NDArray[np.float64] | None:
+    name, shape = convention.forces_name, (len(record.atoms), 3)
+    column = record.columns.get(name)
+    if column is not None:
+        if column.shape != shape or column.dtype.kind not in "if":
             raise SubmissionError(
-                f"Structure {index}: {' and '.join(values)} contradict each other."
+                f"{record.place}: the column {name} must be three numbers for each atom."
             )
-    if not charges and not spins:
-        return {}
-    return {
-        "charge": next(iter(charges.values()), 0),
-        "spin": next(iter(spins.values()), 1),
-    }
-
-
-def _whole_numbers(
-    info: dict[str, Any], names: tuple[str, ...], index: int, least: int | None = None
-) -> dict[str, int]:
-    """Take what stands under these names, in any case of letters, out of ``info``."""
-    values: dict[str, int] = {}
-    for name in [name for name in info if name.lower() in names]:
-        value = info[name]
-        if isinstance(value, list | np.ndarray):
-            continue  # of each atom, or something else of that name
-        del info[name]
-        is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if not is_number or value != int(value) or (least is not None and value < least):
-            at_least = "" if least is None else f" of at least {least}"
+        numbers = column.astype(float)
+    else:
+        given = _numbers(record.values.get(name), name, record.place)
+        if given is None:
+            return None
+        if given.shape == (3,) and shape == (1, 3):
+            given = given.reshape(shape)
+        if given.shape != shape:
             raise SubmissionError(
-                f"Structure {index}: {name} must be a whole number{at_least}, not {value!r}."
+                f"{record.place}: forces must have the shape {shape}, not {given.shape}."
             )
-        values[name] = int(value)
-    return values
+        numbers = given
+    return np.asarray(numbers * FORCE_UNITS[convention.force_unit])
 
 
-def _marks(value: Any, n_atoms: int, index: int) -> NDArray[np.bool_]:  # noqa: ANN401
+def _stress(record: Record, convention: Convention) -> NDArray[np.float64] | None:
+    numbers = _of_structure(record, convention.stress_name)
+    if numbers is None:
+        return None
+    has_volume = np.linalg.matrix_rank(record.atoms.cell.array) == 3
+    volume = record.atoms.get_volume() if has_volume else None
+    try:
+        return canonical_stress(numbers, volume, convention)
+    except NotSo as error:
+        raise SubmissionError(f"{record.place}: {convention.stress_name} {error}.") from error
+
+
+def _marks(value: Any, n_atoms: int, place: str) -> NDArray[np.bool_]:  # noqa: ANN401
     """A truth value for each atom. Raises SubmissionError."""
     try:
         marks = np.asarray(value)
     except ValueError:  # a ragged list
         marks = np.empty(0)
     if marks.dtype.kind != "b" or marks.shape != (n_atoms,):
-        raise SubmissionError(
-            f"Structure {index}: migrating must be T or F for each atom (migrating:L:1)."
-        )
+        raise SubmissionError(f"{place}: migrating must be T or F for each atom (migrating:L:1).")
     return marks
-
-
-def _scaled(
-    value: Any,  # noqa: ANN401  (whatever the file holds)
-    index: int,
-    name: str,
-    shape: tuple[int, ...] | None,
-    factor: float,
-    *,
-    in_vasp_order: bool = False,
-) -> NDArray[np.float64] | None:
-    """The numbers in canonical units; a stress comes as 6 numbers or as a matrix."""
-    if value is None:
-        return None
-    try:
-        numbers = np.asarray(value, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise SubmissionError(f"Structure {index}: {name} is not made of numbers.") from error
-    if shape is None:
-        if numbers.size == 9:
-            matrix = numbers.reshape(3, 3)
-            if not np.allclose(matrix, matrix.T, rtol=1e-4, atol=1e-4 * np.abs(matrix).max()):
-                raise SubmissionError(
-                    f"Structure {index}: {name} is not symmetric: {matrix.tolist()}."
-                )
-            numbers = full_3x3_to_voigt_6_stress(matrix)
-        elif in_vasp_order and numbers.shape == (6,):
-            numbers = numbers[_VASP_ORDER]
-        shape = (6,)
-    if numbers.shape != shape:
-        raise SubmissionError(
-            f"Structure {index}: {name} must have the shape {shape}, not {numbers.shape}."
-        )
-    if not np.isfinite(numbers).all():
-        raise SubmissionError(f"Structure {index}: {name} is not a finite number everywhere.")
-    return numbers * factor
 
 
 def _kept(info: Mapping[str, Any], index: int) -> dict[str, Any]:
     """Names and other numbers; texts and the like tell nothing that could be compared."""
     values: dict[str, Any] = {}
     for name, value in info.items():
-        try:
-            numbers = np.asarray(value) if isinstance(value, list) and value else value
-        except ValueError:  # a ragged list: nothing that could be compared
-            continue
-        if isinstance(numbers, np.ndarray):
-            if numbers.dtype.kind in "iuf":
-                values[_plain(name)] = numbers.astype(float)
-        elif isinstance(numbers, int | float | np.number) and not isinstance(numbers, bool):
-            values[_plain(name)] = numbers
+        numbers, plain = finite_numbers(value), _plain(name)
+        if numbers is not None and plain and plain not in _TEXTS | _RESERVED:
+            values[plain] = float(numbers) if numbers.ndim == 0 else numbers
     name = _plain(info.get("system_id", ""))
     # Words in front: extended XYZ would read digits back as a number.
     values["system_id"] = f"structure-{name or index + 1}" if _is_numeric(name or "0") else name

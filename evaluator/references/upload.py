@@ -29,14 +29,11 @@ from evaluator.protocols.base import System, UnsuitableReference
 from evaluator.protocols.energy_forces import EnergyForcesProtocol
 from evaluator.references import sets
 from evaluator.references.checks import ReferenceSummary, summarise
-from evaluator.references.formats import (
-    ENERGY_UNITS,
-    FORCE_UNITS,
-    STRESS_UNITS,
-    VIRIAL,
-    Convention,
-    read_structures,
-)
+from evaluator.references.convention_options import add_convention_arguments, convention_of
+from evaluator.references.conventions import VIRIAL, Convention, describe
+from evaluator.references.formats import ReadFile, read_file
+from evaluator.references.lookalikes import unused_lookalikes
+from evaluator.references.records import finite_numbers
 from evaluator.scoring import score
 
 _PROPERTIES = ("energy", "forces", "stress")
@@ -45,6 +42,7 @@ _SAME_WITHIN_A = 1e-3
 #: An element of fewer structures is named as thinly covered.
 _THIN_COVERAGE = 3
 _MAX_NAMED = 3
+_MAX_UNUSUAL = 5
 
 
 def check_upload(path: Path, out: Path, convention: Convention) -> dict[str, Any]:
@@ -54,22 +52,24 @@ def check_upload(path: Path, out: Path, convention: Convention) -> dict[str, Any
     -------
     JSON-ready: sha256, size_bytes, the fields of ``ReferenceSummary``, ``common`` (properties of
     every structure), ``ranges`` (smallest and largest, units in the names), ``dummy`` (errors of a
-    potential that knows mean energies alone, by metric key) and further ``problems``.
+    potential that knows mean energies alone, by metric key), further ``problems``, which somebody
+    must look at, and ``notes``, which say how the file was read.
 
     Raises
     ------
     SubmissionError
         For a file that cannot be read as a reference set, with the structure's number or name.
     """
-    frames = read_structures(path, convention)
-    out.write_bytes(sets.canonical_bytes(frames))
+    file = read_file(path, convention)
+    out.write_bytes(sets.canonical_bytes(file.frames))
     try:
         systems = sets.read(out)
     except UnsuitableReference as error:
         raise SubmissionError(str(error)) from error
     summary = summarise(systems)
-    problems = (*summary.problems, *_duplicates(systems), *_gaps(summary), *_thin_elements(summary))
-    problems += (*_charged(systems), *_virials(convention))
+    doubts, notes = unused_lookalikes(file.records, convention)
+    problems = (*doubts, *_virials(file, convention), *summary.problems, *_duplicates(systems))
+    problems += (*_gaps(summary), *_thin_elements(summary), *_charged(systems))
     common = [name for name, n in summary.properties.items() if n == len(systems)]
     return {
         **asdict(replace(summary, problems=problems)),
@@ -77,6 +77,7 @@ def check_upload(path: Path, out: Path, convention: Convention) -> dict[str, Any
         "size_bytes": out.stat().st_size,
         "largest_n_atoms": max(len(system.atoms) for system in systems),
         "common": common,
+        "notes": [*_as_read(file, convention), *notes, *_unusual(file)],
         "ranges": _ranges(systems),
         "dummy": dummy_values(systems),
     }
@@ -225,14 +226,44 @@ def _examples(systems: Sequence[System]) -> str:
     return ", ".join(system.id for system in systems[:_MAX_NAMED])
 
 
-def _virials(convention: Convention) -> list[str]:
-    if "virial" not in convention.stress_name.lower() or convention.stress_unit == VIRIAL:
+def _virials(file: ReadFile, convention: Convention) -> list[str]:
+    name = convention.stress_name
+    if "virial" not in name.lower() or convention.stress_unit == VIRIAL:
+        return []
+    if all(record.values.get(name) is None for record in file.records):
         return []
     sentence = (
-        f"{convention.stress_name} is read as a stress in {convention.stress_unit}; where it is "
+        f"{name} is read as a stress in {convention.stress_unit}; where it is "
         f"a virial, choose the unit {VIRIAL}: stress is minus virial over volume."
     )
     return [sentence]
+
+
+def _as_read(file: ReadFile, convention: Convention) -> list[str]:
+    """What was taken for energy, forces and stress, with unit, order and sign."""
+    values = [record.values.get(convention.stress_name) for record in file.records]
+    sizes = {n.size for n in map(finite_numbers, values) if n is not None}
+    sentences = describe(convention, sizes.pop() if len(sizes) == 1 else None)
+    return [
+        f"{quantity.capitalize()}: {sentences[quantity]}."
+        for quantity in _PROPERTIES
+        if any(quantity in frame.calc.results for frame in file.frames)
+    ]
+
+
+def _unusual(file: ReadFile) -> list[str]:
+    """Each thing that was read in an unusual way, with the places of the first few."""
+    places: dict[str, list[str]] = {}
+    for record in file.records:
+        for note in record.notes:
+            places.setdefault(note, []).append(record.place)
+    sentences = [
+        f"{'; '.join(where[:_MAX_NAMED])}"
+        f"{f' and {len(where) - _MAX_NAMED} more' if len(where) > _MAX_NAMED else ''}: {note}"
+        for note, where in places.items()
+    ]
+    rest = len(sentences) - _MAX_UNUSUAL
+    return [*sentences[:_MAX_UNUSUAL], *([f"And {rest} more of the kind."] if rest > 0 else [])]
 
 
 def _thin_elements(summary: ReferenceSummary) -> list[str]:
@@ -245,18 +276,10 @@ def _thin_elements(summary: ReferenceSummary) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     _bound(memory_MiB=options.memory_mib, cpu_s=options.cpu_s)
-    convention = Convention(
-        energy_name=options.energy_name,
-        forces_name=options.forces_name,
-        stress_name=options.stress_name,
-        energy_unit=options.energy_unit,
-        force_unit=options.force_unit,
-        stress_unit=options.stress_unit,
-    )
     try:
         answer: Mapping[str, Any] = {
             "ok": True,
-            "summary": check_upload(options.file, options.out, convention),
+            "summary": check_upload(options.file, options.out, convention_of(options)),
         }
     except SubmissionError as error:
         answer = {"ok": False, "reason": str(error)}
@@ -270,11 +293,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    for name in ("energy", "forces", "stress"):
-        parser.add_argument(f"--{name}-name", default=name)
-    parser.add_argument("--energy-unit", choices=list(ENERGY_UNITS), default="eV")
-    parser.add_argument("--force-unit", choices=list(FORCE_UNITS), default="eV/Å")
-    parser.add_argument("--stress-unit", choices=list(STRESS_UNITS), default="eV/Å³")
+    add_convention_arguments(parser)
     parser.add_argument("--memory-mib", type=int, default=4096)
     parser.add_argument("--cpu-s", type=int, default=3600)
     return parser

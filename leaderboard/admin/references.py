@@ -24,12 +24,27 @@ from leaderboard.services.definitions.hidden_sets import hide_set, open_set
 from leaderboard.services.definitions.reference_uploads import (
     ENERGY_UNITS,
     FORCE_UNITS,
+    STRESS_ORDERS,
+    STRESS_SIGNS,
     STRESS_UNITS,
     Convention,
+    convention_from,
 )
 
 _DESCRIPTIVE = ("slug", "version", "title", "level_of_theory", "licence", "citation", "url")
 _CONVENTION = tuple(Convention.__dataclass_fields__)
+_ORDERS = (
+    "as usual for the unit: xx yy zz yz xz xy, in kbar (VASP) xx yy zz xy yz zx",
+    "xx yy zz yz xz xy (Voigt, ASE)",
+    "xx yy zz xy yz zx (VASP)",
+    "xx yy zz xy xz yz (LAMMPS)",
+    "there must be nine numbers",
+)
+_SIGNS = (
+    "as usual for the unit: tension, in kbar (VASP) and for virials compression",
+    "positive under tension (ASE)",
+    "positive under compression (VASP, a pressure)",
+)
 _RANGES = {"energy_eV_per_atom": "eV/atom", "force_eV_A": "eV/Å", "stress_GPa": "GPa"}
 
 
@@ -57,14 +72,25 @@ class UploadForm(forms.Form):
     force_unit = forms.ChoiceField(choices=[(u, u) for u in FORCE_UNITS])
     stress_unit = forms.ChoiceField(
         choices=[(u, u) for u in STRESS_UNITS],
-        help_text="eV/Å³ and GPa are positive under tension, VASP's kbar under compression; a "
-        "virial is minus stress times volume. Six numbers are xx yy zz yz xz xy, in kbar "
-        "xx yy zz xy yz zx.",
+        help_text="A virial is an energy; it is divided by the volume of the cell.",
+    )
+    stress_order = forms.ChoiceField(
+        choices=list(zip(STRESS_ORDERS, _ORDERS, strict=True)),
+        required=False,
+        help_text="Of six numbers. Nine are read row by row, whatever is chosen here.",
+    )
+    stress_sign = forms.ChoiceField(
+        choices=list(zip(STRESS_SIGNS, _SIGNS, strict=True)),
+        required=False,
+        help_text="What a positive number means.",
     )
     energy_name = forms.RegexField(r"^\w+$", initial="energy", max_length=64)
     forces_name = forms.RegexField(r"^\w+$", initial="forces", max_length=64)
     stress_name = forms.RegexField(
-        r"^\w+$", initial="stress", max_length=64, help_text="How the file calls them."
+        r"^\w+$",
+        initial="stress",
+        max_length=64,
+        help_text="How the file calls them: what is named here is what is used.",
     )
 
 
@@ -174,7 +200,7 @@ def _stage(request: HttpRequest, form: UploadForm) -> ReferenceUpload | None:
             request.user,  # type: ignore[arg-type]
             cleaned["file"],
             cleaned["file"].name,
-            Convention(**{name: cleaned[name] for name in _CONVENTION}),
+            convention_from({n: cleaned[n] for n in _CONVENTION if cleaned[n]}),
             {name: cleaned[name] for name in (*_DESCRIPTIVE, "is_public")},
         )
     except SubmissionError as error:

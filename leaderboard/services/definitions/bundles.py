@@ -46,6 +46,7 @@ from leaderboard.services.definitions.reference_uploads import (
     Convention,
     check_file,
     checked_suffix,
+    convention_from,
     usable_properties,
 )
 from leaderboard.services.definitions.task_checks import check_task_version
@@ -136,6 +137,7 @@ def _import_reference(
         row = _store(entry, beside)
         audit.record(actor, "imported", row, changes=audit.differences({}, audit.stored(row)))
         done.tell("created", row)
+        done.lines += [f"look at {row}: {problem}" for problem in row.summary.get("problems", ())]
         return
     if stored.sha256 != entry.sha256:
         raise ConflictError(
@@ -163,14 +165,12 @@ def _import_reference(
 
 def _store(entry: ReferenceEntry, beside: Beside) -> ReferenceSet:
     """Check the bytes as an upload's are. What has the right hash already is stored as it is."""
-    unknown = sorted(set(entry.convention) - set(Convention.__dataclass_fields__))
-    if unknown:
-        raise SubmissionError({f"convention.{name}": "is unknown." for name in unknown})
+    convention = _convention(entry)
     with tempfile.TemporaryDirectory(prefix="touchstone-bundle-") as work:
         source = _bytes_of(entry, beside, Path(work))
         checked = check_file(
             source,
-            Convention(**entry.convention),
+            convention,
             Path(work, "canonical.extxyz"),
             time_s=beside.time_s,
         )
@@ -193,6 +193,13 @@ def _store(entry: ReferenceEntry, beside: Beside) -> ReferenceSet:
             expected_sha256=sha256,
             summary=checked.summary,
         )
+
+
+def _convention(entry: ReferenceEntry) -> Convention:
+    try:
+        return convention_from(entry.convention)
+    except SubmissionError as error:
+        raise SubmissionError({f"convention.{n}": s for n, s in error.errors.items()}) from error
 
 
 def _bytes_of(entry: ReferenceEntry, beside: Beside, work: Path) -> Path:

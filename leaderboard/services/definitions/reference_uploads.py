@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -52,12 +53,40 @@ class Convention:
     energy_unit: str = "eV"
     force_unit: str = "eV/Å"
     stress_unit: str = "eV/Å³"
+    stress_order: str = "unit"
+    stress_sign: str = "unit"
 
 
 #: The choices, the canonical one first; a test holds them to the evaluator's.
 ENERGY_UNITS = ("eV", "eV/atom", "meV/atom", "Ha", "kcal/mol", "kJ/mol")
 FORCE_UNITS = ("eV/Å", "meV/Å", "Ha/Bohr", "kcal/mol/Å")
-STRESS_UNITS = ("eV/Å³", "GPa", "kbar (VASP)", "virial in eV")
+STRESS_UNITS = ("eV/Å³", "GPa", "kbar", "kbar (VASP)", "virial in eV")
+STRESS_ORDERS = ("unit", "voigt", "vasp", "lammps", "nine")
+STRESS_SIGNS = ("unit", "tension", "compression")
+_CHOICES = {
+    "energy_unit": ENERGY_UNITS,
+    "force_unit": FORCE_UNITS,
+    "stress_unit": STRESS_UNITS,
+    "stress_order": STRESS_ORDERS,
+    "stress_sign": STRESS_SIGNS,
+}
+_NAME = re.compile(r"\w{1,64}")
+
+
+def convention_from(given: Mapping[str, str]) -> Convention:
+    """Raises SubmissionError by field for what is no choice."""
+    errors = {}
+    for name, value in given.items():
+        if name not in Convention.__dataclass_fields__:
+            known = ", ".join(Convention.__dataclass_fields__)
+            errors[name] = f"is unknown; known are {known}."
+        elif name in _CHOICES and value not in _CHOICES[name]:
+            errors[name] = f"must be one of {', '.join(_CHOICES[name])}, not {value!r}."
+        elif name not in _CHOICES and not _NAME.fullmatch(value):
+            errors[name] = f"must be a name of letters, digits and _, not {value!r}."
+    if errors:
+        raise SubmissionError(errors)
+    return Convention(**given)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +208,11 @@ def checked_suffix(filename: str) -> str:
     suffix = PurePosixPath(filename).suffix.lower()
     if suffix not in _SUFFIXES:
         raise SubmissionError(
-            {"file": f"Its name must end with {', '.join(_SUFFIXES)}: extended XYZ or JSON."}
+            {
+                "file": f"Its name must end with {', '.join(_SUFFIXES)}: extended XYZ or JSON. "
+                "What else ASE reads it converts: ase.io.write('set.extxyz', ase.io.read('FILE', "
+                "index=':'), format='extxyz')."
+            }
         )
     return suffix
 

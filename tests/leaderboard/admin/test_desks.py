@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from evaluator.references import formats
+from evaluator.references import conventions, formats
 from leaderboard import models
 from leaderboard.admin_site import Audited
 from leaderboard.enums import VersionState
@@ -72,6 +72,8 @@ def test_units_on_the_page_are_those_that_the_evaluator_knows() -> None:
     assert tuple(formats.ENERGY_UNITS) == reference_uploads.ENERGY_UNITS
     assert tuple(formats.FORCE_UNITS) == reference_uploads.FORCE_UNITS
     assert tuple(formats.STRESS_UNITS) == reference_uploads.STRESS_UNITS
+    assert conventions.STRESS_ORDERS == reference_uploads.STRESS_ORDERS
+    assert conventions.STRESS_SIGNS == reference_uploads.STRESS_SIGNS
     ours, theirs = reference_uploads.Convention(), formats.Convention()
     assert vars(ours) == vars(theirs)
 
@@ -143,7 +145,11 @@ def test_an_upload_is_discarded_or_forgotten_after_a_day(admin: Client) -> None:
     [
         ({"text": "nonsense"}, "file", "Frame 1, line 1: a number of atoms should"),
         ({"name": "pairs.pkl"}, "file", "Its name must end with"),
-        ({"text": pairs().replace("energy=-1", "energy=nan", 1)}, "file", "not a finite number"),
+        (
+            {"text": pairs().replace("energy=-1", "energy=nan", 1)},
+            "file",
+            "energy is 'nan', not a finite",
+        ),
         ({"text": pairs().replace("pair-1", "pair-0", 1)}, "file", "Two structures are named"),
         ({"licence": ""}, "licence", "This field is required."),
         ({"citation": " "}, "citation", "This field is required."),

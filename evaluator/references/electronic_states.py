@@ -1,0 +1,53 @@
+"""Charge and spin of a structure, under whatever name a file has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from evaluator.exceptions import SubmissionError
+from evaluator.references.extxyz import shown
+
+#: Names that people give to the charge of a structure, to its spin multiplicity 2S + 1, and to the
+#: number of its unpaired electrons, which is one less.
+CHARGE_NAMES = ("charge", "total_charge", "net_charge", "tot_charge")
+SPIN_NAMES = ("spin", "total_spin", "spin_multiplicity", "multiplicity", "mult")
+UNPAIRED_NAMES = ("n_unpaired", "unpaired_electrons", "uhf")
+
+
+def take_electronic_state(values: dict[str, Any], place: str) -> dict[str, int]:
+    """``charge`` and ``spin`` (2S + 1) where there is either; their names leave ``values``.
+
+    A spin of 0 is a closed shell, as fairchem writes it. Raises SubmissionError for two values of
+    one thing and for what is no whole number.
+    """
+    charges = _whole_numbers(values, CHARGE_NAMES, place)
+    spins = {k: max(v, 1) for k, v in _whole_numbers(values, SPIN_NAMES, place, 0).items()}
+    spins |= {k: v + 1 for k, v in _whole_numbers(values, UNPAIRED_NAMES, place, 0).items()}
+    for given in (charges, spins):
+        if len(set(given.values())) > 1:
+            raise SubmissionError(f"{place}: {' and '.join(given)} contradict each other.")
+    if not charges and not spins:
+        return {}
+    return {"charge": next(iter(charges.values()), 0), "spin": next(iter(spins.values()), 1)}
+
+
+def _whole_numbers(
+    values: dict[str, Any], names: tuple[str, ...], place: str, least: int | None = None
+) -> dict[str, int]:
+    """Take what stands under these names, in any case of letters, out of ``values``."""
+    numbers: dict[str, int] = {}
+    for name in [name for name in values if name.lower() in names]:
+        value = values[name]
+        if isinstance(value, list | np.ndarray):
+            continue  # of each atom, or something else of that name
+        del values[name]
+        is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        is_whole = is_number and np.isfinite(value) and value == int(value)
+        if not is_whole or (least is not None and value < least):
+            at_least = "" if least is None else f" of at least {least}"
+            text = shown(value) if isinstance(value, str) else repr(value)
+            raise SubmissionError(f"{place}: {name} must be a whole number{at_least}, not {text}.")
+        numbers[name] = int(value)
+    return numbers
