@@ -26,7 +26,7 @@ _ROOTS = {
 _OTHER_MEANING = re.compile(
     r"formation|surface|hull|cut_?off|gap|band|bind|adsor|cohes|kinetic|fermi|vacanc|migra|barrier"
     r"|interaction|defect|mixing|zero_?point|zpe|fault|activation|decompos|reaction|difference"
-    r"|error|max|min|mean|std|norm|weight|count|constant|field|uncertain|strain|sigma|level",
+    r"|unit|source|method|label|type|converge|error|max|min|mean|std|norm|weight|count|constant|field|uncertain|strain|sigma|level",
     re.IGNORECASE,
 )
 _MOMENTS = re.compile(r"magmoms?$|magnetic_moments?$|^spins$", re.IGNORECASE)

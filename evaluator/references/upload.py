@@ -31,9 +31,11 @@ from evaluator.references import sets
 from evaluator.references.checks import ReferenceSummary, summarise
 from evaluator.references.convention_options import add_convention_arguments, convention_of
 from evaluator.references.conventions import VIRIAL, Convention, describe
+from evaluator.references.differences import derivative_doubts
 from evaluator.references.formats import ReadFile, read_file
 from evaluator.references.lookalikes import unused_lookalikes
 from evaluator.references.records import finite_numbers
+from evaluator.references.sizes import energy_doubts
 from evaluator.scoring import score
 
 _PROPERTIES = ("energy", "forces", "stress")
@@ -68,7 +70,9 @@ def check_upload(path: Path, out: Path, convention: Convention) -> dict[str, Any
         raise SubmissionError(str(error)) from error
     summary = summarise(systems)
     doubts, notes = unused_lookalikes(file.records, convention)
-    problems = (*doubts, *_virials(file, convention), *summary.problems, *_duplicates(systems))
+    doubts += [*_virials(file, convention), *energy_doubts(file.frames, convention.energy_unit)]
+    doubts += derivative_doubts(file, convention)
+    problems = (*doubts, *summary.problems, *_duplicates(systems))
     problems += (*_gaps(summary), *_thin_elements(summary), *_charged(systems))
     common = [name for name, n in summary.properties.items() if n == len(systems)]
     return {

@@ -89,6 +89,7 @@ def test_evaluate_reads_a_reference_with_the_same_choices(
     (metric,) = json.loads(out.read_text())["scores"]
     # Two of six components are 0.1 eV/Å and the dummy says zero: 0.2 / 6.
     assert metric["value"] == pytest.approx(0.1 / 3)
+    evaluate[2] = "eos-wien2k"
     assert main([*evaluate, "--energy-name=REF_energy"]) == ExitCode.USAGE
     assert "told of a file given with --reference" in capsys.readouterr().err
 
