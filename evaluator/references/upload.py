@@ -169,7 +169,7 @@ def _duplicates(systems: Sequence[System]) -> list[str]:
     for system in systems:
         atoms = system.atoms
         lengths = np.vstack([atoms.cell.array, atoms.positions]) / _SAME_WITHIN_A
-        rounded = np.rint(lengths).astype("i8")
+        rounded = np.rint(lengths) + 0.0  # no zero is negative
         state = repr(sorted(atoms.info.items())).encode()  # an ion is another structure
         key = atoms.numbers.tobytes() + atoms.pbc.tobytes() + rounded.tobytes() + state
         first = seen.setdefault(key, system.id)
