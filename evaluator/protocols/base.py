@@ -14,9 +14,15 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
+from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
 from evaluator.arrays import FloatArray
+
+#: Nearer than this, two atoms lie in one place.
+SAME_PLACE_A = 0.01
+#: The sine, about, below which vectors lie in one plane.
+_FLAT = 1e-4
 
 
 class SystemFailure(Exception):
@@ -143,7 +149,36 @@ def require_systems(systems: Sequence[System]) -> None:
         raise UnsuitableReference("The reference set is empty.")
 
 
+def has_cell_for_pbc(atoms: Atoms) -> bool:
+    """Whether there are independent vectors along all directions that are said to be periodic."""
+    lengths = np.linalg.norm(atoms.cell.array, axis=1)
+    if (lengths[atoms.pbc] == 0).any():
+        return False
+    given = lengths > 0
+    units = atoms.cell.array[given] / lengths[given][:, None]
+    return not given.any() or bool(np.linalg.svd(units, compute_uv=False).min() > _FLAT)
+
+
+def refuse_impossible(system: System) -> None:
+    """Raise SystemFailure for a structure of which no potential can say anything.
+
+    An upload of such a structure is refused; this is for sets that came before, or another way.
+    """
+    atoms = system.atoms
+    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+        raise SystemFailure("The reference's positions or cell are not finite numbers.")
+    if not has_cell_for_pbc(atoms):
+        raise SystemFailure(
+            "The reference's cell cannot carry its pbc: a vector is zero, or all lie in one plane."
+        )
+    first, second = neighbor_list("ij", atoms, SAME_PLACE_A)
+    if len(first):
+        raise SystemFailure(
+            f"The reference has two atoms in one place: {first[0] + 1} and {second[0] + 1}."
+        )
+
+
 def require_periodic(system: System) -> None:
     """Raise UnsuitableReference for what is no crystal in three directions."""
-    if not system.atoms.pbc.all() or system.atoms.get_volume() <= 0:
+    if not system.atoms.pbc.all() or not has_cell_for_pbc(system.atoms):
         raise UnsuitableReference(f"{system.id} is not periodic in three directions.")

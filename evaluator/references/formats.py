@@ -19,6 +19,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from numpy.typing import NDArray
 
 from evaluator.exceptions import SubmissionError
+from evaluator.protocols.base import SAME_PLACE_A
+from evaluator.references.checks import shortest_distance
 from evaluator.references.conventions import (
     ENERGY_UNITS,
     FORCE_UNITS,
@@ -48,6 +50,8 @@ __all__ = [
 ]
 
 _SUFFIXES = (".extxyz", ".xyz", ".json")
+#: Beyond these nothing of the field lies, and numbers overflow where they are squared.
+_LARGEST, _LARGEST_A = 1e15, 1e7
 _TEXTS = frozenset({"system_id", "family", "config_type"})
 #: What extended XYZ and ASE take for something of their own, when the canonical file is read back.
 _RESERVED = frozenset({*all_properties, "Lattice", "Properties", "pbc", "species", "pos", "Z"})
@@ -131,6 +135,15 @@ def _value(text: str) -> Any:  # noqa: ANN401  (a number, numbers, or the text i
 
 def _canonical(record: Record, index: int, convention: Convention) -> Atoms:
     atoms, place = record.atoms, record.place
+    extent_A = float(np.abs(np.vstack([atoms.positions, atoms.cell.array])).max())
+    if not extent_A < _LARGEST_A:
+        raise SubmissionError(f"{place}: positions or cell of {extent_A:.3g} Å. Are they in Å?")
+    nearest = shortest_distance(atoms, SAME_PLACE_A)
+    if nearest is not None:
+        raise SubmissionError(
+            f"{place}: two atoms lie in one place, {nearest:.2g} Å apart. Are the positions in Å, "
+            "and not fractions of the cell?"
+        )
     bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     results: dict[str, Any] = {}
     energy = _of_structure(record, convention.energy_name)
@@ -147,8 +160,11 @@ def _canonical(record: Record, index: int, convention: Convention) -> Atoms:
     if stress is not None:
         results["stress"] = stress
     for name, numbers in results.items():
-        if not np.isfinite(numbers).all():
-            raise SubmissionError(f"{place}: {name} is out of bounds in {convention}.")
+        largest = float(np.abs(numbers).max())
+        if not largest < _LARGEST:
+            raise SubmissionError(
+                f"{place}: {name} is {largest:.3g} in eV and Å. Is the unit right?"
+            )
     marks = record.columns.get("migrating", record.values.get("migrating"))
     if marks is not None:
         bare.set_array("migrating", _marks(marks, len(atoms), place))

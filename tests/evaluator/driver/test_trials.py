@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.linalg
+from ase.build import bulk
 from ase.calculators.calculator import Calculator
 
 from evaluator.contract import SystemStatus, Verdict
@@ -19,7 +20,7 @@ from evaluator.protocols.base import Outcome, System
 from evaluator.protocols.equation_of_state import EquationOfStateProtocol
 from evaluator.sandbox.base import Sandbox
 from tests.evaluator.driver.runs import run
-from tests.evaluator.small_tasks import write_emt
+from tests.evaluator.small_tasks import task_on, write_emt, write_forces
 
 pytestmark = pytest.mark.sandbox
 
@@ -67,6 +68,26 @@ def test_an_odd_system_is_charged_and_ends_no_other(
     statuses = [record.status for record in report.systems]
     assert statuses == [SystemStatus.OK, SystemStatus.FAILED, SystemStatus.OK]
     assert "Traceback" in caplog.text
+
+
+def test_impossible_structures_end_themselves_with_a_reason(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    good, twins, flat = (bulk("Cu", cubic=True) for _ in range(3))
+    twins.positions[1] = twins.positions[0]
+    flat.cell[2] = 0
+    reference = write_forces(tmp_path / "forces.extxyz", [good, twins, flat])
+    task = task_on(reference, "energy_forces")
+    report = run(sandbox, write_emt(tmp_path), "ase", reference, task=task)
+    assert report.verdict is Verdict.OK
+    assert [(record.status, record.message) for record in report.systems] == [
+        (SystemStatus.OK, ""),
+        (SystemStatus.FAILED, "The reference has two atoms in one place: 1 and 2."),
+        (
+            SystemStatus.FAILED,
+            "The reference's cell cannot carry its pbc: a vector is zero, or all lie in one plane.",
+        ),
+    ]
 
 
 def test_an_error_on_every_system_is_ours(

@@ -148,6 +148,16 @@ def test_cells_of_json_are_checked_as_those_of_extended_xyz(
         read_structures(path, Convention())
 
 
+def test_atoms_in_one_place_are_refused_and_left_handed_cells_are_not(tmp_path: Path) -> None:
+    twins = frame(0)
+    twins.positions[1] = twins.positions[0] + twins.cell[2]
+    with pytest.raises(SubmissionError, match="Frame 1, line 2: two atoms lie in one place"):
+        check(tmp_path, [twins])
+    left = frame(0)
+    left.set_cell(left.cell.array[[1, 0, 2]])
+    assert check(tmp_path, [left])["problems"] == ()
+
+
 @pytest.mark.parametrize("marks", [[[True], True], [True, True], ["T"], 1])
 def test_marks_of_json_that_are_none_are_refused(tmp_path: Path, marks: object) -> None:
     path = tmp_path / "one.json"
