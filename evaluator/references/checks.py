@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
+from ase.geometry import minkowski_reduce
 from ase.neighborlist import neighbor_list
 from ase.units import GPa
 
@@ -22,6 +23,8 @@ MAX_STRESS_GPA = 1000.0
 MAX_ENERGY_PER_ATOM_EV = 100_000.0
 MIN_DISTANCE_A = 0.5
 MAX_NET_FORCE_EV_A = 0.1
+#: Fractions of a cell this large would be atoms in one corner.
+_LEAST_EDGE_A = 2.0
 #: Above this, pairs are looked for by neighbourhood, not all with all.
 _MANY_ATOMS = 300
 #: At most this many sentences of one kind; the rest is counted.
@@ -72,6 +75,8 @@ def _problems(system: System) -> list[tuple[str, str]]:
     shortest = shortest_distance(system.atoms, MIN_DISTANCE_A)
     if shortest is not None:
         problems.append(("distance", f"two atoms are {shortest:.2f} Å apart."))
+    if _are_fractions(system.atoms):
+        problems.append(("fractions", "all positions lie within 1 Å; are they fractions?"))
     if "energy" in reference and abs(reference["energy"]) / n_atoms > MAX_ENERGY_PER_ATOM_EV:
         problems.append(("energy", f"{reference['energy'] / n_atoms:g} eV/atom; is the unit eV?"))
     if "forces" in reference:
@@ -85,12 +90,19 @@ def _problems(system: System) -> list[tuple[str, str]]:
     return problems
 
 
+def _are_fractions(atoms: Atoms) -> bool:
+    """Whether positions of a crystal look like fractions of its cell. Molecules of H may be so."""
+    if len(atoms) < 2 or not atoms.pbc.all() or (atoms.numbers == 1).all():
+        return False
+    is_within = bool((atoms.positions >= 0).all() and (atoms.positions <= 1).all())
+    return is_within and bool((atoms.cell.lengths() > _LEAST_EDGE_A).all())
+
+
 def shortest_distance(atoms: Atoms, below_A: float) -> float | None:
     """The shortest distance of two atoms (images included) in Å; None unless below ``below_A``."""
     heights = np.where(atoms.pbc, _heights(atoms), np.inf)
     if len(atoms) > _MANY_ATOMS or (heights <= 2 * below_A).any():
-        distances = neighbor_list("d", atoms, below_A)
-        return float(distances.min()) if len(distances) else None
+        return _shortest_by_neighbourhood(atoms, below_A)
     # A vector shorter than half of every height is the nearest image: all pairs at once.
     i, j = np.triu_indices(len(atoms), k=1)
     vectors = atoms.positions[j] - atoms.positions[i]
@@ -99,6 +111,21 @@ def shortest_distance(atoms: Atoms, below_A: float) -> float | None:
         vectors = vectors - np.where(atoms.pbc, np.rint(cell.scaled_positions(vectors)), 0) @ cell
     lengths = np.linalg.norm(vectors, axis=1)
     return float(lengths.min()) if len(lengths) and lengths.min() < below_A else None
+
+
+def _shortest_by_neighbourhood(atoms: Atoms, below_A: float) -> float | None:
+    """As ``shortest_distance``, in the lattice's reduced cell: a skewed one has images without end.
+
+    In a reduced cell no lattice vector is shorter than the shortest edge.
+    """
+    reduced = atoms.copy()
+    if atoms.pbc.any():
+        reduced.set_cell(minkowski_reduce(atoms.cell, atoms.pbc)[0])
+        shortest_edge = float(reduced.cell.lengths()[atoms.pbc].min())
+        if shortest_edge < below_A:
+            return shortest_edge
+    distances = neighbor_list("d", reduced, below_A)
+    return float(distances.min()) if len(distances) else None
 
 
 def _heights(atoms: Atoms) -> np.ndarray:

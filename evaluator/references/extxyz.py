@@ -40,6 +40,10 @@ _MAX_WIDTH = 1000
 #: No crystal repeats within less; a lattice in nm or m does.
 _SHORTEST_VECTOR_A = 0.5
 _MAX_SHOWN = 60
+_NO_XYZ = (
+    " If this is no extended XYZ, convert it with ASE: ase.io.write('set.extxyz', "
+    "ase.io.read('FILE', index=':'), format='extxyz')."
+)
 _ISOTOPES = {"D": 1, "T": 1}
 
 
@@ -132,8 +136,9 @@ def _frames(lines: Sequence[str]) -> Iterator[Frame]:
         count = lines[start].strip()
         where = f"Frame {number}, line {start + 1}"
         if not _COUNT.fullmatch(count) or int(count) == 0:
+            hint = _NO_XYZ if number == 1 and not count.isdecimal() else ""
             raise UnreadableFrame(
-                f"{where}: a number of atoms should stand here, not {shown(count)}."
+                f"{where}: a number of atoms should stand here, not {shown(count)}.{hint}"
             )
         end = start + 2 + int(count)
         if end > len(lines) or (end == len(lines) and not lines[-1].strip()):
@@ -433,7 +438,7 @@ def _lattice(text: str, where: str) -> NDArray[np.float64]:
 
 
 def _truths(text: str, where: str) -> list[bool]:
-    words = [word for word in re.split(r"[\s,\[\]{}]+", text) if word]
+    words = [word for word in re.split(r"[\s,\[\](){}]+", text) if word]
     if len(words) == 1 and re.fullmatch("[TF]{3}", words[0]):
         words = list(words[0])
     if len(words) != 3 or any(word not in _TRUTH for word in words):

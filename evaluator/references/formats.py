@@ -52,6 +52,7 @@ __all__ = [
 _SUFFIXES = (".extxyz", ".xyz", ".json")
 #: Beyond these nothing of the field lies, and numbers overflow where they are squared.
 _LARGEST, _LARGEST_A = 1e15, 1e7
+_NO_VALUES = frozenset({"", "nan", "inf", "none", "null", "n/a"})
 _TEXTS = frozenset({"system_id", "family", "config_type"})
 #: What extended XYZ and ASE take for something of their own, when the canonical file is read back.
 _RESERVED = frozenset({*all_properties, "Lattice", "Properties", "pbc", "species", "pos", "Z"})
@@ -150,7 +151,8 @@ def _canonical(record: Record, index: int, convention: Convention) -> Atoms:
     if energy is not None:
         if energy.size != 1:
             raise SubmissionError(
-                f"{place}: {convention.energy_name} must be one number, not {energy.size}."
+                f"{place}: {convention.energy_name} must be one number, not {energy.size}. Is "
+                "there a comma for a decimal point?"
             )
         results["energy"] = canonical_energy(float(energy.reshape(())), len(atoms), convention)
     forces = _forces(record, convention)
@@ -194,13 +196,7 @@ def _numbers(value: Any, name: str, place: str) -> NDArray[np.float64] | None:  
         return numbers
     text = value if isinstance(value, str) else repr(value)
     advice = "Give plain numbers."
-    if not text.strip() or text.strip().lower().strip("+-") in (
-        "nan",
-        "inf",
-        "none",
-        "null",
-        "n/a",
-    ):
+    if {word.strip("+-[],") for word in text.lower().split()} <= _NO_VALUES:
         advice = "Leave the name out where there is no value."
     elif re.match(r"\s*[+-]?[\d.,]+(?:[eEdD][+-]?\d+)?\s*[^\W\d]", text):
         advice = "Take the unit away, and choose it as the file's unit."

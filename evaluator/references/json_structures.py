@@ -8,6 +8,7 @@ forces and stress under their names, and ``values`` (other numbers by name).
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -45,11 +46,11 @@ _FOREIGN: Mapping[str, str] = {
 def read_json(text: str, names: Collection[str]) -> list[Record]:
     """All structures. ``names`` are those of the reference values. Raises SubmissionError."""
     try:
-        content = json.loads(text, parse_constant=_refuse_constant)
+        content = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except RecursionError as error:
         raise SubmissionError("It cannot be read as JSON: it is nested too deep.") from error
     except ValueError as error:
-        raise SubmissionError(f"It cannot be read as JSON: {error}") from error
+        raise SubmissionError(f"It cannot be read as JSON: {error}.{_hint(text)}") from error
     rows = content.get("structures") if isinstance(content, dict) else content
     if isinstance(rows, list):
         return [_record(row, f"Structure {i}", names) for i, row in enumerate(rows)]
@@ -62,6 +63,23 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(
         f"{name} is no number of JSON, and no reference value: leave out what is not there"
     )
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"{shown(twice)} stands twice in one object")
+    return content
+
+
+def _hint(text: str) -> str:
+    beginning = text.lstrip()
+    if re.match(r"\d+\s*\n", beginning):
+        return " It begins as extended XYZ does: then its name must end with .extxyz."
+    if beginning.startswith("{") and re.search(r"\}\s*\n\s*\{", text):
+        return " One object a line is not read: put them into a list."
+    return ""
 
 
 def _refuse_foreign(row: Mapping[str, Any], place: str) -> None:

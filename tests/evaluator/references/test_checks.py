@@ -67,6 +67,16 @@ def test_the_shortest_distance_is_that_of_a_neighbour_list(pbc: tuple[bool, bool
     assert n_found > 3
 
 
+def test_skewed_cells_take_no_time_and_have_the_same_distances() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        atoms = Atoms("H4", rng.uniform(0, 2, (4, 3)), cell=[2.0, 2.1, 2.2], pbc=True)
+        skewed = atoms.copy()
+        skewed.set_cell([[1, 0, 0], [700, 1, 0], [-900, 800, 1]] @ atoms.cell.array)
+        expected = shortest_distance(atoms, 0.9)
+        assert shortest_distance(skewed, 0.9) == (expected and pytest.approx(expected))
+
+
 def test_an_atom_too_near_to_its_own_image_is_found() -> None:
     assert shortest_distance(Atoms("H", cell=[0.4, 5, 5], pbc=True), 0.5) == pytest.approx(0.4)
     assert shortest_distance(Atoms("H", cell=[2, 2, 2], pbc=True), 0.5) is None
