@@ -254,9 +254,9 @@ def test_a_thousand_structures_are_scored_in_less_than_a_second() -> None:
         )
         for m in metrics
     }
-    start = time.perf_counter()
+    start = time.process_time()
     score(task(*metrics), [OK] * 1000, judged)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
 
 
 def test_metric_without_a_sample_is_a_bug_that_is_told() -> None:

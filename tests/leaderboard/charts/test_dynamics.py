@@ -14,7 +14,7 @@ from ase.calculators.emt import EMT
 
 from evaluator.catalog import PROTOCOLS, check_parameters
 from evaluator.plain import plain
-from evaluator.protocols.base import System
+from evaluator.protocols.base import Outcome, System
 from evaluator.protocols.dynamics.stability import MDStabilityProtocol
 from leaderboard.charts import dynamics
 from tests.calculators import NanAfter
@@ -28,20 +28,20 @@ def _cache(tmp_path: Path, settings: Any) -> None:
     settings.DATA_DIR = tmp_path
 
 
-@cache
-def found(*n_calls: int) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
-    """Summary and systems of one replica for each entry: good for so many calls, or (0) all."""
-    parameters = check_parameters(
-        PROTOCOLS["md_stability"].parameters,
-        {
-            "ensemble": "nvt_hold",
-            "duration_ps": 0.2,
-            "timestep_fs": 2.0,
-            "n_relax_steps": 0,
-            "thermostat_time_fs": 25.0,
-            "uses_reference_temperature": True,
-        },
-    )
+PARAMETERS = check_parameters(
+    PROTOCOLS["md_stability"].parameters,
+    {
+        "ensemble": "nvt_hold",
+        "duration_ps": 0.2,
+        "timestep_fs": 2.0,
+        "n_relax_steps": 0,
+        "thermostat_time_fs": 25.0,
+        "uses_reference_temperature": True,
+    },
+)
+
+
+def system(place: int) -> System:
     reference = {
         "temperature_K": 300.0,
         "rdf": np.linspace(0, 2, N_BINS),
@@ -49,19 +49,26 @@ def found(*n_calls: int) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]
         "rdf_noise_percent": 1.0,
     }
     atoms = bulk("Cu", cubic=True).repeat((2, 2, 2))
-    systems = [
-        System(id=f"Cu-seed{i}", atoms=atoms, reference=reference) for i in range(len(n_calls))
-    ]
-    calculators: list[Calculator] = [NanAfter(n) if n else EMT() for n in n_calls]
-    outcomes = [
-        PROTOCOL.simulate(s, c, parameters) for s, c in zip(systems, calculators, strict=True)
-    ]
+    return System(id=f"Cu-seed{place}", atoms=atoms, reference=reference)
+
+
+@cache
+def outcome(place: int, n_calls: int) -> Outcome:
+    calculator: Calculator = NanAfter(n_calls) if n_calls else EMT()
+    return PROTOCOL.simulate(system(place), calculator, PARAMETERS)
+
+
+@cache
+def found(*n_calls: int) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+    """Summary and systems of one replica for each entry: good for so many calls, or (0) all."""
+    systems = [system(place) for place in range(len(n_calls))]
+    outcomes = [outcome(place, n) for place, n in enumerate(n_calls)]
     values = [
         plain({**o.values, "reference": PROTOCOL.reference_values(s)})
         for s, o in zip(systems, outcomes, strict=True)
     ]
     rows = [(s.id, v) for s, v in zip(systems, values, strict=True)]
-    return plain(PROTOCOL.summary(systems, outcomes, parameters)), rows
+    return plain(PROTOCOL.summary(systems, outcomes, PARAMETERS)), rows
 
 
 def data(spec: dict[str, Any], key: str) -> list[dict[str, Any]]:

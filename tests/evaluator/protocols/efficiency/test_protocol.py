@@ -212,7 +212,9 @@ def test_atoms_move_in_every_call_and_the_same_way_each_time() -> None:
     assert len({p.tobytes() for p in positions}) == len(positions) > 5
     site = SILICON.atoms.repeat(2).positions
     assert 0.008 < np.std([p - site for p in positions]) < 0.012
-    assert np.array_equal(first.asked[0].positions, second.asked[0].positions)
+    # How many calls there are of each size is a matter of time; those of the first are three.
+    for one, other in zip(first.asked[:3], second.asked[:3], strict=True):
+        assert np.array_equal(one.positions, other.positions)
 
 
 def test_processes_take_turns_and_progress_reaches_its_end() -> None:
