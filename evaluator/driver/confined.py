@@ -136,8 +136,7 @@ class _Child:
     ) -> None:
         self._process, self._channel, self._hooks = process, channel, hooks
         self._wall_time_s = wall_time_s
-        # What it logs beyond what is kept is left out; it may go on.
-        self._output = OutputDrain(process.stdout, process.stderr, on_flood=lambda: None)
+        self._output = OutputDrain(process.stdout, process.stderr)
         self._messages: queue.Queue[tuple[str, dict[str, Any]] | None] = queue.Queue(maxsize=4)
         self._reader = threading.Thread(target=self._read, name="driver-messages", daemon=True)
         self._lock = _LockHolder(channel)
