@@ -12,6 +12,10 @@ from ase.calculators.emt import EMT
 
 from evaluator.catalog import CONSISTENCY
 from evaluator.driver.consistency import check_consistency
+from evaluator.driver.probes import Finding, Gap
+from evaluator.driver.probes import figures as probe_figures
+from evaluator.driver.timed_answers import TimedAnswers
+from evaluator.pool.remote import structure_of
 from evaluator.protocols.base import System
 from evaluator.wire import Answer, Prediction, Status, Structure, StructureFailure
 
@@ -175,4 +179,12 @@ def test_nothing_to_check_is_no_error() -> None:
 
 
 def test_every_figure_that_pages_label_is_one_that_the_checks_make() -> None:
-    assert {column.name for column in CONSISTENCY} <= set(check())
+    gap = Gap(energy_meV_atom=0.0, force_eV_A=0.0)
+    finding = Finding(
+        changed=gap, step=gap, nearby=None, force_eV_A=1.0, rounding_meV_atom=0.0, n_calls=5
+    )
+    timed = TimedAnswers()
+    structure = structure_of(METALS[0].atoms)
+    timed.add(structure, emt(structure, ()), emt(structure, ()))
+    made = {*check(), *probe_figures([finding]), *timed.figures()}
+    assert {column.name for column in CONSISTENCY} <= made
