@@ -13,6 +13,9 @@ from leaderboard.settings import DATABASES
 # The real one takes a fifth of a second for each account, by design.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
+# Each client of a test has the middleware anew, which would look through all static files first.
+WHITENOISE_AUTOREFRESH = True
+
 if "TOUCHSTONE_TEST_TEMPLATE" in os.environ:  # tests/kept_schema.py
     DATABASES["default"]["TEST"] = {"TEMPLATE": os.environ["TOUCHSTONE_TEST_TEMPLATE"]}
 # Counted in memory, by address, for all tests of a process.
