@@ -45,9 +45,10 @@ _WELL = 0.02
 #: Another choice must miss less than this, and many times less than the present one.
 _FITS = 0.15
 _TIMES_BETTER = 8.0
-#: Where nothing fits, this much in so many pairs is told all the same.
+#: Where nothing fits, this misfit of so many and so large changes is told all the same.
 _NOTHING_ALIKE = 0.7
 _MANY_PAIRS = 6
+_CLEAR_CHANGE_eV = 0.05
 _TURNED = "The other sign of the forces (they are gradients: turn it in the file)"
 #: Six numbers as a symmetric matrix: which rows and columns xx yy zz yz xz xy are.
 _ROWS, _COLUMNS = [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]
@@ -205,7 +206,7 @@ def _force_doubts(file: ReadFile, pairs: Sequence[_Pair], convention: Convention
     present = misfit(changes, means)
     if present < _WELL:
         return []
-    advice = _advice(_force_choices(convention, changes, means, n_atoms), present, len(changes))
+    advice = _advice(_force_choices(convention, changes, means, n_atoms), present, changes)
     if advice is None:
         return []
     example = _example(file, works, is_sure)
@@ -259,7 +260,7 @@ def _stress_doubts(file: ReadFile, pairs: Sequence[_Pair], convention: Conventio
         _other_choices(convention, of_energy, by_forces.mean(axis=1), works, is_sure),
         _stress_choices(file, sure_pairs, changes[is_sure], convention),
     )
-    advice = _advice(choices, present, len(sure_pairs))
+    advice = _advice(choices, present, changes[is_sure])
     if advice is None:
         return []
     example = _example(file, works, is_sure)
@@ -337,7 +338,9 @@ def _are_six(file: ReadFile, convention: Convention) -> bool:
     return all(some is None or some.size == 6 for some in numbers)
 
 
-def _advice(choices: Iterator[tuple[str, float]], present: float, n_pairs: int) -> str | None:
+def _advice(
+    choices: Iterator[tuple[str, float]], present: float, changes: NDArray[np.float64]
+) -> str | None:
     """The first choice that fits well, far better than the present one, and nearly the best.
 
     None where nothing can be said for sure.
@@ -352,7 +355,8 @@ def _advice(choices: Iterator[tuple[str, float]], present: float, n_pairs: int) 
         least = min(value for _, value in fitting)
         best = next(words for words, value in fitting if value <= 2 * least + 1e-4)
         return f"{best} would fit."
-    if present > _NOTHING_ALIKE and n_pairs >= _MANY_PAIRS:
+    is_clear = len(changes) >= _MANY_PAIRS and np.sqrt((changes**2).mean()) > _CLEAR_CHANGE_eV
+    if present > _NOTHING_ALIKE and is_clear:
         return "No choice of units, signs and orders makes them agree."
     return None
 
