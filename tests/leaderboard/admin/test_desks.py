@@ -86,6 +86,7 @@ def test_an_upload_is_shown_before_it_is_stored(admin: Client) -> None:
     shown = admin.get(address).content.decode()
     assert "4, the largest of 2 atoms; 8 atoms in all" in shown
     assert "No structure has stress: no task can judge it." in shown
+    assert "Energy: energy, in eV of the whole structure." in shown
 
     assert "Say that you have seen" in admin.post(address, {"confirm": "1"}).content.decode()
     assert not models.ReferenceSet.objects.exists()
@@ -157,6 +158,8 @@ def test_an_upload_is_discarded_or_forgotten_after_a_day(admin: Client) -> None:
         ({"slug": "No Slug"}, "slug", ""),
         ({"energy_name": "a b"}, "energy_name", "Enter a valid value."),
         ({"energy_unit": "J"}, "energy_unit", "Select a valid choice"),
+        ({"stress_order": "yx"}, "stress_order", "Select a valid choice"),
+        ({"forces_name": "DFT_forces"}, "file", "No structure has DFT_forces, which is named for"),
     ],
 )
 def test_bad_uploads_are_refused_at_their_field(

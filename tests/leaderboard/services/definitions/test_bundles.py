@@ -248,3 +248,49 @@ def test_reference_sets_are_checked_as_uploads_are(
     with pytest.raises(CommandError, match=complaint):
         call_command("import_bundle", write(tmp_path, content), verbosity=0)
     assert not models.ReferenceSet.objects.exists()
+
+
+def test_a_convention_of_a_bundle_is_checked_by_field_before_anything_is_read(
+    tmp_path: Path,
+) -> None:
+    content = bundle("0" * 64)
+    content["reference_sets"][0]["convention"] = {
+        "stress_unit": "psi",
+        "stress_order": "yx",
+        "energy_name": "a b",
+        "colour": "red",
+    }
+    with pytest.raises(SubmissionError) as caught:
+        import_bundle(yaml.safe_dump(content), Beside(folder=tmp_path), "charlie")
+    place = "reference_sets[0].convention"
+    assert set(caught.value.errors) == {
+        f"{place}.{name}" for name in ("stress_unit", "stress_order", "energy_name", "colour")
+    }
+    assert "must be one of eV/Å³, GPa, kbar, kbar (VASP), vi" in str(
+        caught.value.errors[f"{place}.stress_unit"]
+    )
+
+
+@pytest.mark.slow
+def test_a_bundle_s_set_is_read_by_its_convention_and_its_problems_are_told(
+    own_blobs: None, tmp_path: Path
+) -> None:
+    from dataclasses import asdict
+
+    path = tmp_path / "copper.extxyz"
+    copper(path)
+    path.write_text(path.read_text().replace(" energy=", " REF_energy="))
+    convention = asdict(Convention(energy_name="REF_energy", stress_order="nine"))
+    out = tmp_path / "out.extxyz"
+    content = bundle(check_upload(path, out, Convention(**convention))["sha256"])
+    content["reference_sets"][0]["convention"] = convention
+    del content["tasks"], content["benchmarks"]
+    text = path.read_text().replace("REF_energy=", "free_energy=1.0 REF_energy=")
+    path.write_text(text)
+    done = import_bundle(yaml.safe_dump(content), Beside(folder=tmp_path), "charlie")
+    assert done.lines[0] == "created: copper 1"
+    assert any(
+        line.startswith("look at copper 1: REF_energy is used; free_energy (every structure)")
+        for line in done.lines
+    )
+    assert models.ReferenceSet.objects.get().properties == ["energy", "forces", "stress"]
