@@ -25,6 +25,9 @@ MIN_DISTANCE_A = 0.5
 MAX_NET_FORCE_EV_A = 0.1
 #: Fractions of a cell this large would be atoms in one corner.
 _LEAST_EDGE_A = 2.0
+#: Volume of an atom beyond which neighbours are looked for, and where the nearest must be.
+_GAS_A3 = 100.0
+_GAS_A = 6.0
 #: Above this, pairs are looked for by neighbourhood, not all with all.
 _MANY_ATOMS = 300
 #: At most this many sentences of one kind; the rest is counted.
@@ -77,6 +80,10 @@ def _problems(system: System) -> list[tuple[str, str]]:
         problems.append(("distance", f"two atoms are {shortest:.2f} Å apart."))
     if _are_fractions(system.atoms):
         problems.append(("fractions", "all positions lie within 1 Å; are they fractions?"))
+    if system.atoms.pbc.all() and system.atoms.get_volume() / n_atoms > _GAS_A3:
+        nearest = shortest_distance(system.atoms, _GAS_A)
+        if nearest is None:
+            problems.append(("gas", f"no two atoms are within {_GAS_A:g} Å: is it a crystal?"))
     if "energy" in reference and abs(reference["energy"]) / n_atoms > MAX_ENERGY_PER_ATOM_EV:
         problems.append(("energy", f"{reference['energy'] / n_atoms:g} eV/atom; is the unit eV?"))
     if "forces" in reference:

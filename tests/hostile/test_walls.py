@@ -221,8 +221,11 @@ def test_the_project_beyond_the_calculators_is_not_there(attacker: Attacker) -> 
         for name in ("leaderboard", "leaderboard/settings.py", "evaluator", "tests", "var", ".git"):
             print((project / name).exists())
         print(sorted(p.name for p in Path("/touchstone/evaluator").iterdir()))
-        print(set(os.listdir("/etc")) - {{"alternatives", "fonts", "ld.so.cache"}})
-        for path in ("/etc/shadow", "/etc/passwd", "/etc/machine-id", "/root/.ssh",
+        print(sorted(set(os.listdir("/etc")) - {{"alternatives", "fonts", "ld.so.cache"}}))
+        # One account, its own: none of the host's.
+        print([line.split(":")[0] for line in open("/etc/passwd")])
+        print(int(open("/etc/passwd").read().split(":")[2]) == os.getuid())
+        for path in ("/etc/shadow", "/etc/machine-id", "/root/.ssh",
                      "/var/lib", "/run", "/sys", "/boot"):
             if os.path.exists(path):
                 print(path)
@@ -232,7 +235,9 @@ def test_the_project_beyond_the_calculators_is_not_there(attacker: Attacker) -> 
     assert lines[:6] == ["False"] * 6
     assert lines[6:] == [
         "['__init__.py', 'calculators', 'wire.py']",
-        "set()",
+        "['group', 'passwd']",
+        "['calculator']",
+        "True",
         "touchstone",
     ]
 

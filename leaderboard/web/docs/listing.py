@@ -47,6 +47,13 @@ GROUPS: dict[str, tuple[DocPage, ...]] = {
             about="Submit an interatomic potential in the browser, from the command line or by "
             "REST, and what happens then.",
         ),
+        DocPage(
+            name="artifacts",
+            label="What you can submit",
+            about="Each kind of file with examples, what a calculator must answer, and what the "
+            "messages of a check mean.",
+            source="docs/artifacts.md",
+        ),
     ),
     "Understand": (
         DocPage(

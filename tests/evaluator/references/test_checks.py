@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk
+from ase.build import bulk, molecule
 from ase.neighborlist import neighbor_list
 
 from evaluator.protocols.base import System
@@ -80,3 +80,11 @@ def test_skewed_cells_take_no_time_and_have_the_same_distances() -> None:
 def test_an_atom_too_near_to_its_own_image_is_found() -> None:
     assert shortest_distance(Atoms("H", cell=[0.4, 5, 5], pbc=True), 0.5) == pytest.approx(0.4)
     assert shortest_distance(Atoms("H", cell=[2, 2, 2], pbc=True), 0.5) is None
+
+
+def test_a_crystal_whose_atoms_have_no_neighbours_is_named() -> None:
+    gas = System(id="Cu-gas", atoms=bulk("Cu", "sc", a=9.0))
+    metal = System(id="Cu", atoms=bulk("Cu"))
+    in_a_box = molecule("H2O", vacuum=6.0, pbc=True)
+    problems = summarise([gas, metal, System(id="water", atoms=in_a_box)]).problems
+    assert problems == ("Cu-gas: no two atoms are within 6 Å: is it a crystal?",)

@@ -442,3 +442,22 @@ def test_a_left_handed_cell_has_the_modes_of_the_right_handed_one() -> None:
     for name in ("gamma_max_THz", "omega_max_THz", "volume_change_percent"):
         values = [outcome.values[name] for outcome in outcomes]
         assert values[0] == pytest.approx(values[1], rel=1e-6), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("structure", "displacement_A"),
+    [("sc", 0.0), ("fcc", 1e-5), ("fcc", 0.05), ("fcc", 0.9)],
+    ids=["gas", "nearly symmetric", "rattled", "atoms on top of each other"],
+)
+def test_a_degenerate_crystal_is_answered_or_charged_in_words(
+    structure: str, displacement_A: float
+) -> None:
+    atoms = bulk("Cu", "sc", a=9.0) if structure == "sc" else bulk("Cu").repeat((2, 1, 1))
+    atoms.rattle(displacement_A, seed=3)
+    try:
+        outcome = simulate(System(id="odd", atoms=atoms), EMT())
+    except SystemFailure as failure:
+        assert len(str(failure).split()) > 3
+    else:
+        assert np.isfinite(outcome.values["omega_max_THz"])
