@@ -42,7 +42,10 @@ CONTENT_SECURITY_POLICY = "; ".join(
 
 
 class SecurityHeaders:
-    """Adds a Content-Security-Policy; a view that needs another sets its own."""
+    """Adds a Content-Security-Policy and, to who is known, that the answer is his alone.
+
+    A view that needs another sets its own.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -51,6 +54,9 @@ class SecurityHeaders:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.headers.setdefault("Permissions-Policy", "interest-cohort=()")
+        if "Authorization" in request.headers or settings.SESSION_COOKIE_NAME in request.COOKIES:
+            # It may hold what this reader alone may see: no proxy keeps it for another one.
+            response.headers.setdefault("Cache-Control", "private, no-cache")
         return response
 
 

@@ -281,8 +281,15 @@ def test_answers_with_private_things_are_kept_by_no_proxy(world: HiddenWorld) ->
     ]
     for response in secret:
         assert {"private", "no-store"} <= set(response["Cache-Control"].split(", "))
-    seen = own.get(reverse("api:evaluation", args=[world.ended.pk]))
-    assert "private" in seen["Cache-Control"]
+    private = [
+        own.get(reverse("api:evaluation", args=[world.ended.pk])),
+        own.get(reverse("api:submissions")),
+        page.get("/submissions/"),
+        page.get("/account/"),
+        page.get(world.submissions[2].potential.get_absolute_url()),
+    ]
+    assert all("private" in response["Cache-Control"] for response in private)
+    assert "Cache-Control" not in Client().get("/tasks/").headers
 
 
 # --- what is told of each field
