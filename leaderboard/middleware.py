@@ -134,7 +134,7 @@ def _longest_body(request: HttpRequest) -> int:
     artifact_bytes = settings.MAX_ARTIFACT_BYTES + _MARGIN_BYTES
     by_api = {
         "api:submissions": artifact_bytes,
-        "api:upload-part": PART_BYTES,
+        "api:upload-part": PART_BYTES + _MARGIN_BYTES,  # which says more of it
         "api:bundle": artifact_bytes,
     }
     if name in by_api:
@@ -149,7 +149,9 @@ def _longest_body(request: HttpRequest) -> int:
 
 
 def _refused(status: int, why: str) -> HttpResponse:
-    return HttpResponse(f"{why}\n", status=status, content_type="text/plain; charset=utf-8")
+    response = HttpResponse(f"{why}\n", status=status, content_type="text/plain; charset=utf-8")
+    response.detail = why  # type: ignore[attr-defined]  # for api/problems.py
+    return response
 
 
 def _too_many(standing: RateStanding) -> HttpResponse:

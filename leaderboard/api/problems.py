@@ -206,7 +206,8 @@ class ApiProblems:
         is_foreign = response.headers.get("Content-Type") != CONTENT_TYPE
         if status >= 400 and is_foreign and request.path.startswith(_API):
             headers = {n: v for n, v in response.headers.items() if n in {"Allow", "Retry-After"}}
-            detail = _DETAILS.get(status, HTTPStatus(status).description)
+            usual = _DETAILS.get(status, HTTPStatus(status).description)
+            detail = getattr(response, "detail", usual)
             response = problem(request, status, detail, headers=headers)
         if request.path.startswith(_API):
             # What is answered depends on who asks: no cache may hand it to another.

@@ -72,6 +72,7 @@ def test_the_api_reads_nothing_before_it_knows_who_asks() -> None:
     answer = post("/api/v1/submissions/")
     assert answer.status_code == 413
     assert answer.json()["type"] == "urn:touchstone:problem:too_large"
+    assert answer.json()["detail"] == "At most 513 MiB are taken at this address."
 
 
 def test_a_body_without_a_length_is_refused() -> None:

@@ -107,7 +107,8 @@ def _of_worker_time(payer: Payer, limit: dict[str, int], today: datetime) -> lis
         state=EvaluationState.RUNNING, parties__0=party_of(payer), started_at__isnull=False
     )
     now = timezone.now()
-    so_far = sum((now - at).total_seconds() for at in running.values_list("started_at", flat=True))
+    begun = running.values_list("started_at", flat=True)
+    so_far = sum((now - at).total_seconds() for at in begun if at is not None)
     return [
         Allowance(
             name=f"worker_seconds_per_{period}",

@@ -284,7 +284,7 @@ def due(kinds: Collection[str] | None = None) -> QuerySet[Evaluation]:
 
     Of smoke tests, those whose party has none running.
     """
-    waiting = Evaluation.objects.filter(
+    waiting: QuerySet[Evaluation] = Evaluation.objects.filter(
         Q(not_before__isnull=True) | Q(not_before__lte=Now()),
         state=EvaluationState.QUEUED,
         held_by__isnull=True,

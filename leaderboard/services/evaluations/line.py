@@ -60,8 +60,8 @@ def starts(
 ) -> Iterator[Start]:
     """Everything that waits, in the order in which it will begin."""
     play = _Play(loads, now)
-    for row in running:
-        play.run(row)
+    for begun in running:
+        play.run(begun)
     n_slots = max(1, n_slots)
     slots = sorted(at for at, _ in play.ends)[:n_slots]
     slots += [now] * (n_slots - len(slots))
@@ -165,8 +165,8 @@ class _Play:
 
     def next_change(self, after: float) -> float:
         """When something that cannot be taken now may be: an end, or the end of a pause."""
-        later = [at for at, *_ in (*self.ends[:1], *self._paused[:1]) if at > after]
-        return min(later, default=after + 1.0)
+        changes = [entry[0] for entry in self.ends[:1]] + [entry[0] for entry in self._paused[:1]]
+        return min((at for at in changes if at > after), default=after + 1.0)
 
     def _offer(self, row: Waiting) -> None:
         group = (row.parties, row.is_smoke, row.priority)
