@@ -456,7 +456,9 @@ def test_a_degenerate_crystal_is_answered_or_charged_in_words(
     atoms = bulk("Cu", "sc", a=9.0) if structure == "sc" else bulk("Cu").repeat((2, 1, 1))
     atoms.rattle(displacement_A, seed=3)
     try:
-        outcome = simulate(System(id="odd", atoms=atoms), EMT())
+        outcome = simulate(
+            System(id="odd", atoms=atoms), EMT(), supercell_length_A=2.0, fmax_eV_A=0.05
+        )
     except SystemFailure as failure:
         assert len(str(failure).split()) > 3
     else:
