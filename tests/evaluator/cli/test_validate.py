@@ -73,6 +73,17 @@ def test_forces_that_are_no_gradient_are_to_be_declared(tmp_path: Path, capsys: 
     assert "submit it with --non-conservative" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_what_an_author_got_wrong_is_told_and_is_not_to_be_declared(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    artifact = write_package(tmp_path, after="self.results['energy'] /= len(atoms)")
+    main(["validate", str(artifact), "--kind", "package", "--elements", "Al,Cu"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Return the energy of the whole structure." in printed
+    assert "--non-conservative" not in printed
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
