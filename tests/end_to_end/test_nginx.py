@@ -96,7 +96,7 @@ def status_of(connection: socket.socket) -> int:
     return int(connection.recv(4096).split()[1])
 
 
-def test_slow_and_large_bodies_hold_nothing(address: str) -> None:
+def test_slow_and_large_bodies_hold_nothing(address: str, folder: Path) -> None:
     _, token = ApiToken.create(factories.user(), "test")
     bearer = f"Authorization: Bearer {token}\r\n"
     with ExitStack() as stack:
@@ -117,7 +117,7 @@ def test_slow_and_large_bodies_hold_nothing(address: str) -> None:
         }
         for (path, length, headers), status in refused.items():
             connection = stack.enter_context(begin(address, path, length, headers))
-            assert status_of(connection) == status, path
+            assert status_of(connection) == status, (path, (folder / "error.log").read_text())
     assert requests.get(f"{address}/api/v1/submissions/", timeout=20).status_code == 200
     assert requests.get(f"{address}/submissions/new/", timeout=20).url.startswith(
         f"{address}/login"
