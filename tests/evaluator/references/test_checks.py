@@ -45,6 +45,18 @@ def test_each_implausible_number_is_a_sentence() -> None:
     )
 
 
+def test_a_set_whose_typical_stress_is_beyond_all_matter_is_doubted() -> None:
+    # 0.5 eV/Å^3 is 80.1 GPa: virials of small cells in eV, say, taken for stresses.
+    virials = [system(f"v{i}", stress=np.full(6, 0.5)) for i in range(4)]
+    (doubt,) = summarise(virials).problems
+    assert doubt.startswith(
+        "Half of the structures are under a stress of 80.1 GPa or more: is it a v"
+    )
+    assert summarise([*virials[:2], system("a", stress=np.zeros(6))]).problems != ()
+    assert summarise([*virials[:1], system("a", stress=np.full(6, 0.01))] * 2).problems == ()
+    assert summarise(virials[:2]).problems == ()
+
+
 def test_many_alike_problems_are_counted() -> None:
     summary = summarise([system(f"s{i}", energy=1e9) for i in range(10)])
     assert len(summary.problems) == 4
