@@ -71,7 +71,10 @@ def unused_lookalikes(
         for name, n_with in others.items():
             sentence = f"{name} ({_share(n_with, len(records))}) is there too and is not used"
             difference = _difference(records, chosen, name)
-            if difference is not None and difference <= _SAME_eV:
+            is_of_atoms = quantity != "forces" and all(name not in r.values for r in records)
+            if is_of_atoms:
+                notes.append(f"{chosen} is used; {sentence}: it is a column of the atoms.")
+            elif difference is not None and difference <= _SAME_eV:
                 notes.append(f"{chosen} is used; {sentence}; it says the same.")
             else:
                 how = "" if difference is None else f"; it differs by up to {difference:.3g}"

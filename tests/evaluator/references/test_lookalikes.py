@@ -69,6 +69,13 @@ def test_a_lookalike_beside_what_is_used_is_told_with_the_difference(tmp_path: P
     )
 
 
+def test_energies_of_atoms_beside_that_of_the_structure_are_no_doubt(tmp_path: Path) -> None:
+    doubts, notes = read(tmp_path, "energy=-1", "energies")
+    assert doubts == []
+    assert len(notes) == 1
+    assert notes[0].endswith("is there too and is not used: it is a column of the atoms.")
+
+
 def test_other_quantities_and_marks_are_no_lookalikes(tmp_path: Path) -> None:
     info = (
         "energy=-1 surface_energy_J_m2=1 formation_energy=2 energy_above_hull=0 band_gap=1 "
