@@ -12,12 +12,13 @@ calibrated there (``Protocol.expected_calls``), and nothing is where a plan was 
 
 from __future__ import annotations
 
+import json
 import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -76,6 +77,21 @@ def forget_plans() -> None:
     """Forget what was measured; for tests."""
     with _lock:
         _known.clear()
+
+
+def plans_to_json() -> str:
+    """All that was found here, for the driver's next process."""
+    with _lock:
+        return json.dumps([[asdict(key), asdict(plan)] for key, plan in _known.items()])
+
+
+def learn_plans(text: str) -> None:
+    """Take over what an earlier process of the driver has found. Raises ValueError, TypeError."""
+    for key, plan in json.loads(text):
+        tuples = {name: tuple(key[name]) for name in ("host", "limits")}
+        candidates = tuple(Candidate(**candidate) for candidate in plan["candidates"])
+        with _lock:
+            _known[_Key(**{**key, **tuples})] = PoolPlan(**{**plan, "candidates": candidates})
 
 
 def calibrate(

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.contract import FileRecord, Progress, SubmissionSpec, TaskSpec
+from evaluator.driver import calibration
 from evaluator.driver.evaluation import evaluate
 from evaluator.driver.finished import FinishedSystem, StoredSystem, UnreadableSystem
 from evaluator.driver.messages import Channel
@@ -87,6 +88,8 @@ def main() -> None:
     worker.listen()
     artifact = Path(order["artifact"])
     sandbox = BrokeredSandbox(broker, SandboxLevel(order["sandbox_level"]), artifact)
+    if order["plans"]:
+        calibration.learn_plans(order["plans"])
     try:
         report = evaluate(
             TaskSpec.from_json(json.loads(order["task"])),
@@ -106,7 +109,11 @@ def main() -> None:
         logger.exception("The evaluation could not be run.")
         channel.send("fault", message=str(error))
     else:
-        channel.send("report", report=json.dumps(plain(report.to_json())))
+        channel.send(
+            "report",
+            report=json.dumps(plain(report.to_json())),
+            plans=calibration.plans_to_json(),
+        )
     sys.stderr.flush()
     # Threads of a calculation that was given up must not hold the process.
     os._exit(0)

@@ -8,15 +8,19 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evaluator.contract import EvaluationReport, Limits, Progress, Verdict
-from evaluator.driver import confined
+from evaluator.driver import calibration, confined
 from evaluator.driver.finished import StoredSystem
+from evaluator.driver.preparation import prepare
 from evaluator.exceptions import InfrastructureError
+from evaluator.host import machine
+from evaluator.pool.pool import plan_pool
 from evaluator.sandbox.base import ConfinedProcess, ProcessRequest, Sandbox
 from evaluator.sandbox.broker import Allowed, BrokeredSandbox, SandboxBroker
 from evaluator.sandbox.watchdog import descendants
@@ -296,3 +300,35 @@ def test_a_driver_that_speaks_nonsense_is_lost_and_harms_nobody(
         child._n_bytes_stored = 0
         with pytest.raises(confined.DriverLost, match="sent what is no"):
             child._take(name, content)
+
+
+def test_what_one_driver_has_measured_the_next_one_of_the_same_artifact_knows(
+    sandbox: Sandbox, metals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = write_emt(tmp_path)
+    task, submission = task_on(metals), submission_of(artifact, "ase")
+    prepared = prepare(task, submission, artifact, metals)
+    n_cores = machine.n_cores()
+    rule = plan_pool("cpu", n_cores, max_processes=min(n_cores, 3))
+    measured = replace(rule, n_processes=1, n_threads=n_cores, origin="calibration")
+    calibration.forget_plans()
+    calibration._known[calibration._key(prepared, "cpu", rule)] = measured
+    text = calibration.plans_to_json()
+    calibration.forget_plans()
+    monkeypatch.setattr(confined, "_plans", {submission.artifact_sha256: text})
+
+    report = evaluate(sandbox, metals, artifact)
+
+    assert report.provenance["pool"]["origin"] == "calibration"
+    assert report.provenance["pool"]["n_processes"] == 1
+    assert confined._plans == {submission.artifact_sha256: text}
+
+
+def test_plans_of_few_artifacts_are_remembered() -> None:
+    confined._plans.clear()
+    for number in range(2 * confined._MOST_PLANS):
+        confined._remember(f"{number}", "[]")
+    confined._remember("huge", "x" * 10**6)
+    assert len(confined._plans) == confined._MOST_PLANS
+    assert "huge" not in confined._plans
+    confined._plans.clear()
