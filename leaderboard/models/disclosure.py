@@ -201,6 +201,7 @@ EVALUATION_FIELDS: Final = _rules(
         *("id", "submission_id", "task_version_id", "is_current", "is_dry_run", "supersedes_id"),
         *("reason", "priority", "held_by_id", "state", "phase", "verdict", "attempt"),
         *("fencing_token", "worker_id", "cancel_requested_at", "not_before", "message_sent_at"),
+        "parties",
         *("lease_expires_at", "heartbeat_at", "queued_at", "started_at", "finished_at"),
         # How many there are is said of the set itself.
         *("n_systems", "hardware_key"),

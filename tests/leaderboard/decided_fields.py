@@ -97,7 +97,7 @@ FIELDS = {
     "TaskRecord": """
         slug name summary url page leaderboard version state published_at protocol
         reference_set description limitations protocol_version parameters metrics limits
-        min_coverage seed versions
+        min_coverage seed disguise_secret versions
     """,
     "VersionRecord": """
         version state published_at

@@ -56,6 +56,7 @@ class Stage:
     invitation: models.Invitation
     upload: models.Upload
     webhook: models.Webhook
+    delivery: models.WebhookDelivery
     token: models.ApiToken
 
     def side(self, case: str) -> Side:
@@ -90,7 +91,8 @@ def stage(settings: Any, tmp_path: Any, clients: list[APIClient]) -> Stage:
         upload=uploads.announce_upload(
             alice, filename="a.json", size_bytes=len(EMT), sha256=hashlib.sha256(EMT).hexdigest()
         ),
-        webhook=factories.webhook(alice),
+        webhook=(webhook := factories.webhook(alice)),
+        delivery=webhook.deliveries.create(kind="ping", body={}),
         token=alice.api_tokens.get(),
     )
 
@@ -110,6 +112,7 @@ def parameters(row: Row, stage: Stage) -> dict[str, Any]:
         "api:badge": {"kind": "potentials", "slug": side.potential.slug},
         "api:feed": {"kind": "potentials", "slug": side.potential.slug},
         "api:webhook": {"pk": stage.webhook.pk},
+        "api:webhook-delivery": {"pk": stage.webhook.pk, "delivery": stage.delivery.pk},
         "api:upload": {"pk": stage.upload.pk},
         "api:upload-part": {"number": 1},
         "api:submission": {"pk": side.submission.pk},

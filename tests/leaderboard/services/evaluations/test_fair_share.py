@@ -346,7 +346,7 @@ def test_claims_and_places_stay_quick_with_ten_thousand_waiting(
         act()
         return time.monotonic() - begun
 
-    # Measured with 500 parties on two cores under a load of 15: 0.13 s to choose what is next, 1.3 s
+    # Measured with 500 parties on two cores, load 15: 0.13 s to choose what is next, 1.3 s
     # (0.35 s of processor) for all places, which are then remembered for a while.
     assert min(seconds(claim) for _ in range(4)) < 1
     assert seconds(lambda: queue.standing(last)) < 20
