@@ -214,7 +214,7 @@ EVALUATION_FIELDS: Final = _rules(
         "message": _withheld(""),
         "n_failed": _withheld(None),
         "n_unsupported": _withheld(None),
-        "replicates": _withheld([]),
+        "replicates": _withheld(b""),
         "summary": _withheld({}),
         "consistency": _withheld({}),
         "provenance": _provenance,

@@ -161,11 +161,12 @@ class Evaluation(models.Model):
         null=True, blank=True, help_text="Lower end of its 95 % interval."
     )
     score_high = models.FloatField(null=True, blank=True, help_text="Upper end.")
-    replicates = ArrayField(
-        models.FloatField(),
-        default=list,
-        blank=True,
-        help_text="Bootstrap replicates of the task score, comparable between submissions.",
+    replicates = models.BinaryField(
+        default=b"",
+        db_default=b"",  # the previous release writes rows without it
+        db_column="packed_replicates",
+        help_text="Bootstrap replicates of the task score, packed by "
+        "services/evaluations/metric_replicates.py; comparable between submissions.",
     )
     coverage = models.FloatField(
         null=True, blank=True, help_text="Share of systems whose elements are supported."

@@ -18,6 +18,7 @@ from evaluator.contract import EvaluationReport
 from evaluator.driver import evaluation as driver
 from evaluator.sandbox.find import find_sandbox
 from leaderboard import models
+from leaderboard.services.boards.replicates import of_evaluations
 from leaderboard.services.definitions.tasks import reference_path
 from tests.end_to_end.site import (
     LEASE_S,
@@ -150,7 +151,8 @@ def test_what_a_killed_worker_had_finished_is_not_repeated(site: Site, tmp_path:
         s.metric: [s.value, s.low, s.high, s.score, s.n] for s in whole.scores
     }
     assert whole.task_score is not None
-    assert evaluation.replicates == list(whole.task_score.replicates)
+    replicates = of_evaluations([evaluation.pk])[evaluation.pk]
+    assert replicates.tolist() == list(whole.task_score.replicates)
     # Errors at the size of rounding differ in their last digits from process to process.
     assert evaluation.consistency == {
         name: pytest.approx(value, rel=1e-3, abs=1e-9) if isinstance(value, float) else value

@@ -13,6 +13,7 @@ from django.utils import timezone
 from evaluator.catalog import PROTOCOLS
 from leaderboard import models
 from leaderboard.enums import EvaluationState, VersionState
+from leaderboard.services.evaluations.metric_replicates import packed
 
 _count = itertools.count(1)
 
@@ -123,6 +124,8 @@ def evaluation(
     of: models.Submission | None = None, on: models.TaskVersion | None = None, **fields: Any
 ) -> models.Evaluation:
     """Queued unless ``state`` says otherwise; a score makes it a success."""
+    if "replicates" in fields:
+        fields["replicates"] = packed(fields["replicates"])
     if "score" in fields:
         fields.setdefault("state", EvaluationState.SUCCEEDED)
         fields.setdefault("verdict", "ok")

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from leaderboard import models
 from leaderboard.enums import VersionState
+from leaderboard.services.evaluations.metric_replicates import packed
 from tests.leaderboard import factories
 
 
@@ -42,7 +43,7 @@ class Past:
         row.update(queued_at=self.later())
         row.update(
             state="succeeded", verdict="ok", score=score, coverage=1.0, finished_at=self.later(),
-            score_low=min(replicates), score_high=max(replicates), replicates=replicates,
+            score_low=min(replicates), score_high=max(replicates), replicates=packed(replicates),
         )  # fmt: skip
         return found
 

@@ -1,4 +1,10 @@
-"""Bootstrap replicates of metrics, kept in single precision: a large board has 360 million."""
+"""Bootstrap replicates of scores and metrics as bytes: a large board has 30 and 360 million.
+
+Each is a little-endian number of single precision, which has 24 bits: an error of at most 6e-8
+relative. Evaluators report metrics to six significant digits and scores, which run from 0 to 1, to
+six decimals; both are told apart in single precision. An interval is made of a thousand replicates,
+whose own scatter is larger by orders of magnitude.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +20,15 @@ from leaderboard.ranking import FloatArray
 _KEPT = np.dtype("<f4")
 
 
-def packed(replicates: Sequence[float]) -> bytes:
+def packed(replicates: Sequence[float] | FloatArray) -> bytes:
     """They are compared one by one between submissions: all of them, or none."""
     with np.errstate(over="ignore"):
         rounded = np.asarray(replicates, dtype=float).astype(_KEPT)
     return rounded.tobytes() if np.isfinite(rounded).all() else b""
+
+
+def unpacked(stored: bytes) -> FloatArray:
+    return np.frombuffer(stored, _KEPT).astype(float)
 
 
 def of_evaluations(
@@ -30,6 +40,6 @@ def of_evaluations(
     """
     rows = Score.objects.filter(OF_OPEN, evaluation__in=list(evaluations)).exclude(replicates=b"")
     return {
-        (evaluation, metric): np.frombuffer(stored, _KEPT).astype(float)
+        (evaluation, metric): unpacked(stored)
         for evaluation, metric, stored in rows.values_list("evaluation_id", "metric", "replicates")
     }

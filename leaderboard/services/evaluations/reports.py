@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from evaluator.contract import EvaluationReport, ScoreRecord, SystemRecord, Verdict
 from leaderboard.lib.json_values import clean_json, clean_text, finite
 from leaderboard.models import Evaluation, Score, SystemResult
@@ -41,9 +39,7 @@ def _set_task_score(evaluation: Evaluation, report: EvaluationReport) -> None:
     evaluation.score = finite(task_score.value)
     evaluation.score_low = finite(task_score.low)
     evaluation.score_high = finite(task_score.high)
-    # Replicates are compared one by one between submissions: all of them, or none.
-    if all(math.isfinite(replicate) for replicate in task_score.replicates):
-        evaluation.replicates = list(task_score.replicates)
+    evaluation.replicates = metric_replicates.packed(task_score.replicates)
 
 
 def _score(evaluation: Evaluation, record: ScoreRecord) -> Score:

@@ -27,6 +27,7 @@ from evaluator.contract import (
 from leaderboard import models
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import ConflictError, LostLeaseError, SubmissionError
+from leaderboard.services.boards.replicates import of_evaluations
 from leaderboard.services.evaluations import lifecycle, metric_replicates
 from tests.leaderboard import factories
 
@@ -270,7 +271,7 @@ def test_a_report_is_stored_whole() -> None:
     evaluation.refresh_from_db()
     assert (evaluation.state, evaluation.verdict) == ("succeeded", "ok")
     assert (evaluation.score, evaluation.score_low, evaluation.score_high) == (0.9, 0.8, 0.95)
-    assert evaluation.replicates == [0.8, 0.9, 0.95]
+    assert of_evaluations([evaluation.pk])[evaluation.pk].tolist() == [0.8, 0.9, 0.95]
     assert (evaluation.n_systems, evaluation.n_failed, evaluation.coverage) == (2, 1, 1.0)
     assert evaluation.summary == {"energy_shift_eV_per_atom": {"Si": -5.4}}
     assert evaluation.consistency == {"rotation_force_error_eV_A": 1e-7}
@@ -371,7 +372,7 @@ def test_nan_and_nul_do_not_break_the_storage() -> None:
     lifecycle.record_report(evaluation.pk, 1, report)
 
     evaluation.refresh_from_db()
-    assert (evaluation.score, evaluation.score_low, evaluation.replicates) == (0.5, None, [])
+    assert (evaluation.score, evaluation.score_low, evaluation.replicates) == (0.5, None, b"")
     assert evaluation.consistency == {"a": {"b": None}}
     assert "\x00" not in evaluation.stdout + evaluation.message
     assert evaluation.systems.get().values == {"x": None, "y": [None, 1.5, 3, True]}
