@@ -14,13 +14,13 @@ from rest_framework.reverse import reverse
 
 from leaderboard.services.advice.recommendation import Candidate
 from leaderboard.services.advice.scaling import Estimate
+from leaderboard.services.boards.changes import Change
 from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.boards.grades import letters_by_name
 from leaderboard.services.boards.matrix import STATES
 from leaderboard.services.boards.reader import LIVE, BoardRow, BoardView, live_states
 from leaderboard.services.boards.rules import are_apart, levels_of
-from leaderboard.services.boards.task_reader import TaskPlace
-from leaderboard.services.boards.types import MISSING
+from leaderboard.services.boards.types import MISSING, TaskRow
 
 _ANY_ID, _ANY_SLUG = str(uuid.UUID(int=0)), "a"
 
@@ -130,7 +130,7 @@ def board_rows(view: BoardView, links: Links) -> list[dict[str, Any]]:
     ]
 
 
-def task_rows(rows: Iterable[TaskPlace], links: Links) -> list[dict[str, Any]]:
+def task_rows(rows: Iterable[TaskRow], links: Links) -> list[dict[str, Any]]:
     """Rows in the shape of ``TaskBoardRowRecord``."""
     return [
         {
@@ -146,6 +146,21 @@ def task_rows(rows: Iterable[TaskPlace], links: Links) -> list[dict[str, Any]]:
             "metrics": {key: estimate._asdict() for key, estimate in place.metrics.items()},
         }
         for place in rows
+    ]
+
+
+def change_rows(changes: Iterable[Change], links: Links) -> list[dict[str, Any]]:
+    """Rows in the shape of ``ChangeRecord``."""
+    return [
+        {
+            "kind": change.kind,
+            "submission": links.submission(change.entrant),
+            "rank_before": change.rank_before,
+            "rank_after": change.rank_after,
+            "score_before": change.score_before,
+            "score_after": change.score_after,
+        }
+        for change in changes
     ]
 
 
@@ -188,7 +203,7 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
     return {name: getattr(estimate, name) for name in names}
 
 
-def _standing(place: BoardRow | TaskPlace, links: Links) -> dict[str, Any]:
+def _standing(place: BoardRow | TaskRow, links: Links) -> dict[str, Any]:
     """One place in the shape of ``StandingRecord``."""
     return {
         "rank": place.rank,

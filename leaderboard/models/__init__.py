@@ -3,7 +3,7 @@
 from leaderboard.models.account import ApiToken
 from leaderboard.models.audit import AuditEntry
 from leaderboard.models.benchmark import Benchmark, BenchmarkTask, BenchmarkVersion
-from leaderboard.models.board import BoardChange, BoardSnapshot, TaskBoardSnapshot
+from leaderboard.models.board import BoardChange, Snapshot
 from leaderboard.models.evaluation import Evaluation, Event, Score, SystemResult
 from leaderboard.models.history import BoardHistory, StandingRecord
 from leaderboard.models.idempotency import IdempotencyKey
@@ -28,7 +28,6 @@ __all__ = [
     "BenchmarkVersion",
     "BoardChange",
     "BoardHistory",
-    "BoardSnapshot",
     "Charge",
     "Evaluation",
     "EvaluationFile",
@@ -43,11 +42,11 @@ __all__ = [
     "ReferenceUpload",
     "RequestCount",
     "Score",
+    "Snapshot",
     "StandingRecord",
     "Submission",
     "SystemResult",
     "Task",
-    "TaskBoardSnapshot",
     "TaskVersion",
     "Team",
     "Upload",

@@ -29,46 +29,13 @@ class BoardChange(models.Model):
         return f"change {self.pk}"
 
 
-class BoardSnapshot(models.Model):
-    """A board of public rows as it was computed last; good while its stamp is the present one."""
+class Snapshot(models.Model):
+    """What was computed last of a board; good while its stamp is the present one."""
 
-    benchmark_version = models.OneToOneField(
-        "leaderboard.BenchmarkVersion",
-        primary_key=True,
-        on_delete=models.CASCADE,
-        related_name="+",
-        help_text="Of which board.",
-    )
-    stamp = models.CharField(max_length=200, help_text="See services/boards/stamps.py.")
-    matrix = models.BinaryField(help_text="Rows, cells and ranks, packed.")
-    replicates = models.BinaryField(help_text="Bootstrap replicates of each category, packed.")
-    element_errors = models.BinaryField(
-        null=True,
-        help_text="What evaluations tell of elements, packed; it never changes.",
-    )
-    correlations = models.BinaryField(
-        null=True,
-        help_text="Of pairs of tasks, packed, by what they were computed from.",
-    )
+    key = models.CharField(primary_key=True, max_length=100, help_text="What of which board.")
+    stamp = models.CharField(max_length=200, help_text="What it was made of.")
+    content = models.BinaryField(help_text="See services/boards/snapshots.py.")
     made_at = models.DateTimeField(auto_now=True, help_text="When it was computed.")
 
     def __str__(self) -> str:
-        return f"board of {self.benchmark_version_id}"
-
-
-class TaskBoardSnapshot(models.Model):
-    """The stored board of one task, with every metric."""
-
-    task_version = models.OneToOneField(
-        "leaderboard.TaskVersion",
-        primary_key=True,
-        on_delete=models.CASCADE,
-        related_name="+",
-        help_text="Of which board.",
-    )
-    stamp = models.CharField(max_length=200, help_text="See services/boards/stamps.py.")
-    rows = models.BinaryField(help_text="Rows, ranks and metrics, packed.")
-    made_at = models.DateTimeField(auto_now=True, help_text="When it was computed.")
-
-    def __str__(self) -> str:
-        return f"board of task version {self.task_version_id}"
+        return self.key

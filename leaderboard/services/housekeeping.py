@@ -19,7 +19,7 @@ from leaderboard.lib import blobs, local_broker
 from leaderboard.models import Evaluation
 from leaderboard.models.evaluation import QUEUE_ORDER
 from leaderboard.services.accounts import idempotency, throttles, webhooks
-from leaderboard.services.boards import stamps
+from leaderboard.services.boards import snapshots, stamps
 from leaderboard.services.definitions import reference_uploads
 from leaderboard.services.evaluations import failures, output_files
 from leaderboard.services.evaluations.deafness import deaf_workers
@@ -62,8 +62,8 @@ def sweep() -> int:
     """Remove what is dear to look for: once an hour will do. Returns how much it was.
 
     Bytes of output files that no evaluation names, messages of the local broker that were read,
-    answers to idempotent requests and deliveries of webhooks that are old, reference sets that
-    nobody has confirmed.
+    answers to idempotent requests and deliveries of webhooks that are old, stamps and stored
+    boards that are old, reference sets that nobody has confirmed.
     """
     if blobs.close_to_others():
         logger.warning("The folder of blobs could be read by every user of this host; now closed.")
@@ -73,6 +73,7 @@ def sweep() -> int:
         + idempotency.forget_old()
         + webhooks.forget_old()
         + stamps.forget_old_changes()
+        + snapshots.forget_old_snapshots()
         + reference_uploads.sweep()
     )
 

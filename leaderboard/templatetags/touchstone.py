@@ -21,6 +21,7 @@ from evaluator.contract import ScoredMetric
 from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.models import Evaluation, Potential, Submission
 from leaderboard.models.disclosure import seen_by
+from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.evaluations.progress import STATE_FIELDS
 from leaderboard.web.names import caution_html, version_html
 from leaderboard.web.states import state_words
@@ -243,6 +244,21 @@ def submission_name(submission: Submission) -> SafeString:
 def caution(potential: Potential) -> SafeString:
     """Marks of a name that could be taken for another's."""
     return mark_safe(caution_html(potential.name, potential.resembles))  # noqa: S308  (escaped)
+
+
+@register.simple_tag
+def entrant_name(entrant: Entrant) -> SafeString:
+    """A potential's name and version as boards tell them."""
+    text = version_html(
+        slug=entrant.slug,
+        name=entrant.name,
+        submission=entrant.submission,
+        version=entrant.version,
+        is_baseline=entrant.is_baseline,
+        is_private=entrant.visibility == Visibility.PRIVATE,
+        resembles=entrant.resembles,
+    )
+    return mark_safe(text)  # noqa: S308  (escaped)
 
 
 @register.simple_tag

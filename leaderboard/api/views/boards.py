@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from evaluator.catalog import METRICS
-from leaderboard.api.board_rows import Links, board_rows, cells_of, task_rows
+from leaderboard.api.board_rows import Links, board_rows, cells_of, change_rows, task_rows
 from leaderboard.api.query import (
     BenchmarkBoardQuery,
     BoardQuery,
@@ -35,7 +35,8 @@ from leaderboard.services.boards import rules as service
 from leaderboard.services.boards.changes import Change, changes, changes_of_boards
 from leaderboard.services.boards.reader import BoardRow, BoardView, view_for
 from leaderboard.services.boards.store import board_at, part_of_board
-from leaderboard.services.boards.task_reader import TaskPlace, task_view, wanted_rows
+from leaderboard.services.boards.task_reader import task_view, wanted_rows
+from leaderboard.services.boards.types import TaskRow
 
 _STANDING = (
     *("rank", "rank_low", "rank_high", "is_ranked", "why_not_ranked"),
@@ -187,11 +188,12 @@ def _moments(request: Request) -> tuple[dict[str, Any], list[datetime]]:
 def _diff(
     request: Request, number: int, moments: Sequence[datetime], differences: Sequence[Change]
 ) -> Response:
-    told = {"version": number, "since": moments[0], "until": moments[1], "changes": differences}
-    return Response(DiffRecord(told, context={"request": request}).data)
+    told = {"version": number, "since": moments[0], "until": moments[1], "changes": []}
+    rows = change_rows(differences, Links(request))
+    return Response({**DiffRecord(told).data, "changes": rows})
 
 
-def task_table(version: TaskVersion, rows: Sequence[TaskPlace]) -> Table:
+def task_table(version: TaskVersion, rows: Sequence[TaskRow]) -> Table:
     """Every metric's value, interval, n and n_failed; headings carry units from the catalog."""
     keys = _metrics_of(version, rows)
     headings = [
@@ -262,14 +264,14 @@ def printed_table(view: BoardView) -> Table:
     )
 
 
-def _metrics_of(version: TaskVersion, rows: Sequence[TaskPlace]) -> list[str]:
+def _metrics_of(version: TaskVersion, rows: Sequence[TaskRow]) -> list[str]:
     """The task's scored metrics first, then whatever else was measured, in catalog order."""
     scored = [metric.key for metric in version.scored_metrics()]
     measured = {key for row in rows for key in row.metrics}
     return scored + [key for key in METRICS if key in measured and key not in scored]
 
 
-def _standing(row: TaskPlace | BoardRow) -> Sequence[Cell]:
+def _standing(row: TaskRow | BoardRow) -> Sequence[Cell]:
     entrant = row.entrant
     return (
         *(row.rank, row.rank_low, row.rank_high, row.is_ranked, row.why_not_ranked),
@@ -278,7 +280,7 @@ def _standing(row: TaskPlace | BoardRow) -> Sequence[Cell]:
     )
 
 
-def _task_cells(row: TaskPlace, keys: Sequence[str]) -> list[Cell]:
+def _task_cells(row: TaskRow, keys: Sequence[str]) -> list[Cell]:
     cells: list[Cell] = [
         *(str(row.evaluation_id), row.score, row.low, row.high, row.coverage, row.n_failed),
         *(row.theory_mismatch, row.hardware),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-import msgpack
 import numpy as np
 import numpy.typing as npt
 
-from leaderboard.models import BenchmarkTask, BoardSnapshot
+from leaderboard.lib.memory import of_process
+from leaderboard.models import BenchmarkTask
 from leaderboard.models.disclosure import is_hidden
 from leaderboard.services.advice.element_errors import (
     CRYSTALS,
@@ -19,23 +19,22 @@ from leaderboard.services.advice.element_errors import (
     ElementError,
     element_errors,
 )
-from leaderboard.services.boards import packing
-from leaderboard.services.boards.binary_rows import binary_value
 from leaderboard.services.boards.matrix import SUCCEEDED
+from leaderboard.services.boards.snapshots import Snapshot
 from leaderboard.services.boards.store import StoredBoard
 
 _Arrays = Mapping[str, npt.NDArray[Any]]
 _KEPT = "element errors"
+_errors = of_process(2)
 
 
-@dataclass(frozen=True)
-class _Known:
+class _Known(NamedTuple):
     """What evaluations tell of elements. It never changes, so it outlives what a board was."""
 
     #: Ids of the evaluations that were looked at, in the order in which ``places`` count them.
     evaluations: list[bytes]
-    #: By element: packed arrays ``places`` and ``values``.
-    elements: dict[str, bytes]
+    #: By element: ``places`` and ``values``.
+    elements: dict[str, _Arrays]
 
 
 class BoardErrors:
@@ -83,7 +82,7 @@ def errors_of_board(board: StoredBoard, elements: Sequence[str]) -> BoardErrors:
     gathered = {}
     for element in elements:
         if element in known.elements:
-            errors = packing.unpack_arrays(known.elements[element])
+            errors = known.elements[element]
             rows, columns = (places[name][errors["places"]] for name in ("rows", "columns"))
             order = np.lexsort((columns, rows))
             order = order[rows[order] >= 0]
@@ -103,12 +102,16 @@ def _all_known(board: StoredBoard) -> tuple[_Known, _Arrays]:
         if _is_told(entry)
         for row in np.flatnonzero(board.matrix.state[:, column] == SUCCEEDED).tolist()
     }
-    known = _stored(board)
-    if missing := shown.keys() - set(known.evaluations):
-        known = _merged(known, missing)
-        if board.stamp:  # the rows that a reader alone sees are kept nowhere
-            snapshot = BoardSnapshot.objects.filter(pk=board.version.pk)
-            snapshot.update(element_errors=msgpack.packb(list(vars(known).values())))
+    stored = Snapshot(
+        key=f"element errors {board.version.pk}",
+        memory=_errors,
+        stamp=lambda: hashlib.sha256(b"".join(sorted(shown))).hexdigest(),
+        compute=lambda _: _merged(stored.last() or _Known([], {}), shown.keys()),
+        to_plain=tuple,
+        from_plain=lambda _, parts: _Known._make(parts),
+    )
+    # The rows that a reader alone sees are kept nowhere.
+    known = stored.value() if board.stamp else _merged(_Known([], {}), shown.keys())
     places = np.array([shown.get(key, (-1, -1)) for key in known.evaluations], np.int32)
     places = places.reshape(-1, 2)
     return known, {"rows": places[:, 0], "columns": places[:, 1]}
@@ -120,14 +123,9 @@ def _is_told(entry: BenchmarkTask) -> bool:
     return has_set and not is_hidden(version) and version.protocol in {FORCES, CRYSTALS}
 
 
-def _stored(board: StoredBoard) -> _Known:
-    snapshot = BoardSnapshot.objects.filter(pk=board.version.pk, element_errors__isnull=False)
-    packed = binary_value(snapshot.values_list("element_errors"))
-    return _Known([], {}) if packed is None else _Known(*msgpack.unpackb(packed))
-
-
-def _merged(known: _Known, missing: Set[bytes]) -> _Known:
-    """Add what these evaluations tell; two queries."""
+def _merged(known: _Known, shown: Set[bytes]) -> _Known:
+    """Add what those of these evaluations tell that are not known yet; two queries."""
+    missing = shown - set(known.evaluations)
     evaluations = known.evaluations + sorted(missing)
     place = {key: i for i, key in enumerate(evaluations)}
     new: dict[str, list[tuple[int, float]]] = {}
@@ -138,8 +136,6 @@ def _merged(known: _Known, missing: Set[bytes]) -> _Known:
     for element, errors in new.items():
         places, values = zip(*errors, strict=True)
         arrays = {"places": np.array(places, np.int32), "values": np.array(values, float)}
-        if element in elements:
-            old = packing.unpack_arrays(elements[element])
-            arrays = {name: np.concatenate([old[name], arrays[name]]) for name in arrays}
-        elements[element] = packing.pack_arrays(arrays)
+        old = elements.get(element, {name: array[:0] for name, array in arrays.items()})
+        elements[element] = {name: np.concatenate([old[name], arrays[name]]) for name in arrays}
     return _Known(evaluations, elements)

@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import msgpack
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from leaderboard.models import BenchmarkVersion, BoardSnapshot, Submission, TaskVersion
+from leaderboard.lib.memory import of_process
+from leaderboard.models import BenchmarkVersion, Submission, TaskVersion
 from leaderboard.ranking import INTERVAL, FloatArray
-from leaderboard.services.boards.binary_rows import binary_value
+from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.boards.hardware import by_frequency
 from leaderboard.services.boards.matrix import SUCCEEDED
+from leaderboard.services.boards.snapshots import Snapshot
 from leaderboard.services.boards.store import StoredBoard, current_board
 
 #: With fewer potentials in common nothing is told: three points are in some order by chance.
@@ -33,9 +34,10 @@ _SEED = 20260701
 #: Fewer replicates for many potentials, whose interval is narrow.
 _MOST_DRAWS = 150_000
 _N_REPLICATES = 1000
-#: Of what is stored; another one makes all of it void.
+#: Of computing; another one makes all that is stored void.
 _METHOD = b"1"
 _KEPT = "correlations"
+_correlations_of_boards = of_process(2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ class Correlation:
 @dataclass(frozen=True, kw_only=True)
 class Correlations:
     task_versions: list[TaskVersion]
-    submissions: list[Submission]
+    entrants: list[Entrant]
     #: Score of each submission on each task, NaN where there is none.
     scores: FloatArray
     #: By the two tasks' places; symmetric, and None on the diagonal.
@@ -79,7 +81,7 @@ def _correlations(board: StoredBoard) -> Correlations:
     scores = _scores(board, rows)
     return Correlations(
         task_versions=[entry.task_version for entry in board.entries],
-        submissions=[board.entrants.model(i) for i in rows],
+        entrants=[board.entrants[i] for i in rows],
         scores=scores,
         table=_table(board, scores),
     )
@@ -145,25 +147,36 @@ def _table(board: StoredBoard, scores: FloatArray) -> list[list[Correlation | No
     """
     n_tasks = scores.shape[1]
     columns = [np.ascontiguousarray(scores[:, i]) for i in range(n_tasks)]
-    written = [hashlib.sha256(_METHOD + column.tobytes()).digest() for column in columns]
-    stored = BoardSnapshot.objects.filter(pk=board.version.pk)
-    packed = binary_value(stored.filter(correlations__isnull=False).values_list("correlations"))
-    known: dict[bytes, list[Any]] = {} if packed is None else msgpack.unpackb(packed)
-    used: dict[bytes, list[Any]] = {}
+    digests = [hashlib.sha256(_METHOD + column.tobytes()).digest() for column in columns]
+    keys = {
+        (i, j): hashlib.sha256(digests[i] + digests[j]).digest()
+        for i in range(n_tasks)
+        for j in range(i)
+    }
+
+    def numbers(_: str) -> dict[bytes, list[Any]]:
+        known = stored.last() or {}
+        return {
+            key: known.get(key) or _numbers(columns[i], columns[j]) for (i, j), key in keys.items()
+        }
+
+    stored: Snapshot[dict[bytes, list[Any]]] = Snapshot(
+        key=f"correlations {board.version.pk}",
+        memory=_correlations_of_boards,
+        stamp=hashlib.sha256(b"".join(digests)).hexdigest,
+        compute=numbers,
+    )
+    found = stored.value()
     table: list[list[Correlation | None]] = [[None] * n_tasks for _ in range(n_tasks)]
-    for i in range(n_tasks):
-        for j in range(i):
-            key = hashlib.sha256(written[i] + written[j]).digest()
-            numbers = known.get(key)
-            if numbers is None:
-                pair = correlation(columns[i], columns[j])
-                numbers = [pair.n, pair.value, pair.low, pair.high]
-            used[key] = numbers
-            n, value, low, high = numbers
-            table[i][j] = table[j][i] = Correlation(n=n, value=value, low=low, high=high)
-    if used.keys() - known.keys():
-        stored.update(correlations=msgpack.packb(used))
+    for (i, j), key in keys.items():
+        n, value, low, high = found[key]
+        table[i][j] = table[j][i] = Correlation(n=n, value=value, low=low, high=high)
     return table
+
+
+def _numbers(first: FloatArray, second: FloatArray) -> list[Any]:
+    pair = correlation(first, second)
+    return [pair.n, pair.value, pair.low, pair.high]
 
 
 def _witnesses(board: StoredBoard) -> list[int]:

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from leaderboard.enums import VersionState
-from leaderboard.models import BenchmarkVersion, Submission
+from leaderboard.models import BenchmarkVersion
 from leaderboard.ranking import FloatArray
 from leaderboard.services.advice import speed
 from leaderboard.services.advice.board_errors import BoardErrors, errors_of_board
@@ -65,10 +65,6 @@ class Candidate:
     is_on_front: bool = False
     #: Cannot be told apart from the best one. None where that was not tried.
     is_tied_with_best: bool | None = None
-
-    @property
-    def submission(self) -> Submission:
-        return self.row.submission
 
     @cached_property
     def errors(self) -> list[ElementError]:

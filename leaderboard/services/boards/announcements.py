@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
@@ -23,7 +22,7 @@ from leaderboard.models import (
     TaskVersion,
 )
 from leaderboard.models.disclosure import seen_by
-from leaderboard.services.boards.reader import BoardRow
+from leaderboard.services.boards.reader import BoardRow, view_for
 from leaderboard.services.boards.store import current_board
 from leaderboard.services.boards.task_store import current_task_board
 from leaderboard.services.submissions.submissions import default_benchmark
@@ -85,10 +84,10 @@ def _standing(potential: Potential) -> str:
     if version is None:
         return "not ranked"
     board = current_board(version)
-    ranks = board.own.rank
-    for i in board.own.order.tolist():
-        if ranks[i] and board.entrants[i].slug == potential.slug:
-            words = f"{_rank(BoardRow(board, board.own, i))} of {int((ranks > 0).sum())}"
+    rows = view_for(board, _EVERYBODY).rows
+    for row in rows:
+        if row.rank and row.entrant.slug == potential.slug:
+            words = f"{_rank(row)} of {sum(other.rank is not None for other in rows)}"
             n_pending = _n_pending(version)
             return f"{words}, {n_pending} pending" if n_pending else words
     return "not ranked"
@@ -133,7 +132,7 @@ def _benchmark(slug: str) -> Subject | None:
 
 def _leaders_of_task(version: TaskVersion) -> str:
     board = current_task_board(version)
-    return _first(board.entrants[i].title for i in np.flatnonzero(board.matrix.rank == 1).tolist())
+    return _first(row.entrant.title for row in board.rows if row.rank == 1)
 
 
 def _leaders(version: BenchmarkVersion) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leaderboard.lib.json_values import finite
-from leaderboard.models import Submission
+from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.boards.matrix import SUCCEEDED, Ranking
 from leaderboard.services.boards.store import StoredBoard
 from leaderboard.services.boards.types import TaskRow
@@ -16,7 +16,7 @@ from leaderboard.services.boards.types import TaskRow
 class Change:
     """A submission that came, went, or stands otherwise; None where it did not stand."""
 
-    submission: Submission
+    entrant: Entrant
     kind: str
     rank_before: int | None
     rank_after: int | None
@@ -26,11 +26,11 @@ class Change:
 
 def changes(before: Sequence[_Any], after: Sequence[_Any]) -> list[Change]:
     """Those that differ, in the order of the later board, then those that went."""
-    old = {row.submission.pk: row for row in before}
-    new = {row.submission.pk: row for row in after}
-    rows = [*after, *(row for row in before if row.submission.pk not in new)]
+    old = {row.entrant.submission: row for row in before}
+    new = {row.entrant.submission: row for row in after}
+    rows = [*after, *(row for row in before if row.entrant.submission not in new)]
     changed = [
-        _change(row.submission, old.get(row.submission.pk), new.get(row.submission.pk))
+        _change(row.entrant, old.get(row.entrant.submission), new.get(row.entrant.submission))
         for row in rows
     ]
     return [change for change in changed if change is not None]
@@ -45,7 +45,7 @@ def changes_of_boards(
 
 @dataclass(frozen=True)
 class _Standing:
-    submission: Submission
+    entrant: Entrant
     rank: int | None
     overall: float | None
 
@@ -53,7 +53,7 @@ class _Standing:
 def _standing(board: StoredBoard, ranking: Ranking) -> list[_Standing]:
     return [
         _Standing(
-            submission=board.entrants.model(i),
+            entrant=board.entrants[i],
             rank=int(ranking.rank[i]) or None,
             overall=finite(float(ranking.overall[i])),
         )
@@ -62,14 +62,14 @@ def _standing(board: StoredBoard, ranking: Ranking) -> list[_Standing]:
     ]
 
 
-def _change(submission: Submission, old: _Any | None, new: _Any | None) -> Change | None:
+def _change(entrant: Entrant, old: _Any | None, new: _Any | None) -> Change | None:
     ranks = (old.rank if old else None, new.rank if new else None)
     scores = (_score(old), _score(new))
     if old is not None and new is not None and len({*ranks}) == len({*scores}) == 1:
         return None
     kind = "entered" if old is None else "left" if new is None else "moved"
     return Change(
-        submission=submission,
+        entrant=entrant,
         kind=kind,
         rank_before=ranks[0],
         rank_after=ranks[1],

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, overload
 
 import msgpack
 
-from leaderboard.models import Potential, Submission, Team
+from leaderboard.models import Submission
 
 #: Shown beside the scores, of a task that times.
 SPEED, MEMORY = "atom_time_median", "memory_peak"
@@ -54,37 +53,12 @@ class Entrant(NamedTuple):
         """How a query string names it."""
         return f"{self.slug}:{self.version}"
 
-    def model(self) -> Submission:
-        """The submission with its potential, as far as it is known here; not to be saved."""
-        potential = Potential(
-            slug=self.slug,
-            name=self.name,
-            architecture=self.architecture,
-            licence=self.licence,
-            level_of_theory=self.level_of_theory,
-            training_sets=self.training_sets,
-            n_parameters=self.n_parameters,
-            is_baseline=self.is_baseline,
-            resembles=self.resembles,
-            team=Team(slug=self.team) if self.team else None,
-        )
-        return Submission(
-            id=uuid.UUID(self.submission),
-            potential=potential,
-            version=self.version,
-            visibility=self.visibility,
-            calculator_kind=self.calculator_kind,
-            declares_non_conservative=self.declares_non_conservative,
-            supported_elements=self.elements,
-        )
-
 
 class Entrants(Sequence[Entrant]):
     """Of each row. A page shows few of many, so each is unpacked when it is looked at."""
 
     def __init__(self, rows: Iterable[Entrant | bytes]) -> None:
         self._rows = list(rows)
-        self._models: dict[int, Submission] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -100,12 +74,6 @@ class Entrants(Sequence[Entrant]):
         if isinstance(row, bytes):
             row = self._rows[at] = Entrant(*msgpack.unpackb(row))
         return row
-
-    def model(self, at: int) -> Submission:
-        """As ``Entrant.model``, the same one each time."""
-        if at not in self._models:
-            self._models[at] = self[at].model()
-        return self._models[at]
 
     def chosen(self, rows: Iterable[int]) -> Entrants:
         return Entrants(self._rows[i] for i in rows)

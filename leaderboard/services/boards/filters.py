@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from evaluator.catalog.elements import SYMBOLS
-from leaderboard.models import Submission
+from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.boards.licences import is_open
 
 
@@ -29,26 +29,22 @@ class BoardFilter:
     #: Somewhere in name, version, architecture, licence, training sets or level of theory.
     text: str = ""
 
-    def accepts_row(self, submission: Submission, hardware: Iterable[str]) -> bool:
-        """Of one row: its submission, and what its cells were evaluated on, described."""
-        potential = submission.potential
+    def accepts_row(self, entrant: Entrant, hardware: Iterable[str]) -> bool:
+        """Of one row: its entrant, and what its cells were evaluated on, described."""
         return (
-            self._has_elements(submission)
-            and self._has_size(potential.n_parameters)
-            and is_among(self.level_of_theory, potential.level_of_theory.split(","))
-            and is_among(self.training_set, potential.training_sets)
-            and is_among(self.licence, [potential.licence])
-            and is_among(self.architecture, [potential.architecture])
-            and is_among(self.team, [potential.team.slug] if potential.team else [])
-            and self.open_weights in {None, is_open(potential.licence)}
-            and self.conservative in {None, not submission.declares_non_conservative}
-            and self.text.strip().casefold() in _words(submission)
+            # What a checkpoint alone tells is not claimed here.
+            set(self.elements) <= set(entrant.elements or ())
+            and self._has_size(entrant.n_parameters)
+            and is_among(self.level_of_theory, entrant.level_of_theory.split(","))
+            and is_among(self.training_set, entrant.training_sets)
+            and is_among(self.licence, [entrant.licence])
+            and is_among(self.architecture, [entrant.architecture])
+            and is_among(self.team, [entrant.team])
+            and self.open_weights in {None, is_open(entrant.licence)}
+            and self.conservative in {None, not entrant.declares_non_conservative}
+            and self.text.strip().casefold() in _words(entrant)
             and self._has_hardware(hardware)
         )
-
-    def _has_elements(self, submission: Submission) -> bool:
-        # What a checkpoint alone tells is not known here, so it is not claimed.
-        return set(self.elements) <= set(submission.supported_elements or ())
 
     def _has_size(self, n_parameters: int | None) -> bool:
         if self.min_parameters is None and self.max_parameters is None:
@@ -97,10 +93,9 @@ def is_among(wanted: str, present: Iterable[str]) -> bool:
     return not wanted or wanted.strip().casefold() in {text.strip().casefold() for text in present}
 
 
-def _words(submission: Submission) -> str:
-    potential = submission.potential
+def _words(entrant: Entrant) -> str:
     parts = (
-        *(potential.name, potential.slug, submission.version, potential.architecture),
-        *(potential.licence, potential.level_of_theory, *potential.training_sets),
+        *(entrant.name, entrant.slug, entrant.version, entrant.architecture),
+        *(entrant.licence, entrant.level_of_theory, *entrant.training_sets),
     )
     return " ".join(parts).casefold()

@@ -19,14 +19,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from leaderboard.enums import StandingChange, VersionState
 from leaderboard.lib.json_values import finite
 from leaderboard.models import BenchmarkVersion, BoardHistory, StandingRecord
 from leaderboard.services.boards.ranking_moments import Moments, moments_of
-from leaderboard.services.boards.stamps import Lock, stamp_of_benchmark, wait_for_others
+from leaderboard.services.boards.stamps import stamp_of_benchmark
 from leaderboard.services.boards.store import StoredBoard, computed_board, with_rows
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 #: Between a moment that a row names and its commit there is less than this.
 SETTLED_S = 60
 _BATCH = 1000
+#: Class of PostgreSQL's advisory locks under which a board's history is written.
+_LOCK = 0x70B2
 
 
 class RecordedStanding(NamedTuple):
@@ -78,9 +80,15 @@ def record(version: BenchmarkVersion, at_most: int | None = None) -> int:
 def forget(version: BenchmarkVersion) -> None:
     """Let the history of a board be written anew."""
     with transaction.atomic():
-        wait_for_others(Lock.HISTORY, version.pk)
+        _wait_for_others(version)
         StandingRecord.objects.filter(benchmark_version=version).delete()
         BoardHistory.objects.filter(pk=version.pk).delete()
+
+
+def _wait_for_others(version: BenchmarkVersion) -> None:
+    """Until no other process writes the same; holds until this transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, version.pk % 2**31])
 
 
 def _write(
@@ -170,7 +178,7 @@ def _write_moment(
     """All rows of a moment with the new mark, or none: None where another process was first."""
     version = boards.version
     with transaction.atomic():
-        wait_for_others(Lock.HISTORY, version.pk)
+        _wait_for_others(version)
         there = BoardHistory.objects.filter(pk=version.pk).values_list("through", flat=True).first()
         if there != through:
             return None

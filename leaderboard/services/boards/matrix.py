@@ -6,7 +6,6 @@ without going back to the evaluations. Scores run from 0 to 1; NaN where there i
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.models import BenchmarkTask, Evaluation, Submission, TaskVersion
 from leaderboard.ranking import FloatArray
 from leaderboard.services.boards import hardware as board_hardware
-from leaderboard.services.boards.results import Result
+from leaderboard.services.boards.results import Result, described
 
 IntArray = npt.NDArray[np.int32]
 
@@ -144,14 +143,6 @@ def matrix_of(
         **arrays,
     )
     return rows, matrix
-
-
-def described(evaluation: Evaluation | Result) -> str:
-    """What it was evaluated on, in the words that a filter by hardware looks through."""
-    worker = evaluation.worker
-    if worker is None:
-        return evaluation.hardware_key
-    return f"{evaluation.hardware_key} {worker.device} {json.dumps(worker.hardware)}"
 
 
 def _task_ranks(arrays: Mapping[str, npt.NDArray[Any]]) -> IntArray:

@@ -12,11 +12,18 @@ import numpy as np
 
 from leaderboard.enums import EvaluationState
 from leaderboard.lib.json_values import finite
-from leaderboard.models import BenchmarkTask, BenchmarkVersion, Evaluation, Submission
+from leaderboard.models import BenchmarkTask, BenchmarkVersion, Evaluation
 from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.boards.filters import EVERY_ROW, BoardFilter
-from leaderboard.services.boards.matrix import STATES, Ranking, described
-from leaderboard.services.boards.rules import categories_of, has_theory_mismatch, shares_of
+from leaderboard.services.boards.matrix import STATES, Ranking
+from leaderboard.services.boards.results import described
+from leaderboard.services.boards.rules import (
+    are_apart,
+    categories_of,
+    levels_of,
+    row_order,
+    shares_of,
+)
 from leaderboard.services.boards.store import StoredBoard, private_board, ranking_of
 from leaderboard.services.boards.types import Category, Cell
 
@@ -28,19 +35,25 @@ LIVE = (STATES.index(EvaluationState.QUEUED), STATES.index(EvaluationState.RUNNI
 
 @dataclass(eq=False)  # not frozen, which takes three times as long to make, and boards have many
 class BoardRow:
-    """Where a row is found: a board (the public one, or the reader's own), and its number there."""
+    """A row of a board (the public one, or the reader's own) under one ranking."""
 
     board: StoredBoard
-    ranking: Ranking
+    #: Its number there.
     index: int
+    rank: int | None
+    rank_low: int | None
+    rank_high: int | None
+    overall: float | None
+    low: float | None
+    high: float | None
+    #: One sentence; empty for a ranked row.
+    why_not_ranked: str
+    #: Cannot be told apart from the row above it.
+    tied_with_previous: bool
 
     @property
     def entrant(self) -> Entrant:
         return self.board.entrants[self.index]
-
-    @property
-    def submission(self) -> Submission:
-        return self.board.entrants.model(self.index)
 
     @cached_property
     def key(self) -> uuid.UUID:
@@ -48,47 +61,8 @@ class BoardRow:
         return uuid.UUID(self.entrant.submission)
 
     @property
-    def rank(self) -> int | None:
-        return int(self.ranking.rank[self.index]) or None
-
-    @property
-    def rank_low(self) -> int | None:
-        return int(self.ranking.rank_low[self.index]) or None
-
-    @property
-    def rank_high(self) -> int | None:
-        return int(self.ranking.rank_high[self.index]) or None
-
-    @property
-    def overall(self) -> float | None:
-        return finite(float(self.ranking.overall[self.index]))
-
-    @property
-    def low(self) -> float | None:
-        return finite(float(self.ranking.low[self.index]))
-
-    @property
-    def high(self) -> float | None:
-        return finite(float(self.ranking.high[self.index]))
-
-    @property
     def is_ranked(self) -> bool:
-        return not self.ranking.reasons[self.index]
-
-    @property
-    def why_not_ranked(self) -> str:
-        return self.ranking.reasons[self.index]
-
-    @property
-    def tied_with_previous(self) -> bool:
-        return bool(self.ranking.is_tied[self.index])
-
-    @property
-    def order(self) -> tuple[bool, int, bool, float, str]:
-        """Sorts by rank, then the unranked by score, then by name."""
-        name = self.board.matrix.names[self.index]
-        rank, overall = self.rank, self.overall
-        return (rank is None, rank or 0, overall is None, -(overall or 0.0), name)
+        return not self.why_not_ranked
 
     def evaluation(self, column: int) -> uuid.UUID | None:
         """Of the task in this place of the board; None where there is none."""
@@ -99,7 +73,8 @@ class BoardRow:
     def cell(self, column: int) -> Cell:
         """On the task in this place of the board; the evaluation itself is not looked up."""
         matrix, i, j = self.board.matrix, self.index, column
-        version = self.board.entries[j].task_version
+        reference = self.board.entries[j].task_version.reference_set
+        theory = reference.level_of_theory if reference else ""
         state = int(matrix.state[i, j])
         if not state:
             return Cell()
@@ -111,7 +86,7 @@ class BoardRow:
             state=STATES[state],
             coverage=finite(float(matrix.coverage[i, j])),
             why_not_ranked=matrix.sentences[matrix.why[i, j]],
-            theory_mismatch=has_theory_mismatch(self.submission, version),
+            theory_mismatch=are_apart(levels_of(self.entrant.level_of_theory), levels_of(theory)),
             hardware=matrix.hardware_keys[matrix.hardware[i, j]],
         )
 
@@ -177,10 +152,10 @@ def view_of(
     """
     weights = weights or {}
     ranking = ranking_of(board, weights, category)
-    rows = _places(board, ranking, wanted)
+    rows = _rows(board, ranking, wanted)
     if own is not None:
-        rows += _places(own, ranking_of(own, weights, category), wanted)
-        rows.sort(key=lambda place: place.order)
+        rows += _rows(own, ranking_of(own, weights, category), wanted)
+        rows.sort(key=_order)
     return BoardView(
         board=board,
         ranking=ranking,
@@ -204,12 +179,25 @@ def live_states(places: Sequence[BoardRow]) -> dict[str, str]:
     return {str(pk): state for pk, state in found}
 
 
-def _places(board: StoredBoard, ranking: Ranking, wanted: BoardFilter) -> list[BoardRow]:
+def _rows(board: StoredBoard, ranking: Ranking, wanted: BoardFilter) -> list[BoardRow]:
     order = ranking.order.tolist()
     if wanted != EVERY_ROW:
         running = _running_on(board) if wanted.hardware else {}
         order = [i for i in order if _is_wanted(board, i, wanted, running)]
-    return [BoardRow(board, ranking, i) for i in order]
+    counts = [
+        [n or None for n in array.tolist()]
+        for array in (ranking.rank, ranking.rank_low, ranking.rank_high)
+    ]
+    numbers = [
+        [finite(v) for v in array.tolist()]
+        for array in (ranking.overall, ranking.low, ranking.high)
+    ]
+    values = list(zip(*counts, *numbers, ranking.reasons, ranking.is_tied.tolist(), strict=True))
+    return [BoardRow(board, i, *values[i]) for i in order]
+
+
+def _order(row: BoardRow) -> tuple[bool, int, bool, float, str]:
+    return row_order(row.rank, row.overall, row.board.matrix.names[row.index])
 
 
 def _is_wanted(
@@ -218,7 +206,7 @@ def _is_wanted(
     workers = board.matrix.workers
     hardware = [workers[k] for k in np.unique(board.matrix.worker[i]).tolist()]
     hardware += running.get(board.entrants[i].submission, [])
-    return wanted.accepts_row(board.entrants.model(i), hardware)
+    return wanted.accepts_row(board.entrants[i], hardware)
 
 
 def _running_on(board: StoredBoard) -> dict[str, list[str]]:

@@ -83,7 +83,7 @@ def _told(is_public: bool | None, packed: bytes) -> FloatArray:
     return told_scores(scores) if is_public is False else scores
 
 
-def _scores(packed: bytes) -> FloatArray:
+def _scores(packed: bytes | memoryview) -> FloatArray:
     """Give back the very numbers of double precision that were reported.
 
     Scores run from 0 to 1 and are reported to six decimals: single precision is wrong by 3e-8 at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any, NamedTuple
 
@@ -46,6 +47,14 @@ def results_of(evaluations: QuerySet[Evaluation]) -> list[Result]:
     )
     workers = Worker.objects.filter(pk__in={row[-1] for row in rows} - {None}).in_bulk()
     return [Result._make((*row[:-2], submissions[row[1]], workers.get(row[-1]))) for row in rows]
+
+
+def described(evaluation: Evaluation | Result) -> str:
+    """What it was evaluated on, in the words that a filter by hardware looks through."""
+    worker = evaluation.worker
+    if worker is None:
+        return evaluation.hardware_key
+    return f"{evaluation.hardware_key} {worker.device} {json.dumps(worker.hardware)}"
 
 
 def _told(row: tuple[Any, ...]) -> tuple[Any, ...]:

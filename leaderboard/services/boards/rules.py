@@ -29,8 +29,9 @@ from leaderboard.models import (
 from leaderboard.models.disclosure import is_hidden, seen_by, told_score
 from leaderboard.models.team import potentials_of
 from leaderboard.services.boards import replicates as board_replicates
+from leaderboard.services.boards.entrants import entrant_of
 from leaderboard.services.boards.hardware import by_frequency
-from leaderboard.services.boards.results import Result
+from leaderboard.services.boards.results import Result, described
 from leaderboard.services.boards.types import (
     Category,
     MetricScore,
@@ -74,12 +75,13 @@ def task_board(
     evaluations = list(
         on_boards(user, as_of).filter(task_version=task_version).defer("replicates", "summary")
     )
-    rows, hardware = rows_of_task(
-        task_version, [e for e in evaluations if e.state == EvaluationState.SUCCEEDED]
-    )
+    done = [e for e in evaluations if e.state == EvaluationState.SUCCEEDED]
     pending, failed = unfinished(evaluations)
     return TaskBoard(
-        task_version=task_version, rows=rows, hardware=hardware, pending=pending, failed=failed
+        task_version=task_version,
+        rows=rows_of_task(task_version, done),
+        pending=pending,
+        failed=failed,
     )
 
 
@@ -94,10 +96,8 @@ def unfinished(evaluations: Iterable[Evaluation]) -> tuple[list[Evaluation], lis
     )
 
 
-def rows_of_task(
-    task_version: TaskVersion, done: Sequence[Evaluation]
-) -> tuple[list[TaskRow], list[str]]:
-    """Successes on the task, ranked hardware by hardware; and that hardware. Two queries.
+def rows_of_task(task_version: TaskVersion, done: Sequence[Evaluation]) -> list[TaskRow]:
+    """Successes on the task, ranked hardware by hardware, the most frequent first. Two queries.
 
     On a hidden set they are ranked by what everybody may know of them, for the staff too.
     """
@@ -107,15 +107,13 @@ def rows_of_task(
         done = [seen_by(None, evaluation) for evaluation in done]
     replicates = board_replicates.of_evaluations(e.pk for e in done)
     metrics = metrics_of(e.pk for e in done)
-    hardware = by_frequency(e.hardware_key for e in done)
-    rows = [
+    return [
         row
-        for key in hardware
+        for key in by_frequency(e.hardware_key for e in done)
         for row in _task_rows(
             task_version, [e for e in done if e.hardware_key == key], replicates, metrics
         )
     ]
-    return rows, [key for key in hardware if key]
 
 
 def metrics_of(evaluations: Iterable[uuid.UUID]) -> dict[uuid.UUID, dict[str, MetricScore]]:
@@ -240,7 +238,9 @@ def on_boards(user: User | AnonymousUser, as_of: datetime | None = None) -> Quer
 
 def _for_rows(evaluations: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
     return (
-        evaluations.select_related("submission__potential__team", "worker")
+        evaluations.select_related(
+            "submission__potential__team", "submission__potential__owner", "worker"
+        )
         .defer(*_BULKY, *(f"submission__potential__{name}" for name in ("description",)))
         .order_by("queued_at", "pk")
     )
@@ -268,8 +268,8 @@ def _task_rows(
     is_tied = {e.pk: is_so for e, is_so in zip(in_order, tied, strict=True)}
     return [
         TaskRow(
-            submission=e.submission,
-            evaluation=e,
+            entrant=entrant_of(e.submission),
+            evaluation_id=e.pk,
             rank=standing[e.pk].rank,
             rank_low=standing[e.pk].rank_low,
             rank_high=standing[e.pk].rank_high,
@@ -278,12 +278,14 @@ def _task_rows(
             high=e.score_high,
             coverage=e.coverage,
             n_failed=e.n_failed,
-            is_ranked=not reasons[e.pk],
+            n_systems=e.n_systems,
+            wall_time_s=e.wall_time_s,
             why_not_ranked=reasons[e.pk],
             metrics=metrics[e.pk],
             theory_mismatch=has_theory_mismatch(e.submission, task_version),
             hardware=e.hardware_key,
             tied_with_previous=is_tied.get(e.pk, False),
+            worker=described(e),
         )
         for e in ordered
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import IntEnum, unique
 
 from django.db import connection
 from django.db.models import Max
@@ -11,20 +10,9 @@ from django.utils import timezone
 
 from leaderboard.models import BoardChange
 
-#: Of what is packed; another one makes all stored boards void.
-_FORMAT = 5
 _CHANGES_KEPT = timedelta(days=7)
 _CHANGES = """SELECT max(id), count(*), sum(id) FROM leaderboard_boardchange
     WHERE task_version_id IS NULL OR task_version_id IN"""
-
-
-@unique
-class Lock(IntEnum):
-    """Classes of PostgreSQL's advisory locks under which something is computed once."""
-
-    BOARD = 0x70B0
-    TASK_BOARD = 0x70B1
-    HISTORY = 0x70B2
 
 
 def stamp_of_benchmark(version: int) -> str:
@@ -47,7 +35,7 @@ def _stamp(tasks: str, version: int) -> str:
     with connection.cursor() as cursor:
         cursor.execute(f"{_CHANGES} ({tasks})", [version])
         last, count, total = cursor.fetchone()
-    return f"{_FORMAT}.{last or 0}.{count}.{total or 0}"
+    return f"{last or 0}.{count}.{total or 0}"
 
 
 def forget_old_changes() -> int:
@@ -59,9 +47,3 @@ def forget_old_changes() -> int:
     last = BoardChange.objects.order_by().values("task_version").annotate(last=Max("pk"))
     old = BoardChange.objects.filter(at__lt=timezone.now() - _CHANGES_KEPT)
     return int(old.exclude(pk__in=last.values("last")).delete()[0])
-
-
-def wait_for_others(lock: Lock, key: int) -> None:
-    """Until no other process computes the same; holds until this transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [lock, key % 2**31])

@@ -1,9 +1,8 @@
 """Boards that are computed once and read many times.
 
-A board's public rows are packed into one row of PostgreSQL with a stamp of everything that it was
-made of, and kept unpacked in each process. Every reader compares the stamp with the present one
-(one quick query), so no process ever shows a board that is out of date. What runs changes every
-second and is not part of it: whoever shows the cells of a board looks that up for them.
+A board's public rows are a ``Snapshot``, and so are the replicates of its categories, for who
+wants other weights. What runs changes every second and is not part of it: whoever shows the
+cells of a board looks that up for them.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from datetime import datetime
 
 import numpy as np
 from django.contrib.auth.models import AnonymousUser, User
-from django.db import transaction
 from django.db.models import QuerySet
 
 from leaderboard.enums import Visibility
@@ -23,21 +21,19 @@ from leaderboard.lib.memory import Remembered, of_process
 from leaderboard.models import (
     BenchmarkTask,
     BenchmarkVersion,
-    BoardSnapshot,
     Evaluation,
     Score,
 )
 from leaderboard.models.disclosure import OF_OPEN
-from leaderboard.services.boards import packing
 from leaderboard.services.boards import replicates as board_replicates
-from leaderboard.services.boards.binary_rows import binary_value
 from leaderboard.services.boards.entrants import MEMORY, SPEED, Entrants, choices_of, entrant_of
 from leaderboard.services.boards.grades import letters_of
 from leaderboard.services.boards.matrix import Matrix, Ranking, matrix_of, ranked
 from leaderboard.services.boards.replicates import Replicates
 from leaderboard.services.boards.results import Result, results_of
 from leaderboard.services.boards.rules import categories_of, of_category, on_boards, why_not_ranked
-from leaderboard.services.boards.stamps import Lock, stamp_of_benchmark, wait_for_others
+from leaderboard.services.boards.snapshots import Snapshot
+from leaderboard.services.boards.stamps import stamp_of_benchmark
 from leaderboard.services.boards.supported_elements import told_by_checkpoints
 
 #: What a task's own page tells, and no board.
@@ -84,13 +80,27 @@ _replicates = of_process(_REPLICATES_KEPT)
 
 def current_board(version: BenchmarkVersion) -> StoredBoard:
     """The board as it stands now. One query where this process has it, three where another has."""
-    stamp = stamp_of_benchmark(version.pk)
-    remembered: StoredBoard | None = _boards.get(version.pk)
-    if remembered is not None and remembered.stamp == stamp:
-        return remembered
-    entries = _entries(version)
-    board = _stored(version, entries, stamp) or _computed_alone(version, entries)
-    return _boards.put(version.pk, board)
+    return Snapshot(
+        key=f"board {version.pk}",
+        memory=_boards,
+        stamp=lambda: stamp_of_benchmark(version.pk),
+        compute=lambda stamp: _compute_current(version, stamp),
+        to_plain=lambda board: {
+            "entrants": board.entrants.packed(),
+            "matrix": vars(board.matrix),
+            "own": vars(board.own),
+            "choices": board.choices,
+        },
+        from_plain=lambda stamp, parts: StoredBoard(
+            version=version,
+            entries=_entries(version),
+            stamp=stamp,
+            entrants=Entrants(parts["entrants"]),
+            matrix=Matrix(**parts["matrix"]),
+            own=Ranking(**parts["own"]),
+            choices=parts["choices"],
+        ),
+    ).value()
 
 
 def past_board(version: BenchmarkVersion, as_of: datetime) -> StoredBoard:
@@ -184,20 +194,19 @@ def _part(board: StoredBoard, rows: Sequence[int], columns: Sequence[int]) -> St
 
 
 def replicates_of_board(board: StoredBoard) -> Replicates:
-    if board.replicates is not None:
-        return board.replicates
-    key = (board.version.pk, board.stamp)
-    remembered: Replicates | None = _replicates.get(key)
-    return remembered or _replicates.put(key, _read_replicates(board))
+    return board.replicates if board.replicates is not None else _replicates_of(board).value()
 
 
-def _read_replicates(board: StoredBoard) -> Replicates:
-    stored = BoardSnapshot.objects.filter(pk=board.version.pk, stamp=board.stamp)
-    packed = binary_value(stored.values_list("replicates"))
-    if packed is not None:
-        return packing.unpack_arrays(packed)
+def _replicates_of(board: StoredBoard) -> Snapshot[Replicates]:
     keys = [uuid.UUID(entrant.submission) for entrant in board.entrants]
-    return board_replicates.of_categories(board.entries, keys, _shown(board.entries))
+    return Snapshot(
+        key=f"replicates {board.version.pk}",
+        memory=_replicates,
+        stamp=lambda: board.stamp,
+        compute=lambda _: board_replicates.of_categories(
+            board.entries, keys, _shown(board.entries)
+        ),
+    )
 
 
 def _entries(version: BenchmarkVersion) -> list[BenchmarkTask]:
@@ -211,25 +220,10 @@ def _shown(entries: Sequence[BenchmarkTask], as_of: datetime | None = None) -> Q
     return on_boards(AnonymousUser(), as_of).filter(task_version__in=tasks)
 
 
-def _computed_alone(version: BenchmarkVersion, entries: list[BenchmarkTask]) -> StoredBoard:
-    """Compute and store it, while other processes that need it wait for the result."""
-    with transaction.atomic():
-        wait_for_others(Lock.BOARD, version.pk)
-        stamp = stamp_of_benchmark(version.pk)  # read before the rows: they are never older than it
-        stored = _stored(version, entries, stamp)
-        if stored is not None:
-            return stored
-        board = _compute(version, entries, stamp)
-        packed = packing.Packed(board.entrants, board.matrix, board.own, {**board.choices})
-        BoardSnapshot.objects.update_or_create(
-            benchmark_version=version,
-            defaults={
-                "stamp": stamp,
-                "matrix": packing.pack(packed),
-                "replicates": packing.pack_arrays(board.replicates or {}),
-            },
-        )
-    _replicates.put((version.pk, stamp), board.replicates)
+def _compute_current(version: BenchmarkVersion, stamp: str) -> StoredBoard:
+    """Compute the board, and store the replicates that it was ranked with beside it."""
+    board = _compute(version, _entries(version), stamp)
+    _replicates_of(board).store(stamp, board.replicates or {})
     return replace(board, replicates=None)
 
 
@@ -283,22 +277,3 @@ def _timings(results: Sequence[Result]) -> dict[uuid.UUID, dict[str, float]]:
         if value is not None:
             by_submission.setdefault(timed[key], {}).setdefault(metric, value)
     return by_submission
-
-
-def _stored(
-    version: BenchmarkVersion, entries: list[BenchmarkTask], stamp: str
-) -> StoredBoard | None:
-    snapshot = BoardSnapshot.objects.filter(pk=version.pk, stamp=stamp)
-    packed = binary_value(snapshot.values_list("matrix"))
-    if packed is None:
-        return None
-    fields = packing.unpack(packed)
-    return StoredBoard(
-        version=version,
-        entries=entries,
-        stamp=stamp,
-        entrants=fields.entrants,
-        matrix=fields.matrix,
-        own=fields.ranking,
-        choices=fields.choices,
-    )

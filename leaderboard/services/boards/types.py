@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from leaderboard.models import (
-    BenchmarkTask,
-    Evaluation,
-    Submission,
-    TaskVersion,
-)
+from leaderboard.lib.memory import Remembered
+from leaderboard.models import BenchmarkTask, Evaluation, TaskVersion
+from leaderboard.services.boards.entrants import Entrant
 
 #: State of a cell whose submission was never put on the task.
 MISSING = "missing"
+_PAGES_KEPT = 12
 
 
 class MetricScore(NamedTuple):
@@ -31,12 +30,12 @@ class MetricScore(NamedTuple):
     n_failed: int | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class TaskRow:
-    """A submission that has ended well on a task."""
+class TaskRow(NamedTuple):
+    """A submission that has ended well on a task, in plain values that can be packed."""
 
-    submission: Submission
-    evaluation: Evaluation
+    entrant: Entrant
+    evaluation_id: uuid.UUID
+    metrics: Mapping[str, MetricScore]
     rank: int | None
     rank_low: int | None
     rank_high: int | None
@@ -46,28 +45,48 @@ class TaskRow:
     coverage: float | None
     #: None where the set is hidden.
     n_failed: int | None
-    is_ranked: bool
+    n_systems: int
+    wall_time_s: float | None
     #: One sentence; empty for a ranked row.
     why_not_ranked: str
-    metrics: Mapping[str, MetricScore]
     theory_mismatch: bool
     #: Cannot be told apart from the row above it.
     tied_with_previous: bool
     #: Of a timed task: what it was timed on. Ranks count among rows of the same alone.
-    hardware: str = ""
+    hardware: str
+    #: What evaluated it, in the words that a filter by hardware looks through.
+    worker: str
+
+    @property
+    def is_ranked(self) -> bool:
+        return not self.why_not_ranked
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskBoard:
+    """A task's board as one reader sees it."""
+
     task_version: TaskVersion
     #: Ranked ones by rank, then the others by score; of a timed task, hardware by hardware.
     rows: list[TaskRow]
     #: Queued and running.
-    pending: list[Evaluation]
+    pending: list[Evaluation] = field(default_factory=list)
     #: Ended without a score: failed and cancelled.
-    failed: list[Evaluation]
-    #: Of a timed task: what its rows were timed on, the most frequent first.
-    hardware: list[str] = field(default_factory=list)
+    failed: list[Evaluation] = field(default_factory=list)
+    #: Whether some rows are the reader's own.
+    has_private: bool = False
+    #: What pages keep with the public rows; it goes when they change.
+    pages: Remembered = field(default_factory=lambda: Remembered(_PAGES_KEPT))
+
+    @property
+    def hardware(self) -> list[str]:
+        """Of a timed task: what its rows were timed on, in their order."""
+        return [key for key in dict.fromkeys(row.hardware for row in self.rows) if key]
+
+    @property
+    def metrics(self) -> set[str]:
+        """Those that some row has."""
+        return {key for row in self.rows for key in row.metrics}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ def packed(replicates: Sequence[float] | FloatArray) -> bytes:
     return rounded.tobytes() if np.isfinite(rounded).all() else b""
 
 
-def unpacked(stored: bytes) -> FloatArray:
+def unpacked(stored: bytes | memoryview) -> FloatArray:
     return np.frombuffer(stored, _KEPT).astype(float)
 
 

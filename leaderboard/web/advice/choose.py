@@ -25,7 +25,6 @@ from leaderboard.services.advice.recommendation import (
 )
 from leaderboard.services.advice.speed import measured_hardware
 from leaderboard.services.boards.rules import WEIGHT_PREFIX
-from leaderboard.templatetags.touchstone import key_of
 from leaderboard.web.names import compare_address
 
 #: Rows of each part of the page; all of them are in the API.
@@ -109,7 +108,7 @@ def _answer(recommendation: Recommendation) -> dict[str, object]:
     best = (chosen or able)[:MAX_CARDS]
     return {
         "best": [_line(c) for c in best],
-        "compare_best": compare_address(key_of(c.submission) for c in best),
+        "compare_best": compare_address(c.row.entrant.key for c in best),
         "n_able": len(able),
         "lines": [_line(c) for c in chosen[:MAX_ROWS]],
         "n_chosen": len(chosen),
@@ -158,13 +157,13 @@ def _drawn(chosen: list[Candidate]) -> list[Candidate]:
 def _chart(chosen: list[Candidate]) -> Chart | None:
     points = [
         ParetoPoint(
-            name=str(c.submission)[:60],
+            name=c.row.entrant.title[:60],
             cost=c.estimate.hours,
             score=c.row.overall,
             low=c.row.low,
             high=c.row.high,
             is_on_front=c.is_on_front,
-            url=c.submission.potential.get_absolute_url(),
+            url=f"/potentials/{c.row.entrant.slug}/",
         )
         for c in chosen
         if c.estimate is not None and c.row.overall is not None

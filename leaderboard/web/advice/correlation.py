@@ -136,8 +136,8 @@ def _drawn(
 def _chart(correlations: Correlations, drawn: tuple[int, int, Pair]) -> Chart | None:
     i, j, pair = drawn
     points = [
-        (str(s)[:60], float(scores[i]), float(scores[j]), s.potential.get_absolute_url())
-        for s, scores in zip(correlations.submissions, correlations.scores, strict=True)
+        (e.title[:60], float(scores[i]), float(scores[j]), f"/potentials/{e.slug}/")
+        for e, scores in zip(correlations.entrants, correlations.scores, strict=True)
         if math.isfinite(scores[i]) and math.isfinite(scores[j])
     ]
     c = pair.correlation

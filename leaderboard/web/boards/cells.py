@@ -16,13 +16,14 @@ import numpy.typing as npt
 
 from leaderboard.enums import Visibility
 from leaderboard.models import BenchmarkTask, TaskVersion
+from leaderboard.ranking import as_array
 from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.boards.grades import mark_of
 from leaderboard.services.boards.matrix import STATES, SUCCEEDED
 from leaderboard.services.boards.reader import LIVE, BoardRow
 from leaderboard.services.boards.rules import are_apart, levels_of
 from leaderboard.services.boards.store import StoredBoard
-from leaderboard.services.boards.task_reader import TaskPlace
+from leaderboard.services.boards.types import TaskRow
 from leaderboard.templatetags.board import board_sort, sort_link
 from leaderboard.templatetags.touchstone import NOTHING, count, heat, metric, number, percent
 from leaderboard.web.boards.query import BoardQuery
@@ -277,7 +278,7 @@ def _short(state: int, score: int, rank: int) -> str:
     return f'<td class="{_HEAT[score]}">{number}</td>'
 
 
-def rank_html(row: BoardRow | TaskPlace) -> str:
+def rank_html(row: BoardRow | TaskRow) -> str:
     """A rank with its interval and its tie, or a dash that says why there is none."""
     rank, low, high = row.rank, row.rank_low, row.rank_high
     if rank is None:
@@ -320,17 +321,15 @@ def _mark(entrant: Entrant) -> str:
 
 
 def _overall(place: BoardRow) -> str:
-    ranking, i = place.ranking, place.index
-    overall, low, high = ranking.overall[i], ranking.low[i], ranking.high[i]
-    score, *interval = _thousandths([overall, low, high])
+    score, *interval = _thousandths(as_array([place.overall, place.low, place.high]))
     parts = []
     if score >= 0:
         parts.append(f'<span class="value">{_WRITTEN[score]}</span>')
-        if low == low:  # not NaN
-            parts.append(f' <span class="margin">{low:.2f}–{high:.2f}</span>')
+        if place.low is not None:
+            parts.append(f' <span class="margin">{place.low:.2f}–{place.high:.2f}</span>')
         parts.append(_bar(score, *interval))
-    if ranking.reasons[i]:
-        why = escape(ranking.reasons[i])
+    if place.why_not_ranked:
+        why = escape(place.why_not_ranked)
         parts.append(
             f'<span class="marks" title="{why}">not ranked'
             f'<span class="visually-hidden">: {why}</span></span>'

@@ -23,7 +23,8 @@ from leaderboard.exceptions import InfrastructureError
 from leaderboard.lib.extxyz import ShownStructure
 from leaderboard.models import EvaluationFile, SystemResult, Task, TaskVersion
 from leaderboard.models.disclosure import is_hidden
-from leaderboard.services.boards.task_reader import TaskPlace, TaskView, task_view
+from leaderboard.services.boards.task_reader import task_view
+from leaderboard.services.boards.types import TaskBoard, TaskRow
 from leaderboard.services.definitions.published import versions_of
 from leaderboard.services.definitions.reference_structures import structure_of
 from leaderboard.services.evaluations import records
@@ -49,7 +50,7 @@ def systems_at(version: TaskVersion) -> str:
     return f"/tasks/{version.task.slug}/{version.number}/systems/"
 
 
-def chosen_rows(rows: Sequence[TaskPlace], names: Sequence[str]) -> tuple[list[TaskPlace], str]:
+def chosen_rows(rows: Sequence[TaskRow], names: Sequence[str]) -> tuple[list[TaskRow], str]:
     """Rows that are named by slug and version, or as they are written, and a name that none has.
 
     Without a known name the best few; baselines, whose numbers may dwarf theirs, only fill up.
@@ -63,11 +64,11 @@ def chosen_rows(rows: Sequence[TaskPlace], names: Sequence[str]) -> tuple[list[T
     return chosen[:MAX_SERIES] or _best(rows), unknown
 
 
-def _best(rows: Sequence[TaskPlace]) -> list[TaskPlace]:
+def _best(rows: Sequence[TaskRow]) -> list[TaskRow]:
     return sorted(rows, key=lambda row: row.entrant.is_baseline)[:_DRAWN_AT_FIRST]
 
 
-def label_of(row: TaskPlace) -> str:
+def label_of(row: TaskRow) -> str:
     """The potential's name and version, short enough for a legend."""
     return cut(row.entrant.title, _MAX_LABEL)
 
@@ -76,7 +77,7 @@ def label_of(row: TaskPlace) -> str:
 class SystemRow:
     """What one potential gave for the system."""
 
-    row: TaskPlace
+    row: TaskRow
     status: str
     message: str
     #: In the order of the page's columns.
@@ -177,7 +178,7 @@ def _structure(version: TaskVersion, system_id: str) -> tuple[ShownStructure | N
 
 
 def _found(
-    board: TaskView, system_id: str, columns: Sequence[Column]
+    board: TaskBoard, system_id: str, columns: Sequence[Column]
 ) -> dict[UUID, dict[str, Any]]:
     """Records by evaluation: what the table shows, without the long curves of the records."""
     evaluations = [row.evaluation_id for row in board.rows]
@@ -185,8 +186,8 @@ def _found(
 
 
 def _drawn(
-    board: TaskView, names: Sequence[str], records: dict[UUID, dict[str, Any]]
-) -> tuple[list[TaskPlace], str]:
+    board: TaskBoard, names: Sequence[str], records: dict[UUID, dict[str, Any]]
+) -> tuple[list[TaskRow], str]:
     """Draw those that have a record of the system that can be drawn."""
     well = [
         row
@@ -196,7 +197,7 @@ def _drawn(
     return chosen_rows(well, names)
 
 
-def _whole(drawn: Sequence[TaskPlace], system_id: str) -> dict[UUID, SystemResult]:
+def _whole(drawn: Sequence[TaskRow], system_id: str) -> dict[UUID, SystemResult]:
     return records.records_of_system([row.evaluation_id for row in drawn], system_id)
 
 
@@ -210,10 +211,10 @@ def _with_values(
 
 
 def _row(
-    row: TaskPlace,
+    row: TaskRow,
     values: dict[str, Any],
     columns: Sequence[tuple[Column, str]],
-    drawn: Sequence[TaskPlace],
+    drawn: Sequence[TaskRow],
     files: dict[UUID, list[EvaluationFile]],
 ) -> SystemRow:
     return SystemRow(
@@ -231,7 +232,7 @@ def _row(
 def _charts(
     version: TaskVersion,
     system_id: str,
-    drawn: Sequence[TaskPlace],
+    drawn: Sequence[TaskRow],
     whole: dict[UUID, SystemResult],
     reference: dict[str, Any],
 ) -> list[Chart]:

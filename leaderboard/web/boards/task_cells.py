@@ -11,14 +11,13 @@ from html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from leaderboard.models import TaskVersion
-from leaderboard.services.boards.task_reader import TaskPlace
-from leaderboard.services.boards.types import MetricScore
+from leaderboard.services.boards.types import MetricScore, TaskRow
 from leaderboard.templatetags.touchstone import NOTHING, heat, interval_bar, metric, number, percent
 from leaderboard.web.boards.cells import name_html, rank_html
 
 
 def rows_html(
-    version: TaskVersion, rows: Sequence[TaskPlace], scored: Sequence[str], unscored: Sequence[str]
+    version: TaskVersion, rows: Sequence[TaskRow], scored: Sequence[str], unscored: Sequence[str]
 ) -> SafeString:
     """With the headings that part them: the hardware, and those that are not ranked."""
     keys = [(key, metric(key).digits, True) for key in scored]
@@ -32,7 +31,7 @@ def rows_html(
     return mark_safe("".join(parts))  # noqa: S308  (see the top of this file)
 
 
-def _headings(above: TaskPlace | None, row: TaskPlace) -> Iterator[str]:
+def _headings(above: TaskRow | None, row: TaskRow) -> Iterator[str]:
     heading = '<tr class="unranked-head"><th scope="rowgroup" colspan="99">{}</th></tr>'
     is_other_hardware = above is None or above.hardware != row.hardware
     if is_other_hardware and row.hardware:
@@ -41,7 +40,7 @@ def _headings(above: TaskPlace | None, row: TaskPlace) -> Iterator[str]:
         yield heading.format("Shown, not ranked")
 
 
-def _row(row: TaskPlace, keys: Sequence[tuple[str, int, bool]], theory: str) -> Iterator[str]:
+def _row(row: TaskRow, keys: Sequence[tuple[str, int, bool]], theory: str) -> Iterator[str]:
     entrant, metrics = row.entrant, row.metrics
     mismatch = why = ""
     if row.theory_mismatch:

@@ -18,7 +18,8 @@ from leaderboard.charts.families import Judged, task_charts
 from leaderboard.models import TaskVersion
 from leaderboard.models.disclosure import is_hidden, may_read_set
 from leaderboard.services.boards.counts import n_potentials_judged
-from leaderboard.services.boards.task_reader import TaskPlace, TaskView, task_view
+from leaderboard.services.boards.task_reader import task_view
+from leaderboard.services.boards.types import TaskBoard, TaskRow
 from leaderboard.services.definitions import published
 from leaderboard.services.evaluations.records import answers_of, summaries_of
 from leaderboard.web.boards.systems import address_of_system, chosen_rows, label_of, systems_at
@@ -109,9 +110,9 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
 class Drawing:
     """What is drawn, and what else could be."""
 
-    rows: list[TaskPlace]
+    rows: list[TaskRow]
     #: Rows to tick: all of a short board, else the drawn and the best ones.
-    choices: list[TaskPlace]
+    choices: list[TaskRow]
     #: Options of the fields that take names, where not all can be ticked.
     names: SafeString | None
     parity: Chart | None
@@ -121,7 +122,7 @@ class Drawing:
 
 
 def _drawing(
-    version: TaskVersion, board: TaskView, column: Column | None, names: Sequence[str]
+    version: TaskVersion, board: TaskBoard, column: Column | None, names: Sequence[str]
 ) -> Drawing:
     rows, unknown = chosen_rows(board.rows, names)
     is_long = len(board.rows) > _MOST_TICKED
@@ -137,26 +138,26 @@ def _drawing(
     )
 
 
-def _names(board: TaskView) -> SafeString:
-    remembered: SafeString | None = None if board.has_private else board.board.pages.get("names")
+def _names(board: TaskBoard) -> SafeString:
+    remembered: SafeString | None = None if board.has_private else board.pages.get("names")
     if remembered is not None:
         return remembered
     choices = options((row.entrant.key, row.entrant.title) for row in board.rows)
-    return choices if board.has_private else board.board.pages.put("names", choices)
+    return choices if board.has_private else board.pages.put("names", choices)
 
 
 def _charts(
-    version: TaskVersion, board: TaskView, column: Column | None, rows: Sequence[TaskPlace]
+    version: TaskVersion, board: TaskBoard, column: Column | None, rows: Sequence[TaskRow]
 ) -> tuple[Chart | None, list[Chart]]:
     """Kept with the board, since records never change: the one of the column, and the family's."""
     key = ("charts", column and column.name, *(row.evaluation_id for row in rows))
-    remembered: tuple[Chart | None, list[Chart]] | None = board.board.pages.get(key)
-    return remembered or board.board.pages.put(
+    remembered: tuple[Chart | None, list[Chart]] | None = board.pages.get(key)
+    return remembered or board.pages.put(
         key, (_chart(version, column, rows) if column else None, _family_charts(version, rows))
     )
 
 
-def _unscored_metrics(version: TaskVersion, board: TaskView) -> list[str]:
+def _unscored_metrics(version: TaskVersion, board: TaskBoard) -> list[str]:
     """Measured and shown, but without anchors: in the catalog's order."""
     scored = {metric.key for metric in version.scored_metrics()}
     unscored = board.metrics - scored
@@ -181,7 +182,7 @@ def _chosen_column(version: TaskVersion, name: str) -> Column | None:
     return next((column for column in columns if column.name == name), next(iter(columns), None))
 
 
-def _chart(version: TaskVersion, column: Column, rows: Sequence[TaskPlace]) -> Chart | None:
+def _chart(version: TaskVersion, column: Column, rows: Sequence[TaskRow]) -> Chart | None:
     names = {row.evaluation_id: label_of(row) for row in rows}
     systems = answers_of(list(names))
     points = pd.DataFrame(
@@ -204,7 +205,7 @@ def _chart(version: TaskVersion, column: Column, rows: Sequence[TaskPlace]) -> C
     return parity_chart(points, column, [name for name in names.values() if name in drawn])
 
 
-def _family_charts(version: TaskVersion, rows: Sequence[TaskPlace]) -> list[Chart]:
+def _family_charts(version: TaskVersion, rows: Sequence[TaskRow]) -> list[Chart]:
     """What the protocol draws of several potentials; nothing of a hidden reference."""
     if version.reference_set is None or is_hidden(version):
         return []

@@ -18,7 +18,6 @@ from leaderboard.models.permissions import visible_potentials
 from leaderboard.services.advice.judgements import median_of, trained_others
 from leaderboard.services.boards.rules import categories_of, shares_of
 from leaderboard.services.boards.store import StoredBoard, current_board
-from leaderboard.services.boards.task_reader import TaskPlace
 from leaderboard.services.boards.task_store import current_task_board
 from leaderboard.services.definitions.published import versions_of
 from leaderboard.services.submissions.lists import telling_version
@@ -70,8 +69,7 @@ def task_card(slug: str, number: int | None = None) -> Card:
         version = get_object_or_404(versions.shown(), number=number)
     # Who is ranked first; where it times, on the hardware of most, whose rows come first.
     board = current_task_board(version)
-    places = [TaskPlace(board, i) for i in range(len(board.entrants))]
-    ranked = [p for p in places if p.rank and p.hardware == places[0].hardware]
+    ranked = [row for row in board.rows if row.rank and row.hardware == board.rows[0].hardware]
     timed_on = f", on {ranked[0].hardware}" if ranked and ranked[0].hardware else ""
     return Card(
         kind=f"Task, version {version.number}",

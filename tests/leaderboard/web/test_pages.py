@@ -41,7 +41,7 @@ def test_the_board_shows_ranks_states_marks_and_links(client: Client) -> None:
     site = build_site()
     response = client.get("/")
     rows = [line.row for line in response.context["lines"]]
-    assert [(str(row.submission), row.rank) for row in rows] == [
+    assert [(row.entrant.title, row.rank) for row in rows] == [
         ("CHGNet 0.3.0", 1),
         ("CHGNet 0.2.0", 2),
         ("CHGNet r2SCAN 1.0", 3),
@@ -67,7 +67,7 @@ def test_the_readers_weights_stand_in_the_address_and_bad_ones_are_explained(
 ) -> None:
     build_site()
     response = client.get("/", {"weight.Forces": "0"})
-    ranks = {str(line.row.submission): line.row.rank for line in response.context["lines"]}
+    ranks = {line.row.entrant.title: line.row.rank for line in response.context["lines"]}
     assert ranks["MACE small demo"] == 5  # its missing task does not count any more
     refused = client.get("/", {"weight.Forces": "a lot"})
     assert refused.status_code == 400
@@ -390,10 +390,10 @@ def test_pages_take_a_constant_number_of_queries(client: Client, n: int) -> None
         "evaluation": queries(evaluation.get_absolute_url()),
         "queue": queries("/queue/"),
     } == {
-        "board, which nobody has computed": 25,
+        "board, which nobody has computed": 21,
         "board": 6,
         "tasks": 3,
-        "task, whose board nobody has computed": 22,
+        "task, whose board nobody has computed": 17,
         "task": 5,
         "potentials": 1,
         "potential": 14,  # one of them for the history

@@ -84,7 +84,7 @@ def test_each_public_potential_counts_once_and_baselines_do_not() -> None:
     newer = factories.submission(add(world, "y", 0.5).potential, version="2")
     factories.evaluation(newer, world.forces, score=0.95)
     found = task_correlations(world.benchmark)
-    names = [str(s) for s in found.submissions]
+    names = [entrant.title for entrant in found.entrants]
     assert names == ["X0 1", "X1 1", "X2 1", "X3 1", "X4 1", "Y 2"]
     table = {
         (a.task.slug, b.task.slug): c

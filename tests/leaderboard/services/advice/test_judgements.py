@@ -31,7 +31,7 @@ def judged(own: float, *others: float, spread: float = 0.02, **fields: Any) -> J
         )  # fmt: skip
     board = current_board(benchmark)
     rows = view_for(board, AnonymousUser()).rows
-    row = next(row for row in rows if row.submission == ours)
+    row = next(row for row in rows if row.key == ours.pk)
     return judgement(board, row, ours.evaluations.prefetch_related("scores"))
 
 

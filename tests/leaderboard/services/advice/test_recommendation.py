@@ -25,7 +25,7 @@ def world() -> Advice:
 def ask(world: Advice, **query: Any) -> dict[str, Candidate]:
     wishes = wishes_from_query({name: str(value) for name, value in query.items()})
     found = recommend(wishes, world.benchmark, user=AnonymousUser())
-    return {c.submission.potential.slug: c for c in found.candidates}
+    return {c.row.entrant.slug: c for c in found.candidates}
 
 
 def test_the_best_score_stands_first_and_ties_with_it_are_told(world: Advice) -> None:

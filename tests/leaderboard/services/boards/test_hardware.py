@@ -61,7 +61,7 @@ def test_rows_of_a_timed_task_are_ranked_hardware_by_hardware() -> None:
 
     board = task_board(task, user=ANYBODY)
 
-    assert [(row.submission.potential.name, row.hardware, row.rank) for row in board.rows] == [
+    assert [(row.entrant.name, row.hardware, row.rank) for row in board.rows] == [
         ("Fast here", LAPTOP, 1),
         ("Middle here", LAPTOP, 2),
         ("Slow here", LAPTOP, 3),
@@ -94,7 +94,7 @@ def _mixed_board(weights: dict[str, float]) -> BoardView:
 
 
 def _standing(board: BoardView) -> dict[str, int | None]:
-    return {row.submission.potential.name: row.rank for row in board.rows}
+    return {row.entrant.name: row.rank for row in board.rows}
 
 
 def test_times_do_not_touch_an_overall_score_in_which_their_category_weighs_nothing() -> None:
@@ -120,8 +120,7 @@ def test_cells_of_a_benchmark_are_ranked_within_their_hardware() -> None:
     board = _mixed_board({"Speed": 0.0})
     speed = next(e for e in board.entries if e.category == "Speed").task_version_id
     ranks: dict[str, Any] = {
-        row.submission.potential.name: (row.cells[speed].rank, row.cells[speed].hardware)
-        for row in board.rows
+        row.entrant.name: (row.cells[speed].rank, row.cells[speed].hardware) for row in board.rows
     }
     assert ranks == {
         "Quick": (1, LAPTOP),

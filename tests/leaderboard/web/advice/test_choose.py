@@ -94,7 +94,7 @@ def test_an_answer_without_hours_leads_to_where_some_are_known(
     add(world, "better", 0.9, us_per_atom=None)
     timed(submission, world.efficiency, hardware=CPU)
     response = client.get(f"/choose/?{QUESTION}")
-    names = [line.candidate.submission.potential.slug for line in response.context["best"]]
+    names = [line.candidate.row.entrant.slug for line in response.context["best"]]
     assert names == ["better", "good"]
     (address,) = re.findall(r'href="([^"]*)">The hours on', response.content.decode())
     shown = text_of(client.get(f"/choose/{address.replace('&amp;', '&')}"))

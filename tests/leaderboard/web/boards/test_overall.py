@@ -31,7 +31,7 @@ def site() -> Site:
 def names(client: Client, **query: Any) -> list[str]:
     response = client.get("/", query)
     assert response.status_code == 200, response.context["query"].complaints
-    return [str(line.row.submission) for line in response.context["lines"]]
+    return [line.row.entrant.title for line in response.context["lines"]]
 
 
 def shown(client: Client, **query: Any) -> str:
@@ -156,7 +156,7 @@ def test_one_category_alone_is_ranked_by_its_tasks(client: Client, site: Site) -
     page = response.content.decode()
     assert "Ranked by the tasks of <strong>Elasticity</strong> alone" in page
     assert len(response.context["columns"]) == 1
-    ranks = {str(line.row.submission): line.row.rank for line in response.context["lines"]}
+    ranks = {line.row.entrant.title: line.row.rank for line in response.context["lines"]}
     assert ranks["MACE small demo"] == 5
 
 
