@@ -33,6 +33,7 @@ def local_configuration(folder: Path, port: int, web: str) -> str:
     text = text.replace("127.0.0.1:8430", web.removeprefix("http://"))
     text = re.sub(r"listen 443 ssl http2;", f"listen 127.0.0.1:{port};", text)
     text = re.sub(r"ssl_certificate.*;", "", text)
+    text = text.replace("/var/cache/nginx/touchstone", f"{folder}/cache")
     text = text.split("server {\n    listen 80;")[0]
     temporary = "\n".join(
         f"{name}_temp_path {folder}/{name};"

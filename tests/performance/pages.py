@@ -137,6 +137,27 @@ def latencies(slug: str, requests: int) -> str:
     return f"The board's page takes {told[0]}, {told[1]}, of {requests} requests each."
 
 
+def computing(slug: str, rounds: int) -> str:
+    """Tell what it takes to compute the board from its rows, and to store it."""
+    from leaderboard.lib import memory
+    from leaderboard.models import BenchmarkVersion, Snapshot
+    from leaderboard.services.boards.store import current_board
+
+    version = BenchmarkVersion.objects.get(benchmark__slug=slug)
+    own, database = [], []
+    for _ in range(rounds):
+        Snapshot.objects.all().delete()
+        memory.forget()
+        started, before = time.process_time(), _database_s()
+        current_board(version)
+        own.append(time.process_time() - started)
+        database.append(_database_s() - before)
+    return (
+        f"Computing the board from its rows takes {statistics.median(own):.2f} s of this process "
+        f"and {statistics.median(database):.2f} s of the database's, once for all processes."
+    )
+
+
 def _wall_ms(ask: Callable[[], object]) -> float:
     started = time.perf_counter()
     ask()
@@ -215,6 +236,7 @@ def main() -> int:
 
     # First, while the process has done nothing else.
     print(f"{latencies(chosen.slug, chosen.requests)}\n", flush=True)
+    print(f"{computing(chosen.slug, chosen.rounds)}\n", flush=True)
     print(HEAD)
     for cost in measure(chosen.slug, chosen.rounds, chosen.only):
         print(line(cost), flush=True)

@@ -1,7 +1,8 @@
 """How fast the leaderboard's page is, beside the same bytes served as a static file.
 
-A database of its own is filled with made-up rows; gunicorn serves the page, nginx the file, and wrk
-asks for both on loopback. Without nginx or wrk the section says so and measures nothing.
+A database of its own is filled with made-up rows; gunicorn serves the page, alone and behind nginx
+as ``deploy/nginx.conf`` sets it up, nginx the file, and wrk asks for all of them on loopback.
+Without nginx or wrk the section says so and measures nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 _SECONDS = 8
 _NEEDED = ("nginx", "wrk")
@@ -28,9 +30,10 @@ http {{
   access_log off; default_type text/html;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  server {{ listen 127.0.0.1:{port}; root {folder}/www; }}
+  {servers}
 }}
 """
+_FILES = "server {{ listen 127.0.0.1:{port}; root {folder}/www; }}"
 
 
 _PAGES = """### Every page and table
@@ -52,16 +55,23 @@ def section(n_potentials: int, n_tasks: int) -> str:
             (folder / "www").mkdir()
             (folder / "www" / "index.html").write_bytes(page)
             dynamic = _ask(address)
-            with _nginx(folder) as static_address:
+            with nginx(folder, _FILES) as static_address:
                 static = _ask(static_address)
+            with nginx(folder, servers_of_service(folder, urlsplit(address).netloc)) as front:
+                kept = _ask(front + urlsplit(address).path[1:])
             command = [sys.executable, "-m", "tests.performance.pages"]
             pages = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
-    compared = _page(dynamic, static, len(page), n_potentials, n_tasks)
+    compared = _page(dynamic, kept, static, len(page), n_potentials, n_tasks)
     return f"{compared}\n\n{_PAGES}\n\n{pages.stdout.decode().strip()}"
 
 
 def _page(
-    dynamic: tuple[float, str], static: tuple[float, str], n_bytes: int, potentials: int, tasks: int
+    dynamic: tuple[float, str],
+    kept: tuple[float, str],
+    static: tuple[float, str],
+    n_bytes: int,
+    potentials: int,
+    tasks: int,
 ) -> str:
     return f"""## Site
 
@@ -71,9 +81,11 @@ compressed), asked for by wrk over one connection for {_SECONDS} s, all processe
 | | requests/s | 99 % within |
 |---|---:|---:|
 | gunicorn, one process | {dynamic[0]:.1f} | {dynamic[1]} |
+| the same behind nginx, as in deploy/nginx.conf | {kept[0]:.1f} | {kept[1]} |
 | nginx, the same bytes as a file | {static[0]:.1f} | {static[1]} |
 
-The file is served {static[0] / dynamic[0]:.0f} times as often as the page."""
+The file is served {static[0] / dynamic[0]:.0f} times as often as the page of gunicorn alone, and
+{static[0] / kept[0]:.1f} times as often as behind nginx, which keeps a page for two seconds."""
 
 
 def _ask(address: str) -> tuple[float, str]:
@@ -101,6 +113,7 @@ def _service(folder: Path, n_potentials: int, n_tasks: int) -> Iterator[tuple[st
         "TOUCHSTONE_DEVELOPMENT": "1",
         "TOUCHSTONE_DATA_DIR": str(folder / "data"),
         "CELERY_BROKER_URL": "memory://",
+        "TOUCHSTONE_ANY_RATE": "10000000/min",  # one address asks for all
         "DATABASE_URL": start(folder / "postgres", delete_at_exit=True),
     }
     manage = [sys.executable, "manage.py"]
@@ -114,11 +127,24 @@ def _service(folder: Path, n_potentials: int, n_tasks: int) -> Iterator[tuple[st
         yield f"http://127.0.0.1:{port}/benchmarks/gallery/1/", environment
 
 
+def servers_of_service(folder: Path, service: str) -> str:
+    """``deploy/nginx.conf`` for a service on this machine, without TLS, a port, or bounds."""
+    text = (Path(__file__).parents[2] / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+    text = text[: text.rindex("server {")]  # the last one redirects to TLS
+    text = re.sub(r"^ *(ssl|limit)_.*$", "", text, flags=re.MULTILINE)
+    text = text.replace("{", "{{").replace("}", "}}").replace("127.0.0.1:8430", service)
+    text = text.replace("listen 443 ssl http2;", "listen 127.0.0.1:{port};")
+    return text.replace("/var/cache/nginx", str(folder / "cache"))
+
+
 @contextmanager
-def _nginx(folder: Path) -> Iterator[str]:
+def nginx(folder: Path, servers: str) -> Iterator[str]:
+    """Serve with these server blocks; the address ends with a slash."""
     port = _free_port()
     config = folder / "nginx.conf"
-    config.write_text(_NGINX.format(folder=folder, port=port), encoding="utf-8")
+    servers = servers.format(folder=folder, port=port)
+    (folder / "cache").mkdir(exist_ok=True)
+    config.write_text(_NGINX.format(folder=folder, servers=servers), encoding="utf-8")
     with _running(["nginx", "-c", str(config)], port, dict(os.environ)):
         yield f"http://127.0.0.1:{port}/"
 

@@ -5,6 +5,7 @@ Everything that somebody typed is escaped; the rest are numbers and our own word
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -33,8 +34,9 @@ _EMPTY = (
     '<td class="number cell"><span class="state" title="Not evaluated on this task">–'
     '<span class="visually-hidden"> not evaluated</span></span></td>'
 )
-#: Stands around the id of an evaluation where the words of its state belong. No text has it.
-LIVE_MARK = "\0"
+#: Holds the id of an evaluation where the words of its state belong; what is typed is escaped.
+_LIVE = "<!--{}-->"
+LIVE_MARK = re.compile(_LIVE.format("([0-9a-f-]{36})"))
 
 #: A score as it is written, its place on a bar's line and its colour, by its thousandths.
 _WRITTEN = [f"{k / 1000:.3f}" for k in range(1001)]
@@ -145,7 +147,7 @@ class _Cells:
         if not state:
             return _EMPTY
         if score < 0:
-            words = "nothing judged" if state == SUCCEEDED else f"{LIVE_MARK}{pk}{LIVE_MARK}"
+            words = "nothing judged" if state == SUCCEEDED else _LIVE.format(pk)
             bad = " bad-text" if state not in LIVE and state != SUCCEEDED else ""
             return (
                 f'<td class="number cell"><a href="/evaluations/{pk}/">'

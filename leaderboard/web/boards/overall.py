@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
@@ -43,6 +44,7 @@ from leaderboard.web.boards.cells import (
     short_rows_html,
 )
 from leaderboard.web.boards.query import COLUMNS, NAME, RANK, BoardQuery, read_board_query
+from leaderboard.web.shared import shared_page
 from leaderboard.web.states import state_words
 
 #: Rows of a page, and of a page with all rows.
@@ -55,31 +57,21 @@ _FILTER_LABELS = (
     ("architecture", "Architecture"),
     ("training_set", "Training set"),
 )
-#: Stand in the template for what is put in last. No text has them.
-_BODY, _FOOT = "\0body\0", "\0foot\0"
 #: From so many tasks on, columns are narrow.
 _MANY_TASKS = 6
 
 
-class Line(NamedTuple):
-    """A row as the table shows it."""
-
-    row: BoardRow
-
-
-class _Body(NamedTuple):
+class _Drawn(NamedTuple):
     """What only depends on the board and the question: the same for all readers and moments."""
 
     context: dict[str, Any]
-    #: The table with its form, encoded; every second part is the id of an evaluation that has no
-    #: score, where the words of its state belong.
-    parts: list[bytes]
-    #: What stands below the table, encoded.
-    foot: bytes
+    #: The table with its form; every second part is the id of an evaluation that has no score,
+    #: where the words of its state belong.
+    parts: list[str]
 
 
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: HttpRequest) -> HttpResponseBase:
     version = board_version()
     if version is None:
         return render(request, "leaderboard_empty.html")
@@ -87,7 +79,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def benchmark_latest(request: HttpRequest, slug: str) -> HttpResponse:
+def benchmark_latest(request: HttpRequest, slug: str) -> HttpResponseBase:
     version = get_object_or_404(Benchmark, slug=slug).current_version()
     if version is None:
         raise Http404("nothing of it is published")
@@ -95,7 +87,7 @@ def benchmark_latest(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
-def benchmark(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+def benchmark(request: HttpRequest, slug: str, number: int) -> HttpResponseBase:
     versions = _shown_versions()
     for version in versions:
         if (version.benchmark.slug, version.number) == (slug, number):
@@ -114,9 +106,9 @@ def _board(
     versions: Sequence[BenchmarkVersion],
     *,
     is_home: bool = False,
-) -> HttpResponse:
+) -> HttpResponseBase:
     """Bad parameters are told and left out (HTTP 400); the page is whole without them."""
-    board = current_board(version)
+    board = current = current_board(version)
     query = read_board_query(
         request.GET,
         [e.task_version.task.slug for e in board.entries],
@@ -124,34 +116,40 @@ def _board(
     )
     if query.as_of is not None:
         board = past_board(version, query.as_of)
-    key = tuple(sorted(query.given.items()))
+    key = (version.benchmark.name, *sorted(query.given.items()))
     own = private_board(board, request.user)
-    found: _Body | None = board.pages.get(key) if own is None else None
-    if found is None:
-        found = _body(version, board, own, query)
+    drawn: _Drawn | None = board.pages.get(key) if own is None else None
+    if drawn is None:
+        drawn = _draw(version, board, own, query)
         if own is None:
-            board.pages.put(key, found)
-    context = {
-        **found.context,
-        "query": query,
-        "body": _BODY,
-        "foot": _FOOT,
-        # Who comes with a question of the board wants its answer, not the welcome.
-        "is_home": is_home and not query.given,
-        "others": [other for other in versions if other.pk != version.pk],
-        "filling": _filling(version, board, versions),
-    }
-    response = render(request, "leaderboard.html", context, status=400 if query.complaints else 200)
-    # Put in last: as variables of a template they would be copied and encoded again and again.
-    head, rest = response.content.split(_BODY.encode())
-    middle, end = rest.split(_FOOT.encode())
-    response.content = b"".join((head, *_with_live_words(found.parts), middle, found.foot, end))
-    return response
+            board.pages.put(key, drawn)
+    states = states_of(drawn.parts[1::2])
+    others = [other for other in versions if other.pk != version.pk]
+
+    def page() -> HttpResponse:
+        context = {
+            **drawn.context,
+            "query": query,
+            "version": version,
+            "benchmark": version.benchmark,
+            "body": _with_live_words(drawn.parts, states),
+            # Who comes with a question of the board wants its answer, not the welcome.
+            "is_home": is_home and not query.given,
+            "others": others,
+            "filling": _filling(version, board, versions),
+        }
+        status = 400 if query.complaints else 200
+        return render(request, "leaderboard.html", context, status=status)
+
+    about = [(v.pk, v.state, v.benchmark.name, v.benchmark.summary) for v in (version, *others)]
+    live = sorted(str(row) for row in states)
+    made_of = (current.stamp, query.as_of, query.since, about, live)
+    return shared_page(request, made_of, page)
 
 
-def _body(
+def _draw(
     version: BenchmarkVersion, board: StoredBoard, own: StoredBoard | None, query: BoardQuery
-) -> _Body:
+) -> _Drawn:
     view = view_of(board, own, query.weights, query.category, query.wanted)
     columns = columns_of(board, query.category)
     places = _sorted(view.rows, query, columns)
@@ -164,7 +162,7 @@ def _body(
         "benchmark": version.benchmark,
         "version": version,
         "columns": columns,
-        "lines": [Line(place) for place in shown],
+        "lines": shown,
         "is_short": is_short,
         "n_rows": len(places),
         "n_all": view.n_all,
@@ -192,22 +190,18 @@ def _body(
         "filter_labels": _FILTER_LABELS,
         "weight_prefix": WEIGHT_PREFIX,
     }
-    names = ("includes/board_body.html", "includes/board_foot.html")
-    body, foot = (render_to_string(name, whole) for name in names)
-    return _Body(context, [part.encode() for part in body.split(LIVE_MARK)], foot.encode())
+    context["foot"] = render_to_string("includes/board_foot.html", whole)
+    return _Drawn(context, LIVE_MARK.split(render_to_string("includes/board_body.html", whole)))
 
 
 def _joined(parts: Iterable[str]) -> SafeString:
     return mark_safe("".join(parts))  # noqa: S308  (escaped where they are written)
 
 
-def _with_live_words(parts: Sequence[bytes]) -> list[bytes]:
+def _with_live_words(parts: Sequence[str], states: Iterable[Mapping[str, Any]]) -> SafeString:
     """Where the shown evaluations stand that have no score: these words change every second."""
-    keys = [part.decode() for part in parts[1::2]]
-    words = {str(row["pk"]): escape(state_words(row)).encode() for row in states_of(keys)}
-    filled = list(parts)
-    filled[1::2] = [words.get(key, b"") for key in keys]
-    return filled
+    words = {str(row["pk"]): escape(state_words(row)) for row in states}
+    return _joined(words.get(part, "") if n % 2 else part for n, part in enumerate(parts))
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def test_a_young_site_greets_instead_of_failing(client: Client) -> None:
 def test_the_board_shows_ranks_states_marks_and_links(client: Client) -> None:
     site = build_site()
     response = client.get("/")
-    rows = [line.row for line in response.context["lines"]]
+    rows = response.context["lines"]
     assert [(row.entrant.title, row.rank) for row in rows] == [
         ("CHGNet 0.3.0", 1),
         ("CHGNet 0.2.0", 2),
@@ -67,7 +67,7 @@ def test_the_readers_weights_stand_in_the_address_and_bad_ones_are_explained(
 ) -> None:
     build_site()
     response = client.get("/", {"weight.Forces": "0"})
-    ranks = {line.row.entrant.title: line.row.rank for line in response.context["lines"]}
+    ranks = {line.entrant.title: line.rank for line in response.context["lines"]}
     assert ranks["MACE small demo"] == 5  # its missing task does not count any more
     refused = client.get("/", {"weight.Forces": "a lot"})
     assert refused.status_code == 400

@@ -31,7 +31,7 @@ def site() -> Site:
 def names(client: Client, **query: Any) -> list[str]:
     response = client.get("/", query)
     assert response.status_code == 200, response.context["query"].complaints
-    return [line.row.entrant.title for line in response.context["lines"]]
+    return [line.entrant.title for line in response.context["lines"]]
 
 
 def shown(client: Client, **query: Any) -> str:
@@ -99,7 +99,7 @@ def test_elements_and_declared_curl_are_filtered(client: Client, site: Site) -> 
 
 def test_filtered_rows_keep_their_ranks(client: Client, site: Site) -> None:
     response = client.get("/", {"text": "m3gnet"})
-    assert [line.row.rank for line in response.context["lines"]] == [4]
+    assert [line.rank for line in response.context["lines"]] == [4]
     assert "<strong>1</strong> of 8 versions match" in response.content.decode()
 
 
@@ -156,7 +156,7 @@ def test_one_category_alone_is_ranked_by_its_tasks(client: Client, site: Site) -
     page = response.content.decode()
     assert "Ranked by the tasks of <strong>Elasticity</strong> alone" in page
     assert len(response.context["columns"]) == 1
-    ranks = {line.row.entrant.title: line.row.rank for line in response.context["lines"]}
+    ranks = {line.entrant.title: line.rank for line in response.context["lines"]}
     assert ranks["MACE small demo"] == 5
 
 
@@ -224,7 +224,7 @@ def test_the_board_as_it_stood_and_what_changed_since(client: Client, site: Site
     assert "CHGNet 0.3.0" not in names(client)
     assert names(client, as_of=then)[0] == "CHGNet 0.3.0"
     page = client.get("/", {"since": then})
-    found = {str(change.submission): change for change in page.context["changes"]}
+    found = {change.entrant.title: change for change in page.context["changes"]}
     assert found["CHGNet 0.3.0"].kind == "left"
     assert (found["CHGNet 0.2.0"].rank_before, found["CHGNet 0.2.0"].rank_after) == (2, 1)
     assert "What changed since" in page.content.decode()
@@ -249,6 +249,57 @@ def test_a_waiting_evaluation_is_told_as_it_is_now(client: Client, site: Site) -
     assert "simulating 31/71" in shown(client)
     models.Evaluation.objects.filter(state="running").update(progress_done=44)
     assert "simulating 44/71" in shown(client)
+
+
+def test_a_stranger_who_has_the_page_is_not_sent_it_again(client: Client, site: Site) -> None:
+    page = client.get("/")
+    assert page.headers["Cache-Control"] == "public, max-age=0, s-maxage=2"
+    again = client.get("/", headers={"If-None-Match": page.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    for name in ("ETag", "Cache-Control", "Vary"):
+        assert again.headers[name] == page.headers[name]
+
+
+@pytest.mark.parametrize("change", ["progress", "score", "name", "version", "question", "release"])
+def test_another_page_has_another_tag(
+    client: Client, site: Site, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, query = client.get("/"), {}
+    match change:
+        case "progress":  # which is not part of the stored board
+            models.Evaluation.objects.filter(state="running").update(progress_done=44)
+        case "score":
+            factories.evaluation(factories.submission(), site.eos, score=0.5)
+        case "name":
+            models.Benchmark.objects.update(name="Renamed")
+        case "version":
+            factories.benchmark_version()
+        case "question":
+            query = {"text": "mace"}
+        case "release":
+            monkeypatch.setattr("leaderboard.web.shared._release", lambda: "another")
+    other = client.get("/", query, headers={"If-None-Match": page.headers["ETag"]})
+    assert other.status_code == 200
+    assert other.headers["ETag"] != page.headers["ETag"]
+
+
+def test_a_page_with_complaints_is_not_kept(client: Client, site: Site) -> None:
+    page = client.get("/", {"page": "none"})
+    assert page.status_code == 400
+    assert not {"ETag", "Cache-Control"} & set(page.headers)
+
+
+def test_a_page_for_one_reader_is_shared_with_nobody(client: Client, site: Site) -> None:
+    tag = client.get("/").headers["ETag"]
+    known = client.get("/", headers={"If-None-Match": tag, "Authorization": "Bearer x"})
+    assert (known.status_code, known.headers["Cache-Control"]) == (200, "private, max-age=0")
+    client.force_login(factories.user("alice"))
+    own = client.get("/", headers={"If-None-Match": tag})
+    assert (own.status_code, own.headers["Cache-Control"]) == (200, "private, max-age=0")
+    assert "ETag" not in own.headers
+    client.post("/logout/")  # with a message to who was signed in
+    after = client.get("/", headers={"If-None-Match": tag})
+    assert after.status_code == 200
 
 
 @pytest.mark.slow
