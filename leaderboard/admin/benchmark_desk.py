@@ -14,7 +14,7 @@ from leaderboard.enums import VersionState
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import BenchmarkVersion
 from leaderboard.services.accounts import audit
-from leaderboard.services.boards.reader import BoardRow, BoardView, live_states, view_for
+from leaderboard.services.boards.reader import BoardRow, BoardView, view_for, with_live_states
 from leaderboard.services.boards.store import current_board
 from leaderboard.services.definitions import backfill, version_changes
 from leaderboard.services.definitions.tasks import publish_benchmark_version, retire_version
@@ -63,14 +63,10 @@ def _board(request: HttpRequest, version: BenchmarkVersion) -> tuple[BoardView |
 
 def _lines(board: BoardView) -> list[tuple[BoardRow, list[tuple[float | None, str]]]]:
     """Return each row with its score on each task and, where it has none, what is under way."""
-    live = live_states(board.rows)
-    columns = range(len(board.entries))
-    return [(row, [_cell(row, column, live) for column in columns]) for row in board.rows]
-
-
-def _cell(row: BoardRow, column: int, live: dict[str, str]) -> tuple[float | None, str]:
-    cell = row.cell(column)
-    return cell.score, live.get(str(row.evaluation(column)), cell.state)
+    return [
+        (row, [(cell.score, cell.state) for cell in cells])
+        for row, cells in with_live_states(board)
+    ]
 
 
 def _act(request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:

@@ -6,7 +6,7 @@ What is written here is what ``serializers/boards.py`` documents; a test compare
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from rest_framework.request import Request
@@ -17,10 +17,8 @@ from leaderboard.services.advice.scaling import Estimate
 from leaderboard.services.boards.changes import Change
 from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.boards.grades import letters_by_name
-from leaderboard.services.boards.matrix import STATES
-from leaderboard.services.boards.reader import LIVE, BoardRow, BoardView, live_states
-from leaderboard.services.boards.rules import are_apart, levels_of
-from leaderboard.services.boards.types import MISSING, TaskRow
+from leaderboard.services.boards.reader import BoardRow, BoardView, with_live_states
+from leaderboard.services.boards.types import TaskRow
 
 _ANY_ID, _ANY_SLUG = str(uuid.UUID(int=0)), "a"
 
@@ -56,48 +54,6 @@ class Links:
         }
 
 
-class CellValues:
-    """The cells of one row, each a list over the board's tasks; None where there is nothing."""
-
-    def __init__(self, place: BoardRow, levels: Sequence[set[str]], live: dict[str, str]) -> None:
-        matrix, i = place.board.matrix, place.index
-        codes = matrix.state[i].tolist()
-        self.score, self.low, self.high, self.coverage = (
-            [None if v != v else v for v in array[i].tolist()]
-            for array in (matrix.score, matrix.low, matrix.high, matrix.coverage)
-        )
-        self.rank = [n or None for n in matrix.rank[i].tolist()]
-        self.why = [matrix.sentences[k] for k in matrix.why[i].tolist()]
-        self.hardware = [matrix.hardware_keys[k] for k in matrix.hardware[i].tolist()]
-        ids = matrix.evaluation[i].tobytes().hex()
-        self.evaluation = [
-            _id_of(ids[32 * j : 32 * j + 32]) if code else None for j, code in enumerate(codes)
-        ]
-        self.state = [
-            live.get(pk, STATES[code]) if pk and code in LIVE else STATES[code] or MISSING
-            for pk, code in zip(self.evaluation, codes, strict=True)
-        ]
-        ours = levels_of(place.entrant.level_of_theory)
-        self.theory_mismatch = [
-            bool(code) and are_apart(ours, theirs)
-            for code, theirs in zip(codes, levels, strict=True)
-        ]
-
-
-def _id_of(digits: str) -> str:
-    """Write an id as ``uuid.UUID`` does, which takes ten times as long."""
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-def cells_of(view: BoardView) -> Iterator[tuple[BoardRow, CellValues]]:
-    """Each row with its cells; what runs is looked up once for all of them."""
-    sets = [entry.task_version.reference_set for entry in view.entries]
-    levels = [levels_of(s.level_of_theory if s else "") for s in sets]
-    live = live_states(view.rows)
-    for place in view.rows:
-        yield place, CellValues(place, levels, live)
-
-
 def board_rows(view: BoardView, links: Links) -> list[dict[str, Any]]:
     """Rows in the shape of ``BoardRowRecord``."""
     tasks = [(e.task_version.task.slug, e.task_version.number) for e in view.entries]
@@ -112,21 +68,21 @@ def board_rows(view: BoardView, links: Links) -> list[dict[str, Any]]:
                 {
                     "task": slug,
                     "version": number,
-                    "state": cells.state[j],
-                    "score": cells.score[j],
-                    "score_low": cells.low[j],
-                    "score_high": cells.high[j],
-                    "rank": cells.rank[j],
-                    "coverage": cells.coverage[j],
-                    "theory_mismatch": cells.theory_mismatch[j],
-                    "why_not_ranked": cells.why[j],
-                    "hardware": cells.hardware[j],
-                    "evaluation": pk and links.evaluation(pk),
+                    "state": cell.state,
+                    "score": cell.score,
+                    "score_low": cell.low,
+                    "score_high": cell.high,
+                    "rank": cell.rank,
+                    "coverage": cell.coverage,
+                    "theory_mismatch": cell.theory_mismatch,
+                    "why_not_ranked": cell.why_not_ranked,
+                    "hardware": cell.hardware,
+                    "evaluation": cell.evaluation and links.evaluation(cell.evaluation),
                 }
-                for j, ((slug, number), pk) in enumerate(zip(tasks, cells.evaluation, strict=True))
+                for (slug, number), cell in zip(tasks, cells, strict=True)
             ],
         }
-        for place, cells in cells_of(view)
+        for place, cells in with_live_states(view)
     ]
 
 

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from evaluator.catalog import METRICS
-from leaderboard.api.board_rows import Links, board_rows, cells_of, change_rows, task_rows
+from leaderboard.api.board_rows import Links, board_rows, change_rows, task_rows
 from leaderboard.api.query import (
     BenchmarkBoardQuery,
     BoardQuery,
@@ -33,7 +33,7 @@ from leaderboard.api.views.tasks import shown_benchmark_versions, shown_task_ver
 from leaderboard.models import BenchmarkVersion, TaskVersion
 from leaderboard.services.boards import rules as service
 from leaderboard.services.boards.changes import Change, changes, changes_of_boards
-from leaderboard.services.boards.reader import BoardRow, BoardView, view_for
+from leaderboard.services.boards.reader import BoardRow, BoardView, view_for, with_live_states
 from leaderboard.services.boards.store import board_at, part_of_board
 from leaderboard.services.boards.task_reader import task_view, wanted_rows
 from leaderboard.services.boards.types import TaskRow
@@ -234,9 +234,9 @@ def benchmark_table(view: BoardView) -> Table:
             [
                 *_standing(row),
                 *(row.overall, row.low, row.high),
-                *chain.from_iterable(zip(c.score, c.low, c.high, c.coverage, c.state, strict=True)),
+                *chain.from_iterable((c.score, c.low, c.high, c.coverage, c.state) for c in cells),
             ]
-            for row, c in cells_of(view)
+            for row, cells in with_live_states(view)
         ],
     )
 
@@ -257,9 +257,9 @@ def printed_table(view: BoardView) -> Table:
                 row.entrant.title,
                 row.entrant.level_of_theory,
                 row.overall,
-                *c.score,
+                *(cell.score for cell in cells),
             ]
-            for row, c in cells_of(view)
+            for row, cells in with_live_states(view)
         ],
     )
 

@@ -72,7 +72,7 @@ def _against_others(
         return strengths, weaknesses, n_compared
     is_other = trained_others(board, row.entrant.slug)
     for j, entry in enumerate(board.entries):
-        cell = row.cell(j)
+        cell = row.cells[j]
         median = median_of(board, is_other, j, cell.hardware)
         if cell.score is None or cell.low is None or cell.high is None or median is None:
             continue

@@ -287,15 +287,19 @@ def _replicates(rows: Sequence[BoardRow], board: BoardView) -> dict[uuid.UUID, F
     keys = {row.key: ("replicates", row.key, *shares) for row in rows}
     replicates = {pk: board.board.kept.get(key) for pk, key in keys.items()}
     missing = {
-        row.key: {j: row.evaluation(j) for j in counted}
+        row.key: {j: row.cells[j].evaluation for j in counted}
         for row in rows
         if replicates[row.key] is None
     }
     stored = board_replicates.of_evaluations(
-        pk for evaluations in missing.values() for pk in evaluations.values() if pk is not None
+        uuid.UUID(pk) for evaluations in missing.values() for pk in evaluations.values() if pk
     )
     for row, evaluations in missing.items():
-        values = {j: stored[pk] for j, pk in evaluations.items() if pk in stored}
+        values = {
+            j: stored[key]
+            for j, pk in evaluations.items()
+            if pk and (key := uuid.UUID(pk)) in stored
+        }
         replicates[row] = board.board.kept.put(keys[row], combined(values, counted))
     return replicates
 

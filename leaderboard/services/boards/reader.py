@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -25,12 +25,14 @@ from leaderboard.services.boards.rules import (
     shares_of,
 )
 from leaderboard.services.boards.store import StoredBoard, private_board, ranking_of
-from leaderboard.services.boards.types import Category, Cell
+from leaderboard.services.boards.types import MISSING, Category, Cell
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
-LIVE = (STATES.index(EvaluationState.QUEUED), STATES.index(EvaluationState.RUNNING))
+LIVE_STATES = (EvaluationState.QUEUED, EvaluationState.RUNNING)
+#: As codes of a matrix.
+LIVE = tuple(STATES.index(state) for state in LIVE_STATES)
 
 
 @dataclass(eq=False)  # not frozen, which takes three times as long to make, and boards have many
@@ -64,39 +66,43 @@ class BoardRow:
     def is_ranked(self) -> bool:
         return not self.why_not_ranked
 
-    def evaluation(self, column: int) -> uuid.UUID | None:
-        """Of the task in this place of the board; None where there is none."""
-        if not self.board.matrix.state[self.index, column]:
-            return None
-        return uuid.UUID(bytes=self.board.matrix.evaluation[self.index, column].tobytes())
-
-    def cell(self, column: int) -> Cell:
-        """On the task in this place of the board; the evaluation itself is not looked up."""
-        matrix, i, j = self.board.matrix, self.index, column
-        reference = self.board.entries[j].task_version.reference_set
-        theory = reference.level_of_theory if reference else ""
-        state = int(matrix.state[i, j])
-        if not state:
-            return Cell()
-        return Cell(
-            score=self.score(j),
-            low=finite(float(matrix.low[i, j])),
-            high=finite(float(matrix.high[i, j])),
-            rank=int(matrix.rank[i, j]) or None,
-            state=STATES[state],
-            coverage=finite(float(matrix.coverage[i, j])),
-            why_not_ranked=matrix.sentences[matrix.why[i, j]],
-            theory_mismatch=are_apart(levels_of(self.entrant.level_of_theory), levels_of(theory)),
-            hardware=matrix.hardware_keys[matrix.hardware[i, j]],
-        )
-
     @cached_property
-    def cells(self) -> dict[int, Cell]:
+    def cells(self) -> list[Cell]:
+        """In the order of the board's tasks; the evaluations themselves are not looked up."""
+        matrix, i = self.board.matrix, self.index
+        codes, ids = matrix.state[i].tolist(), matrix.evaluation[i].tobytes().hex()
+        ours = levels_of(self.entrant.level_of_theory)
+        columns = (
+            [_id(ids[32 * j : 32 * j + 32]) if code else None for j, code in enumerate(codes)],
+            [STATES[code] or MISSING for code in codes],
+            *(
+                [None if v != v else v for v in array[i].tolist()]
+                for array in (matrix.score, matrix.low, matrix.high, matrix.coverage)
+            ),
+            matrix.n_failed[i].tolist(),
+            [rank or None for rank in matrix.rank[i].tolist()],
+            [matrix.sentences[k] for k in matrix.why[i].tolist()],
+            [matrix.hardware_keys[k] for k in matrix.hardware[i].tolist()],
+            [
+                bool(code) and are_apart(ours, theirs)
+                for code, theirs in zip(codes, self.board.levels, strict=True)
+            ],
+        )
+        return [Cell._make(parts) for parts in zip(*columns, strict=True)]
+
+    @property
+    def cells_by_task(self) -> dict[int, Cell]:
         """By primary key of the task version."""
-        return {e.task_version_id: self.cell(j) for j, e in enumerate(self.board.entries)}
+        tasks = (entry.task_version_id for entry in self.board.entries)
+        return dict(zip(tasks, self.cells, strict=True))
 
     def score(self, column: int) -> float | None:
         return finite(float(self.board.matrix.score[self.index, column]))
+
+
+def _id(digits: str) -> str:
+    """Write an id as ``uuid.UUID`` does, which takes ten times as long."""
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,18 +171,14 @@ def view_of(
     )
 
 
-def live_states(places: Sequence[BoardRow]) -> dict[str, str]:
-    """Of what was queued or running when the board was computed: its state now. One query."""
-    rows: dict[int, tuple[StoredBoard, list[int]]] = {}
-    for place in places:
-        rows.setdefault(id(place.board), (place.board, []))[1].append(place.index)
-    keys = [
-        uuid.UUID(bytes=key.tobytes())
-        for board, chosen in rows.values()
-        for key in board.matrix.evaluation[chosen][np.isin(board.matrix.state[chosen], LIVE)]
-    ]
-    found = Evaluation.objects.filter(pk__in=keys).order_by().values_list("pk", "state")
-    return {str(pk): state for pk, state in found}
+def with_live_states(view: BoardView) -> Iterator[tuple[BoardRow, list[Cell]]]:
+    """Each row with its cells; what was queued or running is in its present state. One query."""
+    cells = (cell for row in view.rows for cell in row.cells)
+    live = [cell.evaluation or "" for cell in cells if cell.state in LIVE_STATES]
+    states = Evaluation.objects.filter(pk__in=live).order_by().values_list("pk", "state")
+    now = {str(pk): state for pk, state in states}
+    for row in view.rows:
+        yield row, [c._replace(state=now.get(c.evaluation or "", c.state)) for c in row.cells]
 
 
 def _rows(board: StoredBoard, ranking: Ranking, wanted: BoardFilter) -> list[BoardRow]:

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 from django.contrib.auth.models import AnonymousUser, User
@@ -31,7 +32,13 @@ from leaderboard.services.boards.grades import letters_of
 from leaderboard.services.boards.matrix import Matrix, Ranking, matrix_of, ranked
 from leaderboard.services.boards.replicates import Replicates
 from leaderboard.services.boards.results import Result, results_of
-from leaderboard.services.boards.rules import categories_of, of_category, on_boards, why_not_ranked
+from leaderboard.services.boards.rules import (
+    categories_of,
+    levels_of,
+    of_category,
+    on_boards,
+    why_not_ranked,
+)
 from leaderboard.services.boards.snapshots import Snapshot
 from leaderboard.services.boards.stamps import stamp_of_benchmark
 from leaderboard.services.boards.supported_elements import told_by_checkpoints
@@ -72,6 +79,12 @@ class StoredBoard:
     #: What pages and services keep with the board; it goes when the board changes.
     pages: Remembered = field(default_factory=lambda: Remembered(_PAGES_KEPT))
     kept: Remembered = field(default_factory=lambda: Remembered(_OTHERS_KEPT))
+
+    @cached_property
+    def levels(self) -> list[set[str]]:
+        """Levels of theory of each task's reference."""
+        sets = [entry.task_version.reference_set for entry in self.entries]
+        return [levels_of(reference.level_of_theory if reference else "") for reference in sets]
 
 
 _boards, _past = of_process(_BOARDS_KEPT), of_process(_PAST_KEPT)

@@ -89,21 +89,23 @@ class TaskBoard:
         return {key for row in self.rows for key in row.metrics}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cell:
+class Cell(NamedTuple):
     """One submission on one task."""
 
-    score: float | None = None
-    low: float | None = None
-    high: float | None = None
-    rank: int | None = None
-    #: An EvaluationState, or MISSING.
-    state: str = MISSING
-    coverage: float | None = None
-    why_not_ranked: str = ""
-    theory_mismatch: bool = False
+    #: Its id; None where there is none.
+    evaluation: str | None
+    #: An EvaluationState as it was when the board was computed, or MISSING.
+    state: str
+    score: float | None
+    low: float | None
+    high: float | None
+    coverage: float | None
+    n_failed: int
+    rank: int | None
+    why_not_ranked: str
     #: Of a timed task: what it was timed on; the rank is among cells of the same alone.
-    hardware: str = ""
+    hardware: str
+    theory_mismatch: bool
 
 
 @dataclass(frozen=True, kw_only=True)

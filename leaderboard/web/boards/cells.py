@@ -12,19 +12,13 @@ from functools import cache
 from html import escape
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from leaderboard.enums import Visibility
+from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.models import BenchmarkTask, TaskVersion
-from leaderboard.ranking import as_array
 from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.boards.grades import mark_of
-from leaderboard.services.boards.matrix import STATES, SUCCEEDED
-from leaderboard.services.boards.reader import LIVE, BoardRow
-from leaderboard.services.boards.rules import are_apart, levels_of
+from leaderboard.services.boards.reader import LIVE_STATES, BoardRow
 from leaderboard.services.boards.store import StoredBoard
-from leaderboard.services.boards.types import TaskRow
+from leaderboard.services.boards.types import MISSING, Cell, TaskRow
 from leaderboard.templatetags.board import board_sort, sort_link
 from leaderboard.templatetags.touchstone import NOTHING, count, heat, metric, number, percent
 from leaderboard.web.boards.query import BoardQuery
@@ -42,8 +36,6 @@ LIVE_MARK = re.compile(_LIVE.format("([0-9a-f-]{36})"))
 _WRITTEN = [f"{k / 1000:.3f}" for k in range(1001)]
 _AT = [f"{2 + k / 10:.1f}" for k in range(1001)]
 _HEAT = [heat(k / 1000) for k in range(1001)]
-#: Where a UUID has digits, and not hyphens.
-_DIGITS = [i for i in range(36) if i not in {8, 13, 18, 23}]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +44,6 @@ class BoardColumn:
 
     index: int
     entry: BenchmarkTask
-    levels: frozenset[str]
     #: Of the reference, escaped.
     theory: str
 
@@ -69,9 +60,7 @@ def _column(board: StoredBoard, i: int) -> BoardColumn:
     entry = board.entries[i]
     reference = entry.task_version.reference_set
     theory = reference.level_of_theory if reference else ""
-    return BoardColumn(
-        index=i, entry=entry, levels=frozenset(levels_of(theory)), theory=escape(theory)
-    )
+    return BoardColumn(index=i, entry=entry, theory=escape(theory))
 
 
 def head_html(column: BoardColumn, query: BoardQuery, share: float) -> str:
@@ -127,100 +116,64 @@ def _label(key: str) -> tuple[str, str]:
     return escape(about.label), escape(about.unit)
 
 
-class _Cells:
-    """The cells of one row, written from what is looked up in ``_Numbers``."""
-
-    def __init__(self, place: BoardRow, numbers: _Numbers, row: int) -> None:
-        matrix, i = place.board.matrix, place.index
-        self.state, self.rank = matrix.state[i].tolist(), matrix.rank[i].tolist()
-        self.coverage, self.n_failed = matrix.coverage[i].tolist(), matrix.n_failed[i].tolist()
-        self.why = [matrix.sentences[k] for k in matrix.why[i].tolist()]
-        self.hardware = [matrix.hardware_keys[k] for k in matrix.hardware[i].tolist()]
-        self.score, self.low, self.high = numbers.score[row], numbers.low[row], numbers.high[row]
-        self.keys = numbers.keys[row]
-        theory = place.entrant.level_of_theory
-        self._theory, self._levels = escape(theory), levels_of(theory)
-
-    def html(self, column: BoardColumn) -> str:
-        j = column.index
-        state, score, pk = self.state[j], self.score[j], self.keys[j]
-        if not state:
-            return _EMPTY
-        if score < 0:
-            words = "nothing judged" if state == SUCCEEDED else _LIVE.format(pk)
-            bad = " bad-text" if state not in LIVE and state != SUCCEEDED else ""
-            return (
-                f'<td class="number cell"><a href="/evaluations/{pk}/">'
-                f'<span class="state{bad}">{words}</span></a></td>'
-            )
-        low, high, rank = self.low[j], self.high[j], self.rank[j]
-        margin = f' <span class="margin">#{rank}</span>' if rank else ""
-        return (
-            f'<td class="number cell {_HEAT[score]}"><a href="/evaluations/{pk}/"{self._title(j)}>'
-            f'<span class="value">{_WRITTEN[score]}</span>{margin}'
-            f"{_bar(score, low, high)}{self._marks(column)}</a></td>"
+def _cell(cell: Cell, ours: str, theirs: str) -> str:
+    """A cell with a score, or what became of the evaluation; both levels of theory are escaped."""
+    if cell.evaluation is None:
+        return _EMPTY
+    address = f'<a href="/evaluations/{cell.evaluation}/"'
+    if cell.score is None:
+        words = (
+            "nothing judged"
+            if cell.state == EvaluationState.SUCCEEDED
+            else _LIVE.format(cell.evaluation)
         )
-
-    def _title(self, j: int) -> str:
-        low, high = self.low[j], self.high[j]
-        title = f"95 % interval {_WRITTEN[low]} to {_WRITTEN[high]}" if low >= 0 else ""
-        if self.why[j] or self.hardware[j]:
-            words = [title] if title else []
-            if self.why[j]:
-                words.append(f"Not ranked: {self.why[j]}")
-            if self.hardware[j]:
-                words.append(f"timed on {self.hardware[j]}")
-            title = escape("; ".join(words))
-        return f' title="{title}"' if title else ""
-
-    def _marks(self, column: BoardColumn) -> str:
-        coverage, n_failed = self.coverage[column.index], self.n_failed[column.index]
-        marks = []
-        if coverage < 1:
-            marks.append(
-                '<span title="Share of the systems whose elements it supports">'
-                f"{percent(coverage)} covered</span>"
-            )
-        if n_failed:
-            marks.append(
-                f'<span title="Systems that failed and were charged">{n_failed} failed</span>'
-            )
-        if are_apart(self._levels, column.levels):
-            marks.append(
-                f'<span title="{self._theory} potential, {column.theory} reference">'
-                '<span aria-hidden="true">≠</span><span class="visually-hidden">'
-                "other level of theory than the reference</span></span>"
-            )
-        return f'<span class="marks">{" ".join(marks)}</span>' if marks else ""
+        is_bad = cell.state not in {*LIVE_STATES, EvaluationState.SUCCEEDED}
+        bad = " bad-text" if is_bad else ""
+        return f'<td class="number cell">{address}><span class="state{bad}">{words}</span></a></td>'
+    score, low, high = _thousandths(cell.score), _thousandths(cell.low), _thousandths(cell.high)
+    margin = f' <span class="margin">#{cell.rank}</span>' if cell.rank else ""
+    return (
+        f'<td class="number cell {_HEAT[score]}">{address}{_title(cell)}>'
+        f'<span class="value">{_WRITTEN[score]}</span>{margin}'
+        f"{_bar(score, low, high)}{_marks(cell, ours, theirs)}</a></td>"
+    )
 
 
-class _Numbers:
-    """What the cells of many rows show. Scores are in thousandths, as they are written; -1 is none.
-
-    Read at once for all rows: a page has thousands of cells.
-    """
-
-    def __init__(self, places: Sequence[BoardRow]) -> None:
-        positions = [(place.board.matrix, place.index) for place in places]
-        self.score = _thousandths([matrix.score[i] for matrix, i in positions])
-        self.low = _thousandths([matrix.low[i] for matrix, i in positions])
-        self.high = _thousandths([matrix.high[i] for matrix, i in positions])
-        self.keys = _keys(np.array([matrix.evaluation[i] for matrix, i in positions]))
+def _title(cell: Cell) -> str:
+    words = []
+    if cell.low is not None:
+        low, high = _thousandths(cell.low), _thousandths(cell.high)
+        words.append(f"95 % interval {_WRITTEN[low]} to {_WRITTEN[high]}")
+    if cell.why_not_ranked:
+        words.append(f"Not ranked: {cell.why_not_ranked}")
+    if cell.hardware:
+        words.append(f"timed on {cell.hardware}")
+    return f' title="{escape("; ".join(words))}"' if words else ""
 
 
-def _thousandths(scores: npt.ArrayLike) -> list[Any]:
-    values = np.array(scores)
-    rounded: list[Any] = np.where(np.isnan(values), -1, np.rint(1000 * values)).astype(int).tolist()
-    return rounded
+def _marks(cell: Cell, ours: str, theirs: str) -> str:
+    marks = []
+    if cell.coverage is not None and cell.coverage < 1:
+        marks.append(
+            '<span title="Share of the systems whose elements it supports">'
+            f"{percent(cell.coverage)} covered</span>"
+        )
+    if cell.n_failed:
+        marks.append(
+            f'<span title="Systems that failed and were charged">{cell.n_failed} failed</span>'
+        )
+    if cell.theory_mismatch:
+        marks.append(
+            f'<span title="{ours} potential, {theirs} reference">'
+            '<span aria-hidden="true">≠</span><span class="visually-hidden">'
+            "other level of theory than the reference</span></span>"
+        )
+    return f'<span class="marks">{" ".join(marks)}</span>' if marks else ""
 
 
-def _keys(evaluations: npt.NDArray[np.uint8]) -> list[list[str]]:
-    """Their bytes, shape (rows, columns, 16), as addresses have them."""
-    written = np.full((evaluations.size // 16, 36), ord("-"), np.uint8)
-    digits = evaluations.tobytes().hex().encode()
-    written[:, _DIGITS] = np.frombuffer(digits, np.uint8).reshape(-1, 32)
-    keys: list[list[str]] = written.view("S36").astype(str).reshape(evaluations.shape[:2]).tolist()
-    return keys
+def _thousandths(score: float | None) -> int:
+    """As it is written; -1 is none."""
+    return -1 if score is None else round(1000 * score)
 
 
 def _bar(score: int, low: int, high: int) -> str:
@@ -237,23 +190,22 @@ def rows_html(
     places: Sequence[BoardRow], columns: Sequence[BoardColumn], shown: Sequence[str]
 ) -> Iterator[str]:
     """Rows of the table, with marks for what is looked up when it is sent."""
-    numbers = _Numbers(places)
-    for row, place in enumerate(places):
-        entrant, cells = place.entrant, _Cells(place, numbers, row)
+    for place in places:
+        entrant, cells = place.entrant, place.cells
+        theory = escape(entrant.level_of_theory)
         yield (
             f'<tr><th scope="row" class="pinned"><div class="who"><span class="rank">'
             f'{rank_html(place)}</span><span class="name">{name_html(entrant)}</span></div></th>'
             f"{_overall(place)}"
         )
-        yield from map(cells.html, columns)
+        yield from (_cell(cells[c.index], theory, c.theory) for c in columns)
         yield from (_fact(entrant, name) for name in shown)
         yield "</tr>\n"
 
 
 def short_rows_html(places: Sequence[BoardRow], columns: Sequence[BoardColumn]) -> Iterator[str]:
     """Rows of a table of all: names, ranks and scores, without links to what is behind."""
-    all_scores = _thousandths([place.board.matrix.score[place.index] for place in places])
-    for place, scores in zip(places, all_scores, strict=True):
+    for place in places:
         entrant, rank = place.entrant, place.rank
         low, high = place.rank_low, place.rank_high
         standing = "–" if rank is None else f"{rank}"
@@ -265,18 +217,18 @@ def short_rows_html(places: Sequence[BoardRow], columns: Sequence[BoardColumn]) 
             f'{escape(entrant.slug)}/"><bdi>{escape(entrant.name)}</bdi></a> '
             f"<bdi>{escape(entrant.version)}</bdi></th><td>{overall}</td>"
         )
-        matrix, i = place.board.matrix, place.index
-        states, ranks = matrix.state[i].tolist(), matrix.rank[i].tolist()
-        yield from (_short(states[c.index], scores[c.index], ranks[c.index]) for c in columns)
+        cells = place.cells
+        yield from (_short(cells[column.index]) for column in columns)
         yield "</tr>\n"
 
 
-def _short(state: int, score: int, rank: int) -> str:
-    """The score alone, in thousandths; in brackets where it is not ranked."""
-    if score < 0:
-        words = "pending" if state in LIVE else STATES[state]
-        return f"<td>{words if state != SUCCEEDED else 'not judged'}</td>"
-    number = _WRITTEN[score] if rank else f"({_WRITTEN[score]})"
+def _short(cell: Cell) -> str:
+    """The score alone; in brackets where it is not ranked."""
+    if cell.score is None:
+        words = "pending" if cell.state in LIVE_STATES else cell.state.replace(MISSING, "")
+        return f"<td>{'not judged' if cell.state == EvaluationState.SUCCEEDED else words}</td>"
+    score = _thousandths(cell.score)
+    number = _WRITTEN[score] if cell.rank else f"({_WRITTEN[score]})"
     return f'<td class="{_HEAT[score]}">{number}</td>'
 
 
@@ -323,13 +275,13 @@ def _mark(entrant: Entrant) -> str:
 
 
 def _overall(place: BoardRow) -> str:
-    score, *interval = _thousandths(as_array([place.overall, place.low, place.high]))
+    score, low, high = map(_thousandths, (place.overall, place.low, place.high))
     parts = []
     if score >= 0:
         parts.append(f'<span class="value">{_WRITTEN[score]}</span>')
         if place.low is not None:
             parts.append(f' <span class="margin">{place.low:.2f}–{place.high:.2f}</span>')
-        parts.append(_bar(score, *interval))
+        parts.append(_bar(score, low, high))
     if place.why_not_ranked:
         why = escape(place.why_not_ranked)
         parts.append(

@@ -120,7 +120,8 @@ def test_cells_of_a_benchmark_are_ranked_within_their_hardware() -> None:
     board = _mixed_board({"Speed": 0.0})
     speed = next(e for e in board.entries if e.category == "Speed").task_version_id
     ranks: dict[str, Any] = {
-        row.entrant.name: (row.cells[speed].rank, row.cells[speed].hardware) for row in board.rows
+        row.entrant.name: (row.cells_by_task[speed].rank, row.cells_by_task[speed].hardware)
+        for row in board.rows
     }
     assert ranks == {
         "Quick": (1, LAPTOP),

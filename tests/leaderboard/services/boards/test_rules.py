@@ -197,8 +197,12 @@ def test_benchmark_board_combines_tasks_and_leaves_the_incomplete_unranked() -> 
     assert board.rows[1].why_not_ranked == (
         f"Not ranked overall without a score on {second.task.name}."
     )
-    assert board.rows[1].cells[first.pk].rank == 1
-    assert [row.cells[second.pk].state for row in board.rows] == ["succeeded", "queued", MISSING]
+    assert board.rows[1].cells_by_task[first.pk].rank == 1
+    assert [row.cells_by_task[second.pk].state for row in board.rows] == [
+        "succeeded",
+        "queued",
+        MISSING,
+    ]
 
 
 def test_the_readers_weights_change_the_order_and_a_zero_makes_a_task_optional() -> None:

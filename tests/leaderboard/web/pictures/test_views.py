@@ -128,7 +128,7 @@ def test_a_potential_is_told_as_on_its_page(client: Client, site: Site) -> None:
     )  # fmt: skip
     assert (place.overall, place.low, place.high) == pytest.approx((row.overall, row.low, row.high))
     assert place.n_ranked == page["n_ranked"]
-    cells = [row.cells[site.eos.pk], row.cells[site.forces.pk]]
+    cells = [row.cells_by_task[site.eos.pk], row.cells_by_task[site.forces.pk]]
     assert [(b.score, b.low, b.high) for b in card.bars] == [
         (cell.score, cell.low, cell.high) for cell in cells
     ]
