@@ -66,19 +66,29 @@ class Snapshot(Generic[_Value]):
 
     def last(self) -> _Value | None:
         """Give what is stored, of whatever stamp; for values that others are found from."""
-        row = self._rows().values_list("stamp", "content").first()
-        return None if row is None else self.from_plain(row[0], unpacked(row[1]))
+        row = self._read("SELECT stamp, content FROM leaderboard_snapshot WHERE key = %s")
+        return None if row is None else self._unpacked(*row)[1]
 
     @property
     def _name(self) -> str:
         return f"{_FORMAT}: {self.key}"
 
-    def _rows(self) -> Any:  # noqa: ANN401  (a QuerySet)
-        return models.Snapshot.objects.filter(pk=self._name).order_by()
-
     def _stored(self, stamp: str) -> tuple[str, _Value] | None:
-        content = self._rows().filter(stamp=stamp).values_list("content", flat=True).first()
-        return None if content is None else (stamp, self.from_plain(stamp, unpacked(content)))
+        query = "SELECT stamp, content FROM leaderboard_snapshot WHERE key = %s AND stamp = %s"
+        row = self._read(query, stamp)
+        return None if row is None else self._unpacked(*row)
+
+    def _unpacked(self, stamp: str, content: bytes) -> tuple[str, _Value]:
+        return stamp, self.from_plain(stamp, unpacked(content))
+
+    def _read(self, query: str, *stamp: str) -> tuple[str, bytes] | None:
+        """Copy the row as it is kept: as text, megabytes take six times as long."""
+        with connection.cursor() as cursor:
+            selected = cursor.mogrify(query, [self._name, *stamp])
+            with cursor.copy(f"COPY ({selected}) TO STDOUT (FORMAT BINARY)") as copied:
+                copied.set_types(["varchar", "bytea"])
+                rows = list(copied.rows())
+        return (rows[0][0], rows[0][1]) if rows else None
 
     def _computed_alone(self) -> tuple[str, _Value]:
         """Compute and store it, while other processes that need it wait for the result."""

@@ -122,33 +122,30 @@ def _cell(cell: Cell, ours: str, theirs: str) -> str:
         return _EMPTY
     address = f'<a href="/evaluations/{cell.evaluation}/"'
     if cell.score is None:
-        words = (
-            "nothing judged"
-            if cell.state == EvaluationState.SUCCEEDED
-            else _LIVE.format(cell.evaluation)
-        )
-        is_bad = cell.state not in {*LIVE_STATES, EvaluationState.SUCCEEDED}
+        is_done = cell.state == EvaluationState.SUCCEEDED
+        words = "nothing judged" if is_done else _LIVE.format(cell.evaluation)
+        is_bad = not is_done and cell.state not in LIVE_STATES
         bad = " bad-text" if is_bad else ""
         return f'<td class="number cell">{address}><span class="state{bad}">{words}</span></a></td>'
     score, low, high = _thousandths(cell.score), _thousandths(cell.low), _thousandths(cell.high)
     margin = f' <span class="margin">#{cell.rank}</span>' if cell.rank else ""
     return (
-        f'<td class="number cell {_HEAT[score]}">{address}{_title(cell)}>'
+        f'<td class="number cell {_HEAT[score]}">{address}{_title(cell, low, high)}>'
         f'<span class="value">{_WRITTEN[score]}</span>{margin}'
         f"{_bar(score, low, high)}{_marks(cell, ours, theirs)}</a></td>"
     )
 
 
-def _title(cell: Cell) -> str:
-    words = []
-    if cell.low is not None:
-        low, high = _thousandths(cell.low), _thousandths(cell.high)
-        words.append(f"95 % interval {_WRITTEN[low]} to {_WRITTEN[high]}")
+def _title(cell: Cell, low: int, high: int) -> str:
+    interval = f"95 % interval {_WRITTEN[low]} to {_WRITTEN[high]}" if low >= 0 else ""
+    if not cell.why_not_ranked and not cell.hardware:
+        return f' title="{interval}"' if interval else ""
+    words = [interval] if interval else []
     if cell.why_not_ranked:
         words.append(f"Not ranked: {cell.why_not_ranked}")
     if cell.hardware:
         words.append(f"timed on {cell.hardware}")
-    return f' title="{escape("; ".join(words))}"' if words else ""
+    return f' title="{escape("; ".join(words))}"'
 
 
 def _marks(cell: Cell, ours: str, theirs: str) -> str:
