@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from django.core.cache import cache
 from django.db import transaction
@@ -15,6 +17,8 @@ from evaluator.contract import Verdict
 from leaderboard import models
 from leaderboard.enums import TeamRole, TokenScope
 from leaderboard.services.accounts import teams
+from leaderboard.services.boards.entrants import Entrants
+from leaderboard.services.boards.packing import unpacked
 from leaderboard.services.boards.replicates import of_evaluations
 from leaderboard.services.evaluations import failures
 from tests.leaderboard import factories
@@ -177,6 +181,65 @@ def test_what_boards_and_comparisons_are_made_of_has_two_decimals(world: HiddenW
         for metric in row["metrics"].values():
             assert metric["score"] == round(metric["score"], 2)
             assert {metric[k] for k in ("value", "low", "high", "n", "n_failed")} == {None}
+
+
+def test_what_is_stored_of_boards_has_two_decimals(world: HiddenWorld) -> None:
+    """Pages, tables and the API are made of snapshots: what is not in them cannot get out."""
+    ask_for_boards(world)
+    assert secrets_in_snapshots(world) == []
+    open_the_sets(world)
+    ask_for_boards(world)
+    assert secrets_in_snapshots(world), "nothing would have been noticed"
+
+
+def ask_for_boards(world: HiddenWorld) -> None:
+    tasks = [reverse("task", args=[version.task.slug]) for version in world.hidden]
+    for address in ("/", *tasks, reverse("correlation"), f"{reverse('choose')}?elements=Al"):
+        assert Client().get(address).status_code == 200
+    assert models.Snapshot.objects.count() >= 2 + len(tasks)
+
+
+def secrets_in_snapshots(world: HiddenWorld) -> list[str]:
+    planted = world.planted
+    secret = np.array([*planted.numbers, *planted.scores, *planted.counts])
+    found = []
+    for row in models.Snapshot.objects.all():
+        value = unpacked(bytes(row.content))
+        if isinstance(value, dict) and "entrants" in value:
+            value["entrants"] = list(Entrants(value["entrants"]))
+        stored = np.array(list(numbers_in(value)))
+        is_secret = np.isclose(stored[:, None], secret, rtol=1e-7, atol=1e-7).any(axis=1)
+        found += [f"{row.key}: {number}" for number in stored[is_secret]]
+    return found
+
+
+def numbers_in(value: object) -> Iterator[float]:
+    if isinstance(value, np.ndarray):
+        yield from numbers_in(value.ravel().tolist())
+    elif isinstance(value, Mapping):
+        yield from numbers_in(list(value.values()))
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        for part in value:
+            yield from numbers_in(part)
+    elif isinstance(value, int | float):
+        yield float(value)
+
+
+def test_nobody_is_told_that_a_page_is_unchanged_when_a_set_was_hidden_or_opened(
+    world: HiddenWorld,
+) -> None:
+    page = Client()
+    hidden = page.get("/")
+    assert page.get("/", headers={"If-None-Match": hidden["ETag"]}).status_code == 304
+    open_the_sets(world)
+    opened = page.get("/", headers={"If-None-Match": hidden["ETag"]})
+    assert (opened.status_code, opened["ETag"] == hidden["ETag"]) == (200, False)
+    for reference in world.sets:
+        reference.is_public = False
+        reference.save(update_fields=["is_public"])
+    again = page.get("/", headers={"If-None-Match": opened["ETag"]})
+    assert again.status_code == 200
+    assert not world.planted.leaks_of(text_of(again))
 
 
 def test_a_hidden_set_cannot_be_found_again_by_its_hash(world: HiddenWorld) -> None:
