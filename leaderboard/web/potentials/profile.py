@@ -64,7 +64,8 @@ class Elements:
 @require_safe
 def potential(request: HttpRequest, slug: str) -> HttpResponse:
     """One version in full, the newest or that of ``version``; the others by their numbers."""
-    found = get_object_or_404(permissions.visible_potentials(request.user), slug=slug)
+    potentials = permissions.visible_potentials(request.user).select_related("owner")
+    found = get_object_or_404(potentials, slug=slug)
     submissions = versions_of(found, request.user)
     version = default_benchmark()
     board = view_for(current_board(version), request.user) if version else None
