@@ -119,7 +119,7 @@ def test_who_has_too_many_drawn_waits_and_still_gets_what_is_drawn(
 def test_a_potential_is_told_as_on_its_page(client: Client, site: Site) -> None:
     page = client.get("/potentials/chgnet/").context
     row, card = page["card"].row, potential_card("chgnet")
-    assert card.kind == f"Potential, version {row.submission.version}"
+    assert card.kind == f"Potential, version {row.entrant.version}"
     assert card.line == "CHGNet · PBE · MPtrj · BSD-3-Clause"
     place = card.place
     assert place is not None
