@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
+from ase.data import covalent_radii
 from ase.geometry import minkowski_reduce
 from ase.neighborlist import neighbor_list
 from ase.units import GPa
@@ -28,6 +29,8 @@ MIN_DISTANCE_A = 0.5
 MAX_NET_FORCE_EV_A = 0.1
 #: Fractions of a cell this large would be atoms in one corner.
 _LEAST_EDGE_A = 2.0
+#: Times the sum of covalent radii: nothing is bonded so closely.
+_CLOSE_BOND = 0.8
 #: Volume of an atom beyond which neighbours are looked for, and where the nearest must be.
 _GAS_A3 = 100.0
 _GAS_A = 6.0
@@ -121,7 +124,11 @@ def _are_fractions(atoms: Atoms) -> bool:
     if len(atoms) < 2 or not atoms.pbc.all() or (atoms.numbers == 1).all():
         return False
     is_within = bool((atoms.positions >= 0).all() and (atoms.positions <= 1).all())
-    return is_within and bool((atoms.cell.lengths() > _LEAST_EDGE_A).all())
+    if not is_within or (atoms.cell.lengths() <= _LEAST_EDGE_A).any():
+        return False
+    # Small primitive cells have all atoms within 1 Å of the corner, at honest distances.
+    closest_A = _CLOSE_BOND * 2 * float(covalent_radii[atoms.numbers].min())
+    return shortest_distance(atoms, closest_A) is not None
 
 
 def shortest_distance(atoms: Atoms, below_A: float) -> float | None:
