@@ -270,7 +270,7 @@ def _import_task_version(
     before = audit.stored(stored) if stored is not None else {}
     wanted.pk = stored.pk if stored is not None else None
     if stored is not None:
-        wanted.created_at = stored.created_at
+        wanted.created_at, wanted.disguise_secret = stored.created_at, stored.disguise_secret
     wanted.save()
     audit.record(actor, "imported", wanted, changes=audit.differences(before, audit.stored(wanted)))
     done.tell("created" if stored is None else "changed", wanted)
