@@ -155,9 +155,11 @@ class CalculatorPool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
-        for thread in self._threads:
-            thread.join()
+        try:
+            self.stop()
+        finally:
+            for thread in self._threads:
+                thread.join()
 
     # ------------------------------------------------------------ for the thread that evaluates
 
@@ -252,11 +254,11 @@ class CalculatorPool:
             waiting = list(self._waiting)
             self._waiting.clear()
             self._changed.notify_all()
-            at_work = list(self._at_work.values())
+            at_work = list(self._at_work.items())
         for request in waiting:
             request.future.set_exception(PoolStopped())
-        for session in at_work:
-            session.abort(Verdict.CANCELLED, "The evaluation was stopped.")
+        for slot, session in at_work:
+            _abort(slot, session)
 
     # ------------------------------------------------------------------ for the systems' threads
 
@@ -292,6 +294,8 @@ class CalculatorPool:
                 session.close()
         except BaseException as failure:  # noqa: BLE001  (handed to the evaluation's thread)
             self._fail(slot, failure)
+        finally:
+            # Whatever happened: who asked must not wait for ever.
             for request in batch:
                 if not request.future.done():
                     request.future.set_exception(PoolStopped())
@@ -301,7 +305,7 @@ class CalculatorPool:
             self._at_work[slot] = session
             is_stopped = self._is_stopped
         if is_stopped:
-            session.abort(Verdict.CANCELLED, "The evaluation was stopped.")
+            _abort(slot, session)
 
     def _take_batch(self, slot: int) -> list[_Request]:
         """Wait for requests; take those that may share a call, oldest first. Empty: the end."""
@@ -347,6 +351,14 @@ class CalculatorPool:
                 logger.error("Slot %d did not end well.", slot, exc_info=failure)
             # else it was killed at work because of the stop, and its failure says nothing.
         self.stop()
+
+
+def _abort(slot: int, session: Session) -> None:
+    """End a session at work. One that cannot be ended must not keep the others alive."""
+    try:
+        session.abort(Verdict.CANCELLED, "The evaluation was stopped.")
+    except Exception:
+        logger.exception("The calculator of slot %d could not be ended.", slot)
 
 
 def run_side_by_side(

@@ -177,6 +177,8 @@ class SandboxBroker:
     def __init__(self, connection: socket.socket, sandbox: Sandbox, allowed: Allowed) -> None:
         self._connection, self._sandbox, self._allowed = connection, sandbox, allowed
         self._processes: dict[int, ConfinedProcess] = {}
+        #: Never given twice, so that a late request cannot meet a younger process.
+        self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._is_closing = False
         self._folder = tempfile.TemporaryDirectory(prefix="touchstone-sent-")
@@ -242,6 +244,8 @@ class SandboxBroker:
         if action == "start":
             return self._start(request, fds)
         process = self._processes.get(_int_of(request, "process"))
+        if process is None and action in ("kill", "release"):
+            return {"value": None}, []  # it has ended already, and may be ended more than once
         if process is None:
             raise Refusal("there is no such process")
         actions: dict[str, Callable[[], object]] = {
@@ -266,8 +270,7 @@ class SandboxBroker:
         if request["device"] not in ("cpu", allowed.device):
             raise Refusal("another device was asked for")
         with self._lock:
-            number = len(self._processes)
-            if self._is_closing or number >= _MAX_PROCESSES:
+            if self._is_closing or len(self._processes) >= _MAX_PROCESSES:
                 raise Refusal("no more processes may be started")
         artifact = self._received(fds[0], str(request["name"])) if fds else allowed.artifact
         process = self._sandbox.start(
@@ -279,7 +282,7 @@ class SandboxBroker:
             )
         )
         with self._lock:
-            number = max(self._processes, default=-1) + 1
+            number = next(self._numbers)
             self._processes[number] = process
         # The driver gets descriptors of its own; ours of the connection must not hold it open.
         fds_out = [process.connection.fileno(), process.stdout.fileno(), process.stderr.fileno()]

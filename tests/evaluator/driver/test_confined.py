@@ -260,7 +260,7 @@ def test_the_broker_starts_what_the_evaluation_may_have_and_no_more(
         )
         assert process.wait(0.3) is None  # the server, which waits to be spoken to
         with pytest.raises(InfrastructureError, match="no such process"):
-            brokered.ask("kill", {"process": 7})
+            brokered.ask("memory_peak", {"process": 7})
         for nonsense in ({"process": "0"}, {"process": None}, {}):
             with pytest.raises(InfrastructureError, match="cannot be read"):
                 brokered.ask("kill", nonsense)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from evaluator.contract import Verdict
+from evaluator.exceptions import InfrastructureError
 from evaluator.pool.pool import (
     CalculatorPool,
     PoolPlan,
@@ -306,3 +307,38 @@ def test_stopping_ends_a_calculator_that_still_loads() -> None:
         assert pool.wait_until_loaded(0.05) == 0
     assert time.monotonic() - started < 5
     pool.check()
+
+
+class UnendingSession(CountingSession):
+    """Cannot be aborted: its sandbox is not to be reached."""
+
+    def abort(self, verdict: Verdict, message: str) -> None:
+        super().abort(verdict, message)
+        raise InfrastructureError("The worker does not answer any more.")
+
+
+def test_a_session_that_cannot_be_aborted_keeps_nobody_waiting(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    all_at_work = threading.Barrier(3)
+    sessions: list[CountingSession] = []
+
+    def n_aborted() -> int:
+        return sum(session.is_aborted.is_set() for session in sessions)
+
+    def work() -> None:
+        if all_at_work.wait() == 0:
+            fails()
+        until = time.monotonic() + 5
+        while n_aborted() < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+
+    sessions += [UnendingSession(work) for _ in range(3)]
+    with pool_of(*sessions, n_systems=3) as pool:
+        futures = pool.submit([chain(1), chain(2), chain(3)], ("energy",))
+        endings = [type(future.exception(10)) for future in futures]
+        with pytest.raises(CalculatorFailure, match="It broke"):
+            pool.check()
+    assert endings == [PoolStopped] * 3
+    assert n_aborted() == 2
+    assert "could not be ended" in caplog.text

@@ -1,0 +1,103 @@
+"""What the broker promises of processes, with a sandbox that starts none; real ones in driver/."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from evaluator.exceptions import InfrastructureError
+from evaluator.sandbox.base import ConfinedProcess, ProcessRequest, Sandbox, SandboxLevel
+from evaluator.sandbox.broker import Allowed, BrokeredSandbox, SandboxBroker
+
+pytestmark = pytest.mark.timeout(30)
+
+ARTIFACT = Path(__file__)
+REQUEST = ProcessRequest(artifact=ARTIFACT, memory_MiB=64)
+
+
+class NoProcess(ConfinedProcess):
+    """Counts what is done to it."""
+
+    artifact = "/artifact/x"
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self.connection, self._theirs = socket.socketpair()
+        self.stdout, self.stderr = (
+            os.fdopen(os.open(os.devnull, os.O_RDONLY), "rb") for _ in range(2)
+        )
+        self.n_kills, self.n_releases, self._fault = 0, 0, fault
+
+    def wait(self, timeout_s: float) -> int | None:
+        return 0
+
+    def ran_out_of_memory(self) -> bool:
+        return False
+
+    def memory_peak(self) -> tuple[int | None, str]:
+        return 1, "counted"
+
+    def forget_memory_peak(self) -> None:
+        if self._fault is not None:
+            raise self._fault
+
+    def kill(self) -> None:
+        self.n_kills += 1
+
+    def release(self) -> None:
+        self.n_releases += 1
+        self.connection.close()
+        self._theirs.close()
+        if self._fault is not None:
+            raise self._fault
+
+
+class NoSandbox(Sandbox):
+    level = SandboxLevel.RLIMIT
+
+    def __init__(self, *faults: Exception | None) -> None:
+        self.started: list[NoProcess] = []
+        self._faults = list(faults)
+
+    def start(self, request: ProcessRequest) -> ConfinedProcess:
+        process = NoProcess(self._faults.pop(0) if self._faults else None)
+        self.started.append(process)
+        return process
+
+
+@contextmanager
+def broker_of(sandbox: NoSandbox) -> Iterator[BrokeredSandbox]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    allowed = Allowed(artifact=ARTIFACT, memory_MiB=64, n_threads=1, device="cpu")
+    with theirs, SandboxBroker(ours, sandbox, allowed):
+        yield BrokeredSandbox(theirs, sandbox.level, ARTIFACT)
+        theirs.shutdown(socket.SHUT_RDWR)
+
+
+def close(process: ConfinedProcess) -> None:
+    for end in (process.connection, process.stdout, process.stderr):
+        end.close()
+
+
+def test_a_released_process_may_be_killed_again_and_its_number_is_no_other_s() -> None:
+    sandbox = NoSandbox()
+    with broker_of(sandbox) as brokered:
+        first = brokered.start(REQUEST)
+        first.kill()
+        first.release()
+        first.kill()
+        first.release()
+
+        second = brokered.start(REQUEST)
+        first.kill()
+        assert sandbox.started[1].n_kills == 0
+        with pytest.raises(InfrastructureError, match="no such process"):
+            first.memory_peak()
+        second.release()
+        close(first)
+        close(second)
+    assert [process.n_releases for process in sandbox.started] == [1, 1]
