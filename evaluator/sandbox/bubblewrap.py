@@ -369,8 +369,11 @@ def _has_gpu(request: ProcessRequest) -> bool:
 
 
 def _n_processes(request: ProcessRequest) -> int:
-    """Processes and threads: libraries start a pool for each kind of parallelism they know."""
-    return 128 + 8 * request.n_threads
+    """Processes and threads: libraries start a pool for each kind of parallelism they know.
+
+    Our own driver has a thread for each system at work, too, and several for each calculator.
+    """
+    return (1024 if request.is_trusted else 128) + 8 * request.n_threads
 
 
 def _drop_to(uid: int) -> list[str]:
