@@ -46,7 +46,7 @@ def take_cores(n_wanted: int, *, is_shared: bool = False) -> Cores:
     taken: list[int] = []
     if not is_shared:
         taken += itertools.islice(_free(lock_folder(_LOCK_FOLDER), allowed, cores), n_wanted)
-    start = next(_turn)
+    start = next(_turn) * n_wanted
     others = (allowed[(start + i) % len(allowed)] for i in range(len(allowed)))
     shared = (number for number in others if number not in taken)
     taken += itertools.islice(shared, n_wanted - len(taken))

@@ -50,3 +50,8 @@ def test_who_wants_all_or_shares_takes_none_from_others() -> None:
     taken = cores.take_cores(1)
     assert taken.numbers == (2,)
     taken.release()
+
+
+def test_those_that_share_one_after_the_other_share_with_different_ones() -> None:
+    first, second = (cores.take_cores(2, is_shared=True).numbers for _ in range(2))
+    assert sorted(first + second) == [2, 3, 5, 7]
