@@ -12,13 +12,14 @@ evaluation's limits, and no more.
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import socket
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +28,8 @@ import msgpack
 
 from evaluator.exceptions import InfrastructureError
 from evaluator.sandbox.base import ConfinedProcess, ProcessRequest, Sandbox, SandboxLevel
+
+logger = logging.getLogger(__name__)
 
 _MAX_PACKET_BYTES = 64 << 10
 _MAX_WAIT_S = 60.0
@@ -195,18 +198,18 @@ class SandboxBroker:
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
         self._reader.join()
-        for process in list(self._processes.values()):
-            process.kill()
-        self._threads.shutdown(wait=True)
-        try:
+        with ExitStack() as ends:  # the last first, and each whatever becomes of the others
+            ends.callback(self._folder.cleanup)
+            ends.callback(self._connection.close)
+            ends.callback(self._end_all)
+            ends.callback(self._threads.shutdown, wait=True)
             for process in list(self._processes.values()):
-                process.kill()
-                process.release()
-                process.stdout.close()
-                process.stderr.close()
-        finally:
-            self._connection.close()
-            self._folder.cleanup()
+                ends.callback(process.kill)
+
+    def _end_all(self) -> None:
+        with ExitStack() as ends:
+            for process in list(self._processes.values()):
+                ends.callback(_end, process)
 
     def _read(self) -> None:
         while True:
@@ -227,6 +230,9 @@ class SandboxBroker:
             answer, sent = self._answer(request, fds)
         except (InfrastructureError, Refusal) as error:
             answer = {"error": str(error)[:2000]}
+        except OSError as error:
+            logger.warning("A request of the driver could not be met.", exc_info=True)
+            answer = {"error": f"The worker could not do what was asked ({error})."[:2000]}
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             answer = {"error": f"a request of the driver cannot be read ({error!r})"[:2000]}
         finally:
@@ -303,12 +309,18 @@ class SandboxBroker:
         return path
 
     def _release(self, number: int, process: ConfinedProcess) -> None:
-        process.kill()
-        process.release()
-        process.stdout.close()
-        process.stderr.close()
+        _end(process)
         with self._lock:
             self._processes.pop(number, None)
+
+
+def _end(process: ConfinedProcess) -> None:
+    try:
+        process.kill()
+        process.release()
+    finally:
+        process.stdout.close()
+        process.stderr.close()
 
 
 def _int_of(request: dict[str, Any], name: str) -> int:

@@ -42,7 +42,7 @@ class NoProcess(ConfinedProcess):
         return 1, "counted"
 
     def forget_memory_peak(self) -> None:
-        if self._fault is not None:
+        if isinstance(self._fault, OSError):
             raise self._fault
 
     def kill(self) -> None:
@@ -52,7 +52,7 @@ class NoProcess(ConfinedProcess):
         self.n_releases += 1
         self.connection.close()
         self._theirs.close()
-        if self._fault is not None:
+        if isinstance(self._fault, InfrastructureError):
             raise self._fault
 
 
@@ -101,3 +101,20 @@ def test_a_released_process_may_be_killed_again_and_its_number_is_no_other_s() -
         close(first)
         close(second)
     assert [process.n_releases for process in sandbox.started] == [1, 1]
+
+
+def test_a_full_disk_is_told_to_the_driver(caplog: pytest.LogCaptureFixture) -> None:
+    with broker_of(NoSandbox(OSError(28, "No space left on device"))) as brokered:
+        process = brokered.start(REQUEST)
+        with pytest.raises(InfrastructureError, match="No space left on device"):
+            process.forget_memory_peak()
+        close(process)
+
+
+def test_one_process_that_cannot_be_released_leaves_no_other_behind() -> None:
+    sandbox = NoSandbox(None, InfrastructureError("bubblewrap did not die"), None)
+    with pytest.raises(InfrastructureError, match="did not die"), broker_of(sandbox) as brokered:
+        for _ in range(3):
+            close(brokered.start(REQUEST))
+    assert [process.n_releases for process in sandbox.started] == [1, 1, 1]
+    assert all(process.stdout.closed for process in sandbox.started)
