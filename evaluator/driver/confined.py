@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -234,34 +235,41 @@ class _Child:
 
     def _take(self, name: str, content: dict[str, Any]) -> EvaluationReport | None:
         try:
-            return self._take_readable(name, content)
+            message = self._read_message(name, content)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise DriverLost(f"The driver's process sent what is no {name} ({error!r}).") from error
+        if isinstance(message, EvaluationReport):
+            return message
+        # Of the worker's own: what it raises is no fault of the driver.
+        message()
+        return None
 
-    def _take_readable(self, name: str, content: dict[str, Any]) -> EvaluationReport | None:
+    def _read_message(
+        self, name: str, content: dict[str, Any]
+    ) -> EvaluationReport | Callable[[], None]:
+        """The report, or what the message asks of the worker."""
         if name == "report":
             self.plans = str(content.get("plans", ""))
             return EvaluationReport.from_json(json.loads(content["report"]))
         if name == "fault":
             raise InfrastructureError(str(content["message"])[:2000])
         if name == "lock":
-            self._lock.acquire(is_exclusive=bool(content["is_exclusive"]))
-        elif name == "progress":
-            self._hooks.progress(Progress.from_json(content))
-        elif name == "finished":
+            is_exclusive = bool(content["is_exclusive"])
+            if self._lock.is_asked_for:
+                raise ValueError("the lock was asked for twice")
+            return partial(self._lock.acquire, is_exclusive=is_exclusive)
+        if name == "progress":
+            return partial(self._hooks.progress, Progress.from_json(content))
+        if name == "finished":
             system = StoredSystem(str(content["system_id"]), bytes(content["content"]), "")
-            self._hooks.keep_finished([system])
-        elif name == "file":
-            self._store(FileRecord.from_json(content["record"]), bytes(content["content"]))
-        else:
-            raise ValueError("an unknown message")
-        return None
-
-    def _store(self, record: FileRecord, content: bytes) -> None:
-        self._n_bytes_stored += len(content)
-        if self._n_bytes_stored > MAX_EVALUATION_BYTES:
-            raise ValueError("more bytes of output files than one evaluation may have")
-        self._hooks.store_file(record, content)
+            return partial(self._hooks.keep_finished, [system])
+        if name == "file":
+            record, file = FileRecord.from_json(content["record"]), bytes(content["content"])
+            self._n_bytes_stored += len(file)
+            if self._n_bytes_stored > MAX_EVALUATION_BYTES:
+                raise ValueError("more bytes of output files than one evaluation may have")
+            return partial(self._hooks.store_file, record, file)
+        raise ValueError("an unknown message")
 
     def _read(self) -> None:
         try:
@@ -294,9 +302,11 @@ class _LockHolder:
         self._thread: threading.Thread | None = None
         self.is_held = False
 
+    @property
+    def is_asked_for(self) -> bool:
+        return self._thread is not None
+
     def acquire(self, *, is_exclusive: bool) -> None:
-        if self._thread is not None:
-            raise ValueError("the lock was asked for twice")
         self._thread = threading.Thread(
             target=self._hold, args=(is_exclusive,), name="device-lock", daemon=True
         )

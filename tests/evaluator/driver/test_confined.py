@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from evaluator.contract import EvaluationReport, Limits, Progress, Verdict
+from evaluator.contract import EvaluationReport, FileRecord, Limits, Phase, Progress, Verdict
 from evaluator.driver import calibration, confined
 from evaluator.driver.finished import StoredSystem
 from evaluator.driver.preparation import prepare
@@ -299,6 +299,26 @@ def test_a_driver_that_speaks_nonsense_is_lost_and_harms_nobody(
         child = object.__new__(confined._Child)
         child._n_bytes_stored = 0
         with pytest.raises(confined.DriverLost, match="sent what is no"):
+            child._take(name, content)
+
+
+def test_a_fault_of_the_worker_s_own_is_not_charged_to_the_driver() -> None:
+    def disk_is_full(*_: object) -> None:
+        raise ValueError("the worker's own")
+
+    child = object.__new__(confined._Child)
+    child._n_bytes_stored = 0
+    child._hooks = confined._Hooks(disk_is_full, lambda: False, disk_is_full, disk_is_full)
+    record = FileRecord(
+        system_id="Cu", name="x.json", sha256="0" * 64, size_bytes=2, media_type="application/json"
+    )
+    messages: Sequence[tuple[str, dict[str, Any]]] = [
+        ("progress", Progress(phase=Phase.LOADING).to_json()),
+        ("finished", {"system_id": "Cu", "content": b""}),
+        ("file", {"record": record.to_json(), "content": b"{}"}),
+    ]
+    for name, content in messages:
+        with pytest.raises(ValueError, match="the worker's own"):
             child._take(name, content)
 
 
