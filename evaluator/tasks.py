@@ -66,7 +66,7 @@ class _Child:
 _child = _Child()
 
 _PROGRESS_EVERY_S = 1.0
-#: Of the finished systems of one attempt; what is over it would be simulated again.
+#: Of the finished systems of all attempts at one evaluation; what is over it is simulated again.
 _MAX_KEPT_BYTES = 256 * 1024**2
 #: How long a worker that starts anew waits for what it runs to be handed back.
 _HAND_BACK_S = 20.0
@@ -227,10 +227,12 @@ class _Attempt:
 
     def _finished(self) -> dict[str, StoredSystem]:
         """What earlier attempts have left; nobody with rights looks inside."""
-        return {
+        finished = {
             system_id: StoredSystem(system_id, bytes(stored.content), stored.origin)
             for system_id, stored in checkpoints.kept_of(self.evaluation).items()
         }
+        self._n_bytes_kept = sum(len(system.content) for system in finished.values())
+        return finished
 
     def _keep(self, systems: Sequence[StoredSystem]) -> None:
         """Keep systems for the next attempt, should this one be lost.

@@ -22,7 +22,7 @@ from evaluator.contract import FileRecord, Progress, SubmissionSpec, TaskSpec
 from evaluator.driver import calibration
 from evaluator.driver.evaluation import evaluate
 from evaluator.driver.finished import FinishedSystem, StoredSystem, UnreadableSystem
-from evaluator.driver.messages import Channel
+from evaluator.driver.messages import MAX_SYSTEM_BYTES, Channel
 from evaluator.exceptions import InfrastructureError
 from evaluator.plain import plain
 from evaluator.sandbox.base import SandboxLevel
@@ -65,7 +65,11 @@ class _Worker:
 
     def keep(self, systems: Sequence[FinishedSystem]) -> None:
         for system in systems:
-            self._channel.send("finished", system_id=system.system_id, content=system.to_bytes())
+            content = system.to_bytes()
+            if len(content) > MAX_SYSTEM_BYTES:
+                logger.warning("%s is not kept: %d bytes.", system.system_id, len(content))
+                continue
+            self._channel.send("finished", system_id=system.system_id, content=content)
 
     def _listen(self) -> None:
         while (message := self._channel.receive()) is not None:
@@ -80,10 +84,7 @@ def main() -> None:
     control, broker = (socket.socket(fileno=int(number)) for number in sys.argv[-2:])
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
     channel = Channel(control)
-    message = channel.receive()
-    if message is None or message[0] != "start":
-        sys.exit("The worker did not say what is to be evaluated.")
-    order = message[1]
+    order, finished = _order(channel)
     worker = _Worker(channel)
     worker.listen()
     artifact = Path(order["artifact"])
@@ -102,7 +103,7 @@ def main() -> None:
             progress=worker.progress,
             should_stop=worker.should_stop,
             store_file=worker.store_file,
-            finished=_finished(order["finished"]),
+            finished=finished,
             keep_finished=worker.keep,
         )
     except InfrastructureError as error:
@@ -119,14 +120,18 @@ def main() -> None:
     os._exit(0)
 
 
-def _finished(stored: Sequence[Sequence[Any]]) -> dict[str, FinishedSystem]:
+def _order(channel: Channel) -> tuple[dict[str, Any], dict[str, FinishedSystem]]:
+    """What is to be evaluated, and what earlier attempts have finished of it."""
     systems = {}
-    for system_id, content, origin in stored:
+    while (message := channel.receive()) is not None and message[0] == "kept":
+        stored = StoredSystem(**message[1])
         try:
-            systems[system_id] = StoredSystem(system_id, content, origin).read()
+            systems[stored.system_id] = stored.read()
         except UnreadableSystem as error:
-            logger.warning("%s is simulated again: %s.", system_id, error)
-    return systems
+            logger.warning("%s is simulated again: %s.", stored.system_id, error)
+    if message is None or message[0] != "start":
+        sys.exit("The worker did not say what is to be evaluated.")
+    return message[1], systems
 
 
 if __name__ == "__main__":

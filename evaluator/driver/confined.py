@@ -16,9 +16,9 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,8 @@ _STOP_GRACE_S = 45.0
 #: Beyond the task's wall time, for loading, checks and scores. The driver keeps that time itself; a
 #: solver that never returns keeps the driver.
 _OVERTIME_S = 300.0
+#: From its order to its asking for the device: imports from a cold disk, and the reference set.
+_BEGIN_S = 120.0
 
 
 #: By artifact: how its calls are served best, as drivers' processes have measured it and said in
@@ -89,7 +91,6 @@ def evaluate(
         "device": device,
         "sandbox_level": str(sandbox.level),
         "plans": _plans.get(submission.artifact_sha256, ""),
-        "finished": [[s.system_id, s.content, s.origin] for s in (finished or {}).values()],
     }
     hooks = _Hooks(progress, should_stop, store_file, keep_finished)
     allowed = Allowed(
@@ -117,8 +118,11 @@ def evaluate(
         held.callback(child.end)
         theirs.close()
         broker_theirs.close()
-        held.enter_context(SandboxBroker(broker_ours, sandbox, allowed))
-        child.tell({**order, "artifact": process.artifact, "reference": process.reference})
+        held.enter_context(
+            SandboxBroker(broker_ours, sandbox, allowed, may_start=lambda: child.has_device)
+        )
+        order |= {"artifact": process.artifact, "reference": process.reference}
+        child.tell(order, (finished or {}).values())
         report = child.attend()
         _remember(submission.artifact_sha256, child.plans)
         return report
@@ -164,19 +168,34 @@ class _Child:
         self.plans = ""
         self._is_ended = False
         self._told_to_stop_at: float | None = None
+        self._told_at = time.monotonic()
         #: When the device was ours: the wall time begins.
         self._began_at: float | None = None
 
-    def tell(self, order: dict[str, Any]) -> None:
+    @property
+    def has_device(self) -> bool:
+        return self._lock.is_held
+
+    def tell(self, order: dict[str, Any], finished: Iterable[StoredSystem] = ()) -> None:
+        """Say what is to be evaluated, after what has been finished of it, each by itself."""
         self._reader.start()
+        self._told_at = time.monotonic()
+        self._channel.give_up_after(_BEGIN_S)
         try:
+            for system in finished:
+                self._channel.send("kept", **asdict(system))
+                self._look_whether_it_begins()
             self._channel.send("start", **order)
+        except BlockingIOError as error:
+            raise _not_begun() from error
         except OSError as error:
             raise self._lost() from error
 
     def attend(self) -> EvaluationReport:
         """Serve its messages until the report."""
         while True:
+            self._look_whether_it_begins()
+            self._lock.check()
             self._look_at_clocks()
             if self._told_to_stop_at is not None and self._is_overdue(self._told_to_stop_at):
                 return EvaluationReport(
@@ -205,14 +224,23 @@ class _Child:
             return
         self._is_ended = True
         self._process.kill()
-        self._channel.close()
+        self._channel.hang_up()
+        while self._reader.is_alive():  # it may wait for room in the queue
+            with suppress(queue.Empty):
+                self._messages.get(timeout=_POLL_S)
         self._lock.release()
+        self._channel.close()
         self._process.release()
         self._output.finish()
         for text in (self._output.stdout, self._output.stderr):
             if text.strip():
                 level = logging.ERROR if "ERROR" in text else logging.INFO
                 logger.log(level, "The driver's process wrote:\n%s", text.rstrip())
+
+    def _look_whether_it_begins(self) -> None:
+        """Raise InfrastructureError where it should long have asked for the device."""
+        if not self._lock.is_asked_for and time.monotonic() - self._told_at > _BEGIN_S:
+            raise _not_begun()
 
     def _look_at_clocks(self) -> None:
         if self._began_at is None and self._lock.is_held:
@@ -300,6 +328,7 @@ class _LockHolder:
         self._channel = channel
         self._is_released = threading.Event()
         self._thread: threading.Thread | None = None
+        self._failure: InfrastructureError | None = None
         self.is_held = False
 
     @property
@@ -317,21 +346,40 @@ class _LockHolder:
         if self._thread is not None:
             self._thread.join()
 
+    def check(self) -> None:
+        """Raise what has kept us from the lock."""
+        if self._failure is not None:
+            raise self._failure
+
     def _hold(self, is_exclusive: bool) -> None:
         try:
-            with device_lock(is_exclusive=is_exclusive, while_waiting=self._check):
+            with device_lock(is_exclusive=is_exclusive, while_waiting=self._go_on):
                 self.is_held = True
-                self._channel.send("locked")
+                self._tell()
                 self._is_released.wait()
         except _GivenUp:
             return
-        except (OSError, InfrastructureError):
-            logger.exception("The device's lock cannot be had.")
-            self._channel.close()
+        except InfrastructureError as error:
+            self._failure = error
+        except OSError as error:
+            self._failure = InfrastructureError(f"The device's lock cannot be had ({error}).")
 
-    def _check(self) -> None:
+    def _tell(self) -> None:
+        try:
+            self._channel.send("locked")
+        except OSError:
+            logger.warning("The driver's process is gone before it had the device.")
+
+    def _go_on(self) -> None:
         if self._is_released.is_set():
             raise _GivenUp
+
+
+def _not_begun() -> InfrastructureError:
+    return InfrastructureError(
+        f"The process that computes on the answers did not begin within {_BEGIN_S:g} s. This host "
+        "may be overloaded, or its disk slow."
+    )
 
 
 class _GivenUp(Exception):

@@ -1,7 +1,8 @@
 """What passes between the worker and the driver's process: framed msgpack, never a pickle.
 
 From the driver: ``lock``, ``progress``, ``file``, ``finished``, and last ``report`` or ``fault``.
-From the worker: ``start`` first, then ``locked``, ``stop``. A message is a name and a map.
+From the worker: ``kept`` for each system that need not be simulated again, ``start``, then
+``locked``, ``stop``. A message is a name and a map.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from contextlib import suppress
 from typing import Any
 
 import msgpack
 
 _LENGTH = struct.Struct(">Q")
-#: The finished systems of a second, or a report with the records of all systems.
+#: A finished system, or a report with the records of all systems.
 MAX_MESSAGE_BYTES = 256 << 20
+#: Of a finished system, which passes here with its name and origin.
+MAX_SYSTEM_BYTES = MAX_MESSAGE_BYTES - (1 << 20)
 
 
 class MessageError(Exception):
@@ -54,6 +58,17 @@ class Channel:
         if not isinstance(name, str) or not isinstance(content, dict):
             raise MessageError("a message is no name with a map")
         return name, content
+
+    def give_up_after(self, timeout_s: float) -> None:
+        """Let ``send`` raise BlockingIOError where the other side reads nothing for so long."""
+        seconds = int(timeout_s)
+        timeval = struct.pack("@ll", seconds, int((timeout_s - seconds) * 1e6))
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
+
+    def hang_up(self) -> None:
+        """End the conversation for both sides, also for a thread that waits in ``receive``."""
+        with suppress(OSError):  # the other side has
+            self._connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._connection.close()

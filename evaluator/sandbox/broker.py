@@ -175,10 +175,21 @@ class Refusal(Exception):
 
 
 class SandboxBroker:
-    """Serves one driver; a context manager, after which none of its sandboxes lives."""
+    """Serves one driver; a context manager, after which none of its sandboxes lives.
 
-    def __init__(self, connection: socket.socket, sandbox: Sandbox, allowed: Allowed) -> None:
+    ``may_start`` says whether the device is the evaluation's by now: nothing runs before.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        sandbox: Sandbox,
+        allowed: Allowed,
+        *,
+        may_start: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._connection, self._sandbox, self._allowed = connection, sandbox, allowed
+        self._may_start = may_start
         self._processes: dict[int, ConfinedProcess] = {}
         #: Never given twice, so that a late request cannot meet a younger process.
         self._numbers = itertools.count()
@@ -269,6 +280,8 @@ class SandboxBroker:
     def _start(
         self, request: dict[str, Any], fds: Sequence[int]
     ) -> tuple[dict[str, Any], list[int]]:
+        if not self._may_start():
+            raise Refusal("the device was not waited for")
         allowed = self._allowed
         memory_MiB, n_threads = _int_of(request, "memory_MiB"), _int_of(request, "n_threads")
         if not 0 < memory_MiB <= allowed.memory_MiB or not 0 < n_threads <= allowed.n_threads:

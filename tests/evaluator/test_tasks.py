@@ -430,6 +430,26 @@ def test_systems_that_are_too_large_to_be_kept_are_said_so(
     assert models.KeptSystem.objects.count() == 0
 
 
+def test_what_earlier_attempts_have_kept_counts_too(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    host_with(monkeypatch, Confined())
+    monkeypatch.setattr(tasks, "_MAX_KEPT_BYTES", len(finished("Si").to_bytes()) + 10)
+    names = iter(["Si", "Al"])
+
+    def work(keep_finished: Any, **more: Any) -> EvaluationReport:
+        keep_finished([finished(next(names))])
+        raise InfrastructureError("The power failed.")
+
+    driver_that(monkeypatch, work)
+    evaluation = deliver(queued())
+    models.Evaluation.objects.update(not_before=None)
+    deliver(evaluation)
+
+    assert list(models.KeptSystem.objects.values_list("system_id", flat=True)) == ["Si"]
+    assert "Al of" in caplog.text
+
+
 def test_systems_that_cannot_be_kept_harm_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     host_with(monkeypatch, Confined())
 

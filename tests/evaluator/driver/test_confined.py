@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,12 +15,24 @@ from typing import Any
 
 import pytest
 
-from evaluator.contract import EvaluationReport, FileRecord, Limits, Phase, Progress, Verdict
-from evaluator.driver import calibration, confined
-from evaluator.driver.finished import StoredSystem
+from evaluator.contract import (
+    EvaluationReport,
+    FileRecord,
+    Limits,
+    Phase,
+    Progress,
+    SystemStatus,
+    Verdict,
+)
+from evaluator.driver import calibration, confined, messages
+from evaluator.driver import child as driver_child
+from evaluator.driver.child import _order
+from evaluator.driver.finished import FinishedSystem, StoredSystem
+from evaluator.driver.messages import Channel
 from evaluator.driver.preparation import prepare
 from evaluator.exceptions import InfrastructureError
 from evaluator.host import machine
+from evaluator.host.device_lock import LOCK_DIR_VARIABLE, device_lock
 from evaluator.pool.pool import plan_pool
 from evaluator.sandbox.base import ConfinedProcess, ProcessRequest, Sandbox
 from evaluator.sandbox.broker import Allowed, BrokeredSandbox, SandboxBroker
@@ -312,12 +325,12 @@ def test_a_fault_of_the_worker_s_own_is_not_charged_to_the_driver() -> None:
     record = FileRecord(
         system_id="Cu", name="x.json", sha256="0" * 64, size_bytes=2, media_type="application/json"
     )
-    messages: Sequence[tuple[str, dict[str, Any]]] = [
+    said: Sequence[tuple[str, dict[str, Any]]] = [
         ("progress", Progress(phase=Phase.LOADING).to_json()),
         ("finished", {"system_id": "Cu", "content": b""}),
         ("file", {"record": record.to_json(), "content": b"{}"}),
     ]
-    for name, content in messages:
+    for name, content in said:
         with pytest.raises(ValueError, match="the worker's own"):
             child._take(name, content)
 
@@ -352,3 +365,143 @@ def test_plans_of_few_artifacts_are_remembered() -> None:
     assert len(confined._plans) == confined._MOST_PLANS
     assert "huge" not in confined._plans
     confined._plans.clear()
+
+
+class StubProcess(ConfinedProcess):
+    """A driver's process whose part is played by the test, at the other end of a socket."""
+
+    def __init__(self) -> None:
+        self.stdout, self.stderr = (
+            os.fdopen(os.open(os.devnull, os.O_RDONLY), "rb") for _ in range(2)
+        )
+
+    def wait(self, timeout_s: float) -> int | None:
+        return None
+
+    def ran_out_of_memory(self) -> bool:
+        return False
+
+    def memory_peak(self) -> tuple[int | None, str]:
+        return None, ""
+
+    def forget_memory_peak(self) -> None:
+        pass
+
+    def kill(self) -> None:
+        pass
+
+    def release(self) -> None:
+        pass
+
+
+@contextmanager
+def conversation() -> Iterator[tuple[confined._Child, Channel]]:
+    """The worker's side of a driver, and the driver's own end."""
+    ours, theirs = socket.socketpair()
+    hooks = confined._Hooks(*(lambda *_: None,) * 4)
+    child = confined._Child(StubProcess(), Channel(ours), hooks, wall_time_s=60)
+    with ours, theirs:
+        try:
+            yield child, Channel(theirs)
+        finally:
+            child.end()
+            assert not child._reader.is_alive()
+
+
+def test_what_earlier_attempts_kept_may_be_more_than_one_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(messages, "MAX_MESSAGE_BYTES", 4096)
+    finished = [finished_system(f"Cu-{number}") for number in range(16)]
+    stored = [StoredSystem(s.system_id, s.to_bytes(), "claim 1") for s in finished]
+    assert sum(len(system.content) for system in stored) > 4096
+    damaged = StoredSystem("Ni", b"damaged", "claim 1")
+    with conversation() as (worker, driver):
+        worker.tell({"task": "{}"}, [*stored, damaged])
+        order, systems = _order(driver)
+    assert order == {"task": "{}"}
+    assert {name: system.origin for name, system in systems.items()} == {
+        system.system_id: "claim 1" for system in stored
+    }
+
+
+def test_a_system_that_is_too_large_for_a_message_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    small, large = finished_system("Cu"), finished_system("Ni", message="x" * 1000)
+    monkeypatch.setattr(driver_child, "MAX_SYSTEM_BYTES", len(small.to_bytes()))
+    with conversation() as (worker, driver):
+        worker.tell({})
+        driver_child._Worker(driver).keep([large, small])
+        message = worker._messages.get(timeout=5)
+        assert message is not None
+        assert message[1]["system_id"] == "Cu"
+    assert "Ni is not kept" in caplog.text
+
+
+def finished_system(system_id: str, message: str = "") -> FinishedSystem:
+    return FinishedSystem(
+        system_id=system_id,
+        status=SystemStatus.FAILED,
+        message=message,
+        answer_status=None,
+        outcome=None,
+        n_calls=1,
+        wall_time_s=1.0,
+        conditions="",
+        elapsed_s=1.0,
+        serving={},
+    )
+
+
+@pytest.mark.parametrize("n_bytes", [0, 8 << 20], ids=["never asks", "does not even read"])
+def test_a_driver_that_does_not_begin_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, n_bytes: int
+) -> None:
+    monkeypatch.setattr(confined, "_BEGIN_S", 0.3)
+    with (
+        conversation() as (worker, _),
+        pytest.raises(InfrastructureError, match=r"did not begin within 0\.3 s"),
+    ):
+        worker.tell({"task": "x" * n_bytes})
+        worker.attend()
+
+
+def test_a_driver_that_waits_for_the_device_has_begun(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(confined, "_BEGIN_S", 0.3)
+    monkeypatch.setenv(LOCK_DIR_VARIABLE, str(tmp_path))
+    with device_lock(is_exclusive=True, while_waiting=lambda: None), conversation() as talk:
+        worker, driver = talk
+        worker.tell({})
+        driver.send("lock", is_exclusive=False)
+        threading.Timer(0.8, lambda: driver.send("fault", message="enough")).start()
+        with pytest.raises(InfrastructureError, match="enough"):
+            worker.attend()
+        assert not worker.has_device
+
+
+def test_why_the_device_cannot_be_had_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(LOCK_DIR_VARIABLE, str(tmp_path / "file" / "folder"))
+    with conversation() as (worker, driver):
+        worker.tell({})
+        driver.send("lock", is_exclusive=False)
+        with pytest.raises(InfrastructureError, match=LOCK_DIR_VARIABLE) as caught:
+            worker.attend()
+    assert not isinstance(caught.value, confined.DriverLost)
+
+
+def test_a_driver_that_says_too_much_after_its_end_holds_no_thread() -> None:
+    with conversation() as (worker, driver):
+        worker.tell({})
+        for _ in range(20):
+            driver.send("progress", phase="loading")
+        until = time.monotonic() + 5
+        while not worker._messages.full() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert worker._reader.is_alive()
+    # ``conversation`` sees to it that the reader has ended.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,10 +71,12 @@ class NoSandbox(Sandbox):
 
 
 @contextmanager
-def broker_of(sandbox: NoSandbox) -> Iterator[BrokeredSandbox]:
+def broker_of(
+    sandbox: NoSandbox, may_start: Callable[[], bool] = lambda: True
+) -> Iterator[BrokeredSandbox]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     allowed = Allowed(artifact=ARTIFACT, memory_MiB=64, n_threads=1, device="cpu")
-    with theirs, SandboxBroker(ours, sandbox, allowed):
+    with theirs, SandboxBroker(ours, sandbox, allowed, may_start=may_start):
         yield BrokeredSandbox(theirs, sandbox.level, ARTIFACT)
         theirs.shutdown(socket.SHUT_RDWR)
 
@@ -118,3 +121,13 @@ def test_one_process_that_cannot_be_released_leaves_no_other_behind() -> None:
             close(brokered.start(REQUEST))
     assert [process.n_releases for process in sandbox.started] == [1, 1, 1]
     assert all(process.stdout.closed for process in sandbox.started)
+
+
+def test_nothing_is_started_before_the_device_is_held() -> None:
+    sandbox, is_held = NoSandbox(), threading.Event()
+    with broker_of(sandbox, is_held.is_set) as brokered:
+        with pytest.raises(InfrastructureError, match="device was not waited for"):
+            brokered.start(REQUEST)
+        assert not sandbox.started
+        is_held.set()
+        close(brokered.start(REQUEST))
