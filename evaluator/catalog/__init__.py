@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from evaluator.catalog.dynamics import MD_METRICS, MD_STABILITY
 from evaluator.catalog.efficiency import EFFICIENCY, EFFICIENCY_METRICS
+from evaluator.catalog.efficiency import SHIPPED_POTENTIALS as SHIPPED_POTENTIALS
 from evaluator.catalog.phonons import PHONON_METRICS, PHONONS
 from evaluator.catalog.types import SOFTENING_SOURCE as _SOFTENING_SOURCE
 from evaluator.catalog.types import CalculatorKind as CalculatorKind

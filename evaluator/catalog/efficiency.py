@@ -7,6 +7,18 @@ from __future__ import annotations
 
 from evaluator.catalog.types import Column, Direction, Metric, Parameter, Protocol
 
+#: Potentials that every worker has, by their names on the command line. The driver of a worker
+#: sees no file of the host, so that a task can name no others.
+SHIPPED_POTENTIALS = (
+    "chgnet:0.3.0",
+    "chgnet:0.2.0",
+    "chgnet:r2scan",
+    "ase:lj",
+    "ase:emt",
+    "ase:tersoff-si",
+    "dummy:zero",
+)
+
 _MEAN = "geometric mean over the structures"
 
 EFFICIENCY_METRICS: tuple[Metric, ...] = (

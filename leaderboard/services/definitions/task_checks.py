@@ -10,6 +10,7 @@ from typing import Any
 from evaluator.catalog import (
     METRICS,
     PROTOCOLS,
+    SHIPPED_POTENTIALS,
     Direction,
     ParameterError,
     Protocol,
@@ -61,10 +62,20 @@ def _check_parameters(protocol: Protocol, parameters: object) -> str:
     if not isinstance(parameters, Mapping):
         return "must be a JSON object."
     try:
-        check_parameters(protocol.parameters, parameters)
+        checked = check_parameters(protocol.parameters, parameters)
     except ParameterError as error:
         return f"{error}."
-    return ""
+    return _check_reference_potential(str(checked.get("reference_potential", "")))
+
+
+def _check_reference_potential(name: str) -> str:
+    """What is timed beside a submission must be where the driver sees it; settings may follow."""
+    if not name or name.partition(",")[0] in SHIPPED_POTENTIALS:
+        return ""
+    return (
+        f"reference_potential must be one that ships ({', '.join(SHIPPED_POTENTIALS)}), or empty "
+        f"for none, not {name!r}: where a worker evaluates, no other files of its host are seen."
+    )
 
 
 def _check_metrics(protocol: Protocol, rows: object) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from evaluator.calculators.base import LoadRequest
 from evaluator.calculators.registry import make_adapter
-from evaluator.catalog import CALCULATOR_KINDS
+from evaluator.catalog import CALCULATOR_KINDS, SHIPPED_POTENTIALS
 from evaluator.hashing import sha256_of
 from evaluator.potentials.names import KnownPotential, UnknownPotential, known_potentials, resolve
 
@@ -54,6 +54,10 @@ def test_known_potentials_hold_three_chgnets_and_four_baselines() -> None:
         "dummy:zero",
     ]
     assert len({(p.slug, p.version) for p in known}) == len(known)
+
+
+def test_the_catalog_lists_what_ships() -> None:
+    assert {potential.reference for potential in known_potentials()} == set(SHIPPED_POTENTIALS)
 
 
 def test_known_potentials_in_a_mirror_are_found(tmp_path: Path) -> None:

@@ -96,6 +96,26 @@ def test_what_is_wrong_with_a_draft_is_named_and_not_published(
     assert version.state == VersionState.DRAFT
 
 
+@pytest.mark.parametrize(
+    ("name", "is_refused"),
+    [
+        ("mace:/srv/weights/large.model", True),
+        ("mace:large.model", True),
+        ("chgnet:9", True),
+        ("chgnet", True),
+        ("", False),
+        ("ase:emt", False),
+        ("chgnet:0.3.0,dtype=float64", False),
+    ],
+)
+def test_only_a_potential_that_ships_is_timed_beside_a_submission(
+    name: str, is_refused: bool
+) -> None:
+    version = draft(protocol="efficiency", parameters={"reference_potential": name})
+    complaint = tasks.check_task_version(version).get("parameters", "")
+    assert ("reference_potential must be one that ships" in complaint) is is_refused
+
+
 def test_anchors_must_be_finite() -> None:
     version = draft()
     version.metrics = metric(worst=math.inf)
