@@ -398,7 +398,12 @@ class StubProcess(ConfinedProcess):
 def conversation() -> Iterator[tuple[confined._Child, Channel]]:
     """The worker's side of a driver, and the driver's own end."""
     ours, theirs = socket.socketpair()
-    hooks = confined._Hooks(*(lambda *_: None,) * 4)
+    hooks = confined._Hooks(
+        progress=lambda progress: None,
+        should_stop=lambda: False,
+        store_file=lambda record, content: None,
+        keep_finished=lambda systems: None,
+    )
     child = confined._Child(StubProcess(), Channel(ours), hooks, wall_time_s=60)
     with ours, theirs:
         try:
