@@ -2,12 +2,14 @@
 
 A submission can find what kills the process that judges it. Called a fault of the service, that
 would be repeated for ever, at nobody's expense. A worker that is lost with one artifact again and
-again, and does well with those of others meanwhile, is not to blame.
+again, and does well with those of others meanwhile, is not to blame. What counts is how often, not
+how many evaluations: an outage takes all that run.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
@@ -24,25 +26,35 @@ _REMEMBERED = timedelta(days=1)
 
 def is_the_artifact_s(evaluation: Evaluation) -> bool:
     """Whether the loss that is about to be recorded is one too many for this artifact."""
-    losses = _losses(evaluation)
-    if losses.count() + 1 < settings.MAX_ATTEMPTS:
+    first = _losses(evaluation).first()
+    if first is None or _n_incidents(evaluation) < settings.MAX_ATTEMPTS:
         return False
-    claims = Event.objects.filter(kind="claimed", evaluation=evaluation)
-    since = min(
-        (event.at for event in (losses.first(), claims.first()) if event is not None),
-        default=timezone.now(),
-    )
     names = set(_events_of(evaluation, "claimed").values_list("data__worker", flat=True))
-    return _others_went_on(evaluation, names, since)
+    return _others_went_on(evaluation, names, first.at)
 
 
 def message(evaluation: Evaluation) -> str:
-    n_losses = _losses(evaluation).count() + 1
     return (
-        f"What computes on this potential's answers was lost {n_losses} times, while the "
-        "same workers went on well with other potentials. Look for energies, forces or a stress "
-        "that are far too large or too small, and for answers that take very much memory."
+        f"What computes on this potential's answers was lost {_n_incidents(evaluation)} times, "
+        "while the same workers went on well with other potentials. Look for energies, forces or a "
+        "stress that are far too large or too small, and for answers that take very much memory."
     )
+
+
+def _n_incidents(evaluation: Evaluation) -> int:
+    """How often workers were lost, the loss that is about to be recorded included.
+
+    One power cut takes all evaluations of an artifact that run, each once, and they are found as
+    their leases run out. One that is lost again was taken up meanwhile: that is another incident.
+    """
+    lasts = timedelta(seconds=settings.LEASE_S + 2 * settings.REAPER_INTERVAL_S)
+    losses = list(_losses(evaluation).values_list("at", "evaluation_id"))
+    n_incidents, ends_at, lost = 0, None, set[UUID]()
+    for at, lost_id in [*losses, (timezone.now(), evaluation.pk)]:
+        if ends_at is None or at > ends_at or lost_id in lost:
+            n_incidents, ends_at, lost = n_incidents + 1, at + lasts, set()
+        lost.add(lost_id)
+    return n_incidents
 
 
 def _losses(evaluation: Evaluation) -> QuerySet[Event]:
@@ -63,7 +75,7 @@ def _events_of(evaluation: Evaluation, kind: str) -> QuerySet[Event]:
     )
 
 
-def _others_went_on(evaluation: Evaluation, workers: set[str], since: object) -> bool:
+def _others_went_on(evaluation: Evaluation, workers: set[str], since: datetime) -> bool:
     ours = Q(verdict__in=[*FREE_VERDICTS, Verdict.CANCELLED.value])
     return (
         Evaluation.objects.filter(worker__name__in=workers, finished_at__gt=since)

@@ -54,11 +54,45 @@ def test_an_artifact_that_loses_workers_who_go_on_with_others_has_its_verdict() 
     assert charge in models.Charge.objects.counted()
 
 
-def test_its_next_evaluation_is_not_tried_three_times_again() -> None:
+def test_one_outage_that_takes_several_evaluations_of_an_artifact_counts_once() -> None:
+    worker, first = factories.worker(), factories.evaluation()
+    others = [factories.evaluation(first.submission, on=factories.task_version()) for _ in "12"]
+    running = [lifecycle.claim_evaluation(row.pk, worker) for row in (first, *others)]
+    end_another(worker)
+    # As the reaper does in one round; one comes back within the round.
+    for claimed in running:
+        assert claimed is not None
+        released = lifecycle.release_for_retry(
+            claimed.pk, claimed.fencing_token, "Power cut.", Verdict.INFRASTRUCTURE_LOST
+        )
+        assert ended(released) == ("queued", "")
+        end_another(worker)
+
+    # Each time that all of them are lost again is one time more.
+    assert [ended(lose(row, worker))[0] for row in (first, *others)] == ["queued"] * 3
+    assert ended(lose(first, worker)) == ("failed", "runtime_error")
+    assert "was lost 3 times" in first.message
+
+
+def test_what_ended_before_the_first_loss_acquits_no_worker() -> None:
+    worker, evaluation = factories.worker(), factories.evaluation()
+    claimed = lifecycle.claim_evaluation(evaluation.pk, worker)
+    assert claimed is not None
+    end_another(worker)
+    lifecycle.release_for_retry(
+        evaluation.pk, claimed.fencing_token, "It was killed.", Verdict.INFRASTRUCTURE_LOST
+    )
+    for _ in range(2):
+        lose(evaluation, worker)
+    assert ended(evaluation) == ("failed", "infrastructure_lost")
+
+
+def test_its_next_evaluation_is_not_tried_three_times_again(settings: Any) -> None:
     worker, evaluation = factories.worker(), factories.evaluation()
     for _ in range(3):
         end_another(worker)
         lose(evaluation, worker)
+    settings.LEASE_S = settings.REAPER_INTERVAL_S = 0  # long after the last loss
     again = factories.evaluation(evaluation.submission, on=factories.task_version())
     end_another(worker)
     assert ended(lose(again, worker)) == ("failed", "runtime_error")
