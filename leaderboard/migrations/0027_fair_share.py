@@ -39,7 +39,11 @@ DROP FUNCTION touchstone_parties_of(uuid);
 TIME = """
 CREATE FUNCTION touchstone_count_worker_time() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    took float8 := greatest(0, extract(epoch FROM clock_timestamp() - OLD.started_at));
+    -- Nobody worked on it after its lease had run out: an outage is no load.
+    took float8 := greatest(0, extract(epoch FROM
+        least(clock_timestamp(), coalesce(OLD.lease_expires_at, clock_timestamp()))
+        - OLD.started_at
+    ));
     is_smoke boolean := EXISTS (
         SELECT 1 FROM leaderboard_taskversion version
         JOIN leaderboard_task task ON task.id = version.task_id

@@ -107,8 +107,9 @@ def _of_worker_time(payer: Payer, limit: dict[str, int], today: datetime) -> lis
         state=EvaluationState.RUNNING, parties__0=party_of(payer), started_at__isnull=False
     )
     now = timezone.now()
-    begun = running.values_list("started_at", flat=True)
-    so_far = sum((now - at).total_seconds() for at in begun if at is not None)
+    begun = running.values_list("started_at", "lease_expires_at")
+    # Nobody works on it after its lease has run out: an outage costs nothing.
+    so_far = sum((min(now, until or now) - at).total_seconds() for at, until in begun if at)
     return [
         Allowance(
             name=f"worker_seconds_per_{period}",

@@ -2,8 +2,9 @@
 
 A party (``accounts/parties.py``) bears a *load* in seconds: what its evaluations took of the
 workers lately, halved every ``FAIR_SHARE_HALF_LIFE_S`` from the end of the hour on, and what it
-has running. An evaluation that has just begun counts ``_BEGUN_S``, so that one party does not take
-all free slots at once. An evaluation bears the load of the heaviest of its parties.
+has running. Time after a lease has run out, in an outage, is no load. An evaluation that has just
+begun counts ``_BEGUN_S``, so that one party does not take all free slots at once. An evaluation
+bears the load of the heaviest of its parties.
 
 1. At most one smoke test of a party runs at a time.
 2. Smoke tests come before all else while their party's smoke tests took less than
@@ -69,7 +70,7 @@ smoke AS (
     SELECT unnest(parties), load, CASE WHEN is_smoke THEN load ELSE 0 END, is_smoke
     FROM (
         SELECT parties, {_IS_SMOKE} AS is_smoke, greatest(
-            extract(epoch FROM statement_timestamp() - started_at)::float8,
+            extract(epoch FROM least(statement_timestamp(), lease_expires_at) - started_at)::float8,
             CASE WHEN {_IS_SMOKE} THEN %(smoke_s)s ELSE %(begun_s)s END
         ) AS load
         FROM leaderboard_evaluation WHERE state = 'running'

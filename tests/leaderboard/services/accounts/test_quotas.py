@@ -210,6 +210,18 @@ def test_time_of_workers_is_counted_and_beyond_it_one_is_told_when_it_frees(sett
     assert caught.value.resets_at > timezone.now()
 
 
+def test_the_time_of_an_outage_uses_up_no_quota() -> None:
+    alice, lease_ended = factories.user("alice"), timezone.now() - timedelta(days=1)
+    factories.evaluation(
+        factories.submission(factories.potential()),
+        state="running",
+        worker=factories.worker(),
+        lease_expires_at=lease_ended,
+        started_at=lease_ended - timedelta(seconds=600),
+    )
+    assert used(alice)["worker_seconds_per_day"] == 600
+
+
 def test_potentials_are_counted_by_account_and_team(settings: Any) -> None:
     limits(settings, potentials=2)
     alice = factories.user("alice")

@@ -219,6 +219,20 @@ def test_loads_fade_and_what_runs_weighs_at_least_as_one_that_has_begun(settings
     assert loads[f"user {factories.user('bob').pk}"].all_s == pytest.approx(3600, rel=1e-3)
 
 
+def test_the_time_of_an_outage_is_nobody_s_load() -> None:
+    of("alice")
+    ran = claim()
+    lease_ended = timezone.now() - timedelta(days=1)
+    models.Evaluation.objects.filter(pk=ran.pk).update(
+        started_at=lease_ended - timedelta(seconds=1000), lease_expires_at=lease_ended
+    )
+    party = ran.parties[0]
+    assert fair_share.loads()[party].all_s == 1000
+
+    lifecycle.hand_back(ran.pk, ran.fencing_token, "An outage.")
+    assert round(models.WorkerTime.objects.get(party=party).seconds) == 1000
+
+
 def test_a_worker_takes_only_kinds_that_it_may_run() -> None:
     of("alice")
     assert lifecycle.claim_next(factories.worker(), ["mace"]) is None
