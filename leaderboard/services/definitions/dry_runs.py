@@ -6,6 +6,8 @@ seen by the staff alone. What exactly was tried is kept with its first event.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
@@ -42,7 +44,7 @@ def start(user: User, version: TaskVersion, submission: Submission) -> Evaluatio
             parties=[party_of(user)],
             reason=f"Dry run, asked for by {user.username}."[:300],
         )
-        record(evaluation, "queued", by=user.username, spec=version.spec().to_json())
+        record(evaluation, "queued", by=user.username, spec=_as_stored(version))
         audit.record(user, "dry run", version, detail=f"Of {submission}: {evaluation.pk}.")
         dispatch.announce_on_commit([evaluation.pk])
     return evaluation
@@ -62,10 +64,15 @@ def tells_of_present(evaluation: Evaluation) -> bool:
     """Whether the task version is still what was tried."""
     first = evaluation.events.filter(kind="queued").first()
     tried = first.data.get("spec") if first is not None else None
-    return bool(tried == _as_stored(evaluation.task_version))
+    return tried is not None and _without_secret(tried) == _as_stored(evaluation.task_version)
 
 
-def _as_stored(version: TaskVersion) -> dict[str, object]:
+def _as_stored(version: TaskVersion) -> dict[str, Any]:
     """A value as JSON gives it back: a tuple has become a list."""
     spec = version.spec().to_json()
-    return spec | {"metrics": list(spec["metrics"])}
+    return _without_secret(spec) | {"metrics": list(spec["metrics"])}
+
+
+def _without_secret(spec: dict[str, Any]) -> dict[str, Any]:
+    """What was stored before there was a secret has no key for it; it is never told anyway."""
+    return {name: value for name, value in spec.items() if name != "disguise_secret"}

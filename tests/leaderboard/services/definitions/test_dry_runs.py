@@ -14,6 +14,7 @@ from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.services.boards.rules import task_board
 from leaderboard.services.definitions import dry_runs
 from leaderboard.services.definitions.tasks import evaluate_everyone, publish_task_version
+from leaderboard.services.evaluations.events import record
 from leaderboard.services.evaluations.lifecycle import claim_next, record_report, reevaluate
 from tests.leaderboard import factories
 
@@ -76,9 +77,20 @@ def test_it_says_whether_the_draft_is_still_what_was_tried() -> None:
     version = draft()
     run = dry_runs.start(factories.charlie(), version, factories.submission())
     assert dry_runs.tells_of_present(models.Evaluation.objects.get(pk=run.pk))
+    assert "disguise_secret" not in run.events.get().data["spec"], "as releases without it stored"
     version.seed = 7
     version.save()
     assert not dry_runs.tells_of_present(models.Evaluation.objects.get(pk=run.pk))
+
+
+@pytest.mark.parametrize("stored", [{}, {"disguise_secret": ""}], ids=["before", "with the key"])
+def test_a_dry_run_of_an_earlier_release_stays_up_to_date(stored: dict[str, str]) -> None:
+    version = draft()
+    run = factories.evaluation(on=version, is_dry_run=True, is_current=False)
+    spec = version.spec().to_json()
+    del spec["disguise_secret"]
+    record(run, "queued", spec=spec | stored)
+    assert dry_runs.tells_of_present(models.Evaluation.objects.get(pk=run.pk))
 
 
 def test_what_could_not_be_published_or_is_withdrawn_is_not_tried() -> None:
