@@ -12,7 +12,7 @@ from django.db import models
 
 from evaluator.catalog import PROTOCOLS, Protocol
 from evaluator.contract import Limits, ScoredMetric, TaskSpec
-from leaderboard.enums import VersionState, protocol_choices
+from leaderboard.enums import EvaluationState, VersionState, protocol_choices
 from leaderboard.lib.names import NameField
 from leaderboard.models.potential import slug_validator
 
@@ -154,7 +154,13 @@ class TaskVersion(models.Model):
     @property
     def published_disguise_secret(self) -> str | None:
         """Told once nothing is evaluated on this version any more, so that all can be checked."""
-        return self.disguise_secret.hex if self.state == VersionState.RETIRED else None
+        if self.state != VersionState.RETIRED or self._has_active_evaluations():
+            return None
+        return self.disguise_secret.hex
+
+    def _has_active_evaluations(self) -> bool:
+        active = (EvaluationState.QUEUED, EvaluationState.RUNNING)
+        return self.evaluations.filter(state__in=active).exists()
 
     def spec(self) -> TaskSpec:
         """All that decides the numbers, as anybody may have it."""

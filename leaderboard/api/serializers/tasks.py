@@ -160,7 +160,8 @@ class TaskRecord(TaskRow):
     disguise_secret = serializers.CharField(
         source="published_disguise_secret",
         allow_null=True,
-        help_text="Of disguises and probes; told once the version is retired.",
+        help_text="Of disguises and probes; told once the version is retired and none of its "
+        "evaluations waits or runs.",
     )
     versions = VersionRecord(source="task.shown_versions", many=True)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from evaluator.catalog import CALCULATOR_KINDS, METRICS, PROTOCOLS
@@ -185,3 +186,23 @@ def test_the_secret_of_disguises_is_told_once_the_version_is_retired(stranger: A
 
     told = stranger.get(address, {"version": first.number}).json()
     assert told["disguise_secret"] == first.disguise_secret.hex
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_the_secret_is_kept_while_something_is_evaluated_on_the_retired_version(
+    stranger: APIClient, state: str
+) -> None:
+    version = factories.task_version(state=VersionState.RETIRED)
+    factories.evaluation(on=version, score=0.5)
+    late = factories.evaluation(
+        on=version, state=state, worker=factories.worker(), lease_expires_at=timezone.now()
+    )
+    api, page = f"/api/v1/tasks/{version.task.slug}/", f"/tasks/{version.task.slug}/1/"
+    asked = {"version": version.number}
+    assert stranger.get(api, asked).json()["disguise_secret"] is None
+    assert version.disguise_secret.hex not in stranger.get(page).content.decode()
+
+    late.state, late.verdict, late.finished_at = "failed", "nonfinite", timezone.now()
+    late.save()
+    assert stranger.get(api, asked).json()["disguise_secret"] == version.disguise_secret.hex
+    assert version.disguise_secret.hex in stranger.get(page).content.decode()
