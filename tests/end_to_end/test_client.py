@@ -113,6 +113,11 @@ def test_boards_evaluations_and_lists_are_read_as_records(client: Client) -> Non
         "per_day",
         "per_month",
         "concurrent",
+        "worker_seconds_per_day",
+        "worker_seconds_per_week",
+        "potentials",
+        "stored_MiB",
+        "open_uploads",
     }
 
 
