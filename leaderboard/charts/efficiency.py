@@ -6,6 +6,7 @@ Times are medians in ms, with the quartiles of all timed calls.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,9 @@ from leaderboard.charts.base import COLOURS, MAX_SERIES, Chart, check_series, fi
 Values = Mapping[str, Any]
 #: (name, values) of each material, in the order of the reference set.
 Materials = Sequence[tuple[str, Values]]
+#: A law beyond these is of no times, and would leave the points no room on the axis: no call is
+#: shorter than 1 ns or longer than 30 years.
+_SHORTEST_MS, _LONGEST_MS = 1e-6, 1e12
 
 
 def evaluation_charts(materials: Materials) -> list[Chart]:
@@ -112,18 +116,27 @@ def _point(row: Values) -> dict[str, Any]:
 
 
 def _fit(values: Values) -> list[dict[str, float]]:
-    """The ends of the power law; nothing where there was none."""
+    """The ends of the power law; nothing where there was none, or one that cannot be drawn."""
     if values.get("scaling_exponent") is None:
         return []
-    return [
-        {
-            "n_atoms": n,
-            "median_ms": values["scaling_prefactor_ms"] * n ** values["scaling_exponent"],
-        }
-        for n in (values["scaling_smallest_n_atoms"], values["scaling_largest_n_atoms"])
-    ]
+    sizes = (values["scaling_smallest_n_atoms"], values["scaling_largest_n_atoms"])
+    times = [_law_ms(values, n) for n in sizes]
+    if not all(_SHORTEST_MS < time < _LONGEST_MS for time in times):
+        return []
+    return [{"n_atoms": n, "median_ms": time} for n, time in zip(sizes, times, strict=True)]
+
+
+def _law_ms(values: Values, n_atoms: float) -> float:
+    try:
+        return float(values["scaling_prefactor_ms"] * n_atoms ** values["scaling_exponent"])
+    except OverflowError:
+        return math.inf
 
 
 def _exponents(curves: Sequence[tuple[str, Values]]) -> str:
     known = [(n, v["scaling_exponent"]) for n, v in curves if v.get("scaling_exponent") is not None]
-    return ", ".join(f"{exponent:.2f} for {name}" for name, exponent in known) or "of none known"
+    return ", ".join(f"{_shown(n)} for {name}" for name, n in known) or "of none known"
+
+
+def _shown(exponent: float) -> str:
+    return f"{exponent:.2f}" if abs(exponent) < 100 else f"{exponent:.3g}"

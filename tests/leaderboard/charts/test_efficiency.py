@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -43,6 +44,24 @@ def test_an_evaluation_is_drawn_with_a_curve_and_a_law_for_each_material() -> No
     assert ends.count(("Cu", 216, pytest.approx(43.2))) == 2
     assert "1.00 for Si, 1.00 for Cu" in chart.description
     assert "<svg" in chart.svg
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        {"scaling_exponent": 8e7},
+        {"scaling_exponent": -8e7},
+        {"scaling_exponent": 90.0, "scaling_prefactor_ms": 1e300},
+        {"scaling_exponent": math.nan},
+    ],
+    ids=["overflows", "underflows", "infinite", "no number"],
+)
+def test_a_law_that_cannot_be_drawn_is_left_out_and_the_points_stand(law: dict[str, float]) -> None:
+    (chart,) = efficiency.evaluation_charts([("a", {**material("Si"), **law})])
+    assert len(rows_of(chart, "curve", "n_atoms", "median_ms")) == 3
+    assert "<svg" in chart.svg
+    (on_task,) = efficiency.task_charts([("A", {}, [("a", {**material("Si"), **law})])])
+    assert "<svg" in on_task.svg
 
 
 def test_a_task_is_drawn_on_the_first_material_that_all_have_run() -> None:
