@@ -136,13 +136,22 @@ def enable(user: User, worker: Worker) -> None:
 
 def take_out(user: User, worker: Worker) -> int:
     """Drain it, and hand what it runs to others at once; returns how much that was."""
+    drain(user, worker)
+    running = list(worker.evaluations.filter(state=EvaluationState.RUNNING).order_by("pk"))
+    # One transaction each: of two that end rows of several parties in different orders, one would
+    # wait for the other's count of their time. Whatever fails, nothing new comes to the worker.
+    return sum(_take_from(user, worker, evaluation) for evaluation in running)
+
+
+def _take_from(user: User, worker: Worker, evaluation: Evaluation) -> bool:
+    """False where it has ended, or runs elsewhere, meanwhile."""
     with transaction.atomic():
-        drain(user, worker)
-        running = list(worker.evaluations.filter(state=EvaluationState.RUNNING))
-        for evaluation in running:
-            requeue(user, evaluation)
-            audit.record(user, "requeued", evaluation, detail=f"Taken from {worker}.")
-    return len(running)
+        row = Evaluation.objects.select_for_update().get(pk=evaluation.pk)
+        if (row.state, row.fencing_token) != (EvaluationState.RUNNING, evaluation.fencing_token):
+            return False
+        requeue(user, row)
+        audit.record(user, "requeued", row, detail=f"Taken from {worker}.")
+    return True
 
 
 def _light(rows: QuerySet[Evaluation]) -> QuerySet[Evaluation]:

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from leaderboard import models
@@ -90,6 +92,26 @@ def test_a_worker_is_drained_taken_out_and_enabled() -> None:
     assert worker.is_enabled
     actions = [e.action for e in models.AuditEntry.objects.order_by("pk")]
     assert actions == ["drained", "drained", "requeued", "enabled"]
+
+
+def test_what_a_worker_runs_is_taken_from_it_in_transactions_of_their_own() -> None:
+    first, worker = running(), factories.worker()
+    models.Evaluation.objects.filter(pk=first.pk).update(worker=worker)
+    factories.evaluation()
+    assert claim_next(worker) is not None
+
+    with CaptureQueriesContext(connection) as asked:
+        assert operations.take_out(factories.charlie(), worker) == 2
+
+    # Within the test's transaction, one of its own is a savepoint.
+    n_open, n_begun, taken_in = 0, 0, []
+    for query in asked.captured_queries:
+        words = query["sql"]
+        n_begun += words.startswith("SAVEPOINT") and n_open == 0
+        n_open += words.startswith("SAVEPOINT") - words.startswith("RELEASE")
+        if words.startswith('UPDATE "leaderboard_evaluation"'):
+            taken_in.append(n_begun)
+    assert len(taken_in) == len(set(taken_in)) == 2
 
 
 def test_the_last_verdicts_of_a_worker_and_who_asks_for_most_are_told() -> None:
