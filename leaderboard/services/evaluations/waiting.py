@@ -31,9 +31,10 @@ def waiting_reason(evaluation: Evaluation) -> str:
         return "No running worker has a sandbox, so potentials from outside wait."
     if fair_share.is_blocked(evaluation):
         return "One smoke test of an account or team runs at a time: it waits for that one to end."
-    running = Evaluation.objects.filter(state=EvaluationState.RUNNING).count()
-    if running >= sum(worker.n_slots for worker in workers):
-        return "All workers are busy, and nothing is stopped for another: it waits for its turn."
+    # Of the able ones alone: what a lost worker ran, or a slot that may not take it, says nothing.
+    running = Evaluation.objects.filter(state=EvaluationState.RUNNING, worker__in=able).count()
+    if running >= sum(worker.n_slots for worker in able):
+        return "All workers that may take it are busy. It waits for its turn."
     return _deafness(able) or "It waits for its turn."
 
 

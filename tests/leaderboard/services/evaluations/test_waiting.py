@@ -40,3 +40,19 @@ def test_a_deaf_worker_is_named_as_the_reason_and_not_a_missing_one() -> None:
     worker.free_since = None  # it has taken something
     worker.save()
     assert waiting_reason(evaluation) == "It waits for its turn."
+
+
+def test_workers_are_busy_where_those_that_may_take_it_have_no_slot_free() -> None:
+    evaluation = factories.evaluation(factories.submission(calculator_kind="package"))
+    hour_ago = timezone.now() - timedelta(hours=1)
+    Evaluation.objects.filter(pk=evaluation.pk).update(queued_at=hour_ago)
+    runs = {"state": "running", "lease_expires_at": timezone.now()}
+    factories.evaluation(worker=factories.worker(last_seen_at=hour_ago), **runs)  # it was lost
+    worker = factories.worker(free_since=hour_ago)
+    assert waiting_reason(evaluation).startswith("A worker is online and free")
+
+    factories.worker(sandbox_level="none")  # free, and may not take it
+    factories.evaluation(worker=worker, **runs)
+    worker.free_since = None
+    worker.save()
+    assert waiting_reason(evaluation).startswith("All workers that may take it are busy")
