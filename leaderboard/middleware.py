@@ -139,13 +139,15 @@ def _longest_body(request: HttpRequest) -> int:
     }
     if name in by_api:
         return max(usual, by_api[name])
-    by_page = {
-        "submission-new": artifact_bytes,
-        "admin:reference-upload": settings.MAX_REFERENCE_BYTES + _MARGIN_BYTES,
-    }
-    if name in by_page and request.user.is_authenticated:
-        return max(usual, by_page[name])
+    if name == "submission-new" and request.user.is_authenticated:
+        return max(usual, artifact_bytes)
+    if name == "admin:leaderboard_referenceset_add" and _is_staff(request):
+        return max(usual, settings.MAX_REFERENCE_BYTES + _MARGIN_BYTES)
     return usual
+
+
+def _is_staff(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and request.user.is_staff
 
 
 def _refused(status: int, why: str) -> HttpResponse:

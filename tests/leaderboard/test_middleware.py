@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.test import Client
+from django.urls import reverse
 
 from leaderboard.services.accounts import throttles
 from tests.leaderboard import factories
@@ -64,6 +65,19 @@ def test_who_is_signed_in_may_send_a_file_where_one_belongs() -> None:
     client.force_login(factories.user())
     with pytest.raises(AssertionError, match="the body was read"):
         post("/submissions/new/", client, CONTENT_LENGTH=str(512 * 2**20))
+
+
+def test_the_staff_alone_may_send_a_reference_set() -> None:
+    address = reverse("admin:leaderboard_referenceset_add")
+    large = {"CONTENT_LENGTH": str(60 * 2**20)}
+    staff, other = Client(), Client()
+    staff.force_login(factories.user("charlie", is_staff=True, is_superuser=True))
+    other.force_login(factories.user())
+    with pytest.raises(AssertionError, match="the body was read"):
+        post(address, staff, **large)
+    assert post(address, staff, CONTENT_LENGTH=str(66 * 2**20)).status_code == 413
+    assert post(address, other, **large).status_code == 413
+    assert post(address, **large).status_code == 413
 
 
 def test_the_api_reads_nothing_before_it_knows_who_asks() -> None:
