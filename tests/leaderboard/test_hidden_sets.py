@@ -9,6 +9,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -200,6 +201,26 @@ def _is_echo(answer: Answer) -> bool:
     """The address itself names the system: errors and redirects repeat it."""
     is_refusal = answer.status in {302, 403, 404, 401}
     return is_refusal and MARK in answer.address
+
+
+def test_why_an_evaluation_is_tried_again_is_told_to_those_who_may_read_its_message() -> None:
+    hidden = factories.task_version(reference_set=factories.reference_set(is_public=False))
+    waiting = factories.evaluation(
+        factories.submission(),
+        hidden,
+        not_before=timezone.now() + timedelta(hours=1),
+        message=f"The disk was full at {MARK}.",
+    )
+    staff, owner, stranger = Client(), Client(), Client()
+    staff.force_login(factories.charlie())
+    owner.force_login(factories.user("alice"))
+    for name in ("submission", "submission-progress"):
+        page = reverse(name, kwargs={"pk": waiting.submission_id})
+        for reader in (owner, stranger):
+            text = reader.get(page).content.decode()
+            assert "It is tried again at" in text
+            assert MARK not in text
+        assert MARK in staff.get(page).content.decode()
 
 
 def test_every_address_is_decided(world: HiddenWorld) -> None:

@@ -21,7 +21,8 @@ def waiting_reason(evaluation: Evaluation) -> str:
     if evaluation.held_by_id is not None:
         return "It waits for the smoke task, which runs first, to succeed."
     if evaluation.not_before is not None and evaluation.not_before > timezone.now():
-        return f"It is tried again at {evaluation.not_before:%H:%M:%S} UTC. {evaluation.message}"
+        again = f"It is tried again at {evaluation.not_before:%H:%M:%S} UTC."
+        return f"{again} {evaluation.message}".strip()  # a hidden set's message is withheld
     workers = live_workers()
     if not workers:
         return "No worker is running. It starts as soon as one does."

@@ -172,17 +172,16 @@ def _submission(request: HttpRequest, pk: UUID) -> Submission:
 
 
 def _progress(submission: Submission, reader: permissions.Person) -> dict[str, Any]:
-    evaluations = current_evaluations(submission)
-    waiting = [e for e in evaluations if e.state == EvaluationState.QUEUED]
+    seen = [disclosure.seen_by(reader, e) for e in current_evaluations(submission)]
+    waiting = [e for e in seen if e.state == EvaluationState.QUEUED]
     places = queue.places(waiting)
-    n_ended = sum(e.has_ended for e in evaluations)
-    seen = [disclosure.seen_by(reader, e) for e in evaluations]
+    n_ended = sum(e.has_ended for e in seen)
     return {
         "submission": submission,
         "steps": [(e, places.get(e.pk), _percent_done(e)) for e in seen],
         "waiting_reason": waiting_reason(waiting[0]) if waiting else "",
         "n_ended": n_ended,
-        "has_ended": n_ended == len(evaluations),
+        "has_ended": n_ended == len(seen),
     }
 
 
