@@ -15,6 +15,7 @@ import time
 from collections.abc import MutableMapping
 from typing import Any
 
+from allauth.core.internal.cryptokit import normalize_user_code
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import generate_totp_secret
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -164,7 +165,8 @@ def _spend(factor: Authenticator, code: str) -> bool:
     """Note that a code was used; False where it had been."""
     if factor.type != Authenticator.Type.TOTP:
         return True  # a recovery code is crossed out by allauth, under a lock
-    digest = hashlib.sha256(code.strip().encode()).hexdigest()[:16]
+    # As allauth compares codes: "123-456" and "123 456" are "123456".
+    digest = hashlib.sha256(normalize_user_code(code).encode()).hexdigest()[:16]
     with transaction.atomic():
         row = Authenticator.objects.select_for_update().get(pk=factor.pk)
         now = int(time.time())
