@@ -157,8 +157,8 @@ def hit_sign_in(request: HttpRequest, login: str) -> RateStanding:
     """
     address = address_of(request)
     by_address = hit("login", address)
-    if not by_address.is_allowed:
-        return by_address
+    if not by_address.is_allowed or not login.strip():
+        return by_address  # no name is nobody's account: visitors would share its tries
     name = _hashed(login)
     here = hit("login-account", f"{name} {address}")
     if not here.is_allowed:

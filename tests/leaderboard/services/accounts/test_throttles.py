@@ -9,7 +9,7 @@ from django.test import RequestFactory
 from rest_framework.test import APIClient
 
 from leaderboard import models
-from leaderboard.services.accounts.throttles import address_of, forget_old_counts, hit
+from leaderboard.services.accounts.throttles import address_of, forget_old_counts, hit, hit_sign_in
 from tests.leaderboard import factories
 from tests.leaderboard.api.conftest import client_of
 
@@ -39,6 +39,19 @@ def test_the_count_is_exact_when_many_connections_count_at_once(settings: Any) -
     for thread in threads:
         thread.join()
     assert sorted(counts) == list(range(1, 401))
+
+
+def test_tries_without_a_name_are_counted_by_address_alone(settings: Any) -> None:
+    settings.THROTTLES = {
+        **settings.THROTTLES,
+        "login": "3/hour",
+        "login-account": "2/hour",
+        "login-everywhere": "2/hour",
+    }
+    for n in range(5):
+        request = RequestFactory().post("/login/", REMOTE_ADDR=f"203.0.113.{n}")
+        tries = [hit_sign_in(request, name).is_allowed for name in ("", " ", "", "")]
+        assert tries == [True, True, True, False]
 
 
 def test_a_new_window_starts_at_nothing(rates: dict[str, str]) -> None:
