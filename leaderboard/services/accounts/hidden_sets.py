@@ -29,7 +29,7 @@ def check_hidden_sets(
 ) -> None:
     """Raise QuotaExceeded if these, which are queued, are more than is left on some hidden set.
 
-    Belongs into the transaction that has locked the payer's account.
+    Belongs into the transaction that has locked who asks and who pays: ``quotas.charge``.
     """
     asked = Counter(
         Evaluation.objects.filter(

@@ -203,6 +203,9 @@ def _locked(user: User, payer: Payer) -> Iterator[Payer | None]:
         if user.is_staff:
             yield None
             return
+        if isinstance(payer, Team):
+            # First, always: else he may ask for several of his teams at once, each uncounted.
+            User.objects.select_for_update(no_key=True).get(pk=user.pk)
         # Not type(payer): pages have a lazy user, whose type is another.
         payer.__class__._default_manager.select_for_update(no_key=True).get(pk=payer.pk)
         yield payer
@@ -236,8 +239,9 @@ def check(user: User, potential: Potential, n: int) -> None:
 def charge(user: User, potential: Potential, evaluations: Sequence[Evaluation]) -> None:
     """Put evaluations on the account of who asked for them, or raise QuotaExceeded.
 
-    Belongs into the transaction that queues them. The account's row is locked, so that requests
-    at the same time are counted one after the other; the lock leaves foreign keys to it alone.
+    Belongs into the transaction that queues them. The rows of who asks and of who pays are locked,
+    so that requests at the same time are counted one after the other; the locks leave foreign keys
+    to them alone.
     """
     if user.is_staff or not evaluations:
         return

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from leaderboard import models
 from leaderboard.enums import TeamRole
@@ -64,6 +67,16 @@ def test_teams_do_not_multiply_what_one_person_may_ask(version: models.TaskVersi
         ask(version, factories.potential(alice, team=team))
     with pytest.raises(QuotaExceeded):
         ask(version)
+
+
+def test_who_asks_is_locked_before_the_team_that_pays(version: models.TaskVersion) -> None:
+    alice = factories.user("alice")
+    team = teams.create_team(alice, "team", "A team")
+    with CaptureQueriesContext(connection) as captured:
+        ask(version, factories.potential(alice, team=team))
+    locks = [q["sql"] for q in captured if "FOR NO KEY UPDATE" in q["sql"]]
+    tables = [re.search(r'FROM "(\w+)"', sql) for sql in locks]
+    assert [table and table[1] for table in tables] == ["auth_user", "leaderboard_team"]
 
 
 def test_the_staff_may_ask_as_often_as_they_like(version: models.TaskVersion) -> None:
