@@ -1,6 +1,6 @@
 """Settings of the service, read from the environment; refuses to start when they are unsafe.
 
-README.md beside this file lists every variable. Nothing secret has a default, except in
+deploy/environment.example lists every variable. Nothing secret has a default, except in
 development mode (``TOUCHSTONE_DEVELOPMENT=1``, which the demo and the tests set).
 """
 

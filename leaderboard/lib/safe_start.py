@@ -28,6 +28,11 @@ _LOCAL = {"localhost", "127.0.0.1", "[::1]", "testserver"}
 
 def weakness_of_key(key: str) -> str:
     """Why a secret key could be guessed, and how to make a better one; empty for a good one."""
+    if " #" in f" {key}":
+        return (
+            "' #' is in it: an environment file has comments on lines of their own, and what "
+            f"stands behind a value is a part of it. Leave the key alone on its line. {_MAKE_ONE}"
+        )
     if len(key) < MIN_KEY_LENGTH:
         return f"it has {len(key)} characters, and needs {MIN_KEY_LENGTH} at least. {_MAKE_ONE}"
     if word := _TELLING.search(key):

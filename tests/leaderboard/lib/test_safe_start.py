@@ -19,7 +19,8 @@ from leaderboard.lib.safe_start import public_hosts, weakness_of_hosts, weakness
         ("django-insecure-x9f2v8w3k5m1q7z4p6r0t8y2u5i3o1", "contains 'django'"),
         ("this is the key of our service and nobody may know it", "lacks digits"),
         ("ChangeMe-1f7c0b92e4d85a36c7e90f12ab34d56e", "contains 'Change'"),
-        ("# python -c 'import secrets; print(secrets.token_urlsafe(50))'", "contains 'secret'"),
+        ("# python -c 'import secrets; print(secrets.token_urlsafe(50))'", "comments on lines"),
+        ("kX3vQ0-9mZtB7w_Lr2Hc8YpNfD5sGj1aUe6  # python -c 'import secrets'", "comments on lines"),
     ],
 )
 def test_a_key_that_can_be_guessed_is_refused_with_the_way_to_make_one(
