@@ -1,8 +1,9 @@
 """Authorization by API token: ``Authorization: Bearer tst_...``.
 
-A token's scopes are enforced here, so that no view can forget them: safe methods need "read",
-all others "submit" unless the view's ``token_scope`` names another (None: any valid token will
-do). Without "admin" a member of the staff is an ordinary user to everything behind.
+A token's scopes are enforced here, so that no view can forget them: safe methods need "read"
+unless the view's ``safe_scope`` names another, all others "submit" unless its ``token_scope`` does
+(None: any valid token will do). Without "admin" a member of the staff is an ordinary user to
+everything behind.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def _find(text: str) -> ApiToken:
 def _check_scope(token: ApiToken, request: Request) -> None:
     view = (request.parser_context or {}).get("view")
     if request.method in SAFE:
-        needed: str | None = TokenScope.READ
+        needed: str | None = getattr(view, "safe_scope", TokenScope.READ)
     else:
         needed = getattr(view, "token_scope", TokenScope.SUBMIT)
     if needed is not None:

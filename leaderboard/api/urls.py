@@ -91,6 +91,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("redoc/", root.Redoc.as_view(url_name="api:schema"), name="redoc"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
     path("me/", accounts.Me.as_view(), name="me"),
+    path("signed-in/", accounts.SignedIn.as_view(), name="signed-in"),
     path("queue/", queue.Queue.as_view(), name="queue"),
     path("me/quota/", accounts.MyQuota.as_view(), name="my-quota"),
     path("tokens/", accounts.TokenList.as_view(), name="tokens"),

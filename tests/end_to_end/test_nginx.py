@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import grp
+import os
+import pwd
 import re
 import shutil
 import socket
@@ -24,6 +27,7 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed"),
 ]
+_MAX_REFUSED = 12
 SHIPPED = Path(__file__).parents[2] / "deploy/nginx.conf"
 
 
@@ -39,23 +43,29 @@ def local_configuration(folder: Path, port: int, web: str) -> str:
         f"{name}_temp_path {folder}/{name};"
         for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
+    # Folders of tests are closed to others, and below them nginx keeps bodies: it works as we do.
+    user, group = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
     return (
-        f"daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;\n"
+        f"user {user} {group}; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;\n"
         f"events {{ worker_connections 256; }}\nhttp {{ access_log off; {temporary}\n{text} }}\n"
     )
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("nginx")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
-    return folder
+    return tmp_path_factory.mktemp("nginx")
+
+
+class StrictSite(WebSite):
+    """Refuses an address after a few answers 401."""
+
+    def environment(self) -> dict[str, str]:
+        return {**super().environment(), "TOUCHSTONE_REFUSED_RATE": f"{_MAX_REFUSED}/min"}
 
 
 @pytest.fixture
 def address(folder: Path, tmp_path: Path, own_blobs: None) -> Iterator[str]:
-    site = WebSite(tmp_path, broker_url())
+    site = StrictSite(tmp_path, broker_url())
     site.start_web()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -128,7 +138,7 @@ def test_slow_and_large_bodies_hold_nothing(address: str, folder: Path) -> None:
 
 
 def test_small_forms_and_files_come_through(address: str) -> None:
-    _, token = ApiToken.create(factories.user(), "test")
+    _, token = ApiToken.create(factories.user(), "test", scopes=["submit"])
     headers = {"Authorization": f"Bearer {token}"}
     made = requests.post(
         f"{address}/api/v1/potentials/",
@@ -145,3 +155,14 @@ def test_small_forms_and_files_come_through(address: str) -> None:
         timeout=20,
     )
     assert sent.status_code == 400, "the fields are incomplete; the body has come through"
+
+
+def test_an_upload_too_many_is_told_so(address: str) -> None:
+    bad = {"Authorization": "Bearer tst_guess"}
+    upload = f"{address}/api/v1/submissions/"
+    statuses = []
+    while len(statuses) < 3 * _MAX_REFUSED and 429 not in statuses:  # a new minute may begin
+        answer = requests.post(upload, data={"potential": "p"}, headers=bad, timeout=20)
+        statuses.append(answer.status_code)
+    assert statuses[:-1] == [401] * (len(statuses) - 1)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")

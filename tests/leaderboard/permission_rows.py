@@ -15,6 +15,7 @@ api:schema                get    -        200 200 200 200 200 200
 api:docs                  get    -        200 200 200 200 200 200
 api:nowhere               get    -        404 404 404 404 404 404
 api:me                    get    -        401 200 200 200 200 200
+api:signed-in             get    -        401 204 204 204 204 204
 api:my-quota              get    -        401 200 200 200 200 200
 api:queue                 get    -        200 200 200 200 200 200
 api:tokens                get    -        401 200 200 200 200 200

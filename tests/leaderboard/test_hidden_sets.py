@@ -40,7 +40,8 @@ _NOTHING = """
     docs verdicts protocols protocol doc cite card team team-create
     team-invite team-uninvite team-member invitation token-create token-revoke submission-new
     potential-edit withdraw api:schema api:docs api:redoc api:nowhere api:index api:me
-    api:my-quota api:tokens api:token api:teams api:team api:team-quota api:team-members
+    api:signed-in api:my-quota api:tokens api:token api:teams api:team api:team-quota
+    api:team-members
     api:team-member api:team-invitations api:team-invitation api:invitations api:invitation
     api:invitation-accept api:uploads api:upload api:upload-part api:upload-complete
     api:webhooks api:webhook api:webhook-ping api:protocols api:calculators api:queue api:bundle

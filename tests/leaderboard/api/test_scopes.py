@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from leaderboard import models
@@ -37,6 +41,24 @@ def test_a_token_does_what_its_scopes_say(
         alice.post("/api/v1/teams/", NEW),
     )
     assert tuple(r.status_code for r in found) == expected
+
+
+@pytest.mark.parametrize("scope", ["read", "submit", "admin"])
+def test_a_proxy_is_told_of_any_valid_token_and_counts_nothing(scope: str, settings: Any) -> None:
+    settings.THROTTLES = {**settings.THROTTLES, "read": "1/hour"}
+    alice = client(factories.user("alice"), scope)
+    answers = [alice.get("/api/v1/signed-in/") for _ in range(3)]
+    assert [(a.status_code, a.content) for a in answers] == [(204, b"")] * 3
+    assert not models.RequestCount.objects.exists()
+    models.ApiToken.objects.update(expires_at=timezone.now())
+    assert alice.get("/api/v1/signed-in/").status_code == 401
+    assert APIClient().get("/api/v1/signed-in/").status_code == 401
+
+
+def test_a_proxy_is_told_of_a_session() -> None:
+    page = Client()
+    page.force_login(factories.user("alice"))
+    assert page.get("/api/v1/signed-in/").status_code == 204
 
 
 def test_what_is_refused_says_which_scope_lacks() -> None:
