@@ -116,6 +116,42 @@ def test_forces_and_energies_that_do_not_belong_together_are_named(
     assert f" eV by the forces. {advice}" in doubt
 
 
+def alloys(*, strain_scale: float, rattled_A: float) -> list[Atoms]:
+    """Nine cells of copper with a gold atom, strained and shaken, and the results of EMT."""
+    rng = np.random.default_rng(5)
+    frames = []
+    for _ in range(9):
+        atoms = bulk("Cu", "fcc", 3.65, cubic=True)
+        atoms.symbols[0] = "Au"
+        strain = rng.normal(scale=strain_scale, size=(3, 3))
+        atoms.set_cell(atoms.cell.array @ (np.eye(3) + (strain + strain.T) / 2), scale_atoms=True)
+        atoms.rattle(rattled_A, rng=rng)
+        atoms.calc = EMT()
+        atoms.get_stress()
+        frames.append(changed(atoms))
+    return frames
+
+
+def test_a_stress_hidden_by_atoms_that_move_far_is_not_doubted(tmp_path: Path) -> None:
+    assert doubts(tmp_path, alloys(strain_scale=0.004, rattled_A=0.1)) == []
+
+
+def test_a_stress_of_something_else_is_doubted_though_nothing_would_fit(tmp_path: Path) -> None:
+    frames = alloys(strain_scale=0.02, rattled_A=0.0)
+    for frame in frames:
+        frame.calc.results["stress"] = frame.calc.results["stress"] * [-1, 3, -2, 1, 1, 1]
+    (doubt,) = doubts(tmp_path, frames)
+    assert doubt.endswith("No choice of units, signs and orders makes them agree.")
+
+
+def test_no_derivative_is_taken_between_a_structure_and_its_ion(tmp_path: Path) -> None:
+    frames = [changed(frame) for frame in copper(strained=False)]
+    for frame in frames[::2]:
+        frame.info |= {"charge": 1, "spin": 2}
+        frame.calc.results["energy"] += 15.0
+    assert doubts(tmp_path, frames) == []
+
+
 def test_structures_far_from_each_other_tell_nothing(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     frames = [changed(frame, forces=-1.0) for frame in copper(strained=False)]
