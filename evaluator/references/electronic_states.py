@@ -14,6 +14,20 @@ from evaluator.references.extxyz import shown
 CHARGE_NAMES = ("charge", "total_charge", "net_charge", "tot_charge")
 SPIN_NAMES = ("spin", "total_spin", "spin_multiplicity", "multiplicity", "mult")
 UNPAIRED_NAMES = ("n_unpaired", "unpaired_electrons", "uhf")
+#: Also how some name the energy of unrestricted Hartree-Fock, which is no number of electrons.
+_ALSO_AN_ENERGY = "uhf"
+#: Far beyond every charge and every spin of the field, and far within the numbers of the wire.
+_LARGEST = 1000
+#: ASE writes None as the name alone, which reads as true, and an empty text as nothing.
+_NO_VALUES = (None, "", "T")
+
+
+def is_electronic_number(value: object) -> bool:
+    """Whether it is a whole number that can be a charge or a spin, of either sign."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        return False
+    # Python compares whole numbers of any length; NaN is within no bounds.
+    return bool(-_LARGEST <= value <= _LARGEST) and value == int(value)
 
 
 def take_electronic_state(values: dict[str, Any], place: str) -> dict[str, int]:
@@ -42,12 +56,15 @@ def _whole_numbers(
         value = values[name]
         if isinstance(value, list | np.ndarray):
             continue  # of each atom, or something else of that name
+        is_one = is_electronic_number(value) and (least is None or value >= least)
+        if not is_one and name.lower() == _ALSO_AN_ENERGY:
+            continue
         del values[name]
-        is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        is_whole = is_number and np.isfinite(value) and value == int(value)
-        if not is_whole or (least is not None and value < least):
-            at_least = "" if least is None else f" of at least {least}"
-            text = shown(value) if isinstance(value, str) else repr(value)
-            raise SubmissionError(f"{place}: {name} must be a whole number{at_least}, not {text}.")
+        if value in _NO_VALUES:
+            continue
+        if not is_one:
+            bounds = f"{-_LARGEST if least is None else least} to {_LARGEST}"
+            text = shown(value if isinstance(value, str) else repr(value))
+            raise SubmissionError(f"{place}: {name} must be a whole number ({bounds}), not {text}.")
         numbers[name] = int(value)
     return numbers

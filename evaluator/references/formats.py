@@ -171,7 +171,8 @@ def _canonical(record: Record, index: int, convention: Convention) -> Atoms:
     if marks is not None:
         bare.set_array("migrating", _marks(marks, len(atoms), place))
     used = {*convention.names.values(), "migrating"}
-    rest = {k: v for k, v in record.values.items() if k not in used | _RESERVED}
+    others = {k: v for k, v in record.values.items() if k not in used | _RESERVED}
+    rest = _plainly_named(others, place)
     state = take_electronic_state(rest, place)
     bare.info = {**_kept(rest, index), **state}
     bare.calc = SinglePointCalculator(bare, **results)
@@ -253,13 +254,37 @@ def _marks(value: Any, n_atoms: int, place: str) -> NDArray[np.bool_]:  # noqa: 
     return marks
 
 
+def _plainly_named(info: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Values by the names that the canonical file has for them.
+
+    Raises SubmissionError where numbers of two names would come under one.
+    """
+    values: dict[str, Any] = {}
+    given: dict[str, str] = {}
+    for name, value in info.items():
+        plain = name if name in _TEXTS else _plain(name)
+        if not plain or (plain != name and plain in _TEXTS | _RESERVED):
+            continue
+        has_numbers = finite_numbers(value) is not None
+        if has_numbers and plain in given:
+            raise SubmissionError(
+                f"{place}: {shown(given[plain])} and {shown(name)} would both be named {plain}, "
+                "since blanks, signs and brackets have a meaning in the canonical file. Rename one."
+            )
+        if has_numbers:
+            given[plain] = name
+        if has_numbers or plain not in given:
+            values[plain] = value
+    return values
+
+
 def _kept(info: Mapping[str, Any], index: int) -> dict[str, Any]:
     """Names and other numbers; texts and the like tell nothing that could be compared."""
     values: dict[str, Any] = {}
     for name, value in info.items():
-        numbers, plain = finite_numbers(value), _plain(name)
-        if numbers is not None and plain and plain not in _TEXTS | _RESERVED:
-            values[plain] = float(numbers) if numbers.ndim == 0 else numbers
+        numbers = finite_numbers(value)
+        if numbers is not None and name not in _TEXTS:
+            values[name] = float(numbers) if numbers.ndim == 0 else numbers
     name = _plain(info.get("system_id", ""))
     # Words in front: extended XYZ would read digits back as a number.
     values["system_id"] = f"structure-{name or index + 1}" if _is_numeric(name or "0") else name

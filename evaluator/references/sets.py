@@ -28,6 +28,7 @@ from evaluator.hashing import sha256_of
 from evaluator.protocols.base import System, UnsuitableReference
 from evaluator.references.builders import BUILDERS
 from evaluator.references.checks import ReferenceSummary, summarise
+from evaluator.references.electronic_states import is_electronic_number
 
 Progress = Callable[[int, int], None]
 
@@ -203,14 +204,23 @@ def read(path: Path) -> list[System]:
     or doubled, or a number is not finite.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        frames = ase.io.read(io.StringIO(text), ":", format="extxyz")
-    except (*_UNREADABLE, OSError, StopIteration) as error:
+        content = path.read_bytes()
+    except OSError as error:
         raise UnsuitableReference(f"{path.name} cannot be read as extxyz: {error}") from error
-    _check_that_no_frame_is_lost(path.name, text, len(frames))
+    return read_content(content, path.name)
+
+
+def read_content(content: bytes, file_name: str) -> list[System]:
+    """Read what a canonical file holds, as ``read`` does."""
+    try:
+        text = io.StringIO(content.decode(), newline=None).read()
+        frames = ase.io.read(io.StringIO(text), ":", format="extxyz")
+    except (*_UNREADABLE, OSError, StopIteration) as error:  # ASE raises its XYZError as OSError
+        raise UnsuitableReference(f"{file_name} cannot be read as extxyz: {error}") from error
+    _check_that_no_frame_is_lost(file_name, text, len(frames))
     systems = [_system(atoms, i) for i, atoms in enumerate(frames)]
     if not systems:
-        raise UnsuitableReference(f"{path.name} holds no structure.")
+        raise UnsuitableReference(f"{file_name} holds no structure.")
     seen: set[str] = set()
     for system in systems:
         if system.id in seen:
@@ -242,16 +252,15 @@ def _check_that_no_frame_is_lost(name: str, text: str, n_read: int) -> None:
         )
 
 
-def _electronic_state(reference: Mapping[str, Any]) -> dict[str, int]:
+def _electronic_state(info: Mapping[str, Any]) -> dict[str, int]:
     """Charge and spin multiplicity, where the structure has any: calculators are told both."""
-    values = {name: reference.get(name, default) for name, default in (("charge", 0), ("spin", 1))}
+    values = {name: info.get(name, default) for name, default in (("charge", 0), ("spin", 1))}
+    # Sets that were stored before these names had a meaning may hold anything under them.
+    if not all(is_electronic_number(value) for value in values.values()):
+        return {}
     if values == {"charge": 0, "spin": 1}:
         return {}
-    is_whole = all(np.ndim(value) == 0 and value == int(value) for value in values.values())
-    # Sets that were stored before these names had a meaning may hold anything under them.
-    return (
-        {"charge": int(values["charge"]), "spin": max(1, int(values["spin"]))} if is_whole else {}
-    )
+    return {"charge": int(values["charge"]), "spin": max(1, int(values["spin"]))}
 
 
 def check_reference(path: Path) -> ReferenceSummary:
@@ -297,7 +306,7 @@ def _system(atoms: Atoms, index: int) -> System:
             raise UnsuitableReference(f"{name}: the energy is one number.")
         reference["energy"] = float(reference["energy"])
     bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    bare.info = _electronic_state(reference)
+    bare.info = _electronic_state(atoms.info)
     return System(
         id=str(name), atoms=bare, reference=reference, family=str(atoms.info.get("family", ""))
     )

@@ -8,6 +8,7 @@ bounds its own memory, time and output before it opens the file.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import resource
 import sys
@@ -23,7 +24,6 @@ from ase.units import GPa
 from evaluator.catalog import PROTOCOLS
 from evaluator.contract import ScoredMetric, SystemStatus, TaskSpec
 from evaluator.exceptions import SubmissionError
-from evaluator.hashing import sha256_of
 from evaluator.metrics.energies import composition_fractions, composition_shift
 from evaluator.protocols.base import System, UnsuitableReference
 from evaluator.protocols.energy_forces import EnergyForcesProtocol
@@ -63,9 +63,9 @@ def check_upload(path: Path, out: Path, convention: Convention) -> dict[str, Any
         For a file that cannot be read as a reference set, with the structure's number or name.
     """
     file = read_file(path, convention)
-    out.write_bytes(sets.canonical_bytes(file.frames))
+    canonical = sets.canonical_bytes(file.frames)
     try:
-        systems = sets.read(out)
+        systems = sets.read_content(canonical, out.name)
     except UnsuitableReference as error:
         raise SubmissionError(str(error)) from error
     summary = summarise(systems)
@@ -75,16 +75,18 @@ def check_upload(path: Path, out: Path, convention: Convention) -> dict[str, Any
     problems = (*doubts, *summary.problems, *_duplicates(systems))
     problems += (*_gaps(summary), *_thin_elements(summary), *_charged(systems))
     common = [name for name, n in summary.properties.items() if n == len(systems)]
-    return {
+    described = {
         **asdict(replace(summary, problems=problems)),
-        "sha256": sha256_of(out),
-        "size_bytes": out.stat().st_size,
+        "sha256": hashlib.sha256(canonical).hexdigest(),
+        "size_bytes": len(canonical),
         "largest_n_atoms": max(len(system.atoms) for system in systems),
         "common": common,
         "notes": [*_as_read(file, convention), *notes, *_unusual(file)],
         "ranges": _ranges(systems),
         "dummy": dummy_values(systems),
     }
+    out.write_bytes(canonical)  # the last step: what is refused leaves nothing behind
+    return described
 
 
 def dummy_values(systems: Sequence[System]) -> dict[str, float]:

@@ -195,6 +195,14 @@ def test_unknown_name_is_told_with_the_known_ones(tmp_path: Path) -> None:
         build("eos", cache=tmp_path)
 
 
+@pytest.mark.parametrize("value", ['"0.4 -0.4"', "0.5", "1e300", "plus", '""', "T"])
+def test_what_an_older_set_holds_under_charge_is_no_charge(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "stored.extxyz"
+    path.write_text(f"1\nsystem_id=a charge={value} spin=1\nHe 0 0 0\n")
+    (system,) = read(path)
+    assert not system.atoms.info.get("charge")
+
+
 # Downloading, against a server on this machine.
 
 

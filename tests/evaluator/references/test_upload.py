@@ -185,6 +185,10 @@ def test_charges_and_spins_are_told(tmp_path: Path) -> None:
         ({"total_spin": 3}, {"charge": 0, "spin": 3}),
         # fairchem writes 0 where nothing is unpaired.
         ({"charge": 0, "spin": 0}, {}),
+        ({"charge": None, "spin": ""}, {}),
+        # The energy of unrestricted Hartree-Fock.
+        ({"UHF": -75.3}, {}),
+        ({"UHF": 1}, {"charge": 0, "spin": 2}),
         ({"charge": 0, "spin": 1}, {}),
     ],
     ids=str,
@@ -201,9 +205,9 @@ def test_charge_and_spin_come_by_any_of_their_names(
     ("info", "message"),
     [
         ({"charge": 1, "total_charge": 2}, "charge and total_charge contradict each other"),
-        ({"charge": 0.5}, "charge must be a whole number, not 0.5"),
-        ({"charge": "1+"}, r"charge must be a whole number, not '1\+'"),
-        ({"spin": -1}, "spin must be a whole number of at least 0, not -1"),
+        ({"charge": 0.5}, r"charge must be a whole number \(-1000 to 1000\), not '0.5'"),
+        ({"charge": "1+"}, r"charge must be a whole number .*, not '1\+'"),
+        ({"spin": -1}, r"spin must be a whole number \(0 to 1000\), not '-1.0'"),
         ({"spin": 2, "n_unpaired": 2}, "contradict"),
     ],
 )
@@ -212,6 +216,60 @@ def test_a_charge_or_spin_without_one_meaning_is_refused(
 ) -> None:
     with pytest.raises(SubmissionError, match=message):
         check(tmp_path, [frame(**info)])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ('"spin": 1' + 30 * "0", r"spin must be a whole number \(0 to 1000\), not '10+'"),
+        ('"charge": -' + 400 * "9", r"charge must be .*, not '-9+\.\.\.'"),
+        ('"charge": 1e300', "charge must be .*, not '1e[+]300'"),
+        ('"charge": true', "charge must be .*, not 'True'"),
+        ('"charge": null, "spin": null', None),
+        ('"uhf": 1' + 30 * "0", None),
+    ],
+)
+def test_numbers_of_json_that_are_no_charge_are_refused_and_none_is_none(
+    values: str, message: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "ion.json"
+    path.write_text(f'[{{"symbols": ["Cu"], "positions": [[0, 0, 0]], "values": {{{values}}}}}]')
+    if message is None:
+        assert "charge" not in read_structures(path, Convention())[0].info
+        return
+    with pytest.raises(SubmissionError, match=message):
+        read_structures(path, Convention())
+
+
+@pytest.mark.parametrize("names", [("a b", "a_b"), ("a b", "a=b"), ("charge", "charge ")])
+def test_numbers_whose_names_become_one_are_refused(names: tuple[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "names.json"
+    values = dict(zip(names, (1, 2), strict=True))
+    path.write_text(json.dumps([{"symbols": ["Cu"], "positions": [[0, 0, 0]], "values": values}]))
+    with pytest.raises(SubmissionError, match=f"'{names[0]}' and '{names[1]}' would both be named"):
+        read_structures(path, Convention())
+
+
+def test_a_charge_with_a_blank_behind_its_name_is_a_charge(tmp_path: Path) -> None:
+    path = tmp_path / "blank.extxyz"
+    path.write_text('1\n"charge "=0.5 note="a" "note "=2\nHe 0 0 0\n')
+    with pytest.raises(SubmissionError, match="charge must be a whole number"):
+        read_structures(path, Convention())
+    path.write_text('1\n"charge "=1 note="a" "note "=2\nHe 0 0 0\n')
+    (atoms,) = read_structures(path, Convention())
+    assert {name: atoms.info[name] for name in ("charge", "note")} == {"charge": 1, "note": 2.0}
+
+
+def test_what_is_refused_at_last_leaves_no_file_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(systems: object) -> None:
+        raise SubmissionError("the last check")
+
+    monkeypatch.setattr("evaluator.references.upload.dummy_values", refuse)
+    with pytest.raises(SubmissionError, match="the last check"):
+        check(tmp_path, [frame()])
+    assert not (tmp_path / "canonical.extxyz").exists()
 
 
 def test_an_ion_is_another_structure_than_its_neutral_twin(tmp_path: Path) -> None:
