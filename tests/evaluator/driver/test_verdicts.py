@@ -264,10 +264,16 @@ def test_a_calculator_that_dies_in_the_checks_has_still_done_the_task(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     reference = write_forces(tmp_path / "r.extxyz", [bulk("Cu", cubic=True)])
+    n_scored, n_beside = 1, 5  # the probes: the structure in other words, and four near it
     artifact = write_package(
         tmp_path,
-        after="self.n = getattr(self, 'n', 0) + 1\nif self.n > 1:\n    import os; os._exit(1)",
+        after=(
+            "self.n = getattr(self, 'n', 0) + 1\n"
+            f"if self.n > {n_scored + n_beside}:\n    import os; os._exit(1)"
+        ),
     )
     report = run(sandbox, artifact, "package", reference, task=task_on(reference, "energy_forces"))
     assert report.verdict is Verdict.OK
+    assert report.n_failed == 0
+    assert report.consistency["n_probe_calls"] == n_beside
     assert "broken off" in report.consistency["message"]
