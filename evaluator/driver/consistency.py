@@ -59,12 +59,14 @@ def check_consistency(
     dtype: str,
     seed: int,
     looks_for_faults: bool = True,
+    hand_over: Callable[[dict[str, Any]], None] = lambda figures: None,
 ) -> dict[str, Any]:
     """Figures of the checks, the worst over at most ``MAX_SYSTEMS`` systems.
 
     ``systems`` are those that the potential supports. A system on which it fails is left out
     and counted in ``n_failed``. ``findings`` are sentences for the author; with
-    ``looks_for_faults`` some hundred calls more are spent on them.
+    ``looks_for_faults`` some hundred calls more are spent on them, before which ``hand_over`` is
+    given what was found by then.
     """
     steps = steps_for(dtype)
     chosen = _choose(systems)
@@ -84,6 +86,7 @@ def check_consistency(
         **_electronic_figures(systems, ask),
     }
     asymmetries = _asymmetries(summary)
+    hand_over({**summary, "findings": [*asymmetries.values(), *_unread(summary)]})
     faults = (
         find_faults(
             systems,

@@ -381,6 +381,7 @@ class _Evaluation:
         systems = [trial.system for trial in self.trials if not trial.is_unsupported]
         self._n_calls_before = self.pool.n_answered
         watch = partial(self._watch, Phase.SCORING, 1)
+        measured: dict[str, Any] = {}  # by then, where the checks do not come to their end
 
         def check() -> None:
             self.consistency = check_consistency(
@@ -391,6 +392,7 @@ class _Evaluation:
                 seed=self.prepared.seed("consistency"),
                 # Of every submission's first task, whose page is where an author looks.
                 looks_for_faults=self.prepared.task.slug == SMOKE_TASK,
+                hand_over=measured.update,
             )
             if self.prepared.description.is_timed:
                 self.timed_answers.ask_untimed(
@@ -402,22 +404,22 @@ class _Evaluation:
                     "Work on atoms.copy()."
                 )
 
+        broken_off = ""
         try:
             run_side_by_side([check], self.pool, watch=watch, poll_s=_POLL_S)
         except CalculatorFailure as failure:
-            self.consistency = {"message": f"The checks were broken off: {failure.message}"}
+            broken_off = failure.message
         except Refused as refused:
             if refused.verdict is not Verdict.WALL_TIMEOUT:
                 raise
-            self.consistency = {"message": "The checks were broken off: the wall time was used up."}
+            broken_off = "the wall time was used up."
         except BaseException as error:
             if not is_of_the_numbers(error):
                 raise
             log_breakdown("The checks of consistency were broken off.", error)
-            kind = type(error).__name__
-            self.consistency = {
-                "message": f"The checks were broken off: the numbers ended them ({kind})."
-            }
+            broken_off = f"the numbers ended them ({type(error).__name__})."
+        if broken_off:
+            self.consistency = {**measured, "message": f"The checks were broken off: {broken_off}"}
         self.consistency |= probes.figures(self._findings())
         self.timings["checking_s"] = time.monotonic() - started
 

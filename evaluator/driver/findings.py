@@ -29,12 +29,16 @@ from evaluator.driver.probing import (
 )
 from evaluator.pool.remote import Ask, structure_of
 from evaluator.protocols.base import System
-from evaluator.wire import Structure
+from evaluator.wire import Answer, Structure
 
 #: Larger structures, and calculators slower than this, are left alone: it would take too long.
 MAX_ATOMS = 16
 MAX_CALL_S = 2.0
 MAX_SCAN_S = 10.0
+#: All three components of the force on every atom are measured where it takes no longer than this.
+MAX_GRADIENT_S = 10.0
+#: Nothing is asked any more after this, within the clock of a smoke test.
+MAX_SEARCH_S = 20.0
 N_TRIED = 3
 
 #: Two patterns of numbers are the same where they differ by less than this share.
@@ -49,6 +53,8 @@ _JUMP_EV_ATOM = 1e-4
 #: Single precision resolves an energy to about 1e-7 of it; sums of many terms to less.
 _ROUNDING = 5e-6
 _N_ENERGIES = 6
+#: So far apart that energies differ even where they come in steps.
+_SPREAD_A = np.linspace(0.05, 0.5, 8)
 #: Steps of an energy that differences of energies show.
 _COARSE_EV = 1e-5
 
@@ -62,6 +68,10 @@ _FORCE_FACTORS: Mapping[str, float] = {
     "they look like kJ/mol/Å: multiply by 0.01036": mol / kJ,
     "they look like meV/Å: divide by 1000": 1000.0,
 }
+_NO_GRADIENT = (
+    "where they are a network's own output, submit it with --non-conservative; where they are "
+    "meant as a gradient, look for parts of the energy that they lack"
+)
 _STRESS_UNITS: Mapping[str, float] = {
     "GPa: divide by 160.2177": 1 / GPa,
     "kbar: divide by 1602.177": 10 / GPa,
@@ -104,13 +114,36 @@ def find_faults(
     ``is_repeatable`` tells whether the same question gets the same answer: jumps of the energy
     mean nothing otherwise.
     """
+    timely = _until(time.monotonic() + MAX_SEARCH_S, ask)
     for system in _candidates(systems)[:N_TRIED]:
+        sentences: list[str] = []
         try:
-            probe = _Probe(system, ask, offers_stress=offers_stress, dtype=dtype, seed=seed)
-            return probe.findings(is_repeatable=is_repeatable) if probe.is_quick else []
+            probe = _Probe(system, timely, offers_stress=offers_stress, dtype=dtype, seed=seed)
+            if not probe.is_quick:
+                return []
+            for sentence in probe.findings(is_repeatable=is_repeatable):
+                sentences.append(sentence)
         except NotAnsweredHere:
             continue
+        except _OutOfTime:
+            return sentences
+        return sentences
     return []
+
+
+class _OutOfTime(Exception):
+    """The search has taken as long as it may."""
+
+
+def _until(end_s: float, ask: Ask) -> Ask:
+    """``ask``, as long as it is not too late by the monotonic clock. Raises _OutOfTime."""
+
+    def asked(structure: Structure, properties: Sequence[str]) -> Answer:
+        if time.monotonic() > end_s:
+            raise _OutOfTime
+        return ask(structure, properties)
+
+    return asked
 
 
 def _candidates(systems: Sequence[System]) -> list[System]:
@@ -134,6 +167,7 @@ class _Probe:
         self.structure = strained(neutral, _STRAIN, 1.0)
         self.n_atoms = len(self.structure.numbers)
         self.energies: list[float] = []
+        self._is_spread = False
         properties = ("energy", "forces", *(("stress",) if offers_stress else ()))
         predicted(ask, self.structure, properties)  # the first call may build what later ones use
         started = time.perf_counter()
@@ -156,17 +190,18 @@ class _Probe:
         self.energies.append(energy)
         return energy
 
-    def findings(self, *, is_repeatable: bool) -> list[str]:
+    def findings(self, *, is_repeatable: bool) -> Iterator[str]:
         size, sentences = self._size()
-        sentences += self._forces(size)
+        yield from sentences
+        yield from self._forces(size)
         if self.is_crystal and self.answer.stress is not None:
-            sentences += self._stress(size)
+            yield from self._stress(size)
+        yield from self._precision()
         if not is_repeatable:
-            return sentences
-        sentences += self._places()
+            return
+        yield from self._places()
         if self.is_crystal and self.call_s * len(_STRETCHES) < MAX_SCAN_S:
-            sentences += self._jumps()
-        return [*sentences, *self._precision()]
+            yield from self._jumps()
 
     # ------------------------------------------------------------------------------- the energy
 
@@ -193,21 +228,40 @@ class _Probe:
             )
         ]
 
+    def _is_too_coarse(self, change_eV: float) -> bool:
+        """Whether energies come in steps that are larger than a change that is to be seen."""
+        if not self._is_spread:
+            self._is_spread = True
+            direction = self.rng.normal(size=(self.n_atoms, 3))
+            direction /= np.linalg.norm(direction)
+            for distance_A in _SPREAD_A:
+                self.energy(moved(self.structure, direction, distance_A))
+        return self._energy_step()[0] > change_eV
+
+    def _energy_step(self) -> tuple[float, bool]:
+        """The step in eV in which all energies come, and whether it is that of half precision.
+
+        Zero where they are numbers of double precision, or too few to tell.
+        """
+        values = self._distinct_energies()
+        single = values.astype(np.float32)
+        if len(values) < _N_ENERGIES or not np.array_equal(single.astype(np.float64), values):
+            return 0.0, False
+        step_eV = float(np.spacing(np.abs(single).max()))
+        is_half = not (single.view(np.uint32) & 0xFFFF).any()
+        return (step_eV * 2**16 if is_half else step_eV), is_half
+
+    def _distinct_energies(self) -> FloatArray:
+        return np.unique([energy for energy in self.energies if abs(energy) > 1e-3])
+
     def _precision(self) -> list[str]:
         """Whether all energies are numbers of a shorter type than double."""
-        values = np.unique([energy for energy in self.energies if abs(energy) > 1e-3])
-        if len(values) < _N_ENERGIES:
-            return []
-        single = values.astype(np.float32)
-        if not np.array_equal(single.astype(np.float64), values):
-            return []
-        step_eV = float(np.spacing(np.abs(single).max()))
-        if not (single.view(np.uint32) & 0xFFFF).any():
-            step_eV *= 2**16
-        elif self.dtype == "float32":
+        step_eV, is_half = self._energy_step()
+        if step_eV == 0.0 or (self.dtype == "float32" and not is_half):
             return []
         if self.dtype != "float64" and step_eV < _COARSE_EV:
             return []
+        values = self._distinct_energies()
         asked = "Asked for float64, it answers" if self.dtype == "float64" else "It answers"
         return [
             (
@@ -293,8 +347,21 @@ class _Probe:
             along.append(float(np.sum(self.answer.forces * direction)))
             expected.append(-size * self._slope(partial(moved, self.structure, direction)))
         error, scale = _rms(np.subtract(along, expected)), _rms(expected)
-        if error <= max(3 * self.steps.force_tolerance_eV_A, _ALIKE * scale):
+        tolerance_eV_A = 3 * self.steps.force_tolerance_eV_A
+        if error <= max(tolerance_eV_A, _ALIKE * scale):
             return []
+        if self._is_too_coarse(tolerance_eV_A * self.steps.displacement_A / size):
+            return []
+        if 12 * self.n_atoms * self.call_s > MAX_GRADIENT_S:
+            factor = _common_factor(np.array(along), np.array(expected))
+            reason = _NO_GRADIENT if factor is None else _named_factor(factor)
+            return [
+                (
+                    f"Forces are not minus the derivative of the energy ({self.name}: off by "
+                    f"{error:.3g} eV/Å where they are {scale:.3g} eV/Å, along {_N_DIRECTIONS} "
+                    f"directions, RMS): {reason}."
+                )
+            ]
         gradient = np.reshape([-size * g for g in self._gradient()], (self.n_atoms, 3))
         reason = _explained_forces(self.answer.forces, gradient)
         return [
@@ -324,6 +391,8 @@ class _Probe:
         least, share = (0.02, 0.001) if self.dtype == "float64" else (0.2, 0.005)
         if error <= least * GPa + share * float(np.abs(expected).max()):
             return []
+        if self._is_too_coarse(least * GPa * volume * self.steps.strain / size):
+            return []
         reason = _explained_stress(self.answer.stress, expected, volume, self.n_atoms)
         return [
             (
@@ -345,16 +414,17 @@ class _Probe:
 def _explained_forces(forces: FloatArray, gradient: FloatArray) -> str:
     factor = _common_factor(forces, gradient)
     if factor is not None:
-        named = [text for text, known in _FORCE_FACTORS.items() if _is_near(factor, known)]
-        return named[0] if named else f"they are {factor:.4g} times that, everywhere"
+        return _named_factor(factor)
     distances = np.linalg.norm(forces[:, None] - gradient[None], axis=2)
     rows, order = linear_sum_assignment(distances)
     if _rms(forces[rows] - gradient[order]) < _ALIKE * _rms(gradient):
         return "they are those of other atoms. Answer in the order in which the atoms came"
-    return (
-        "where they are a network's own output, submit it with --non-conservative; where they are "
-        "meant as a gradient, look for parts of the energy that they lack"
-    )
+    return _NO_GRADIENT
+
+
+def _named_factor(factor: float) -> str:
+    named = [text for text, known in _FORCE_FACTORS.items() if _is_near(factor, known)]
+    return named[0] if named else f"they are {factor:.4g} times that, everywhere"
 
 
 def _explained_stress(

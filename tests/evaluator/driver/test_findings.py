@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from ase.units import Bohr, GPa, Hartree, kcal, mol
 
 from evaluator.calculators.lennard_jones import LennardJones
+from evaluator.driver import findings as search
 from evaluator.driver.findings import find_faults
 from evaluator.protocols.base import System
 from evaluator.wire import FloatArray, Prediction, Structure
@@ -229,6 +231,56 @@ def test_energies_in_single_precision_are_told_where_double_was_asked() -> None:
     assert finding.startswith("Asked for float64, it answers with energies in steps of")
     # A package is asked for no precision: told only where a step can be seen in differences.
     assert faults(single, dtype="its own") == []
+
+
+@pytest.mark.parametrize(("kind", "shift_eV_atom"), [("float32", -500.0), ("bfloat16", 0.0)])
+def test_rounded_energies_are_told_and_no_remedy_for_forces_that_they_cannot_judge(
+    kind: str, shift_eV_atom: float
+) -> None:
+    def rounded(structure: Structure, answer: Prediction) -> Prediction:
+        energy = np.array([answer.energy + shift_eV_atom * len(structure.numbers)], np.float32)
+        if kind == "bfloat16":
+            energy = (energy.view(np.uint32) & 0xFFFF0000).view(np.float32)
+        return replace(answer, energy=float(energy[0]))
+
+    sentences = faults(rounded)
+    assert not any("Forces are" in finding or "The stress is" in finding for finding in sentences)
+    assert any("Asked for float64, it answers with energies in steps of" in s for s in sentences)
+    assert len(sentences) == 1 or kind == "bfloat16"
+
+
+def test_forces_are_judged_where_the_energy_takes_few_values() -> None:
+    (finding,) = faults(lambda s, p: replace(p, energy=-3.5 * len(s.numbers), stress=None))
+    assert "Forces are not minus the derivative of the energy" in finding
+
+
+def test_what_was_measured_when_the_time_was_over_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = itertools.count()
+    now_s = 0.0
+
+    def slow(structure: Structure) -> Prediction:
+        nonlocal now_s
+        now_s += 1.5
+        next(calls)
+        return gaussians(structure)
+
+    clock = SimpleNamespace(monotonic=lambda: now_s, perf_counter=lambda: now_s)
+    monkeypatch.setattr(search, "time", clock)
+    (sentence,) = faults(
+        lambda s, p: replace(p, energy=p.energy / len(p.forces), forces=-p.forces), potential=slow
+    )
+    assert sentence.startswith("Twice the cell has the same energy (")
+    assert next(calls) * 1.5 < search.MAX_SEARCH_S + 2 * 1.5
+
+
+def test_forces_are_judged_along_few_directions_where_all_would_take_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(search, "MAX_GRADIENT_S", 0.0)
+    (finding,) = faults(lambda s, p: replace(p, forces=-p.forces))
+    assert "along 3 directions, RMS): they have the wrong sign" in finding
+    (finding,) = faults(lambda s, p: replace(p, forces=p.forces @ np.diag([1.0, 0.5, 0.0])))
+    assert "submit it with --non-conservative" in finding
 
 
 def test_energies_in_half_precision_are_told_whatever_was_asked() -> None:

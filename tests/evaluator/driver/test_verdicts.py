@@ -19,6 +19,7 @@ from evaluator.contract import (
 from evaluator.driver.evaluation import evaluate
 from evaluator.exceptions import InfrastructureError
 from evaluator.sandbox.base import Sandbox
+from evaluator.standard_tasks.read import SMOKE_TASK
 from tests.evaluator.driver.runs import TWO, run
 from tests.evaluator.small_tasks import (
     submission_of,
@@ -277,3 +278,18 @@ def test_a_calculator_that_dies_in_the_checks_has_still_done_the_task(
     assert report.n_failed == 0
     assert report.consistency["n_probe_calls"] == n_beside
     assert "broken off" in report.consistency["message"]
+
+
+@pytest.mark.slow
+def test_figures_stay_where_the_search_for_faults_is_broken_off(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    reference = write_forces(tmp_path / "r.extxyz", [bulk("Cu", cubic=True)])
+    # The search alone asks for twice the cell.
+    artifact = write_package(tmp_path, after="if len(self.atoms) == 8:\n    import os; os._exit(1)")
+    task = replace(task_on(reference, "energy_forces"), slug=SMOKE_TASK)
+    report = run(sandbox, artifact, "package", reference, task=task)
+    assert report.verdict is Verdict.OK
+    assert "broken off" in report.consistency["message"]
+    assert report.consistency["is_conservative_measured"] is True
+    assert report.consistency["findings"] == []
