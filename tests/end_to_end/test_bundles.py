@@ -49,7 +49,7 @@ def test_a_task_of_a_bundle_is_published_filled_and_scored(site: Site, tmp_path:
     assert filled.score == pytest.approx(1.0, abs=1e-3)
     version = models.BenchmarkVersion.objects.get()
     (row,) = view_for(current_board(version), AnonymousUser()).rows
-    assert (row.rank, row.submission) == (1, filled.submission)
+    assert (row.rank, row.key) == (1, filled.submission_id)
 
 
 def test_a_bundle_goes_to_the_service_and_comes_back_the_same(

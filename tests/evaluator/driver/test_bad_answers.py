@@ -105,10 +105,10 @@ def test_nan_everywhere_is_a_verdict(sandbox: Sandbox, tmp_path: Path) -> None:
 def test_a_calculator_that_is_not_deterministic_is_scored_and_its_scatter_published(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    noise = "self.results['energy'] += np.random.default_rng().normal(scale=0.1)"
+    noise = "self.results['energy'] += np.random.default_rng().normal(scale=1e-3)"
     report = run(sandbox, tmp_path, noise)
     assert report.verdict is Verdict.OK
-    assert report.consistency["repeat_energy_error_meV_atom_max"] > 0.1
+    assert report.consistency["repeat_energy_error_meV_atom_max"] > 1e-3
     assert report.consistency["is_conservative_measured"] is False
 
     (tmp_path / "steady").mkdir()

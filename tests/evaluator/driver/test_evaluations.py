@@ -157,6 +157,7 @@ def test_a_report_says_what_it_was_obtained_with_and_survives_json(
     )
     assert seen[0] == Progress(phase=Phase.LOADING, n_total=1)
     n_calls = sum(system.n_calls for system in report.systems)
+    n_calls += report.consistency["n_probe_calls"]
     assert Progress(phase=Phase.SIMULATING, n_done=3, n_total=3, n_calls=n_calls) in seen
     assert (seen[-1].phase, seen[-1].n_done, seen[-1].n_total) == (Phase.SCORING, 1, 1)
     assert seen[-1].n_calls > 0
@@ -167,7 +168,7 @@ def test_a_report_says_what_it_was_obtained_with_and_survives_json(
     assert provenance["sandbox_level"] == str(sandbox.level)
     assert provenance["dtype"] == "float64"
     assert provenance["pool"]["n_processes"] == 1
-    assert provenance["calls"]["n_calls"] == sum(system.n_calls for system in report.systems)
+    assert provenance["calls"]["n_calls"] == n_calls
     assert {"python", "ase", "numpy", "scipy", "touchstone-mlip"} <= set(provenance["versions"])
     assert report.consistency["is_conservative_measured"] is True
     assert report.coverage == 1.0
