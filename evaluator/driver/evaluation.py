@@ -396,7 +396,10 @@ class _Evaluation:
             )
             if self.prepared.description.is_timed:
                 self.timed_answers.ask_untimed(
-                    systems, self.pool.compute, seed=self.prepared.seed("untimed")
+                    systems,
+                    self.pool.compute,
+                    seed=self.prepared.seed("untimed"),
+                    rattle_A=self.prepared.parameters["rattle_A"],
                 )
             if CHANGED_ATOMS in self.pool.output()[1]:
                 self.consistency["findings"].append(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
@@ -31,17 +32,22 @@ def zeros(structure: Structure, answer: Prediction) -> Prediction:
     return Prediction(energy=0.0, forces=np.zeros_like(answer.forces))
 
 
-def compared(timed: Spoil, again: Spoil = honest) -> TimedAnswers:
-    """Ask for copper untimed, then compare timed answers of two sizes."""
+SQUARE = System(id="sc", atoms=bulk("Cu", "sc", a=2.4))
+
+
+def compared(
+    timed: Spoil, again: Spoil = honest, rattle_A: float = 0.01, polymorph: System = COPPER
+) -> TimedAnswers:
+    """Ask for two crystals of copper untimed, then compare timed answers of two sizes of one."""
     answers = TimedAnswers()
 
     def ask(structure: Structure, properties: object) -> Answer:
         return emt(structure)
 
-    answers.ask_untimed([COPPER], ask, seed=1)
+    answers.ask_untimed([SQUARE, COPPER], ask, seed=1, rattle_A=rattle_A)
     for n in (2, 3):
-        atoms = COPPER.atoms * n
-        atoms.rattle(0.01, seed=n)
+        atoms = polymorph.atoms * n
+        atoms.rattle(rattle_A, seed=n)
         structure = structure_of(atoms)
         answer = emt(structure)
         answers.add(structure, timed(structure, answer), again(structure, answer))
@@ -93,3 +99,11 @@ def test_rounding_of_large_energies_is_no_difference() -> None:
 def test_nothing_compared_tells_nothing() -> None:
     assert TimedAnswers().figures() == {}
     assert TimedAnswers().disqualification() == ""
+
+
+@pytest.mark.parametrize("rattle_A", [1e-4, 0.02, 0.05, 0.1])
+@pytest.mark.parametrize("polymorph", [COPPER, SQUARE], ids=["fcc", "sc"])
+def test_neither_larger_displacements_nor_polymorphs_make_honest_answers_differ(
+    rattle_A: float, polymorph: System
+) -> None:
+    assert compared(honest, rattle_A=rattle_A, polymorph=polymorph).disqualification() == ""
