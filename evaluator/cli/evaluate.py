@@ -86,10 +86,11 @@ def _count(text: str) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.json is not None and not arguments.json.absolute().parent.is_dir():
         raise SubmissionError(f"the folder of {arguments.json} does not exist")
+    # Before the sandbox, whose search starts bubblewrap for a trial.
+    task = load_task(arguments.task, arguments.reference)
     sandbox = find_sandbox(SandboxPolicy(allow_unsandboxed_built_in=arguments.allow_unsandboxed))
 
     with tempfile.TemporaryDirectory(prefix="touchstone-") as folder:
-        task = load_task(arguments.task, arguments.reference)
         own = canonical_reference(arguments, Path(folder))
         if own is not None:
             task = replace(task, reference=local_reference(own))

@@ -276,6 +276,15 @@ def test_check_fails_and_hints_where_there_is_no_sandbox(
     assert "bubblewrap" in capsys.readouterr().out
 
 
+def test_an_unknown_task_is_told_before_a_sandbox_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    arguments = ["evaluate", "--task", "nonsense", "--calculator", "ase:emt"]
+    assert main(arguments) == ExitCode.USAGE
+    assert "there is no task 'nonsense'" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_without_a_sandbox_built_in_kinds_run_only_when_allowed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
