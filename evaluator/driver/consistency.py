@@ -24,10 +24,12 @@ from evaluator.driver.probing import (
     Steps,
     moved,
     predicted,
+    rms,
     shaken,
     slope,
     steps_for,
     strained,
+    unit_direction,
 )
 from evaluator.pool.remote import Ask, Disguise, ElectronicState, seed_of, structure_of
 from evaluator.protocols.base import System
@@ -167,9 +169,9 @@ def _summary(
         summary[f"{name}_max"] = float(np.max(values))
     gradient = figures.get("force_gradient_error_eV_A")
     if gradient:
-        rms = float(np.sqrt(np.mean(np.square(gradient))))
-        summary["force_gradient_error_eV_A_rms"] = rms
-        summary["is_conservative_measured"] = rms <= steps.force_tolerance_eV_A
+        error_eV_A = rms(gradient)
+        summary["force_gradient_error_eV_A_rms"] = error_eV_A
+        summary["is_conservative_measured"] = error_eV_A <= steps.force_tolerance_eV_A
     return summary
 
 
@@ -223,8 +225,7 @@ class _System:
         """|F . d + dE/ds| in eV/Å along random unit vectors d of all coordinates."""
         errors = []
         for _ in range(N_DIRECTIONS):
-            direction = self.rng.normal(size=(self.n_atoms, 3))
-            direction /= np.linalg.norm(direction)
+            direction = unit_direction(self.rng, self.n_atoms)
             measured = self._slope(
                 partial(moved, self.structure, direction), self.steps.displacement_A
             )

@@ -22,10 +22,12 @@ from evaluator.driver.probing import (
     doubled,
     moved,
     predicted,
+    rms,
     shaken,
     slope,
     steps_for,
     strained,
+    unit_direction,
 )
 from evaluator.pool.remote import Ask, structure_of
 from evaluator.protocols.base import System
@@ -232,8 +234,7 @@ class _Probe:
         """Whether energies come in steps that are larger than a change that is to be seen."""
         if not self._is_spread:
             self._is_spread = True
-            direction = self.rng.normal(size=(self.n_atoms, 3))
-            direction /= np.linalg.norm(direction)
+            direction = unit_direction(self.rng, self.n_atoms)
             for distance_A in _SPREAD_A:
                 self.energy(moved(self.structure, direction, distance_A))
         return self._energy_step()[0] > change_eV
@@ -342,11 +343,10 @@ class _Probe:
         """What is wrong with forces that are not minus the gradient of the total energy."""
         along, expected = [], []
         for _ in range(_N_DIRECTIONS):
-            direction = self.rng.normal(size=(self.n_atoms, 3))
-            direction /= np.linalg.norm(direction)
+            direction = unit_direction(self.rng, self.n_atoms)
             along.append(float(np.sum(self.answer.forces * direction)))
-            expected.append(-size * self._slope(partial(moved, self.structure, direction)))
-        error, scale = _rms(np.subtract(along, expected)), _rms(expected)
+            expected.append(-size * self._force_slope(direction))
+        error, scale = rms(np.subtract(along, expected)), rms(expected)
         tolerance_eV_A = 3 * self.steps.force_tolerance_eV_A
         if error <= max(tolerance_eV_A, _ALIKE * scale):
             return []
@@ -367,8 +367,8 @@ class _Probe:
         return [
             (
                 f"Forces are not minus the derivative of the energy ({self.name}: off by "
-                f"{_rms(self.answer.forces - gradient):.3g} eV/Å where forces are "
-                f"{_rms(gradient):.3g} eV/Å, RMS): {reason}."
+                f"{rms(self.answer.forces - gradient):.3g} eV/Å where forces are "
+                f"{rms(gradient):.3g} eV/Å, RMS): {reason}."
             )
         ]
 
@@ -376,10 +376,13 @@ class _Probe:
         for i in range(3 * self.n_atoms):
             direction = np.zeros(3 * self.n_atoms)
             direction[i] = 1.0
-            yield self._slope(partial(moved, self.structure, direction.reshape(-1, 3)))
+            yield self._force_slope(direction.reshape(-1, 3))
 
-    def _slope(self, structure_at: Callable[[float], Structure]) -> float:
-        return slope(lambda step: self.energy(structure_at(step)), self.steps.displacement_A)
+    def _force_slope(self, direction: FloatArray) -> float:
+        return self._slope(partial(moved, self.structure, direction), self.steps.displacement_A)
+
+    def _slope(self, structure_at: Callable[[float], Structure], step: float) -> float:
+        return slope(lambda amount: self.energy(structure_at(amount)), step)
 
     def _stress(self, size: int) -> list[str]:
         """What is wrong with a stress that is not dE/dstrain over the volume."""
@@ -407,8 +410,7 @@ class _Probe:
             strain = np.zeros((3, 3))
             strain[i, j] += 0.5
             strain[j, i] += 0.5
-            at = partial(strained, self.structure, strain)
-            yield slope(lambda step, at=at: self.energy(at(step)), self.steps.strain)  # type: ignore[misc]
+            yield self._slope(partial(strained, self.structure, strain), self.steps.strain)
 
 
 def _explained_forces(forces: FloatArray, gradient: FloatArray) -> str:
@@ -417,7 +419,7 @@ def _explained_forces(forces: FloatArray, gradient: FloatArray) -> str:
         return _named_factor(factor)
     distances = np.linalg.norm(forces[:, None] - gradient[None], axis=2)
     rows, order = linear_sum_assignment(distances)
-    if _rms(forces[rows] - gradient[order]) < _ALIKE * _rms(gradient):
+    if rms(forces[rows] - gradient[order]) < _ALIKE * rms(gradient):
         return "they are those of other atoms. Answer in the order in which the atoms came"
     return _NO_GRADIENT
 
@@ -461,16 +463,12 @@ def _common_factor(values: FloatArray, expected: FloatArray) -> float | None:
 
 def _fit(values: FloatArray, expected: FloatArray) -> tuple[float, float]:
     """The best factor between two sets of numbers, and the share of the first that it leaves."""
-    norm, size = float(np.sum(np.square(expected))), _rms(values)
+    norm, size = float(np.sum(np.square(expected))), rms(values)
     if norm == 0.0 or size == 0.0:
         return 0.0, 1.0
     factor = float(np.sum(values * expected)) / norm
-    return factor, _rms(values - factor * expected) / size
+    return factor, rms(values - factor * expected) / size
 
 
 def _is_near(value: float, known: float) -> bool:
     return abs(value - known) < _ALIKE * abs(known)
-
-
-def _rms(values: Sequence[float] | FloatArray) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))

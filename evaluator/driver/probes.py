@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from evaluator.arrays import FloatArray
+from evaluator.driver.probing import moved, rms, strained
 from evaluator.pool.remote import Ask, Disguise, seed_of
 from evaluator.protocols.base import System
 from evaluator.wire import Answer, Prediction, Structure, StructureFailure
@@ -53,6 +54,8 @@ CHANGE_TOLERANCE_MEV_ATOM, CHANGE_TOLERANCE_EV_A = 10.0, 0.1
 MIN_JUDGED = 3
 
 _EPS = {"float64": 2.2e-16, "float32": 1.2e-7}
+#: The points of a line that are asked, in steps from the structure.
+_PLACES = (-2, -1, 1, 2)
 _LATTICE_CHANGES = ((0, 1), (1, 2), (2, 0))
 
 
@@ -195,7 +198,7 @@ class _Probe:
         questions: list[tuple[object, Structure]] = [
             ("scored", self.structure),
             ("again", again),
-            *((n, line(n * self.step_A)) for n in (-2, -1, 1, 2)),
+            *self._along(line),
         ]
         answers = self._ask_all(questions, properties)
         scored, repeated = answers["scored"], answers["again"]
@@ -217,10 +220,13 @@ class _Probe:
             changed=self.changed,
             step=self.step,
             nearby=self.nearby,
-            force_eV_A=float(np.sqrt(np.mean(np.square(self.scored.forces)))),
+            force_eV_A=rms(self.scored.forces),
             rounding_meV_atom=self._rounding(),
             n_calls=self.n_calls - 1,
         )
+
+    def _along(self, line: Callable[[float], Structure]) -> list[tuple[object, Structure]]:
+        return [(n, line(n * self.step_A)) for n in _PLACES]
 
     def _ask_all(
         self, questions: Sequence[tuple[object, Structure]], properties: Sequence[str]
@@ -235,9 +241,7 @@ class _Probe:
     def _step_nearby(self, properties: Sequence[str]) -> Gap | None:
         centre = line_through(self.structure, self.rng)(NEARBY_A)
         line = line_through(centre, self.rng)
-        answers = self._ask_all(
-            [("scored", centre), *((n, line(n * self.step_A)) for n in (-2, -1, 1, 2))], properties
-        )
+        answers = self._ask_all([("scored", centre), *self._along(line)], properties)
         scored = answers["scored"]
         return _step(scored, answers) if isinstance(scored, Prediction) else None
 
@@ -280,13 +284,13 @@ def _call_numbers(rng: np.random.Generator) -> frozenset[int]:
 def _gap(answer: Prediction, other: Prediction) -> Gap:
     return Gap(
         1e3 * abs(answer.energy - other.energy) / len(other.forces),
-        float(np.sqrt(np.mean(np.square(answer.forces - other.forces)))),
+        rms(answer.forces - other.forces),
     )
 
 
 def _step(scored: Prediction, answers: dict[object, Answer]) -> Gap:
     """Height of the step at the structure; infinite where a neighbour was not answered."""
-    around = {n: answers[n] for n in (-2, -1, 1, 2)}
+    around = {n: answers[n] for n in _PLACES}
     predictions = {n: a for n, a in around.items() if isinstance(a, Prediction)}
     if len(predictions) < len(around):
         return Gap(math.inf, math.inf)
@@ -312,12 +316,8 @@ def line_through(structure: Structure, rng: np.random.Generator) -> Callable[[fl
     strain = (strain + strain.T) / 2 if structure.pbc.all() else np.zeros((3, 3))
 
     def at(distance_A: float) -> Structure:
-        deformation = np.eye(3) + distance_A * STRAIN_PER_A * strain
-        return replace(
-            structure,
-            positions=(structure.positions + distance_A * direction) @ deformation,
-            cell=structure.cell @ deformation,
-        )
+        on_line = moved(structure, direction, distance_A)
+        return strained(on_line, strain, distance_A * STRAIN_PER_A)
 
     return at
 
@@ -330,7 +330,7 @@ def redescribed(
     Turned, permuted and shifted; in a crystal also with another choice of the lattice's edges and
     with atoms moved by whole edges.
     """
-    disguise = Disguise.from_seed(int(rng.integers(2**63)))
+    disguise = Disguise.drawn(rng)
     cell, positions = structure.cell, structure.positions
     if structure.pbc.all():
         cell = _other_edges(cell, rng)

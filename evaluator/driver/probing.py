@@ -59,6 +59,17 @@ def slope(energy_at: Callable[[float], float], step: float) -> float:
     return sum(weight * energy_at(n * step) for n, weight in _STENCIL) / step
 
 
+def rms(values: Sequence[float] | FloatArray) -> float:
+    """Root of the mean square of all numbers."""
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def unit_direction(rng: np.random.Generator, n_atoms: int) -> FloatArray:
+    """A random unit vector of all coordinates, shape (n_atoms, 3)."""
+    direction = rng.normal(size=(n_atoms, 3))
+    return np.asarray(direction / np.linalg.norm(direction))
+
+
 def shaken(atoms: Atoms, rng: np.random.Generator) -> Atoms:
     """A copy with every atom displaced; a lone atom in a crystal first gets a neighbour."""
     atoms = atoms.copy()

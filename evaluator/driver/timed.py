@@ -215,7 +215,7 @@ class SessionTimer:
 
     def _ask(self, originals: Sequence[Structure]) -> tuple[float, list[Prediction]]:
         """Seconds of one call, and its answers turned back; each structure in a new disguise."""
-        disguises = [Disguise.from_seed(int(self._rng.integers(2**63))) for _ in originals]
+        disguises = [Disguise.drawn(self._rng) for _ in originals]
         asked = [d.apply(structure) for d, structure in zip(disguises, originals, strict=True)]
         try:
             started = time.perf_counter()

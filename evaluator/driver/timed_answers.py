@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from evaluator.driver.probing import rms
 from evaluator.pool.remote import Ask, Disguise, structure_of
 from evaluator.protocols.base import System
 from evaluator.wire import IntArray, Prediction, Structure, StructureFailure
@@ -42,8 +43,7 @@ class _PerAtom:
 
     @classmethod
     def of(cls, answer: Prediction) -> _PerAtom:
-        rms = float(np.sqrt(np.mean(np.square(answer.forces))))
-        return cls(answer.energy / len(answer.forces), rms)
+        return cls(answer.energy / len(answer.forces), rms(answer.forces))
 
 
 class TimedAnswers:
@@ -73,7 +73,7 @@ class TimedAnswers:
             shortest = int(np.argmin(system.atoms.cell.lengths()))
             atoms = system.atoms.repeat([n_copies if i == shortest else 1 for i in range(3)])
             atoms.positions += rng.normal(0.0, rattle_A, atoms.positions.shape)
-            structure = Disguise.from_seed(int(rng.integers(2**63))).apply(structure_of(atoms))
+            structure = Disguise.drawn(rng).apply(structure_of(atoms))
             answer = ask(structure, ("energy", "forces"))
             if not isinstance(answer, StructureFailure):
                 self._untimed[_composition(structure.numbers)].append(_PerAtom.of(answer))
@@ -85,8 +85,7 @@ class TimedAnswers:
         rounding_meV = 1e3 * _ENERGY_ROUNDING * abs(again.energy)
         self._again_meV_atom.append(error_meV / n_atoms)
         self._again_beyond_rounding_meV_atom.append((error_meV - rounding_meV) / n_atoms)
-        difference = float(np.sqrt(np.mean(np.square(timed.forces - again.forces))))
-        self._again_eV_A.append(difference)
+        self._again_eV_A.append(rms(timed.forces - again.forces))
         polymorphs = self._untimed.get(_composition(structure.numbers))
         if not polymorphs:
             return

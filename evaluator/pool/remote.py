@@ -98,6 +98,11 @@ class Disguise:
             order=lambda n_atoms: np.random.default_rng([seed, n_atoms]).permutation(n_atoms),
         )
 
+    @classmethod
+    def drawn(cls, rng: np.random.Generator) -> Disguise:
+        """A random one, by one draw of a generator."""
+        return cls.from_seed(int(rng.integers(2**63)))
+
     def apply(self, structure: Structure) -> Structure:
         order = self.order(len(structure.numbers))
         return replace(
