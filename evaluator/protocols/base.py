@@ -152,11 +152,15 @@ def require_systems(systems: Sequence[System]) -> None:
 def has_cell_for_pbc(atoms: Atoms) -> bool:
     """Whether there are independent vectors along all directions that are said to be periodic."""
     lengths = np.linalg.norm(atoms.cell.array, axis=1)
-    if (lengths[atoms.pbc] == 0).any():
-        return False
+    return not (lengths[atoms.pbc] == 0).any() and not is_flat(atoms.cell.array)
+
+
+def is_flat(cell: FloatArray) -> bool:
+    """Whether the vectors that are given, those not zero, lie in one plane or line."""
+    lengths = np.linalg.norm(cell, axis=1)
     given = lengths > 0
-    units = atoms.cell.array[given] / lengths[given][:, None]
-    return not given.any() or bool(np.linalg.svd(units, compute_uv=False).min() > _FLAT)
+    units = cell[given] / lengths[given][:, None]
+    return bool(given.any() and np.linalg.svd(units, compute_uv=False).min() <= _FLAT)
 
 
 def refuse_impossible(system: System) -> None:

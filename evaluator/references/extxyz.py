@@ -23,6 +23,7 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from evaluator.exceptions import SubmissionError
+from evaluator.protocols.base import is_flat
 
 _COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eEdD][+-]?\d{1,4})?", re.ASCII)
@@ -415,9 +416,7 @@ def check_cell(
         raise UnreadableFrame(
             f"{where}: a cell vector is {short.min():.3g} Å long. Is the lattice in Å?"
         )
-    given = cell[lengths > 0]
-    units = given / np.linalg.norm(given, axis=1)[:, None]
-    if len(given) and np.linalg.svd(units, compute_uv=False).min() < 1e-4:
+    if is_flat(cell):
         raise UnreadableFrame(f"{where}: the cell vectors lie in one plane or line.")
     a, b, c = (bool(value) for value in periodic)
     return a, b, c

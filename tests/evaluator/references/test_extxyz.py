@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from ase import Atoms
 
-from evaluator.references.extxyz import UnreadableFrame, number_of, numbers_in, read_frames
+from evaluator.protocols.base import has_cell_for_pbc
+from evaluator.references.extxyz import (
+    UnreadableFrame,
+    check_cell,
+    number_of,
+    numbers_in,
+    read_frames,
+)
 
 LATTICE = 'Lattice="4 0 0 0 4 0 0 0 4"'
 HEAD = f"{LATTICE} Properties=species:S:1:pos:R:3:forces:R:3 energy=-7.5"
@@ -123,3 +132,18 @@ def test_long_digits_are_read_in_no_time() -> None:
 def test_a_lattice_in_metres_is_refused() -> None:
     with pytest.raises(UnreadableFrame, match="Is the lattice in Å"):
         read_frames('1\nLattice="5e-10 0 0 0 5e-10 0 0 0 5e-10"\nCu 0 0 0\n')
+
+
+@pytest.mark.parametrize(
+    ("smallest_singular_value", "is_refused"), [(0.9e-4, True), (1.1e-4, False)]
+)
+def test_a_cell_is_refused_as_flat_where_a_run_would_refuse_it(
+    smallest_singular_value: float, is_refused: bool
+) -> None:
+    # Unit vectors at a small angle t have the singular values sqrt(1 +- cos t), about t / sqrt 2.
+    angle = np.sqrt(2) * smallest_singular_value
+    cell = 4 * np.array([[1, 0, 0], [np.cos(angle), np.sin(angle), 0], [0, 0, 1]])
+    refusal = pytest.raises(UnreadableFrame, match="in one plane") if is_refused else nullcontext()
+    with refusal:
+        check_cell(cell, (True, True, True), "Frame 1")
+    assert has_cell_for_pbc(Atoms("Cu", cell=cell, pbc=True)) is not is_refused
