@@ -6,10 +6,9 @@ import argparse
 from dataclasses import fields
 
 from evaluator.references.conventions import (
+    CHOICES,
     ENERGY_UNITS,
     FORCE_UNITS,
-    STRESS_ORDERS,
-    STRESS_SIGNS,
     STRESS_UNITS,
     Convention,
 )
@@ -27,13 +26,6 @@ _HELP = {
     "kbar (VASP)",
     "stress_sign": "what a positive number means, tension or compression; unit (default) is "
     "tension, but compression for kbar (VASP) and virials",
-}
-_CHOICES = {
-    "energy_unit": tuple(ENERGY_UNITS),
-    "force_unit": tuple(FORCE_UNITS),
-    "stress_unit": tuple(STRESS_UNITS),
-    "stress_order": STRESS_ORDERS,
-    "stress_sign": STRESS_SIGNS,
 }
 #: For keyboards that lack the letters.
 _SPELLINGS = {"eV/A": "eV/Å", "meV/A": "meV/Å", "kcal/mol/A": "kcal/mol/Å", "eV/A^3": "eV/Å³"} | {
@@ -56,7 +48,7 @@ def add_convention_arguments(parser: argparse.ArgumentParser) -> None:
             default=field.default,
             metavar="NAME" if field.name.endswith("_name") else "CHOICE",
             type=str if field.name.endswith("_name") else _spelt,
-            choices=_CHOICES.get(field.name),
+            choices=CHOICES.get(field.name),
             help=_HELP[field.name],
         )
 

@@ -62,8 +62,10 @@ _ORDER_IN_WORDS = {
     "lammps": "xx yy zz xy xz yz",
     NINE: "nine numbers",
 }
-STRESS_ORDERS = (BY_UNIT, *_SIX, NINE)
-STRESS_SIGNS = (BY_UNIT, "tension", "compression")
+SIX_ORDERS = tuple(_SIX)
+SIGNS = ("tension", "compression")
+STRESS_ORDERS = (BY_UNIT, *SIX_ORDERS, NINE)
+STRESS_SIGNS = (BY_UNIT, *SIGNS)
 
 _NAME = re.compile(r"\w{1,64}")
 #: Names of the structure itself in extended XYZ and JSON.
@@ -89,7 +91,7 @@ class Convention:
     stress_sign: str = BY_UNIT
 
     def __post_init__(self) -> None:
-        for field, choices in _CHOICES.items():
+        for field, choices in CHOICES.items():
             chosen = getattr(self, field)
             if chosen not in choices:
                 raise SubmissionError(
@@ -126,7 +128,8 @@ class Convention:
         return self.stress_unit == VIRIAL
 
 
-_CHOICES: Mapping[str, tuple[str, ...]] = {
+#: What each field that is no name may be.
+CHOICES: Mapping[str, tuple[str, ...]] = {
     "energy_unit": tuple(ENERGY_UNITS),
     "force_unit": tuple(FORCE_UNITS),
     "stress_unit": tuple(STRESS_UNITS),

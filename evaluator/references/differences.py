@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from evaluator.references.conventions import (
     ENERGY_UNITS,
     FORCE_UNITS,
+    SIGNS,
+    SIX_ORDERS,
     STRESS_UNITS,
     VASP,
     Convention,
@@ -333,8 +335,8 @@ def _stress_choices(
 ) -> Iterator[tuple[str, float]]:
     unit = "kbar" if convention.stress_unit == VASP else convention.stress_unit
     here = (unit, convention.order, convention.sign)
-    orders = ("voigt", "vasp", "lammps") if _are_six(file, convention) else (convention.order,)
-    choices = [c for c in product(STRESS_UNITS, orders, ("tension", "compression")) if c != here]
+    orders = SIX_ORDERS if _are_six(file, convention) else (convention.order,)
+    choices = [c for c in product(STRESS_UNITS, orders, SIGNS) if c != here]
     choices.sort(key=lambda choice: sum(a != b for a, b in zip(choice, here, strict=True)))
     for unit, order, sign in choices:
         if unit == VASP:  # the same as kbar where order and sign are named
