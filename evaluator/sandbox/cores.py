@@ -6,14 +6,13 @@ system call filter refuses to change it.
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evaluator.sandbox.lock_folder import lock_folder
+from evaluator.sandbox.lock_folder import lock_folder, try_lock
 
 _LOCK_FOLDER = "touchstone-sandbox-cores"
 
@@ -56,11 +55,7 @@ def take_cores(n_wanted: int, *, is_shared: bool = False) -> Cores:
 def _free(folder: Path, allowed: list[int], cores: Cores) -> Iterator[int]:
     """Free cores, each locked before it is named."""
     for number in allowed:
-        descriptor = os.open(folder / str(number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-        else:
+        descriptor = try_lock(folder / str(number))
+        if descriptor is not None:
             cores.descriptors.append(descriptor)
             yield number

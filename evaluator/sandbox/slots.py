@@ -6,12 +6,11 @@ and would share the kernel's count of processes per user.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from dataclasses import dataclass
 
 from evaluator.exceptions import InfrastructureError
-from evaluator.sandbox.lock_folder import lock_folder
+from evaluator.sandbox.lock_folder import lock_folder, try_lock
 
 FIRST_UID = 60_000
 N_SLOTS = 1_000
@@ -36,11 +35,7 @@ def take_slot() -> Slot:
     """
     folder = lock_folder(_LOCK_FOLDER)
     for uid in range(FIRST_UID, FIRST_UID + N_SLOTS):
-        descriptor = os.open(folder / str(uid), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-        else:
+        descriptor = try_lock(folder / str(uid))
+        if descriptor is not None:
             return Slot(uid, descriptor)
     raise InfrastructureError(f"All {N_SLOTS} sandbox uids are taken on this host.")
