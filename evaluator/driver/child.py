@@ -40,7 +40,6 @@ class _Worker:
         self._channel = channel
         self._has_lock = threading.Event()
         self._is_stopped = threading.Event()
-        self.locked_after_s = 0.0
 
     def listen(self) -> None:
         threading.Thread(target=self._listen, name="worker", daemon=True).start()

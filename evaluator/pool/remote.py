@@ -43,9 +43,9 @@ class ElectronicState:
     Protocols may build cells of their own, which carry no ``info``: the state is kept beside them.
     """
 
-    charge: int = 0
-    spin: int = 1
-    n_atoms: int = 1
+    charge: int
+    spin: int
+    n_atoms: int
 
     @classmethod
     def of(cls, atoms: Atoms) -> ElectronicState:

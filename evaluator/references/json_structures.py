@@ -162,8 +162,7 @@ def _symbols_of(formula: str, place: str, n_atoms: int) -> list[str]:
             return list(read)
     except (ValueError, RecursionError, KeyError, IndexError) as error:
         raise SubmissionError(f"{place}: {shown(formula)} is no formula.") from error
-    n_named = sum(Counter(read.count()).values())
-    raise SubmissionError(f"{place}: {shown(formula)} has {n_named} atoms, not {n_atoms}.")
+    raise SubmissionError(f"{place}: {shown(formula)} has {len(read)} atoms, not {n_atoms}.")
 
 
 def _cell(given: Any, place: str) -> NDArray[np.float64]:  # noqa: ANN401

@@ -38,7 +38,10 @@ SERVER = ("-m", "evaluator.calculators.server")
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessRequest:
-    """One confined Python process. It gets the number of its socket as last argument."""
+    """One confined Python process. It gets the number of its socket as last argument.
+
+    With ``inherited`` it gets their numbers instead, as its last arguments.
+    """
 
     #: A regular file; the process finds it, read-only, under ``ConfinedProcess.artifact``.
     artifact: Path
@@ -47,7 +50,7 @@ class ProcessRequest:
     #: "cpu", "cuda" or "cuda:N"; the latter let the NVIDIA devices in.
     device: str = "cpu"
     program: tuple[str, ...] = SERVER
-    #: Descriptors that the process gets beside its socket, their numbers before that one's.
+    #: Descriptors that the process gets in place of its socket, each named by an argument.
     inherited: tuple[int, ...] = ()
     #: Our own driver, not a submission's calculator: it sees all of the evaluator, the reference
     #: set and the host's processors, and runs on all cores.

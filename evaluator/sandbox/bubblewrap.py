@@ -170,6 +170,7 @@ class _Process(ConfinedProcess):
         cgroup, slot = held.cgroup, held.slot
         inside_path = f"/artifact/{_safe_name(artifact)}"
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        passed = request.inherited or (theirs.fileno(),)
         fds: list[int] = []
         try:
             fds += [_file_of(seccomp_filter(sees_load=_has_gpu(request) or request.is_trusted))]
@@ -189,13 +190,13 @@ class _Process(ConfinedProcess):
                 *_limits(request),
                 *(_drop_to(slot.uid) if slot else ()),
                 *(sys.executable, "-P", *request.program),
-                *map(str, request.inherited or (theirs.fileno(),)),
+                *map(str, passed),
             ]
             popen = launcher.start(
                 launcher.Launch(
                     arguments=command,
                     environment={"PATH": "/usr/bin:/bin"},
-                    pass_fds=(*(request.inherited or (theirs.fileno(),)), *fds),
+                    pass_fds=(*passed, *fds),
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                 )
