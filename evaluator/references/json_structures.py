@@ -160,7 +160,7 @@ def _symbols_of(formula: str, place: str, n_atoms: int) -> list[str]:
         read = Formula(formula[:1000])
         if len(read) == n_atoms:
             return list(read)
-    except (ValueError, RecursionError, KeyError, IndexError) as error:
+    except (ValueError, RecursionError, KeyError, IndexError, OverflowError) as error:
         raise SubmissionError(f"{place}: {shown(formula)} is no formula.") from error
     raise SubmissionError(f"{place}: {shown(formula)} has {len(read)} atoms, not {n_atoms}.")
 

@@ -45,6 +45,7 @@ def test_values_are_found_under_the_names_that_were_given() -> None:
         ({"symbols": "H2O"}, "'H2O' has 3 atoms, not 2"),
         ({"symbols": "Xy2"}, "'Xy' is no symbol"),
         ({"symbols": "((" * 5000}, "is no formula"),
+        ({"symbols": "H" + "9" * 30}, "is no formula"),
         ({"symbols": "H99999999999"}, "has 99999999999 atoms, not 2"),
         ({"symbols": [29, 29]}, "'29' is no symbol: use numbers"),
         ({"symbols": ["cu", "Cu"]}, "Is Cu meant"),
