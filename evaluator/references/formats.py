@@ -22,10 +22,7 @@ from evaluator.exceptions import SubmissionError
 from evaluator.protocols.base import SAME_PLACE_A
 from evaluator.references.checks import shortest_distance
 from evaluator.references.conventions import (
-    ENERGY_UNITS,
     FORCE_UNITS,
-    STRESS_UNITS,
-    VIRIAL,
     Convention,
     NotSo,
     canonical_energy,
@@ -37,17 +34,6 @@ from evaluator.references.foreign_files import text_of
 from evaluator.references.json_structures import read_json
 from evaluator.references.lookalikes import check_names
 from evaluator.references.records import Record, finite_numbers
-
-__all__ = [
-    "ENERGY_UNITS",
-    "FORCE_UNITS",
-    "STRESS_UNITS",
-    "VIRIAL",
-    "Convention",
-    "ReadFile",
-    "read_file",
-    "read_structures",
-]
 
 _SUFFIXES = (".extxyz", ".xyz", ".json")
 #: Beyond these nothing of the field lies, and numbers overflow where they are squared.
@@ -64,11 +50,6 @@ class ReadFile:
 
     records: Sequence[Record]
     frames: Sequence[Atoms]
-
-
-def read_structures(path: Path, convention: Convention) -> list[Atoms]:
-    """The structures in canonical form, as ``read_file`` reads them."""
-    return list(read_file(path, convention).frames)
 
 
 def read_file(path: Path, convention: Convention) -> ReadFile:

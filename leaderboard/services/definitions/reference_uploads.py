@@ -45,7 +45,7 @@ _WORDS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Convention:
-    """How the file names its values, and their units; choices as in the evaluator's ``formats``."""
+    """How the file names its values, and their units; choices as in ``references.conventions``."""
 
     energy_name: str = "energy"
     forces_name: str = "forces"

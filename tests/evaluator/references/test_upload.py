@@ -18,7 +18,8 @@ from ase.units import Bohr, GPa, Hartree
 
 from evaluator.exceptions import SubmissionError
 from evaluator.references import sets
-from evaluator.references.formats import Convention, read_structures
+from evaluator.references.conventions import Convention
+from evaluator.references.formats import read_file
 from evaluator.references.upload import check_upload, dummy_values
 
 STRESS = [0.01, 0.02, 0.03, 0.001, 0.002, 0.003]
@@ -28,6 +29,10 @@ def cell(i: int = 0, symbol: str = "Cu") -> Atoms:
     atoms = bulk(symbol, cubic=True)
     atoms.rattle(0.05, seed=i)
     return atoms
+
+
+def read_structures(path: Path) -> list[Atoms]:
+    return list(read_file(path, Convention()).frames)
 
 
 def frame(i: int = 0, energy: float = -8.0, **info: Any) -> Atoms:
@@ -128,7 +133,7 @@ def test_a_column_of_the_wrong_kind_is_refused(
     rows = "\n".join(row.format(3 * i) for i in range(6))
     path.write_text(f"6\nProperties={properties} energy=-1.0\n{rows}\n")
     with pytest.raises(SubmissionError, match=message):
-        read_structures(path, Convention())
+        read_structures(path)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +150,7 @@ def test_cells_of_json_are_checked_as_those_of_extended_xyz(
     row = {"symbols": ["Cu"], "positions": [[0, 0, 0]], "pbc": True, "energy": -1.0}
     path.write_text(json.dumps([row if cell is None else {**row, "cell": cell}]))
     with pytest.raises(SubmissionError, match=message):
-        read_structures(path, Convention())
+        read_structures(path)
 
 
 def test_atoms_in_one_place_are_refused_and_left_handed_cells_are_not(tmp_path: Path) -> None:
@@ -164,7 +169,7 @@ def test_marks_of_json_that_are_none_are_refused(tmp_path: Path, marks: object) 
     row = {"symbols": ["Cu"], "positions": [[0, 0, 0]], "values": {"migrating": marks}}
     path.write_text(json.dumps([row]))
     with pytest.raises(SubmissionError, match="migrating must be T or F"):
-        read_structures(path, Convention())
+        read_structures(path)
 
 
 def test_charges_and_spins_are_told(tmp_path: Path) -> None:
@@ -235,10 +240,10 @@ def test_numbers_of_json_that_are_no_charge_are_refused_and_none_is_none(
     path = tmp_path / "ion.json"
     path.write_text(f'[{{"symbols": ["Cu"], "positions": [[0, 0, 0]], "values": {{{values}}}}}]')
     if message is None:
-        assert "charge" not in read_structures(path, Convention())[0].info
+        assert "charge" not in read_structures(path)[0].info
         return
     with pytest.raises(SubmissionError, match=message):
-        read_structures(path, Convention())
+        read_structures(path)
 
 
 @pytest.mark.parametrize("names", [("a b", "a_b"), ("a b", "a=b"), ("charge", "charge ")])
@@ -247,16 +252,16 @@ def test_numbers_whose_names_become_one_are_refused(names: tuple[str, str], tmp_
     values = dict(zip(names, (1, 2), strict=True))
     path.write_text(json.dumps([{"symbols": ["Cu"], "positions": [[0, 0, 0]], "values": values}]))
     with pytest.raises(SubmissionError, match=f"'{names[0]}' and '{names[1]}' would both be named"):
-        read_structures(path, Convention())
+        read_structures(path)
 
 
 def test_a_charge_with_a_blank_behind_its_name_is_a_charge(tmp_path: Path) -> None:
     path = tmp_path / "blank.extxyz"
     path.write_text('1\n"charge "=0.5 note="a" "note "=2\nHe 0 0 0\n')
     with pytest.raises(SubmissionError, match="charge must be a whole number"):
-        read_structures(path, Convention())
+        read_structures(path)
     path.write_text('1\n"charge "=1 note="a" "note "=2\nHe 0 0 0\n')
-    (atoms,) = read_structures(path, Convention())
+    (atoms,) = read_structures(path)
     assert {name: atoms.info[name] for name in ("charge", "note")} == {"charge": 1, "note": 2.0}
 
 
@@ -366,7 +371,7 @@ def test_what_is_no_text_is_never_opened_by_a_parser(tmp_path: Path) -> None:
     path = tmp_path / "uploaded.extxyz"
     path.write_bytes(b"\x80\x04\x95pickle")
     with pytest.raises(SubmissionError, match="The file is no text"):
-        read_structures(path, Convention())
+        read_structures(path)
 
 
 def test_two_structures_of_one_name_are_refused(tmp_path: Path) -> None:

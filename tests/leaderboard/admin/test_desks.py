@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from evaluator.references import conventions, formats
+from evaluator.references import conventions
 from leaderboard import models
 from leaderboard.admin_site import Audited
 from leaderboard.enums import VersionState
@@ -69,12 +69,12 @@ def stage(admin: Client, **changes: str) -> models.ReferenceUpload:
 
 
 def test_units_on_the_page_are_those_that_the_evaluator_knows() -> None:
-    assert tuple(formats.ENERGY_UNITS) == reference_uploads.ENERGY_UNITS
-    assert tuple(formats.FORCE_UNITS) == reference_uploads.FORCE_UNITS
-    assert tuple(formats.STRESS_UNITS) == reference_uploads.STRESS_UNITS
+    assert tuple(conventions.ENERGY_UNITS) == reference_uploads.ENERGY_UNITS
+    assert tuple(conventions.FORCE_UNITS) == reference_uploads.FORCE_UNITS
+    assert tuple(conventions.STRESS_UNITS) == reference_uploads.STRESS_UNITS
     assert conventions.STRESS_ORDERS == reference_uploads.STRESS_ORDERS
     assert conventions.STRESS_SIGNS == reference_uploads.STRESS_SIGNS
-    ours, theirs = reference_uploads.Convention(), formats.Convention()
+    ours, theirs = reference_uploads.Convention(), conventions.Convention()
     assert vars(ours) == vars(theirs)
 
 

@@ -12,7 +12,7 @@ import yaml
 from django.core.management import CommandError, call_command
 
 from evaluator.hashing import sha256_of
-from evaluator.references.formats import Convention
+from evaluator.references.conventions import Convention
 from evaluator.references.upload import check_upload
 from leaderboard import models
 from leaderboard.exceptions import ConflictError, SubmissionError
