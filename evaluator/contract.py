@@ -35,7 +35,7 @@ class Verdict(StrEnum):
     WALL_TIMEOUT = "wall_timeout"
     OUT_OF_MEMORY_HOST = "out_of_memory_host"
     OUT_OF_MEMORY_GPU = "out_of_memory_gpu"
-    OUTPUT_LIMIT = "output_limit"
+    OUTPUT_LIMIT = "output_limit"  # of earlier evaluations alone: nothing ends by it any more
     SANDBOX_VIOLATION = "sandbox_violation"
     INCONSISTENT = "inconsistent"
     CANCELLED = "cancelled"
