@@ -25,7 +25,7 @@ from evaluator.calculators.json_artifact import (
     read_object,
 )
 from evaluator.calculators.lennard_jones import LennardJones
-from evaluator.calculators.structures import check_elements
+from evaluator.calculators.structures import check_elements, to_atoms
 from evaluator.wire import Info, Prediction, Structure
 
 #: The metals that ASE's EMT was fitted for. It also carries H, C, N and O "just for fun"
@@ -86,7 +86,7 @@ def _emt(parameters: dict[str, Any]) -> tuple[Predict, Info]:
 
     def answer(structure: Structure, properties: Sequence[str]) -> Prediction:
         check_elements(structure, EMT_ELEMENTS, "EMT")
-        return predict(calculator, structure, properties)
+        return predict(calculator, to_atoms(structure), properties)
 
     return answer, _info("EMT", EMT_ELEMENTS)
 
@@ -102,7 +102,7 @@ def _tersoff(parameters: dict[str, Any]) -> tuple[Predict, Info]:
 
     def answer(structure: Structure, properties: Sequence[str]) -> Prediction:
         check_elements(structure, (element,), f"the Tersoff potential of {element}")
-        return predict(calculator, structure, properties)
+        return predict(calculator, to_atoms(structure), properties)
 
     cutoff = constants.R + constants.D
     return answer, _info(f"Tersoff {element} (1989)", (element,), n_parameters=14, cutoff_A=cutoff)

@@ -12,7 +12,6 @@ from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from evaluator.calculators.structures import to_atoms
 from evaluator.wire import FloatArray, Prediction, Structure
 
 
@@ -32,20 +31,15 @@ def properties_of(calculator: BaseCalculator) -> tuple[str, ...]:
     return tuple(p for p in ("energy", "forces", "stress", "magmoms") if p in implemented)
 
 
-def predict(
-    calculator: BaseCalculator,
-    structure: Structure,
-    properties: Sequence[str],
-    atoms: Atoms | None = None,
-) -> Prediction:
-    """Ask an ASE calculator for one structure; ``atoms`` are what it is handed.
+def predict(calculator: BaseCalculator, atoms: Atoms, properties: Sequence[str]) -> Prediction:
+    """Ask an ASE calculator for one structure.
 
     Stress and magnetic moments are None where they were not asked for or it has none. Raises
     InvalidAnswer for a wrong shape and MissingInfo; whatever else the calculator raises passes
     through.
     """
     try:
-        return _predict(calculator, atoms or to_atoms(structure), properties)
+        return _predict(calculator, atoms, properties)
     except KeyError as error:
         last = traceback.extract_tb(error.__traceback__)[-1].line or ""
         if re.search(r"\binfo\b", last) is None:

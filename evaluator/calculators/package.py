@@ -73,7 +73,7 @@ class PackageAdapter(Adapter):
 
     def _predict(self, structure: Structure, properties: Sequence[str]) -> Prediction:
         atoms = to_atoms(structure)
-        prediction = predict(self._calculator, structure, properties, atoms)
+        prediction = predict(self._calculator, atoms, properties)
         if not self._has_changed_atoms and has_changed(atoms, structure):
             self._has_changed_atoms = True
             print(CHANGED_ATOMS, file=sys.stderr, flush=True)
