@@ -17,7 +17,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -327,9 +327,7 @@ def _namespaces(*, is_root: bool) -> list[str]:
 
 def _proc(request: ProcessRequest, cores: Cores, fds: list[int]) -> Iterator[str]:
     yield from proc_folders()
-    for path, text in proc_files(request.memory_MiB, cores.numbers):
-        fds.append(_file_of(text.encode()))
-        yield from ("--perms", "0444", "--ro-bind-data", str(fds[-1]), path)
+    yield from _texts(proc_files(request.memory_MiB, cores.numbers), fds)
 
 
 def _account(uid: int, fds: list[int]) -> Iterator[str]:
@@ -338,8 +336,13 @@ def _account(uid: int, fds: list[int]) -> Iterator[str]:
         "/etc/passwd": f"calculator:x:{uid}:{uid}::/tmp:/bin/false\n",
         "/etc/group": f"calculator:x:{uid}:\n",
     }
-    for path, entry in entries.items():
-        fds.append(_file_of(entry.encode()))
+    return _texts(entries.items(), fds)
+
+
+def _texts(texts: Iterable[tuple[str, str]], fds: list[int]) -> Iterator[str]:
+    """Files that everybody may read, by path and content."""
+    for path, text in texts:
+        fds.append(_file_of(text.encode()))
         yield from ("--perms", "0444", "--ro-bind-data", str(fds[-1]), path)
 
 
