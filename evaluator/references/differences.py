@@ -204,12 +204,14 @@ def _force_doubts(file: ReadFile, pairs: Sequence[_Pair], convention: Convention
         for p in pairs
         if p.is_displaced and all("forces" in results[k] for k in (p.first, p.second))
     ]
+    if len(judged) < _LEAST_PAIRS:
+        return []
     works = _Works(
         pairs=judged,
         changes=_changes(results, judged),
         works=_force_works(results, judged),
     )
-    is_sure = works.sure() if judged else np.zeros(0, bool)
+    is_sure = works.sure()
     if is_sure.sum() < _LEAST_PAIRS:
         return []
     changes, means = works.changes[is_sure], works.means[is_sure]
