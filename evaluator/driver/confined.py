@@ -223,19 +223,22 @@ class _Child:
         if self._is_ended:
             return
         self._is_ended = True
-        self._process.kill()
-        self._channel.hang_up()
-        while self._reader.is_alive():  # it may wait for room in the queue
-            with suppress(queue.Empty):
-                self._messages.get(timeout=_POLL_S)
-        self._lock.release()
-        self._channel.close()
-        self._process.release()
-        self._output.finish()
+        with ExitStack() as stack:  # each, whether or not those before could be done
+            for step in (
+                *(self._output.finish, self._process.release, self._channel.close),
+                *(self._lock.release, self._let_reader_end, self._channel.hang_up),
+                self._process.kill,
+            ):
+                stack.callback(step)
         for text in (self._output.stdout, self._output.stderr):
             if text.strip():
                 level = logging.ERROR if "ERROR" in text else logging.INFO
                 logger.log(level, "The driver's process wrote:\n%s", text.rstrip())
+
+    def _let_reader_end(self) -> None:
+        while self._reader.is_alive():  # it may wait for room in the queue
+            with suppress(queue.Empty):
+                self._messages.get(timeout=_POLL_S)
 
     def _look_whether_it_begins(self) -> None:
         """Raise InfrastructureError where it should long have asked for the device."""

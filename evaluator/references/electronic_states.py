@@ -44,6 +44,11 @@ def take_electronic_state(values: dict[str, Any], place: str) -> dict[str, int]:
             raise SubmissionError(f"{place}: {' and '.join(given)} contradict each other.")
     if not charges and not spins:
         return {}
+    if left := [name for name in ("charge", "spin") if name in values]:
+        raise SubmissionError(
+            f"{place}: {left[0]} is a list beside a charge or spin of the whole structure. Numbers "
+            "of each atom are a column, or need another name."
+        )
     return {"charge": next(iter(charges.values()), 0), "spin": next(iter(spins.values()), 1)}
 
 

@@ -328,12 +328,10 @@ class SandboxBroker:
 
 
 def _end(process: ConfinedProcess) -> None:
-    try:
-        process.kill()
-        process.release()
-    finally:
-        process.stdout.close()
-        process.stderr.close()
+    """Do each of these, whether or not those before could be done."""
+    with ExitStack() as stack:
+        for step in (process.stderr.close, process.stdout.close, process.release, process.kill):
+            stack.callback(step)
 
 
 def _int_of(request: dict[str, Any], name: str) -> int:

@@ -49,8 +49,9 @@ def forget_processes_peak(pids: Iterable[int]) -> None:
 
 def _resident_peak(pid: int) -> int | None:
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        # The first line is the name, which a process gives itself, of any bytes.
+        lines = Path(f"/proc/{pid}/status").read_bytes().splitlines()
     except OSError:
         return None
-    peak_kB = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), None)
+    peak_kB = next((line.split()[1] for line in lines if line.startswith(b"VmHWM:")), None)
     return None if peak_kB is None else int(peak_kB) << 10

@@ -21,11 +21,11 @@ def descendants(pid: int) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                stat = (entry / "stat").read_text()
+                stat = (entry / "stat").read_bytes()
             except OSError:
                 continue  # it has ended
-            # pid (name) state ppid ...; the name may hold spaces and parentheses.
-            parent = int(stat[stat.rindex(")") + 2 :].split()[1])
+            # pid (name) state ppid ...; a process names itself, by any bytes and parentheses.
+            parent = int(stat[stat.rindex(b")") + 2 :].split()[1])
             children.setdefault(parent, []).append(int(entry.name))
     pids, waiting = [], [pid]
     while waiting:

@@ -22,16 +22,19 @@ _TELLING = re.compile(
     re.IGNORECASE,
 )
 _MAKE_ONE = "Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"
+_COMMENT = re.compile(r"(?:^|\s)#\s")
 _HOST = re.compile(r"\.?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]", re.IGNORECASE)
 _LOCAL = {"localhost", "127.0.0.1", "[::1]", "testserver"}
 
 
 def weakness_of_key(key: str) -> str:
     """Why a secret key could be guessed, and how to make a better one; empty for a good one."""
-    if " #" in f" {key}":
+    if _COMMENT.search(key):
         return (
             "' #' is in it: an environment file has comments on lines of their own, and what "
-            f"stands behind a value is a part of it. Leave the key alone on its line. {_MAKE_ONE}"
+            "stands behind a value is a part of it. Leave the key alone on its line; what was made "
+            "under the old value (sessions, second factors) stays valid if the whole of it stands "
+            f"in TOUCHSTONE_OLD_SECRET_KEYS. {_MAKE_ONE}"
         )
     if len(key) < MIN_KEY_LENGTH:
         return f"it has {len(key)} characters, and needs {MIN_KEY_LENGTH} at least. {_MAKE_ONE}"

@@ -221,6 +221,30 @@ def test_a_calculator_that_ignores_signals_is_gone_within_seconds(
     assert processes_with(attacker.token) == []
 
 
+@pytest.mark.parametrize("name", [b"\xff\xfe", b") R 1 (", b"\n\x00"])
+def test_a_process_that_no_text_can_name_is_ended_and_hides_no_other(
+    attacker: Attacker, name: bytes
+) -> None:
+    """A name is any bytes, and the host looks through all of its processes for those to end."""
+    session = attacker.start(
+        f"""
+        libc.prctl(15, {name!r})  # PR_SET_NAME
+        hello()
+        ready()
+        while True:
+            time.sleep(1)
+        """
+    )
+    other = attacker.start("hello(); ready(); serve()")
+    assert session.memory_peak()[0] is not None
+    other.close()
+    with pytest.raises(CalculatorFailure) as caught:
+        session.compute([argon()], timeout_s=0.5)
+    assert caught.value.verdict is Verdict.CALL_TIMEOUT
+    session.close()
+    assert processes_with(attacker.token) == []
+
+
 def test_a_daemon_that_is_left_behind_dies_with_the_session(bounded_attacker: Attacker) -> None:
     attacker = bounded_attacker
     session = attacker.start(

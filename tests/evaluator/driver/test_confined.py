@@ -395,7 +395,9 @@ class StubProcess(ConfinedProcess):
 
 
 @contextmanager
-def conversation() -> Iterator[tuple[confined._Child, Channel]]:
+def conversation(
+    process: StubProcess | None = None,
+) -> Iterator[tuple[confined._Child, Channel]]:
     """The worker's side of a driver, and the driver's own end."""
     ours, theirs = socket.socketpair()
     hooks = confined._Hooks(
@@ -404,13 +406,36 @@ def conversation() -> Iterator[tuple[confined._Child, Channel]]:
         store_file=lambda record, content: None,
         keep_finished=lambda systems: None,
     )
-    child = confined._Child(StubProcess(), Channel(ours), hooks, wall_time_s=60)
+    child = confined._Child(process or StubProcess(), Channel(ours), hooks, wall_time_s=60)
     with ours, theirs:
         try:
             yield child, Channel(theirs)
         finally:
             child.end()
             assert not child._reader.is_alive()
+
+
+def test_a_driver_that_cannot_be_killed_holds_neither_the_device_nor_the_channel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LOCK_DIR_VARIABLE, str(tmp_path))
+    released = []
+
+    class Unkillable(StubProcess):
+        def kill(self) -> None:
+            raise OSError("cannot be killed")
+
+        def release(self) -> None:
+            released.append(True)
+
+    with pytest.raises(OSError, match="cannot be killed"), conversation(Unkillable()) as (child, _):
+        child._reader.start()
+        child._lock.acquire(is_exclusive=True)
+        while not child._lock.is_held:
+            time.sleep(0.01)
+    assert released == [True]
+    with device_lock(is_exclusive=True, while_waiting=lambda: pytest.fail("still held")):
+        pass
 
 
 def test_what_earlier_attempts_kept_may_be_more_than_one_message(

@@ -213,6 +213,7 @@ def test_charge_and_spin_come_by_any_of_their_names(
         ({"charge": 0.5}, r"charge must be a whole number \(-1000 to 1000\), not '0.5'"),
         ({"charge": "1+"}, r"charge must be a whole number .*, not '1\+'"),
         ({"spin": -1}, r"spin must be a whole number \(0 to 1000\), not '-1.0'"),
+        ({"charge": 1, "spin": np.array([1.0, -1.0])}, "spin is a list beside a charge"),
         ({"spin": 2, "n_unpaired": 2}, "contradict"),
     ],
 )

@@ -31,6 +31,14 @@ def test_a_key_that_can_be_guessed_is_refused_with_the_way_to_make_one(
     assert "token_urlsafe(50)" in weakness
 
 
+def test_a_comment_behind_the_key_is_told_with_what_keeps_the_old_value_valid() -> None:
+    key = base64.urlsafe_b64encode(random.Random(1).randbytes(40)).decode()
+    for commented in (f"{key}   # made by hand", f"{key} # "):
+        assert "TOUCHSTONE_OLD_SECRET_KEYS" in weakness_of_key(commented)
+    for sound in (f"#{key}", f"{key[:20]}#{key[20:]}"):
+        assert weakness_of_key(sound) == ""
+
+
 def test_random_keys_of_every_usual_kind_are_taken() -> None:
     rng = random.Random(20)
     for _ in range(300):
