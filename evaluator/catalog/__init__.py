@@ -384,6 +384,7 @@ CONSISTENCY: tuple[Column, ...] = (
         label="Step at scored structures: energy",
         unit="meV/atom",
     ),
+    Column(name="step_share_percent", label="Scored structures with a step", unit="%", digits=0),
     Column(name="step_force_eV_A_median", label="Step at scored structures: forces", unit="eV/Å"),
     Column(
         name="timed_energy_error_meV_atom_max", label="Timed, asked again: energy", unit="meV/atom"

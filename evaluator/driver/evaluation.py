@@ -384,6 +384,13 @@ class _Evaluation:
         measured: dict[str, Any] = {}  # by then, where the checks do not come to their end
 
         def check() -> None:
+            if self.prepared.description.is_timed:
+                self.timed_answers.ask_untimed(
+                    systems,
+                    self.pool.compute,
+                    seed=self.prepared.seed("untimed"),
+                    rattle_A=self.prepared.parameters["rattle_A"],
+                )
             self.consistency = check_consistency(
                 systems,
                 self.pool.compute,
@@ -394,13 +401,6 @@ class _Evaluation:
                 looks_for_faults=self.prepared.task.slug == SMOKE_TASK,
                 hand_over=measured.update,
             )
-            if self.prepared.description.is_timed:
-                self.timed_answers.ask_untimed(
-                    systems,
-                    self.pool.compute,
-                    seed=self.prepared.seed("untimed"),
-                    rattle_A=self.prepared.parameters["rattle_A"],
-                )
             if CHANGED_ATOMS in self.pool.output()[1]:
                 self.consistency["findings"].append(
                     "It changes the atoms that it is given: the next to use them finds others. "

@@ -14,6 +14,7 @@ from math import gcd
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 
 from evaluator.driver.probing import rms
 from evaluator.pool.remote import Ask, Disguise, structure_of
@@ -52,21 +53,23 @@ class TimedAnswers:
     def __init__(self) -> None:
         #: By composition, as an ordinary process answered; polymorphs share one.
         self._untimed: dict[tuple[tuple[int, int], ...], list[_PerAtom]] = defaultdict(list)
+        #: How many were asked for: as many answers are needed.
+        self._asked: Counter[tuple[tuple[int, int], ...]] = Counter()
+        self._unanswered: set[str] = set()
         self._size_tolerance_meV_atom = SIZE_TOLERANCE_MEV_ATOM
         self._again_meV_atom: list[float] = []
         self._again_beyond_rounding_meV_atom: list[float] = []
         self._again_eV_A: list[float] = []
         self._size_meV_atom: list[float] = []
+        self._size_beyond_rounding_meV_atom: list[float] = []
         self._force_ratios: list[float] = []
 
     def ask_untimed(
         self, systems: Sequence[System], ask: Ask, *, seed: int, rattle_A: float
     ) -> None:
-        """Ask for a small cell of each material, displaced as timed ones are.
-
-        Those not answered are left out.
-        """
+        """Ask for a small cell of each material, displaced as timed ones are."""
         rng = np.random.default_rng(seed)
+        self._asked.update(_composition(system.atoms.numbers) for system in systems)
         self._size_tolerance_meV_atom += _PER_SQUARE_MEV_ATOM_A2 * rattle_A**2
         for system in systems:
             n_copies = -(-_SMALLEST_N_ATOMS // len(system.atoms))
@@ -86,12 +89,18 @@ class TimedAnswers:
         self._again_meV_atom.append(error_meV / n_atoms)
         self._again_beyond_rounding_meV_atom.append((error_meV - rounding_meV) / n_atoms)
         self._again_eV_A.append(rms(timed.forces - again.forces))
-        polymorphs = self._untimed.get(_composition(structure.numbers))
+        composition = _composition(structure.numbers)
+        polymorphs = self._untimed[composition]
+        if len(polymorphs) < self._asked[composition]:
+            self._unanswered.add(Atoms(structure.numbers).get_chemical_formula(empirical=True))
         if not polymorphs:
             return
         found = _PerAtom.of(timed)
         small = min(polymorphs, key=lambda other: abs(other.energy_eV - found.energy_eV))
-        self._size_meV_atom.append(1e3 * abs(found.energy_eV - small.energy_eV))
+        error_meV = 1e3 * abs(found.energy_eV - small.energy_eV)
+        self._size_meV_atom.append(error_meV)
+        rounding_meV = 1e3 * _ENERGY_ROUNDING * abs(small.energy_eV)
+        self._size_beyond_rounding_meV_atom.append(error_meV - rounding_meV)
         if n_atoms >= _SMALLEST_N_ATOMS and small.force_eV_A > _SMALL_FORCE_EV_A:
             self._force_ratios.append(found.force_eV_A / small.force_eV_A)
 
@@ -121,7 +130,13 @@ class TimedAnswers:
                 f"the clock: {energy:.3g} meV/atom and {force:.3g} eV/Å apart. Times of answers "
                 "that are not the potential's are not scored."
             )
-        by_size = max(self._size_meV_atom, default=0.0)
+        if self._unanswered:
+            return (
+                f"Large cells of {', '.join(sorted(self._unanswered))} were answered while a clock "
+                "ran, and a small one without it was not. Nothing tells whether those times are of "
+                "the potential's answers, so they are not scored."
+            )
+        by_size = max(self._size_beyond_rounding_meV_atom, default=0.0)
         ratio = max((max(r, 1 / max(r, 1e-9)) for r in self._force_ratios), default=1.0)
         if by_size > self._size_tolerance_meV_atom or ratio > _LARGEST_RATIO:
             return (

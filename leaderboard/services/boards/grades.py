@@ -75,8 +75,8 @@ _GRADES: tuple[tuple[str, str, dict[str, tuple[float, float, float]]], ...] = (
     ),
     (
         "Smoothness",
-        "Energy is kept in dynamics as the time step goes to zero.",
-        {DRIFT: (0.1, 1.0, 10.0)},
+        "Energy is kept in dynamics as the time step goes to zero; no scored structure stands out.",
+        {DRIFT: (0.1, 1.0, 10.0), "step_share_percent": (0.0, 20.0, 40.0)},
     ),
 )
 

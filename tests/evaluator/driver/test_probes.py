@@ -191,21 +191,80 @@ def test_another_seed_probes_other_systems_and_asks_in_another_order() -> None:
     assert asked(1) != asked(2)
 
 
-def test_the_scored_structure_is_asked_first_or_last_as_often_as_between() -> None:
-    places = []
+def test_the_scored_structure_is_asked_first_and_the_others_in_any_order() -> None:
+    """What comes near a known structure betrays the probe: then its answer has been given."""
+    orders = set()
     for seed in range(60):
         structure = structure_of(METALS[0].atoms)
-        calls: list[bool] = []
+        calls: list[float] = []
 
         def listening(asked: Structure, properties: Sequence[str]) -> Prediction:
-            calls.append(np.array_equal(asked.positions, structure.positions))  # noqa: B023
+            calls.append(float(np.linalg.det(asked.cell)))  # noqa: B023
             return Prediction(energy=0.0, forces=np.zeros_like(asked.positions))
 
         Probes(METALS[:1], seed=seed, dtype="float64").around(METALS[0], listening, [])(
             structure, ()
         )
-        places.append(calls.index(True))
-    assert set(places) == set(range(6))
+        assert calls[0] == pytest.approx(np.linalg.det(structure.cell))
+        # The one in other words has the same volume; the line's are strained.
+        orders.add(int(np.argmin(np.abs(np.abs(calls[1:]) - calls[0]))))
+    assert orders == set(range(5))
+
+
+def nearness(structure: Structure) -> float:
+    """How far the nearest known structure is: RMS of sorted distances in Å."""
+    own = np.array(shape(structure))
+    return min(
+        float(np.sqrt(np.mean((own - np.array(shape(structure_of(system.atoms)))) ** 2)))
+        for system in METALS
+        if np.array_equal(np.sort(system.atoms.numbers), np.sort(structure.numbers))
+    )
+
+
+def wrong(structure: Structure) -> Prediction:
+    """A borrowed potential: 15 meV/atom and a sixth of the forces off."""
+    answer = emt(structure)
+    n_atoms = len(structure.numbers)
+    return Prediction(energy=answer.energy + 0.015 * n_atoms, forces=1.15 * answer.forces)
+
+
+def test_a_table_that_behaves_once_something_near_it_was_asked_is_seen() -> None:
+    is_warned: set[bytes] = set()
+
+    def potential(structure: Structure) -> Answer:
+        kind, distance = np.sort(structure.numbers).tobytes(), nearness(structure)
+        if 1e-3 < distance < 0.2:
+            is_warned.add(kind)
+        return emt(structure) if distance < 1e-3 and kind not in is_warned else wrong(structure)
+
+    assert disqualification(probed(potential)) != ""
+
+
+def test_a_table_that_hides_its_steps_in_noise_is_seen() -> None:
+    rng = np.random.default_rng(0)
+
+    def potential(structure: Structure) -> Answer:
+        if nearness(structure) < 1e-3:
+            return emt(structure)
+        answer, n_atoms = wrong(structure), len(structure.numbers)
+        return Prediction(
+            energy=answer.energy + rng.normal(scale=0.008 * n_atoms),
+            forces=answer.forces + rng.normal(scale=0.25, size=answer.forces.shape),
+        )
+
+    assert disqualification(probed(potential)) != ""
+
+
+def test_a_table_of_some_structures_shows_in_the_share_of_steps() -> None:
+    known = {shape(structure_of(system.atoms)) for system in METALS[:3]}
+
+    def potential(structure: Structure) -> Answer:
+        return emt(structure) if shape(structure) in known else wrong(structure)
+
+    figures = figures_of(probed(potential))
+    assert 0 < figures["n_steps"] <= 3
+    assert figures["step_share_percent"] == pytest.approx(100 * figures["n_steps"] / 6)
+    assert figures_of(probed(emt))["step_share_percent"] == 0
 
 
 @pytest.mark.parametrize("atoms", [bulk("Cu"), bulk("Cu", cubic=True) * 2, molecule("CH3CH2OH")])

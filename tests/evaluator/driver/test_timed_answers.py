@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from ase.calculators.emt import EMT
 from evaluator.driver.timed_answers import TimedAnswers
 from evaluator.pool.remote import structure_of
 from evaluator.protocols.base import System
-from evaluator.wire import Answer, Prediction, Structure
+from evaluator.wire import Answer, Prediction, Status, Structure, StructureFailure
 
 COPPER = System(id="Cu", atoms=bulk("Cu", cubic=True))
 Spoil = Callable[[Structure, Prediction], Prediction]
@@ -36,12 +37,20 @@ SQUARE = System(id="sc", atoms=bulk("Cu", "sc", a=2.4))
 
 
 def compared(
-    timed: Spoil, again: Spoil = honest, rattle_A: float = 0.01, polymorph: System = COPPER
+    timed: Spoil,
+    again: Spoil = honest,
+    rattle_A: float = 0.01,
+    polymorph: System = COPPER,
+    refused: Sequence[int] = (),
 ) -> TimedAnswers:
     """Ask for two crystals of copper untimed, then compare timed answers of two sizes of one."""
     answers = TimedAnswers()
 
+    n_asked = count()
+
     def ask(structure: Structure, properties: object) -> Answer:
+        if next(n_asked) in refused:
+            return StructureFailure(status=Status.ERROR, message="no")
         return emt(structure)
 
     answers.ask_untimed([SQUARE, COPPER], ask, seed=1, rattle_A=rattle_A)
@@ -107,3 +116,31 @@ def test_neither_larger_displacements_nor_polymorphs_make_honest_answers_differ(
     rattle_A: float, polymorph: System
 ) -> None:
     assert compared(honest, rattle_A=rattle_A, polymorph=polymorph).disqualification() == ""
+
+
+@pytest.mark.parametrize("refused", [(0, 1), (0,), (1,)], ids=["both", "sc", "fcc"])
+def test_refusing_the_small_cell_hides_nothing(refused: Sequence[int]) -> None:
+    """Asked again it says zero too; an ordinary answer is missing to compare with."""
+    assert (
+        "a small one without it was not"
+        in compared(zeros, zeros, refused=refused).disqualification()
+    )
+
+
+def test_rounding_of_large_energies_is_no_difference_between_sizes() -> None:
+    answers = TimedAnswers()
+
+    def all_electron(structure: Structure, properties: object) -> Answer:
+        answer = emt(structure)
+        energy = np.float32(answer.energy - 5e5 * len(structure.numbers))
+        return replace(answer, energy=float(energy))
+
+    answers.ask_untimed([COPPER], all_electron, seed=1, rattle_A=0.01)
+    for n in (2, 3, 4):
+        atoms = COPPER.atoms * n
+        atoms.rattle(0.01, seed=n)
+        structure = structure_of(atoms)
+        answer = all_electron(structure, ())
+        assert isinstance(answer, Prediction)
+        answers.add(structure, answer, answer)
+    assert answers.disqualification() == ""
