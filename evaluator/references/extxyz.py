@@ -41,10 +41,9 @@ _MAX_WIDTH = 1000
 #: No crystal repeats within less; a lattice in nm or m does.
 _SHORTEST_VECTOR_A = 0.5
 _MAX_SHOWN = 60
-_NO_XYZ = (
-    " If this is no extended XYZ, convert it with ASE: ase.io.write('set.extxyz', "
-    "ase.io.read('FILE', index=':'), format='extxyz')."
-)
+#: What makes extended XYZ of a file that ASE reads.
+CONVERSION = "ase.io.write('set.extxyz', ase.io.read('FILE', index=':'), format='extxyz')"
+_NO_XYZ = f" If this is no extended XYZ, convert it with ASE: {CONVERSION}."
 _ISOTOPES = {"D": 1, "T": 1}
 
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 import re
 
 from evaluator.exceptions import SubmissionError
+from evaluator.references.extxyz import CONVERSION
 
 _WANTED = "Extended XYZ or JSON is needed, text in UTF-8."
-_BY_ASE = (
-    "Convert it with ASE: ase.io.write('set.extxyz', ase.io.read('FILE', index=':'), "
-    "format='extxyz')."
-)
+_BY_ASE = f"Convert it with ASE: {CONVERSION}."
 _BINARY: tuple[tuple[bytes, str, str], ...] = (
     (b"\x1f\x8b", "compressed with gzip", "Unpack it first (gunzip)."),
     (b"BZh", "compressed with bzip2", "Unpack it first (bunzip2)."),

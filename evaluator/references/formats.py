@@ -29,7 +29,7 @@ from evaluator.references.conventions import (
     canonical_stress,
 )
 from evaluator.references.electronic_states import take_electronic_state
-from evaluator.references.extxyz import Frame, numbers_in, read_frames, shown
+from evaluator.references.extxyz import CONVERSION, Frame, numbers_in, read_frames, shown
 from evaluator.references.foreign_files import text_of
 from evaluator.references.json_structures import read_json
 from evaluator.references.lookalikes import check_names
@@ -61,8 +61,7 @@ def read_file(path: Path, convention: Convention) -> ReadFile:
     if path.suffix.lower() not in _SUFFIXES:
         raise SubmissionError(
             f"Its name must end with {', '.join(_SUFFIXES)}: extended XYZ or JSON. What else ASE "
-            "reads it converts: ase.io.write('set.extxyz', ase.io.read('FILE', index=':'), "
-            "format='extxyz')."
+            f"reads it converts: {CONVERSION}."
         )
     try:
         content = path.read_bytes()
