@@ -115,3 +115,21 @@ def test_a_calculator_that_is_not_deterministic_is_scored_and_its_scatter_publis
     steady = run(sandbox, tmp_path / "steady", "pass")
     assert steady.consistency["repeat_energy_error_meV_atom_max"] == 0
     assert steady.consistency["is_conservative_measured"] is True
+
+
+@pytest.mark.slow
+def test_energies_a_tenth_of_an_eV_apart_at_each_asking_are_not_scored(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    # Steps of one sign, so that any two answers lie so far apart: by at least 25 meV/atom, where
+    # probes allow 10. Noise about zero of this size now and then has too many answers alike.
+    wander = (
+        "self.error = getattr(self, 'error', 0.0) + np.random.default_rng().uniform(0.1, 0.2)\n"
+        "self.results['energy'] += self.error"
+    )
+    report = run(sandbox, tmp_path, wander)
+    assert report.verdict is Verdict.INCONSISTENT
+    assert "On 6 of 6 structures the answer changed by more than 10 meV/atom" in report.message
+    assert report.scores == ()
+    assert report.task_score is None
+    assert failures(report) == {}
