@@ -71,6 +71,12 @@ def payer_of(user: User, potential: Potential) -> Payer:
 
 def allowances(payer: Payer) -> list[Allowance]:
     """The account's limits and what is used of them."""
+    limit = _limits(payer)
+    return [*_of_evaluations(payer, limit), *_of_things(payer, limit)]
+
+
+def _of_evaluations(payer: Payer, limit: dict[str, int]) -> list[Allowance]:
+    """What binds who asks for evaluations: their number, and the time of workers."""
     now = timezone.now()
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     month = today.replace(day=1)
@@ -79,7 +85,6 @@ def allowances(payer: Payer) -> list[Allowance]:
     recent = charges.filter(at__gte=month).counted()
     used = recent.aggregate(day=Count("pk", filter=Q(at__gte=today)), month=Count("pk"))
     active = charges.active().count()
-    limit = _limits(payer)
     return [
         Allowance(
             name="per_day",
@@ -92,7 +97,6 @@ def allowances(payer: Payer) -> list[Allowance]:
         ),
         Allowance(name="concurrent", limit=limit["concurrent"], used=active, resets_at=None),
         *_of_worker_time(payer, limit, today),
-        *_of_things(payer, limit),
     ]
 
 
@@ -229,9 +233,9 @@ def check(user: User, potential: Potential, n: int) -> None:
     if user.is_staff or n == 0:
         return
     payer = payer_of(user, potential)
-    for allowance in allowances(payer):
+    for allowance in _of_evaluations(payer, _limits(payer)):
         # Nobody knows yet what they will take of the workers: some must be left.
-        needed = {"evaluations": n, "worker-seconds": 1}.get(allowance.unit, 0)
+        needed = 1 if allowance.unit == "worker-seconds" else n
         if needed > allowance.remaining:
             raise _exceeded(payer, allowance, n)
 
