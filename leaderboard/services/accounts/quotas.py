@@ -169,8 +169,9 @@ def bytes_new_to(payer: Payer, artifact: Artifact) -> int:
 @contextmanager
 def one_more_potential(user: User, team: Team | None) -> Iterator[None]:
     """For a transaction that gives a potential to a payer. Raises QuotaExceeded."""
-    with _locked(user, team if team is not None else user) as payer:
-        if payer is not None:
+    payer: Payer = team if team is not None else user
+    with _locked(user, payer):
+        if not user.is_staff:
             limit, used = _limits(payer)["potentials"], _own_potentials(payer).count()
             if used >= limit:
                 raise QuotaExceeded(
@@ -185,34 +186,37 @@ def one_more_potential(user: User, team: Team | None) -> Iterator[None]:
 @contextmanager
 def room_for(user: User, payer: Payer, size_bytes: int) -> Iterator[None]:
     """For a transaction that keeps so many bytes more. Raises QuotaExceeded."""
-    with _locked(user, payer) as counted:
-        if counted is not None:
-            limit = _limits(counted)["stored_MiB"]
-            used = stored_bytes(counted)
-            if used + size_bytes > limit * 2**20:
-                raise QuotaExceeded(
-                    f"{_who(counted)} may keep {limit} MiB; {used / 2**20:.0f} are used and this "
-                    f"would take {size_bytes / 2**20:.0f} more. Delete uploads that are not needed "
-                    "any more, or ask the site's administrators for room.",
-                    limit="stored_MiB",
-                    resets_at=None,
-                )
+    with _locked(user, payer):
+        check_room(user, payer, size_bytes)
         yield
 
 
+def check_room(user: User, payer: Payer, size_bytes: int = 0) -> None:
+    """Raise QuotaExceeded if so many bytes more are more than is left; binds nobody."""
+    if user.is_staff:
+        return
+    limit, used = _limits(payer)["stored_MiB"], stored_bytes(payer)
+    if used + size_bytes > limit * 2**20:
+        raise QuotaExceeded(
+            f"{_who(payer)} may keep {limit} MiB; {used / 2**20:.0f} are used and this "
+            f"would take {size_bytes / 2**20:.0f} more. Delete uploads that are not needed "
+            "any more, or ask the site's administrators for room.",
+            limit="stored_MiB",
+            resets_at=None,
+        )
+
+
 @contextmanager
-def _locked(user: User, payer: Payer) -> Iterator[Payer | None]:
-    """The payer, one request after the other; None for the staff, whom nothing binds."""
+def _locked(user: User, payer: Payer) -> Iterator[None]:
+    """One request of a payer after the other; the staff, whom nothing binds, does not wait."""
     with transaction.atomic():
-        if user.is_staff:
-            yield None
-            return
-        if isinstance(payer, Team):
-            # First, always: else he may ask for several of his teams at once, each uncounted.
-            User.objects.select_for_update(no_key=True).get(pk=user.pk)
-        # Not type(payer): pages have a lazy user, whose type is another.
-        payer.__class__._default_manager.select_for_update(no_key=True).get(pk=payer.pk)
-        yield payer
+        if not user.is_staff:
+            if isinstance(payer, Team):
+                # First, always: else he may ask for several of his teams at once, each uncounted.
+                User.objects.select_for_update(no_key=True).get(pk=user.pk)
+            # Not type(payer): pages have a lazy user, whose type is another.
+            payer.__class__._default_manager.select_for_update(no_key=True).get(pk=payer.pk)
+        yield
 
 
 def _own_artifacts(payer: Payer) -> QuerySet[Artifact]:

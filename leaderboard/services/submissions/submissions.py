@@ -159,9 +159,9 @@ def submit_or_find(
     same = _find_same(submission, check_sha256(sha256))
     if same is None:
         _refuse_version_twice(submission)
-    quotas.check(user, potential, _n_missing(same, task_versions))  # before the file is read
-    with quotas.room_for(user, quotas.payer_of(user, potential), 0):
-        pass
+    # Before the file is read; counted again, under a lock, once it is there.
+    quotas.check(user, potential, _n_missing(same, task_versions))
+    quotas.check_room(user, quotas.payer_of(user, potential))
     if isinstance(upload, Artifact):
         return _accept(submission, upload, task_versions)
     artifact = store_artifact(upload, expected_sha256=sha256)
