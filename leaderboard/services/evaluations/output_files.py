@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import IO, Any
 
-from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 from django.db.transaction import atomic
 from django.utils import timezone
@@ -18,7 +17,7 @@ from evaluator.contract import FileRecord
 from leaderboard.exceptions import InfrastructureError
 from leaderboard.lib import blobs
 from leaderboard.lib.json_values import clean_text
-from leaderboard.models import Evaluation, EvaluationFile, disclosure
+from leaderboard.models import Evaluation, EvaluationFile
 from leaderboard.models.output import storage_name
 
 #: Of the advisory lock between those who bind files and who sweeps what is bound by nobody.
@@ -62,14 +61,6 @@ def bind(evaluation: Evaluation, records: Sequence[FileRecord]) -> None:
         ),
         batch_size=1000,
     )
-
-
-def may_read(user: User | AnonymousUser, evaluation: Evaluation) -> bool:
-    """Whether someone who may see the evaluation may have its files, too.
-
-    A file shows the structures of the reference set, so those of hidden ones are for the staff.
-    """
-    return disclosure.may_read(user, evaluation, disclosure.Part.DETAILS)
 
 
 def open_file(file: EvaluationFile) -> IO[Any]:
