@@ -179,6 +179,6 @@ class StaffSecondFactor:
 
 def _user_of(request: HttpRequest) -> User | AnonymousUser:
     user = get_user(request)
-    if isinstance(user, User) and not second_factor.is_withheld(user):
+    if isinstance(user, User):
         second_factor.withhold_in_session(user, request.session)
     return user

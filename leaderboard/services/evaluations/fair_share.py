@@ -80,7 +80,7 @@ smoke AS (
         bool_or(smoke_runs) AS smoke_runs
     FROM borne GROUP BY party
 )"""  # noqa: S608  (made of constants, as what follows)
-_READ_LOADS = f"WITH {_LOADS} SELECT party, load, smoke_load, smoke_runs FROM loads"  # noqa: S608
+_READ_LOADS = f"WITH {_LOADS} SELECT party, load, smoke_load FROM loads"  # noqa: S608
 # Only the first of each group can be next: its others bear and weigh the same and came later. So
 # what is sorted stays short, however long the queue and whatever the planner believes of it.
 # SKIP LOCKED: what is being cancelled or requeued at this moment is passed over.
@@ -122,7 +122,6 @@ class Load:
 
     all_s: float = 0.0
     smoke_s: float = 0.0
-    smoke_runs: bool = False
 
 
 def next_due(kinds: Collection[str] | None = None) -> UUID | None:

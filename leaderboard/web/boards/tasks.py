@@ -91,7 +91,6 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
             "rows": rows_html(version, page.rows, [about.key for about, _ in scored], others),
             "complaints": complaints,
             "versions": [(row, n_judged.get(row.pk, 0)) for row in shown],
-            "is_hidden": is_hidden(version),
             "shows_set": may_read_set(request.user, version.reference_set),
             "column": column,
             "columns": _parity_columns(version),
