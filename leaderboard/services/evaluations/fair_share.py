@@ -162,15 +162,14 @@ def key(
 
 def without_blocked_smoke(waiting: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
     """Leave out smoke tests whose party has one running: they are not due before it has ended."""
-    return _without_smoke_beside(waiting, Evaluation.objects.filter(state=EvaluationState.RUNNING))
+    return _without_smoke_beside(waiting, Evaluation.objects.all().running())
 
 
 def is_blocked(evaluation: Evaluation) -> bool:
     """Whether it is a smoke test whose party has one running."""
     if evaluation.task_version.task.slug != SMOKE_TASK:
         return False
-    itself = Evaluation.objects.filter(pk=evaluation.pk)
-    return itself.exists() and not without_blocked_smoke(itself).exists()
+    return not _busy(Evaluation.objects.all().running()).isdisjoint(evaluation.parties)
 
 
 def without_smoke_after(waiting: QuerySet[Evaluation], moment: datetime) -> QuerySet[Evaluation]:
@@ -192,12 +191,17 @@ def _without_smoke_beside(
     waiting: QuerySet[Evaluation], others: QuerySet[Evaluation]
 ) -> QuerySet[Evaluation]:
     # Read first: those that run are few, those that wait may be ten thousand.
-    smoke = others.filter(task_version__task__slug=SMOKE_TASK)
-    busy = {party for some in smoke.values_list("parties", flat=True) for party in some}
-    busy -= {STAFF_PARTY}
+    busy = _busy(others)
     if not busy:
         return waiting
     return waiting.exclude(task_version__task__slug=SMOKE_TASK, parties__overlap=sorted(busy))
+
+
+def _busy(others: QuerySet[Evaluation]) -> set[str]:
+    """Parties of the smoke tests among these; the staff's wait for nothing."""
+    smoke = others.filter(task_version__task__slug=SMOKE_TASK)
+    parties = {party for some in smoke.values_list("parties", flat=True) for party in some}
+    return parties - {STAFF_PARTY}
 
 
 def _urgent_smoke_s() -> float:

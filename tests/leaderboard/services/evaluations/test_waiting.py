@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from evaluator.contract import EvaluationReport, Verdict
+from leaderboard import models
 from leaderboard.models import Evaluation
+from leaderboard.services.evaluations import lifecycle
 from leaderboard.services.evaluations.waiting import waiting_reason
 from tests.leaderboard import factories
 
@@ -56,3 +60,31 @@ def test_workers_are_busy_where_those_that_may_take_it_have_no_slot_free() -> No
     worker.free_since = None
     worker.save()
     assert waiting_reason(evaluation).startswith("All workers that may take it are busy")
+
+
+def test_a_smoke_test_waits_for_another_of_its_party_and_the_staffs_for_none() -> None:
+    smoke_task = models.Task.objects.create(slug="smoke", name="Smoke test", summary="Loads?")
+    version = factories.task_version(smoke_task)
+    worker = factories.worker(n_slots=4)
+    runs = {"state": "running", "worker": worker, "lease_expires_at": timezone.now()}
+
+    def of(name: str, **fields: Any) -> Evaluation:
+        potential = factories.potential(factories.user(name))
+        row = factories.evaluation(factories.submission(potential), **fields)
+        return Evaluation.objects.get(pk=row.pk)  # with the parties that a trigger fills in
+
+    first, second = (of("alice", on=version) for _ in range(2))
+    others = [of("bob", on=version), of("alice"), of("alice", on=version, parties=["staff"])]
+    of("dora", on=version, parties=["staff"], **runs)
+    assert waiting_reason(second) == "It waits for its turn."
+
+    lifecycle.claim_evaluation(first.pk, worker)
+    assert waiting_reason(second) == (
+        "One smoke test of an account or team runs at a time: it waits for that one to end."
+    )
+    assert [waiting_reason(row) for row in others] == ["It waits for its turn."] * 3
+
+    first.refresh_from_db()
+    report = EvaluationReport(verdict=Verdict.OK)
+    lifecycle.record_report(first.pk, first.fencing_token, report)
+    assert waiting_reason(second) == "It waits for its turn."
