@@ -10,7 +10,13 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from leaderboard.services.accounts.throttles import RateStanding, client_of, hit, hit_sign_in
+from leaderboard.services.accounts.throttles import (
+    RateStanding,
+    client_of,
+    hit,
+    hit_code,
+    hit_sign_in,
+)
 
 if TYPE_CHECKING:  # which itself imports this module, by name, from the settings
     from rest_framework.views import APIView
@@ -40,13 +46,14 @@ def note(request: HttpRequest, standing: RateStanding) -> bool:
 
 def check_code_tries(request: Request, user: User) -> None:
     """Raises Throttled when somebody who knows this user's password has tried many codes."""
-    standing = hit("second-factor", f"user {user.pk}")
-    if not note(request._request, standing):
-        raise Throttled(wait=standing.reset_s - 1)
+    _require(request, hit_code(user))
 
 
 def check_sign_in(request: Request, login: str) -> None:
     """Raises Throttled when the address, or somebody at this account, has tried too often."""
-    standing = hit_sign_in(request._request, login)
+    _require(request, hit_sign_in(request._request, login))
+
+
+def _require(request: Request, standing: RateStanding) -> None:
     if not note(request._request, standing):
         raise Throttled(wait=standing.reset_s - 1)

@@ -169,6 +169,11 @@ def hit_sign_in(request: HttpRequest, login: str) -> RateStanding:
     return by_address if here.is_allowed else here
 
 
+def hit_code(user: User) -> RateStanding:
+    """Count a try of a second factor's code, by who knows the account's password."""
+    return hit("second-factor", f"user {user.pk}")
+
+
 def hit_letter(recipient: str, sender: str) -> RateStanding:
     """Count a letter that somebody has us write; the stricter standing of who gets and who asks."""
     by_sender = hit("letter-sender", sender)

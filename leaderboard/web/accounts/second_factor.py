@@ -5,8 +5,6 @@ What follows from it for the staff: services/accounts/second_factor.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from allauth.account.internal.stagekit import unstash_login
@@ -15,13 +13,10 @@ from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 
 from leaderboard.services.accounts import second_factor
-from leaderboard.services.accounts.throttles import hit, hit_sign_in
-from leaderboard.web.errors import too_many
-
-Page = Callable[..., HttpResponseBase]
+from leaderboard.services.accounts.throttles import RateStanding, hit_code, hit_sign_in
+from leaderboard.web.accounts.sign_in import counted
 
 
 class FactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
@@ -63,24 +58,12 @@ class CodeAgainForm(_OneUse, ReauthenticateForm):  # type: ignore[misc]
     """Asked for before something of weight is changed."""
 
 
-def guarded(page: Page) -> Page:
-    """Count what is posted to a page that asks for a code or a password again; 429 beyond."""
-
-    @wraps(page)
-    def counted(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
-        if request.method != "POST":
-            return page(request, *args, **kwargs)
-        user = _who(request)
-        if user is not None:
-            of_account = hit("second-factor", f"user {user.pk}")
-            if not of_account.is_allowed:
-                return too_many(request, of_account)
-        of_address = hit_sign_in(request, user.get_username() if user else "")
-        if not of_address.is_allowed:
-            return too_many(request, of_address)
-        return page(request, *args, **kwargs)
-
-    return counted
+def _hit_try(request: HttpRequest) -> RateStanding:
+    """Count a try by the account, then by the address and by the account at it."""
+    user = _who(request)
+    if user is not None and not (of_account := hit_code(user)).is_allowed:
+        return of_account
+    return hit_sign_in(request, user.get_username() if user else "")
 
 
 def _who(request: HttpRequest) -> User | None:
@@ -89,3 +72,7 @@ def _who(request: HttpRequest) -> User | None:
         return request.user
     login = unstash_login(request, peek=True)
     return login.user if login is not None and isinstance(login.user, User) else None
+
+
+#: For pages that ask for a code or a password again.
+guarded = counted(_hit_try)

@@ -27,6 +27,7 @@ from leaderboard.exceptions import SubmissionError
 from leaderboard.services.accounts import second_factor
 from leaderboard.services.accounts.accounts import is_confirmed
 from leaderboard.services.accounts.throttles import (
+    RateStanding,
     client_of,
     hit_letter,
     hit_sign_in,
@@ -81,36 +82,34 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return f"Touchstone: {subject}"
 
 
-def throttled(page: Page) -> Page:
-    """Count what is posted to a page of the sign-in, by address and by account; 429 beyond."""
+def counted(hit: Callable[[HttpRequest], RateStanding]) -> Callable[[Page], Page]:
+    """Make a decorator that counts by ``hit`` what is posted to a page; 429 beyond."""
 
-    @wraps(page)
-    def counted(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
-        if request.method != "POST":
+    def decorated(page: Page) -> Page:
+        @wraps(page)
+        def bounded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+            if request.method == "POST" and not (standing := hit(request)).is_allowed:
+                return too_many(request, standing)
             return page(request, *args, **kwargs)
-        who = request.POST.get("login") or request.POST.get("email") or ""
-        standing = hit_sign_in(request, who)
-        if standing.is_allowed:
-            return page(request, *args, **kwargs)
-        return too_many(request, standing)
 
-    return counted
+        return bounded
+
+    return decorated
 
 
-def writes_letters(page: Page) -> Page:
-    """Count what makes us write to an address that a stranger may have typed; 429 beyond."""
+def _hit_login(request: HttpRequest) -> RateStanding:
+    return hit_sign_in(request, request.POST.get("login") or request.POST.get("email") or "")
 
-    @wraps(page)
-    def counted(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
-        if request.method != "POST":
-            return page(request, *args, **kwargs)
-        recipient = request.POST.get("email") or f"of {client_of(request.user, request)}"
-        standing = hit_letter(recipient, client_of(request.user, request))
-        if standing.is_allowed:
-            return page(request, *args, **kwargs)
-        return too_many(request, standing)
 
-    return counted
+def _hit_recipient(request: HttpRequest) -> RateStanding:
+    sender = client_of(request.user, request)
+    return hit_letter(request.POST.get("email") or f"of {sender}", sender)
+
+
+#: For pages of the sign-in: by address and by account.
+throttled = counted(_hit_login)
+#: For what makes us write to an address that a stranger may have typed.
+writes_letters = counted(_hit_recipient)
 
 
 def admin_login(request: HttpRequest) -> HttpResponse:
