@@ -186,6 +186,7 @@ ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_USERNAME_BLACKLIST = ["admin", "root", "staff", "touchstone", "me"]
 ACCOUNT_RATE_LIMITS = False  # ours are shared by all processes
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEVELOPMENT else "https"
 #: Without a second factor, shown in the session, a member of the staff has no staff's rights.
 STAFF_SECOND_FACTOR = _flag("TOUCHSTONE_STAFF_SECOND_FACTOR", "0" if DEVELOPMENT else "1")
 MFA_ADAPTER = "leaderboard.web.accounts.second_factor.FactorAdapter"
@@ -197,7 +198,6 @@ MFA_FORMS = {
 MFA_TOTP_TOLERANCE = 1  # half minutes by which a telephone's clock may be wrong
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # who is let in without one may protect himself
-ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEVELOPMENT else "https"
 
 
 def _provider(name: str) -> dict[str, object] | None:
@@ -296,9 +296,9 @@ THROTTLES = {
     "login": _rate("TOUCHSTONE_SIGN_IN_RATE", "20/min"),
     # Tries of one address at one account; and of all addresses, beyond which each has only two.
     "login-account": _rate("TOUCHSTONE_SIGN_IN_ACCOUNT_RATE", "40/15min"),
+    "login-everywhere": _rate("TOUCHSTONE_SIGN_IN_EVERYWHERE_RATE", "120/15min"),
     # Tries of codes at one account, by who knows its password: a code has six digits.
     "second-factor": _rate("TOUCHSTONE_SECOND_FACTOR_RATE", "10/15min"),
-    "login-everywhere": _rate("TOUCHSTONE_SIGN_IN_EVERYWHERE_RATE", "120/15min"),
     # Letters that strangers can have us write: to one recipient, and for one sender or address.
     "letter": _rate("TOUCHSTONE_LETTER_RATE", "6/hour"),
     "letter-sender": _rate("TOUCHSTONE_LETTER_SENDER_RATE", "30/hour"),
