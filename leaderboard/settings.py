@@ -174,7 +174,7 @@ LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 
-# Sign-up, sign-in and passwords: see web/sign_in.py.
+# Sign-up, sign-in and passwords: see web/accounts/sign_in.py.
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 ACCOUNT_ADAPTER = "leaderboard.web.accounts.sign_in.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
@@ -286,7 +286,7 @@ WEBHOOK_PORTS = _ports("TOUCHSTONE_WEBHOOK_PORTS")
 MAX_OPEN_UPLOADS = _whole_number("TOUCHSTONE_MAX_OPEN_UPLOADS", 10)
 UPLOAD_EXPIRY_HOURS = _whole_number("TOUCHSTONE_UPLOAD_EXPIRY_HOURS", 24)
 
-#: Requests of one client: of an account, else of an address. See services/throttles.py.
+#: Requests of one client: of an account, else of an address. See services/accounts/throttles.py.
 THROTTLES = {
     "read": _rate("TOUCHSTONE_READ_RATE", "600/min"),
     "submit": _rate("TOUCHSTONE_SUBMIT_RATE", "120/min"),

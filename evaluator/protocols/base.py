@@ -56,7 +56,7 @@ class Outcome:
     #: Arrays that the scoring needs (predicted forces, say); not shown in tables.
     arrays: dict[str, FloatArray] = field(default_factory=dict)
     #: Output files to download, by name ("trajectory.extxyz.gz"; contract.FILE_NAME_PATTERN).
-    #: Small: see evaluator/output_files.py for the caps. The same run must give the same bytes
+    #: Small: see driver/output_files.py for the caps. The same run must give the same bytes
     #: (a gzip header without a time).
     files: dict[str, bytes] = field(default_factory=dict)
 

@@ -2,7 +2,7 @@
 
 allauth signs up, confirms addresses by mail, resets passwords and talks to GitHub and ORCID. Ours
 are the addresses (urls.py), the pages (templates/account/), and the counting of tries, which is
-shared by all web processes (services/throttles.py; allauth's own is kept in one process).
+shared by all web processes (services/accounts/throttles.py; allauth's own is kept in one process).
 """
 
 from __future__ import annotations
