@@ -13,7 +13,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.cache import patch_cache_control
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page, require_POST, require_safe
 
 from evaluator.catalog import CALCULATOR_KINDS, Column
@@ -42,9 +42,10 @@ SYSTEMS_PER_PAGE = 500
 
 
 @require_safe
+@cache_control(private=True, no_store=True)
 def submission(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = _submission(request, pk)
-    response = render(
+    return render(
         request,
         "submission.html",
         {
@@ -54,8 +55,6 @@ def submission(request: HttpRequest, pk: UUID) -> HttpResponse:
             and permissions.may_manage(request.user, found.potential),
         },
     )
-    patch_cache_control(response, private=True, no_store=True)
-    return response
 
 
 @require_safe
@@ -80,6 +79,7 @@ def submission_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @require_safe
+@cache_control(private=True, no_store=True)  # of one reader: another may see less of it
 def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = get_object_or_404(
         Evaluation.objects.all()
@@ -106,7 +106,7 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
     done = found.state == EvaluationState.SUCCEEDED
     seen = disclosure.seen_by(request.user, found)
     scored = {metric.key: metric for metric in version.scored_metrics()}
-    response = render(
+    return render(
         request,
         "evaluation.html",
         {
@@ -136,9 +136,6 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
             "told": summary_parts(version.protocol, seen.summary),
         },
     )
-    # Of one reader: another may see less of it.
-    patch_cache_control(response, private=True, no_store=True)
-    return response
 
 
 def _charts(evaluation: Evaluation) -> list[Chart]:
