@@ -33,8 +33,12 @@ def _whole_number(name: str, default: int) -> int:
     return int(value)
 
 
+def _listed(name: str) -> list[str]:
+    return [text.strip() for text in os.environ.get(name, "").split(",") if text.strip()]
+
+
 def _ports(name: str) -> list[int]:
-    texts = [text.strip() for text in os.environ.get(name, "").split(",") if text.strip()]
+    texts = _listed(name)
     if any(not text.isdecimal() or not 0 < int(text) < 65536 for text in texts):
         raise ImproperlyConfigured(f"{name} must be ports, parted by commas: 8443,9443")
     return [int(text) for text in texts]
@@ -59,7 +63,7 @@ DEBUG = _flag("TOUCHSTONE_DEBUG")
 if DEBUG and not DEVELOPMENT:
     raise ImproperlyConfigured("TOUCHSTONE_DEBUG shows secrets to visitors; never in production")
 
-NAMED_HOSTS = [h.strip() for h in os.environ.get("TOUCHSTONE_HOSTS", "").split(",") if h.strip()]
+NAMED_HOSTS = _listed("TOUCHSTONE_HOSTS")
 if DEVELOPMENT and (strange := public_hosts(NAMED_HOSTS)):
     raise ImproperlyConfigured(
         f"TOUCHSTONE_DEVELOPMENT is for one machine alone, and TOUCHSTONE_HOSTS names "
