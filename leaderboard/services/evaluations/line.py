@@ -59,7 +59,7 @@ def starts(
     now: float,
 ) -> Iterator[Start]:
     """Everything that waits, in the order in which it will begin."""
-    play = _Play(loads, now)
+    play = _Play(dict(loads), now)
     for begun in running:
         play.run(begun)
     n_slots = max(1, n_slots)
@@ -88,12 +88,11 @@ def starts(
 class _Play:
     """Loads, what runs, and what may be taken by now."""
 
-    loads: Mapping[str, Load]
+    borne: dict[str, Load]
     now: float
     n_left: int = 0
     #: (end, count), and what ends then.
     ends: list[tuple[float, int]] = field(default_factory=list)
-    _borne: dict[str, Load] = field(default_factory=dict)
     _ending: dict[int, Running] = field(default_factory=dict)
     _n_smoke: dict[str, int] = field(default_factory=dict)
     _rows: dict[_Group, deque[Waiting]] = field(default_factory=dict)
@@ -102,9 +101,6 @@ class _Play:
     _blocked: list[_Group] = field(default_factory=list)
     #: (not before, count, row) of what is tried again later.
     _paused: list[tuple[float, int, Waiting]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._borne = dict(self.loads)
 
     def add(self, row: Waiting) -> None:
         """Rows of a group come in the order of their times."""
@@ -125,9 +121,9 @@ class _Play:
         """Add what has just been taken to the loads of its parties."""
         begun_s = fair_share.load_of_begun(is_smoke=row.is_smoke)
         for party in row.parties:
-            load = self._borne.get(party, Load())
+            load = self.borne.get(party, Load())
             smoke_s = load.smoke_s + (begun_s if row.is_smoke else 0.0)
-            self._borne[party] = Load(load.all_s + begun_s, smoke_s)
+            self.borne[party] = Load(load.all_s + begun_s, smoke_s)
 
     def go_to(self, at: float) -> None:
         """Let end whatever ends by then, and come back whatever was paused until then."""
@@ -181,7 +177,7 @@ class _Play:
 
     def _key(self, group: _Group) -> tuple[bool, float, int, float]:
         parties, is_smoke, priority = group
-        each = [self._borne.get(party, Load()) for party in parties] or [Load()]
+        each = [self.borne.get(party, Load()) for party in parties] or [Load()]
         heaviest = Load(max(load.all_s for load in each), max(load.smoke_s for load in each))
         queued_at = self._rows[group][0].queued_at
         return fair_share.key(
