@@ -98,7 +98,7 @@ def update_potential(user: User, potential: Potential, **fields: Any) -> Potenti
     for name, value in fields.items():
         setattr(potential, name, value)
     _check_fields(potential)
-    is_new_holder = "team" in fields and before != (potential.owner_id, potential.team_id)
+    is_new_holder = before != (potential.owner_id, potential.team_id)
     holder = quotas.one_more_potential(user, potential.team) if is_new_holder else nullcontext()
     with holder:
         potential.save(update_fields=[*fields])
