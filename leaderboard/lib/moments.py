@@ -1,8 +1,8 @@
-"""Moments in the past, as readers write them."""
+"""Moments in the past, as readers write them; and the month around a moment."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.utils import timezone
 
@@ -20,3 +20,9 @@ def past_moment(text: str) -> datetime:
     if moment > timezone.now():
         raise ValueError("has not passed yet, so it would still change.")
     return moment
+
+
+def month_around(moment: datetime) -> tuple[datetime, datetime]:
+    """When the month of a moment began, and when the next one begins."""
+    begin = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return begin, (begin + timedelta(days=32)).replace(day=1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -19,6 +19,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from leaderboard.exceptions import QuotaExceeded
+from leaderboard.lib.moments import month_around
 from leaderboard.models import Charge, Evaluation, Team
 
 LIMIT = "hidden_per_month"
@@ -39,17 +40,16 @@ def check_hidden_sets(
     )
     if not asked:
         return
-    month = timezone.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    month, next_month = month_around(timezone.now())
     asker = Q(**payer) | Q(evaluation__submission__submitted_by=user)
     charges = Charge.objects.filter(asker, at__gte=month, evaluation__task_version__in=asked)
     used = Counter(charges.counted().values_list("evaluation__task_version_id", flat=True))
     for version, n in asked.items():
         if used[version] + n > settings.HIDDEN_EVALUATIONS_PER_MONTH:
-            raise _exceeded(used[version], month)
+            raise _exceeded(used[version], next_month)
 
 
-def _exceeded(n_used: int, month: datetime) -> QuotaExceeded:
-    resets_at = (month + timedelta(days=32)).replace(day=1)
+def _exceeded(n_used: int, resets_at: datetime) -> QuotaExceeded:
     return QuotaExceeded(
         f"On a task with a hidden reference set an account may ask for "
         f"{settings.HIDDEN_EVALUATIONS_PER_MONTH} evaluations in a month; {n_used} are used. "

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from leaderboard.enums import EvaluationState
 from leaderboard.exceptions import QuotaExceeded
+from leaderboard.lib.moments import month_around
 from leaderboard.models import (
     Artifact,
     Charge,
@@ -79,8 +80,7 @@ def _of_evaluations(payer: Payer, limit: dict[str, int]) -> list[Allowance]:
     """What binds who asks for evaluations: their number, and the time of workers."""
     now = timezone.now()
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    month = today.replace(day=1)
-    next_month = (month + timedelta(days=32)).replace(day=1)
+    month, next_month = month_around(now)
     charges = Charge.objects.filter(**_held_by(payer))
     recent = charges.filter(at__gte=month).counted()
     used = recent.aggregate(day=Count("pk", filter=Q(at__gte=today)), month=Count("pk"))

@@ -16,6 +16,7 @@ from django.utils import timezone
 from leaderboard import dispatch
 from leaderboard.enums import EvaluationState
 from leaderboard.exceptions import ConflictError
+from leaderboard.lib.moments import month_around
 from leaderboard.models import Charge, Evaluation, Submission, Worker
 from leaderboard.services.accounts import audit
 from leaderboard.services.evaluations import failures, lifecycle, queue
@@ -202,7 +203,7 @@ def _state_of(worker: Worker) -> WorkerState:
 
 def _usage() -> list[Usage]:
     """Who has asked for most this month."""
-    month = timezone.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    month, _ = month_around(timezone.now())
     counted = Charge.objects.filter(at__gte=month).counted()
     active = Q(evaluation__state__in=(EvaluationState.QUEUED, EvaluationState.RUNNING))
     rows = (
