@@ -15,6 +15,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leaderboard.settings")
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 from django.conf import settings
+from kombu.transport import TRANSPORT_ALIASES
+
+# kombu's own is not for the threads of our pool.
+TRANSPORT_ALIASES["sqla"] = "leaderboard.lib.local_transport:Transport"
 
 app = Celery("touchstone", include=["evaluator.tasks"])
 app.conf.update(

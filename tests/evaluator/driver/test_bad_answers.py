@@ -118,7 +118,7 @@ def test_a_calculator_that_is_not_deterministic_is_scored_and_its_scatter_publis
 
 
 @pytest.mark.slow
-def test_energies_a_tenth_of_an_eV_apart_at_each_asking_are_not_scored(
+def test_energies_a_tenth_of_an_electronvolt_apart_at_each_asking_are_not_scored(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     # Steps of one sign, so that any two answers lie so far apart: by at least 25 meV/atom, where
