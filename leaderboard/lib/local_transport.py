@@ -38,7 +38,7 @@ class Channel(sqlalchemy.Channel):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  (kombu's own)
         self.lock = threading.RLock()
-        super().__init__(*arguments, **options)
+        super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
 
     _new_queue = _alone("_new_queue")
     _put = _alone("_put")
