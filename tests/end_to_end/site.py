@@ -114,7 +114,8 @@ def running_site(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site
     """With a broker of its own; what it started has ended afterwards."""
     from kombu.transport.sqlalchemy import Channel
 
-    url = broker_url()
+    # Another broker than the embedded one, where the tests are to be run with it.
+    url = os.environ.get("TOUCHSTONE_TEST_BROKER_URL") or broker_url()
     monkeypatch.setenv("CELERY_BROKER_URL", url)  # Celery reads it for every connection
     site = Site(folder, url)
     try:
