@@ -91,7 +91,8 @@ def format_systems(task: TaskSpec, report: EvaluationReport) -> str:
 def _consistency(report: EvaluationReport) -> list[str]:
     figures = report.consistency
     if "is_conservative_measured" not in figures:
-        return [figures["message"]] if "message" in figures else []
+        message = [figures["message"]] if "message" in figures else []
+        return [*message, *figures.get("findings", ())]
     is_gradient = "are" if figures["is_conservative_measured"] else "ARE NOT"
     forces = (
         f"Forces {is_gradient} the gradient of the energy "

@@ -2,7 +2,9 @@
 
 Asked on the smallest systems of a task, shaken a little so that no force vanishes by symmetry.
 The figures are published beside the scores and never change them: a potential whose forces are
-not a gradient is scored like any other, and marked.
+not a gradient is scored like any other, and marked. Differences of energies count beyond what
+rounding explains. Where rounding alone could make a slope of the energy wrong by more than is
+allowed (all-electron energies in single precision), slopes are not measured, and this is said.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from evaluator.driver.findings import find_faults
 from evaluator.driver.probing import (
     NotAnsweredHere,
     Steps,
+    energy_spacing,
     moved,
     predicted,
     rms,
@@ -49,6 +52,8 @@ _SYMMETRIES = {
     ),
 }
 
+#: What sums of many terms may be off by for rounding, in spacings of their type.
+_N_SPACINGS = 4
 #: Two energies of one structure that differ by less are one.
 _SAME_ENERGY_EV_ATOM = 1e-5
 
@@ -88,7 +93,8 @@ def check_consistency(
         **_electronic_figures(systems, ask),
     }
     asymmetries = _asymmetries(summary)
-    hand_over({**summary, "findings": [*asymmetries.values(), *_unread(summary)]})
+    remarks = [*_too_coarse(summary), *_unread(summary)]
+    hand_over({**summary, "findings": [*asymmetries.values(), *remarks]})
     faults = (
         find_faults(
             systems,
@@ -101,7 +107,7 @@ def check_consistency(
         if looks_for_faults
         else []
     )
-    return {**summary, "findings": [*asymmetries.values(), *faults, *_unread(summary)]}
+    return {**summary, "findings": [*asymmetries.values(), *faults, *remarks]}
 
 
 def _asymmetries(summary: Mapping[str, Any]) -> dict[str, str]:
@@ -116,6 +122,15 @@ def _asymmetries(summary: Mapping[str, Any]) -> dict[str, str]:
                 f"meV/atom, its forces by {force:.2g} eV/Å. {advice}"
             )
     return sentences
+
+
+def _too_coarse(summary: Mapping[str, Any]) -> Iterator[str]:
+    if summary.get("is_gradient_measurable") is False:
+        yield (
+            f"Energies come in steps of {summary['energy_spacing_eV_max']:.1g} eV: whether forces "
+            "are their gradient cannot be measured. Return energies in double precision, or "
+            "without the energies of isolated atoms."
+        )
 
 
 def _unread(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -168,6 +183,8 @@ def _summary(
     for name, values in figures.items():
         summary[f"{name}_max"] = float(np.max(values))
     gradient = figures.get("force_gradient_error_eV_A")
+    if judged:
+        summary["is_gradient_measurable"] = bool(gradient)
     if gradient:
         error_eV_A = rms(gradient)
         summary["force_gradient_error_eV_A_rms"] = error_eV_A
@@ -188,6 +205,7 @@ class _System:
         base = structure_of(shaken(atoms, self.rng), ElectronicState.of(atoms))
         self.structure = Disguise.from_seed(seed).apply(base)
         self.n_atoms = len(self.structure.numbers)
+        self.energies_eV: list[float] = []
         self.answer = self._predict(self.structure)
 
     def figures(self) -> dict[str, list[float]]:
@@ -200,14 +218,21 @@ class _System:
             **self._difference("permutation", permuted),
             # After others: a calculator that is asked twice in a row may answer from memory.
             **self._difference("repeat", None),
-            "force_gradient_error_eV_A": self._force_gradient_errors(),
         }
+        gradient_eV_A = self._force_gradient_errors()
+        spacing_eV = energy_spacing(self.energies_eV)
+        figures["energy_spacing_eV"] = [spacing_eV]
+        if spacing_eV / self.steps.displacement_A > self.steps.force_tolerance_eV_A:
+            return figures
+        figures["force_gradient_error_eV_A"] = gradient_eV_A
         if self.answer.stress is not None and self.structure.pbc.all():
             figures["stress_gradient_error_GPa"] = self._stress_gradient_errors()
         return figures
 
     def _predict(self, structure: Structure) -> Prediction:
-        return predicted(self.ask, structure, self.properties)
+        answer = predicted(self.ask, structure, self.properties)
+        self.energies_eV.append(answer.energy)
+        return answer
 
     def _difference(self, name: str, disguise: Disguise | None) -> dict[str, list[float]]:
         """Change of the answer when the same structure is asked again, in a disguise or not."""
@@ -215,9 +240,11 @@ class _System:
             again = self._predict(self.structure)
         else:
             again = disguise.invert(self._predict(disguise.apply(self.structure)))
-        energy_eV = abs(again.energy - self.answer.energy) / self.n_atoms
+        difference_eV = abs(again.energy - self.answer.energy)
+        spacing_eV = energy_spacing([again.energy, self.answer.energy])
+        beyond_eV = max(0.0, difference_eV - _N_SPACINGS * spacing_eV)
         return {
-            f"{name}_energy_error_meV_atom": [1000 * energy_eV],
+            f"{name}_energy_error_meV_atom": [1000 * beyond_eV / self.n_atoms],
             f"{name}_force_error_eV_A": [float(np.abs(again.forces - self.answer.forces).max())],
         }
 

@@ -59,6 +59,18 @@ def slope(energy_at: Callable[[float], float], step: float) -> float:
     return sum(weight * energy_at(n * step) for n, weight in _STENCIL) / step
 
 
+def energy_spacing(energies_eV: Sequence[float]) -> float:
+    """The steps in eV in which these energies come, judged by the type that holds them all.
+
+    All-electron energies of -40,000 eV an atom come in steps of 0.004 eV in single precision.
+    """
+    values = np.asarray(energies_eV, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32)
+    largest = np.abs(single if np.array_equal(single, values) else values).max(initial=0)
+    return float(np.spacing(largest))
+
+
 def rms(values: Sequence[float] | FloatArray) -> float:
     """Root of the mean square of all numbers."""
     return float(np.sqrt(np.mean(np.square(values))))

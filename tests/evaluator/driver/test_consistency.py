@@ -39,12 +39,14 @@ def emt(structure: Structure, properties: Sequence[str]) -> Prediction:
     )
 
 
-def check(spoil: Spoil = lambda s, p: p, systems: Sequence[System] = METALS) -> dict[str, Any]:
+def check(
+    spoil: Spoil = lambda s, p: p, systems: Sequence[System] = METALS, dtype: str = "float64"
+) -> dict[str, Any]:
     return check_consistency(
         systems,
         lambda structure, properties: spoil(structure, emt(structure, properties)),
         offers_stress=True,
-        dtype="float64",
+        dtype=dtype,
         seed=1,
         looks_for_faults=False,
     )
@@ -89,6 +91,33 @@ def test_scaled_forces_are_no_gradient() -> None:
     figures = check(spoil)
     assert figures["rotation_force_error_eV_A_max"] < 1e-10
     assert figures["is_conservative_measured"] is False
+
+
+def all_electron(dtype: type[np.floating]) -> Spoil:
+    """Exact forces, and energies of -40,000 eV an atom in a type."""
+
+    def spoil(structure: Structure, answer: Prediction) -> Prediction:
+        energy = dtype(answer.energy - 40_000.0 * len(structure.numbers))
+        return replace(answer, energy=float(energy))
+
+    return spoil
+
+
+def test_energies_too_coarse_to_tell_a_gradient_are_not_called_wrong() -> None:
+    figures = check(all_electron(np.float32), dtype="float32")
+    assert figures["is_gradient_measurable"] is False
+    assert "is_conservative_measured" not in figures
+    assert not [name for name in figures if "gradient_error" in name]
+    assert figures["rotation_energy_error_meV_atom_max"] == 0
+    (finding,) = figures["findings"]
+    assert "Energies come in steps of 0.02 eV" in finding
+
+
+def test_large_energies_in_double_precision_are_measured() -> None:
+    for dtype in ("float64", "float32"):  # by what the numbers are, not by what is declared
+        figures = check(all_electron(np.float64), dtype=dtype)
+        assert figures["is_gradient_measurable"] is True
+        assert figures["is_conservative_measured"] is True
 
 
 def test_a_wrong_stress_shows_in_gpa() -> None:
