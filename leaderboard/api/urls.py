@@ -39,6 +39,12 @@ class DottedSlug:
         return value
 
 
+class PotentialAddress(DottedSlug):
+    """A slug, with a tail as long as no version was public."""
+
+    regex = rf"{DottedSlug.regex}(?:~[0-9a-f]{{8}})?"
+
+
 class SystemName(DottedSlug):
     regex = r"[^\x00]{1,200}"  # whatever a reference set calls it; PostgreSQL knows no NUL
 
@@ -76,6 +82,7 @@ class UserName(DottedSlug):
 
 
 register_converter(DottedSlug, "dotted")
+register_converter(PotentialAddress, "potential")
 register_converter(UserName, "username")
 register_converter(Sha256, "sha256")
 register_converter(Number, "number")
@@ -121,9 +128,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "invitations/<uuid:pk>/accept/", teams.InvitationAccept.as_view(), name="invitation-accept"
     ),
     path("potentials/", submissions.PotentialList.as_view(), name="potentials"),
-    path("potentials/<dotted:slug>/", submissions.PotentialDetail.as_view(), name="potential"),
+    path("potentials/<potential:slug>/", submissions.PotentialDetail.as_view(), name="potential"),
     path(
-        "potentials/<dotted:slug>/history/",
+        "potentials/<potential:slug>/history/",
         history.PotentialHistory.as_view(),
         name="potential-history",
     ),

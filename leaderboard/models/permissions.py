@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 
 from leaderboard.enums import TeamRole
-from leaderboard.models.potential import Potential
+from leaderboard.models.potential import Potential, PotentialQuerySet
 from leaderboard.models.submission import Submission
 from leaderboard.models.team import ANY_ROLE, SUBMITTING_ROLES, Team, potentials_of
 
@@ -38,8 +38,8 @@ def potentials_visible_to(user: Person) -> Q:
     return seen if user.is_anonymous else seen | potentials_of(user)
 
 
-def visible_potentials(user: Person) -> QuerySet[Potential]:
-    return Potential.objects.filter(potentials_visible_to(user))
+def visible_potentials(user: Person) -> PotentialQuerySet:
+    return Potential.objects.all().filter(potentials_visible_to(user))
 
 
 def may_read_private(user: Person, potential: Potential) -> bool:

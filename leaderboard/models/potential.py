@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.validators import ArrayMaxLengthValidator
 from django.core.validators import MaxLengthValidator, RegexValidator
 from django.db import models
+from django.db.models.functions import Cast, Concat, Left
 
 from leaderboard.lib.names import NameField
 
@@ -16,12 +20,52 @@ slug_validator = RegexValidator(
 )
 
 
+class PotentialQuerySet(models.QuerySet["Potential"]):
+    def named(self, name: str) -> models.QuerySet[Potential]:
+        """The one that an address or a slug means, if any: who holds the slug, else the oldest.
+
+        An address with a tail means the same potential before and after it holds its slug.
+        """
+        slug, tilde, tail = name.partition("~")
+        rows = self.filter(slug=slug, tail=tail) if tilde else self.filter(slug=slug)
+        return rows.order_by("-holds_slug", "created_at", "pk")[:1]
+
+
 class Potential(models.Model):
+    """What everybody sees holds its slug; of what nobody else has seen, nobody else is told.
+
+    A slug is held from the first public version on, by a trigger in the database. Until then it
+    is unique among its holder's own alone, and ``address`` has a tail that nobody can guess:
+    that a slug is in use by somebody's private potential is told to nobody.
+    """
+
     slug = models.CharField(
         max_length=64,
-        unique=True,
+        db_index=True,
         validators=[slug_validator],
-        help_text="Name in addresses, e.g. mace-mp-0. Never changes.",
+        help_text="Name, e.g. mace-mp-0. Never changes once a version of it was public.",
+    )
+    holds_slug = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="A version of it was public: the slug is its own for everybody.",
+    )
+    tail = models.CharField(
+        max_length=8,
+        db_default=Left(Cast(RandomUUID(), models.CharField()), 8),
+        editable=False,
+        help_text="Of the address, while the slug is not held.",
+    )
+    address = models.GeneratedField(
+        expression=models.Case(
+            models.When(holds_slug=True, then=models.F("slug")),
+            default=Concat(models.F("slug"), models.Value("~"), models.F("tail")),
+        ),
+        output_field=models.CharField(max_length=73),
+        db_persist=True,
+        unique=True,
+        help_text="Name in addresses: the slug, with a tail until a version of it was public.",
     )
     name = NameField(max_length=100, help_text="Name as its authors write it.")
     resembles = models.CharField(
@@ -79,11 +123,23 @@ class Potential(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True, help_text="When it was registered.")
 
+    objects: ClassVar[models.Manager[Potential]] = PotentialQuerySet.as_manager()
+
     class Meta:
         ordering = ("slug",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("owner", "slug"),
+                condition=models.Q(team__isnull=True),
+                name="one_potential_of_a_person_per_slug",
+            ),
+            models.UniqueConstraint(
+                fields=("team", "slug"), name="one_potential_of_a_team_per_slug"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
     def get_absolute_url(self) -> str:
-        return f"/potentials/{self.slug}/"
+        return f"/potentials/{self.address}/"

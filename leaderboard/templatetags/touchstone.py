@@ -228,7 +228,7 @@ def submission_name(submission: Submission) -> SafeString:
     """A potential's name and version, with their marks."""
     potential = submission.potential
     text = version_html(
-        slug=potential.slug,
+        slug=potential.address,
         name=potential.name,
         submission=str(submission.pk),
         version=submission.version,
@@ -298,7 +298,7 @@ def unit_name(name: str) -> str:
 @register.filter
 def key_of(submission: Submission) -> str:
     """How a query string names a submission."""
-    return f"{submission.potential.slug}:{submission.version}"
+    return f"{submission.potential.address}:{submission.version}"
 
 
 @register.filter

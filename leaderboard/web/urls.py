@@ -17,6 +17,12 @@ class DottedSlug(StringConverter):
     regex = r"[a-z0-9]+(?:[.-][a-z0-9]+)*"
 
 
+class PotentialAddress(StringConverter):
+    """A slug, with a tail as long as no version was public."""
+
+    regex = rf"{DottedSlug.regex}(?:~[0-9a-f]{{8}})?"
+
+
 class SystemName(StringConverter):
     """Whatever a reference set calls a system; PostgreSQL knows no NUL."""
 
@@ -24,6 +30,7 @@ class SystemName(StringConverter):
 
 
 register_converter(DottedSlug, "dotted-slug")
+register_converter(PotentialAddress, "potential-address")
 register_converter(SystemName, "system-name")
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -58,8 +65,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="structure",
     ),
     path("potentials/", listing.potential_list, name="potentials"),
-    path("potentials/<dotted-slug:slug>/", profile.potential, name="potential"),
-    path("potentials/<dotted-slug:slug>/edit/", cards.potential_edit, name="potential-edit"),
+    path("potentials/<potential-address:slug>/", profile.potential, name="potential"),
+    path("potentials/<potential-address:slug>/edit/", cards.potential_edit, name="potential-edit"),
     path("submissions/", submit.submissions, name="submissions"),
     path("submissions/new/", submit.submission_new, name="submission-new"),
     path("submissions/<uuid:pk>/", evaluations.submission, name="submission"),

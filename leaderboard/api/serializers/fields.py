@@ -40,6 +40,7 @@ class Link(serializers.HyperlinkedRelatedField[Any]):
         view_name: str,
         lookup_field: str = "pk",
         *,
+        lookup_url_kwarg: str | None = None,
         source: str | None = "*",
         allow_null: bool = False,
         help_text: str = "",
@@ -47,6 +48,7 @@ class Link(serializers.HyperlinkedRelatedField[Any]):
         super().__init__(
             view_name=f"api:{view_name}",
             lookup_field=lookup_field,
+            lookup_url_kwarg=lookup_url_kwarg or lookup_field,
             read_only=True,
             source=source,
             allow_null=allow_null,
@@ -156,7 +158,7 @@ class ProgressRecord(Record):
 class PotentialLink(Record):
     slug = serializers.CharField()
     name = serializers.CharField()
-    url = Link("potential", "slug")
+    url = Link("potential", "address", lookup_url_kwarg="slug")
     level_of_theory = serializers.CharField()
     is_baseline = serializers.BooleanField()
 

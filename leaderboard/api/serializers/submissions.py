@@ -28,8 +28,13 @@ class PotentialRecord(serializers.ModelSerializer[Potential]):
     # Addresses in requests; in answers also empty texts.
     paper_url = serializers.CharField(read_only=True, help_text="The paper that describes it.")
     code_url = serializers.CharField(read_only=True, help_text="Where its code is.")
-    url = Link("potential", "slug")
+    url = Link("potential", "address", lookup_url_kwarg="slug")
     page = serializers.CharField(source="get_absolute_url", read_only=True)
+    address = serializers.CharField(
+        read_only=True,
+        help_text="Name in addresses and requests: the slug, with a tail until a version of it "
+        "was public. The one with the tail stays good.",
+    )
     owner = serializers.CharField(
         source="owner.username", read_only=True, help_text="Who registered it."
     )
@@ -43,7 +48,7 @@ class PotentialRecord(serializers.ModelSerializer[Potential]):
 
     class Meta:
         model = Potential
-        fields = ("slug", "url", "page", "owner", "team", *_DESCRIBED, "created_at")
+        fields = ("slug", "address", "url", "page", "owner", "team", *_DESCRIBED, "created_at")
         read_only_fields = fields
 
 
@@ -61,8 +66,9 @@ class PotentialRequest(StrictRequest, serializers.ModelSerializer[Potential]):
     class Meta:
         model = Potential
         fields = ("slug", "team", *_DESCRIBED)
-        # The service answers 409 to a slug that is taken.
+        # The service answers 409 to a slug that a public potential has, or another of one's own.
         extra_kwargs: ClassVar[dict[str, Any]] = {"slug": {"validators": []}}
+        validators: ClassVar[list[Any]] = []
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
@@ -73,11 +79,7 @@ class PotentialRequest(StrictRequest, serializers.ModelSerializer[Potential]):
 
 
 class PotentialChange(PotentialRequest):
-    """What may change of a potential; its slug stands in addresses and cannot."""
-
-    class Meta(PotentialRequest.Meta):
-        fields = ("team", *_DESCRIBED)  # type: ignore[assignment]
-        extra_kwargs: ClassVar[dict[str, Any]] = {}
+    """What may change of a potential; its slug only until a version of it was public."""
 
 
 class ArtifactRecord(Record):
@@ -119,7 +121,9 @@ class SubmissionRecord(serializers.ModelSerializer[Submission]):
 
 
 class _SubmissionFields(StrictRequest):
-    potential = serializers.CharField(max_length=64, help_text="Slug of your potential.")
+    potential = serializers.CharField(
+        max_length=73, help_text="Slug of your potential, or its address."
+    )
     version = serializers.CharField(max_length=64, help_text="The authors' name of it: 0.3.0.")
     calculator_kind = serializers.CharField(
         max_length=32, help_text="Which adapter loads the file; GET /api/v1/calculators/."

@@ -90,6 +90,10 @@ class ByTime(Pages):
     ordering = "-created_at"
 
 
+class ByAddress(Pages):
+    ordering = "address"
+
+
 class BySlug(Pages):
     ordering = "slug"
 

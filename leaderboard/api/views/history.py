@@ -69,7 +69,7 @@ class PotentialHistory(PagedView):
     )
     def get(self, request: Request, slug: str) -> Response:
         query = read_query(request, HistoryFilter)
-        potential = one(visible_potentials(request), f"potential {slug!r}", slug=slug)
+        potential = one(visible_potentials(request).named(slug), f"potential {slug!r}")
         version = _board(query)
         rows = StandingRecord.objects.none()
         if version is not None:

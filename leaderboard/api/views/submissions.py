@@ -27,7 +27,7 @@ from leaderboard.api.serializers.submissions import (
     SubmissionRequest,
 )
 from leaderboard.api.views.base import (
-    BySlug,
+    ByAddress,
     ByTime,
     PagedView,
     described,
@@ -39,15 +39,16 @@ from leaderboard.api.views.base import (
 from leaderboard.api.views.uploads import own_uploads
 from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.models import Benchmark, Evaluation, Potential, Submission, permissions
+from leaderboard.models.potential import PotentialQuerySet
 from leaderboard.models.team import potentials_of
 from leaderboard.services.accounts.teams import named_team
 from leaderboard.services.submissions import submissions as service
 from leaderboard.services.submissions.artifacts import check_sha256
+from leaderboard.services.submissions.lists import potential_to_submit_to
 
 
-def visible_potentials(request: Request) -> QuerySet[Potential]:
-    rows = Potential.objects.select_related("owner", "team")
-    return rows.filter(permissions.potentials_visible_to(user_of(request)))
+def visible_potentials(request: Request) -> PotentialQuerySet:
+    return permissions.visible_potentials(user_of(request)).select_related("owner", "team")
 
 
 def visible_submissions(request: Request) -> QuerySet[Submission]:
@@ -65,7 +66,7 @@ def visible_submissions(request: Request) -> QuerySet[Submission]:
 
 
 class PotentialList(PagedView):
-    pagination_class = BySlug
+    pagination_class = ByAddress
 
     @described(
         "potentials",
@@ -112,7 +113,7 @@ class PotentialDetail(APIView):
         return self._answer(request, changed)
 
     def _find(self, request: Request, slug: str) -> Potential:
-        return one(visible_potentials(request), f"potential {slug!r}", slug=slug)
+        return one(visible_potentials(request).named(slug), f"potential {slug!r}")
 
     def _answer(self, request: Request, potential: Potential) -> Response:
         return Response(PotentialRecord(potential, context={"request": request}).data)
@@ -162,7 +163,9 @@ class SubmissionList(PagedView):
         form.is_valid(raise_exception=True)
         given: dict[str, Any] = dict(form.validated_data)
         slug = given.pop("potential")
-        potential = one(visible_potentials(request), f"potential {slug!r}", slug=slug)
+        potential = potential_to_submit_to(signed_in(request), slug) or one(
+            visible_potentials(request).named(slug), f"potential {slug!r}"
+        )
         given |= _file(request, given) | _chosen(given)
         try:
             outcome = service.submit_or_find(signed_in(request), potential, **given)

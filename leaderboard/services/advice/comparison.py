@@ -121,7 +121,7 @@ def comparable_versions(user: User | AnonymousUser, most: int) -> list[tuple[str
     """Slug, version and name of what stands and this reader may see; the newest of each first."""
     standing = Submission.objects.all().visible_to(user).filter(withdrawn_at__isnull=True)
     rows = standing.order_by("potential__name", "-created_at")
-    return list(rows.values_list("potential__slug", "version", "potential__name")[:most])
+    return list(rows.values_list("potential__address", "version", "potential__name")[:most])
 
 
 def find_submissions(names: Sequence[str], user: User | AnonymousUser) -> list[Submission]:
@@ -137,13 +137,15 @@ def find_submissions(names: Sequence[str], user: User | AnonymousUser) -> list[S
     for name in wanted:
         if len(name) > _MAX_NAME or "\x00" in name:
             raise NotFound(name[:_MAX_NAME].replace("\x00", ""))
+    slugs = {name.partition(":")[0] for name in wanted}
     submissions = list(
         Submission.objects.all()
         .visible_to(user)
         .filter(withdrawn_at__isnull=True)
         .annotate(title=Concat("potential__name", Value(" "), "version"))
         .filter(
-            Q(potential__slug__in={name.partition(":")[0] for name in wanted})
+            Q(potential__slug__in=slugs)
+            | Q(potential__address__in=slugs)
             | Q(potential__name__in=wanted)
             | Q(title__in=wanted)
         )
@@ -156,16 +158,19 @@ def find_submissions(names: Sequence[str], user: User | AnonymousUser) -> list[S
 def _named(name: str, submissions: Sequence[Submission]) -> Submission:
     """Submissions of that name, the newest first.
 
-    Slugs come before names, which several potentials may have.
+    Addresses come before slugs, which somebody else's public potential may hold by now, and
+    these before names, which several potentials may have.
     """
-    for submission in submissions:
-        slug = submission.potential.slug
-        if name in {slug, f"{slug}:{submission.version}"}:
-            return submission
+    for naming in ("address", "slug"):
+        for submission in submissions:
+            slug = getattr(submission.potential, naming)
+            if name in {slug, f"{slug}:{submission.version}"}:
+                return submission
     called = [s for s in submissions if name in {s.potential.name, str(s)}]
-    slugs = sorted({s.potential.slug for s in called})
-    if len(slugs) > 1:
-        raise SubmissionError(f"Several are called {name!r}: write one of {', '.join(slugs[:5])}.")
+    addresses = sorted({s.potential.address for s in called})
+    if len(addresses) > 1:
+        choices = ", ".join(addresses[:5])
+        raise SubmissionError(f"Several are called {name!r}: write one of {choices}.")
     if not called:
         raise NotFound(name)
     return called[0]

@@ -23,6 +23,7 @@ class Entrant(NamedTuple):
     #: That are declared; None where the checkpoint is to tell.
     elements: list[str] | None
     date: str
+    #: With a tail as long as no version was public: ``Potential.address``.
     slug: str
     name: str
     architecture: str
@@ -99,7 +100,7 @@ def entrant_of(
         declares_non_conservative=submission.declares_non_conservative,
         elements=submission.supported_elements,
         date=date.date().isoformat(),
-        slug=potential.slug,
+        slug=potential.address,
         name=potential.name,
         architecture=potential.architecture,
         licence=potential.licence,

@@ -10,6 +10,7 @@ from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Potential, Submission
 from leaderboard.models.permissions import visible_potentials
+from leaderboard.models.potential import PotentialQuerySet
 from leaderboard.models.team import SUBMITTING_ROLES, potentials_of
 
 _BULKY = ("stdout", "stderr", "provenance", "consistency", "replicates", "summary")
@@ -60,13 +61,16 @@ def submissions_with_results(user: User) -> QuerySet[Submission]:
     return rows.order_by("-created_at")
 
 
-def potentials_to_submit_to(user: User) -> QuerySet[Potential]:
+def potentials_to_submit_to(user: User) -> PotentialQuerySet:
     """His own, and those of teams in which he may submit, by their names."""
-    return Potential.objects.filter(potentials_of(user, roles=SUBMITTING_ROLES)).order_by("name")
+    return (
+        Potential.objects.all().filter(potentials_of(user, roles=SUBMITTING_ROLES)).order_by("name")
+    )
 
 
 def potential_to_submit_to(user: User, slug: str) -> Potential | None:
-    return potentials_to_submit_to(user).filter(slug=slug).first()
+    """By its slug or address. His own comes before another's of the same slug."""
+    return potentials_to_submit_to(user).named(slug).first()
 
 
 def potential_without_versions(user: User, slug: str) -> Potential | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from evaluator.catalog import CALCULATOR_KINDS, CalculatorKind, ParameterError, check_parameters
@@ -69,40 +70,45 @@ def create_potential(
 ) -> Potential:
     """Register a potential under ``slug``; its creator, or the team, owns it.
 
-    Raises SubmissionError, and PermissionDenied for who may not submit for the team.
+    The slug is its own for everybody only once a version is public: nobody is told that somebody
+    else's private potential has it. Raises SubmissionError, ConflictError for a slug that a public
+    potential has or another of the same holder, and PermissionDenied for who may not submit for
+    the team.
     """
     if team is not None:
         check_may_submit_for_team(user, team)
     _refuse_unknown(user, fields, allowed=(*POTENTIAL_FIELDS, "slug"))
     potential = Potential(owner=user, team=team, **fields)
     _check_fields(potential)
-    try:
-        with quotas.one_more_potential(user, team):
-            potential.save(force_insert=True)
-    except IntegrityError as error:
-        raise _slug_taken(potential.slug) from error
+    with _slug_of_its_own(potential, is_new=True), quotas.one_more_potential(user, team):
+        potential.save(force_insert=True)
     look_alikes.mark(potential)
     return potential
 
 
 def update_potential(user: User, potential: Potential, **fields: Any) -> Potential:  # noqa: ANN401
-    """Change what is said of a potential. Its slug stands in addresses and never changes.
+    """Change what is said of a potential; its slug only until a version of it was public.
 
     ``team`` hands it to a team in which one may submit, or (None) to oneself.
     """
     check_may_manage(user, potential)
-    _refuse_unknown(user, fields, allowed=(*POTENTIAL_FIELDS, "team"))
+    _refuse_unknown(user, fields, allowed=(*POTENTIAL_FIELDS, "slug", "team"))
     if "team" in fields:
         fields |= _handed_over(user, potential, fields["team"])
     before = (potential.owner_id, potential.team_id)
+    is_new_slug = fields.get("slug", potential.slug) != potential.slug
+    if is_new_slug and potential.holds_slug:
+        raise SubmissionError({"slug": "It stands in public addresses, and never changes."})
     for name, value in fields.items():
         setattr(potential, name, value)
     _check_fields(potential)
     is_new_holder = before != (potential.owner_id, potential.team_id)
     holder = quotas.one_more_potential(user, potential.team) if is_new_holder else nullcontext()
-    with holder:
+    with _slug_of_its_own(potential, is_new=is_new_slug), holder:
         potential.save(update_fields=[*fields])
-    if {"name", "team"} & set(fields):
+    if "slug" in fields:
+        potential.refresh_from_db(fields=["address"])
+    if {"name", "slug", "team"} & set(fields):
         look_alikes.mark(potential)
     return potential
 
@@ -159,6 +165,8 @@ def submit_or_find(
     same = _find_same(submission, check_sha256(sha256))
     if same is None:
         _refuse_version_twice(submission)
+        if submission.visibility == Visibility.PUBLIC:
+            _refuse_public_under_anothers_slug(potential)
     # Before the file is read; counted again, under a lock, once it is there.
     quotas.check(user, potential, _n_missing(same, task_versions))
     quotas.check_room(user, quotas.payer_of(user, potential))
@@ -173,16 +181,22 @@ def submit_or_find(
 
 
 def publish(user: User, submission: Submission) -> Submission:
-    """Show a private submission to everybody, and rank it. It cannot be made private again."""
+    """Show a private submission to everybody, and rank it. It cannot be made private again.
+
+    Raises ConflictError where another potential was public under this slug first.
+    """
     check_may_manage(user, submission.potential)
     with transaction.atomic():
+        # In the order in which a submission is accepted: the trigger writes to the potential.
+        Potential.objects.select_for_update().get(pk=submission.potential_id)
         submission = Submission.objects.select_for_update().get(pk=submission.pk)
         if submission.withdrawn_at is not None:
             raise ConflictError("It was withdrawn, and cannot be published any more.")
         if submission.visibility != Visibility.PUBLIC:
             submission.visibility = Visibility.PUBLIC
             submission.published_at = timezone.now()
-            submission.save(update_fields=["visibility", "published_at"])
+            with _public_slug(submission.potential):
+                submission.save(update_fields=["visibility", "published_at"])
             look_alikes.mark(submission.potential)
     return submission
 
@@ -236,7 +250,8 @@ def _accept(
             if not Artifact.objects.select_for_update().filter(pk=artifact.pk):
                 raise ConflictError({"upload": "It has expired. Upload the file again."})
             payer = quotas.payer_of(user, submission.potential)
-            with quotas.room_for(user, payer, quotas.bytes_new_to(payer, artifact)):
+            room = quotas.room_for(user, payer, quotas.bytes_new_to(payer, artifact))
+            with _public_slug(submission.potential), room:
                 submission.save(force_insert=True)
             if submission.visibility == Visibility.PUBLIC:
                 look_alikes.mark(submission.potential)
@@ -404,7 +419,65 @@ def _check_fields(potential: Potential) -> None:
         raise SubmissionError(messages) from error
 
 
-def _slug_taken(slug: str) -> ConflictError:
-    return ConflictError(
-        {"slug": f"A potential named {slug} is there already. Choose another slug."}
+@contextmanager
+def _slug_of_its_own(potential: Potential, *, is_new: bool) -> Iterator[None]:
+    """Around a save under a slug that ``is_new``, or as before. Raises ConflictError.
+
+    The reason is asked for before; of a race the constraints tell.
+    """
+    same_slug = Potential.objects.filter(slug=potential.slug).exclude(pk=potential.pk)
+    if is_new and same_slug.filter(holds_slug=True).exists():
+        raise ConflictError(
+            {"slug": f"A potential named {potential.slug} is there already. Choose another slug."}
+        )
+    again = ConflictError(
+        {"slug": f"{_holder(potential)} has a potential {potential.slug} already."}
     )
+    if same_slug.filter(_held_as(potential)).exists():
+        raise again
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        if "_per_slug" not in str(error):
+            raise
+        raise again from error
+
+
+@contextmanager
+def _public_slug(potential: Potential) -> Iterator[None]:
+    """Around what makes a version public: a trigger then gives the slug to its potential."""
+    _refuse_public_under_anothers_slug(potential)
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        if "address" not in str(error):
+            raise
+        raise _slug_is_anothers(potential) from error
+
+
+def _refuse_public_under_anothers_slug(potential: Potential) -> None:
+    holder = Potential.objects.filter(slug=potential.slug, holds_slug=True)
+    if holder.exclude(pk=potential.pk).exists():
+        raise _slug_is_anothers(potential)
+
+
+def _slug_is_anothers(potential: Potential) -> ConflictError:
+    return ConflictError(
+        {
+            "potential": f"Another potential was public as {potential.slug} before this one. Give "
+            f'yours another slug, with "Edit the card" on its page or a PATCH of "slug" at '
+            f"/api/v1/potentials/{potential.address}/, and repeat this."
+        }
+    )
+
+
+def _held_as(potential: Potential) -> Q:
+    if potential.team_id:
+        return Q(team=potential.team_id)
+    return Q(owner=potential.owner_id, team__isnull=True)
+
+
+def _holder(potential: Potential) -> str:
+    return f"The team {potential.team.slug}" if potential.team else potential.owner.username

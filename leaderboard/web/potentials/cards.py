@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from leaderboard.exceptions import SubmissionError
+from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.models import Potential, permissions
 from leaderboard.services.accounts.throttles import client_of, hit
 from leaderboard.services.submissions.submissions import update_potential
@@ -71,20 +71,23 @@ CARD_FIELDS = (
 def potential_edit(request: HttpRequest, slug: str) -> HttpResponse:
     """What ``PATCH /api/v1/potentials/<slug>/`` does, by the same service and rules."""
     user = signed_in(request)
-    potential = get_object_or_404(permissions.visible_potentials(user), slug=slug)
+    potential = get_object_or_404(permissions.visible_potentials(user).named(slug))
     permissions.check_may_manage(user, potential)
     if request.method != "POST":
-        return _form(request, slug, shown(potential))
+        return _form(request, potential, shown(potential))
     standing = hit("submit", client_of(user, request))
     if not standing.is_allowed:
         return too_many(request, standing)
     try:
         fields = typed(request.POST)
+        if not potential.holds_slug and "slug" in request.POST:
+            fields["slug"] = request.POST["slug"].strip()
         if user.is_staff:
             fields["is_baseline"] = "is_baseline" in request.POST
         update_potential(user, potential, **fields)
     except SubmissionError as error:
-        return _form(request, slug, request.POST.dict(), error.errors, status=400)
+        status = 409 if isinstance(error, ConflictError) else 400
+        return _form(request, potential, request.POST.dict(), error.errors, status=status)
     messages.success(request, "The card is changed.")
     return redirect(potential)
 
@@ -104,6 +107,7 @@ def shown(potential: Potential) -> dict[str, Any]:
     """The card as its fields show it."""
     given: dict[str, Any] = {f.name: getattr(potential, f.name) for f in CARD_FIELDS}
     given["training_sets"] = ", ".join(potential.training_sets)
+    given["slug"] = potential.slug
     given["is_baseline"] = potential.is_baseline
     return given
 
@@ -117,11 +121,16 @@ def refuse_unstorable(given: Mapping[str, str]) -> None:
 
 def _form(
     request: HttpRequest,
-    slug: str,
+    potential: Potential,
     given: Mapping[str, Any],
     errors: Mapping[str, str] | None = None,
     *,
     status: int = 200,
 ) -> HttpResponse:
-    context = {"slug": slug, "given": given, "errors": errors or {}, "card_fields": CARD_FIELDS}
+    context = {
+        "potential": potential,
+        "given": given,
+        "errors": errors or {},
+        "card_fields": CARD_FIELDS,
+    }
     return render(request, "potential_edit.html", context, status=status)

@@ -33,7 +33,7 @@ _LABELS = {
 class Listed(NamedTuple):
     """What the list tells of a potential; names are the model's."""
 
-    slug: str
+    address: str
     name: str
     authors: str
     architecture: str
@@ -49,7 +49,7 @@ class Listed(NamedTuple):
 
     def has(self, wanted: dict[str, str]) -> bool:
         """Compare as the leaderboard's filters do."""
-        names = (self.name, self.slug, self.authors, self.architecture, self.licence,
+        names = (self.name, self.address, self.authors, self.architecture, self.licence,
                  self.level_of_theory, *self.training_sets)  # fmt: skip
         return (
             wanted["text"].casefold() in " ".join(names).casefold()
@@ -94,7 +94,7 @@ def _row_html(p: Listed) -> str:
     baseline = ' <span class="badge">baseline</span>' if p.is_baseline else ""
     by = by_html(p.team__slug or p.owner__username)
     return (
-        f'<tr><th scope="row" class="pinned"><a href="/potentials/{escape(p.slug)}/">'
+        f'<tr><th scope="row" class="pinned"><a href="/potentials/{escape(p.address)}/">'
         f"<bdi>{escape(cut(p.name, 60))}</bdi></a>{baseline}{caution_html(p.name, p.resembles)}"
         f"{by}</th>{_meta([p.architecture])}"
         f"{_meta([p.level_of_theory])}{_meta(p.training_sets)}"

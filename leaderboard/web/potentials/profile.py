@@ -65,7 +65,7 @@ class Elements:
 def potential(request: HttpRequest, slug: str) -> HttpResponse:
     """One version in full, the newest or that of ``version``; the others by their numbers."""
     potentials = permissions.visible_potentials(request.user).select_related("owner")
-    found = get_object_or_404(potentials, slug=slug)
+    found = get_object_or_404(potentials.named(slug))
     submissions = versions_of(found, request.user)
     version = default_benchmark()
     board = view_for(current_board(version), request.user) if version else None

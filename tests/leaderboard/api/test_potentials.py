@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from rest_framework.test import APIClient
@@ -27,11 +28,13 @@ def test_a_potential_is_registered_and_read(alice: APIClient) -> None:
     response = alice.post(URL, sent)
     assert response.status_code == 201, response.content
     row = models.Potential.objects.get()
-    assert response.headers["Location"] == "http://testserver/api/v1/potentials/mace-mp-0/"
+    address = f"mace-mp-0~{row.tail}"
+    assert response.headers["Location"] == f"http://testserver/api/v1/potentials/{address}/"
     assert response.json() == {
         **sent,
-        "url": "http://testserver/api/v1/potentials/mace-mp-0/",
-        "page": "/potentials/mace-mp-0/",
+        "address": address,
+        "url": f"http://testserver/api/v1/potentials/{address}/",
+        "page": f"/potentials/{address}/",
         "owner": "alice",
         "team": None,
         "description": "",
@@ -40,6 +43,7 @@ def test_a_potential_is_registered_and_read(alice: APIClient) -> None:
         "created_at": row.created_at.isoformat().replace("+00:00", "Z"),
     }
     assert alice.get(URL + "mace-mp-0/").json() == response.json()
+    assert alice.get(URL + f"{address}/").json() == response.json()
 
 
 BAD: list[tuple[dict[str, Any], str, str]] = [
@@ -79,10 +83,40 @@ def test_half_of_a_surrogate_pair_is_refused(alice: APIClient) -> None:
 
 
 def test_a_slug_that_is_taken_is_a_conflict(bob: APIClient) -> None:
-    factories.potential(slug="taken")
+    factories.submission(factories.potential(slug="taken"))
     response = bob.post(URL, {"slug": "taken", "name": "Mine"})
     assert response.status_code == 409
     assert response.json()["errors"][0]["pointer"] == "#/slug"
+
+
+def test_a_slug_of_somebody_elses_private_potential_is_free(bob: APIClient) -> None:
+    hidden = factories.submission(factories.potential(slug="x"), visibility="private").potential
+    made = bob.post(URL, {"slug": "x", "name": "Mine"})
+    assert made.status_code == 201
+    assert bob.get(URL + "x/").json() == made.json()
+    assert [row["address"] for row in bob.get(URL).json()["results"]] == [made.json()["address"]]
+    assert bob.get(URL + f"{hidden.address}/").status_code == 404
+    assert bob.get(URL + "x~00000000/").status_code == 404
+
+
+def test_a_slug_changes_until_a_version_is_public(alice: APIClient) -> None:
+    potential = factories.potential(slug="x")
+    assert alice.patch(URL + "x/", {"slug": "y"}).json()["address"] == f"y~{potential.tail}"
+    factories.submission(potential)
+    answer = alice.get(URL + f"y~{potential.tail}/").json()
+    assert answer["address"] == "y"
+    assert alice.patch(URL + "y/", {"slug": "z"}).status_code == 400
+
+
+def test_a_slug_means_the_public_potential_and_for_a_submission_ones_own(alice: APIClient) -> None:
+    mine = factories.potential(slug="x", name="Mine")
+    factories.submission(factories.potential(factories.user("bob"), slug="x", name="Public"))
+    assert alice.get(URL + "x/").json()["name"] == "Public"
+    body = {"potential": "x", "version": "1", "calculator_kind": "emt", "upload": str(uuid4())}
+    refused = alice.post("/api/v1/submissions/", body)
+    assert refused.status_code == 400  # for the upload alone: 403 would mean Bob's
+    assert [e["pointer"] for e in refused.json()["errors"]] == ["#/upload"]
+    assert alice.get(URL + f"{mine.address}/").json()["name"] == "Mine"
 
 
 def test_only_the_staff_marks_a_baseline(charlie: APIClient) -> None:
@@ -97,7 +131,6 @@ def test_a_change_touches_only_what_it_names(alice: APIClient) -> None:
     assert response.status_code == 200
     assert (changed["name"], changed["licence"]) == ("Effective medium", "MIT")
     assert changed["is_baseline"] is True
-    assert alice.patch(URL + "emt/", {"slug": "other"}).status_code == 400
     assert models.Potential.objects.get().slug == "emt"
 
 

@@ -8,11 +8,12 @@ from unittest import mock
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from leaderboard import models
-from leaderboard.enums import EvaluationState, VersionState
+from leaderboard.enums import EvaluationState, VersionState, Visibility
 from leaderboard.exceptions import ConflictError, SubmissionError
+from leaderboard.services.accounts.teams import create_team
 from leaderboard.services.submissions import artifacts, submissions
 from tests.leaderboard import factories
 
@@ -329,12 +330,57 @@ def test_a_bad_description_of_a_potential_is_refused(fields: dict[str, Any], fie
 
 
 @pytest.mark.django_db
-def test_a_slug_is_given_once_and_never_changes() -> None:
-    potential = submissions.create_potential(factories.charlie(), slug="x", name="X")
-    with pytest.raises(ConflictError, match="named x is there already"):
-        submissions.create_potential(factories.user(), slug="x", name="Y")
-    with pytest.raises(SubmissionError, match="cannot be set"):
+def test_a_public_slug_is_given_once_and_never_changes() -> None:
+    potential = factories.submission().potential
+    potential.refresh_from_db()
+    with pytest.raises(ConflictError, match=f"named {potential.slug} is there already"):
+        submissions.create_potential(factories.user(), slug=potential.slug, name="Y")
+    with pytest.raises(SubmissionError, match="public addresses, and never changes"):
         submissions.update_potential(factories.charlie(), potential, slug="y")
+    submissions.update_potential(factories.charlie(), potential, slug=potential.slug, name="Z")
+
+
+@pytest.mark.django_db
+def test_nobody_is_told_that_a_private_potential_has_a_slug() -> None:
+    """Whoever is public first holds it, and the other one is told how to go on."""
+    alice, bob = factories.user("alice"), factories.user("bob")
+    hers = submissions.create_potential(alice, slug="x", name="X")
+    private = factories.submission(hers, visibility=Visibility.PRIVATE)
+    his = submissions.create_potential(bob, slug="x", name="X")
+    assert len({"x", hers.address, his.address}) == 3
+    assert (his.resembles, hers.resembles) == ("", "")
+    factories.submission(his)
+    his.refresh_from_db()
+    assert (his.address, his.holds_slug) == ("x", True)
+    with pytest.raises(ConflictError, match="was public as x before this one"):
+        submissions.publish(alice, private)
+    submissions.update_potential(alice, hers, slug="y")
+    assert hers.address == f"y~{hers.tail}"
+    submissions.publish(alice, private)
+    hers.refresh_from_db()
+    assert hers.address == "y"
+
+
+@pytest.mark.django_db
+def test_one_holder_has_one_potential_of_a_slug() -> None:
+    alice = factories.user("alice")
+    team = create_team(alice, "labs", "Labs")
+    hers = submissions.create_potential(alice, slug="x", name="X")
+    submissions.create_potential(alice, team=team, slug="x", name="X")
+    with pytest.raises(ConflictError, match="alice has a potential x already"):
+        submissions.create_potential(alice, slug="x", name="Another")
+    with pytest.raises(ConflictError, match="has a potential x already"):
+        submissions.update_potential(alice, hers, team=team)
+
+
+@pytest.mark.django_db
+def test_the_database_gives_a_slug_to_one_alone_whatever_code_asks() -> None:
+    hers = factories.potential(slug="x")
+    private = factories.submission(hers, visibility=Visibility.PRIVATE)
+    other = factories.potential(factories.user("bob"), slug="x")
+    factories.submission(other)
+    with pytest.raises(IntegrityError, match="address"):
+        models.Submission.objects.filter(pk=private.pk).update(visibility=Visibility.PUBLIC)
 
 
 @pytest.mark.django_db

@@ -125,9 +125,32 @@ def test_a_version_that_is_there_is_a_conflict_and_the_same_file_is_found(alice:
     assert "is there already" in refused.context["errors"]["version"]
 
 
-def test_somebody_elses_slug_is_a_conflict(alice: Client) -> None:
-    factories.potential(factories.user("bob"), slug="my-emt")
+def test_somebody_elses_public_slug_is_a_conflict(alice: Client) -> None:
+    factories.submission(factories.potential(factories.user("bob"), slug="my-emt"))
     assert alice.post(NEW, filled()).status_code == 409
+
+
+def test_a_slug_that_became_somebody_elses_is_told_with_the_way_out(alice: Client) -> None:
+    """A private potential of hers stays hers under its address, and takes another slug."""
+    alice.post(NEW, filled(visibility="private"))
+    mine = models.Potential.objects.get()
+    other = factories.submission(factories.potential(factories.user("bob"), slug="my-emt"))
+    fields = {"potential": mine.address, "version": "2", "name": "", "slug": ""}
+    lj = b'{"calculator": "lj"}'
+    public = filled(**fields, artifact=SimpleUploadedFile("lj.json", lj))
+    refused = alice.post(NEW, public)
+    assert refused.status_code == 409
+    assert mine.address in refused.context["errors"]["potential"]
+    assert alice.get(mine.get_absolute_url()).context["potential"] == mine
+    edit = f"{mine.get_absolute_url()}edit/"
+    assert alice.post(edit, {"name": "My EMT", "slug": "my-emt"}).status_code == 302
+    assert alice.post(edit, {"name": "My EMT", "slug": "my-emt.2"}).status_code == 302
+    mine.refresh_from_db()
+    fields["potential"] = mine.address
+    public = filled(**fields, artifact=SimpleUploadedFile("lj.json", lj))
+    assert alice.post(NEW, public).status_code == 302
+    assert alice.get("/potentials/my-emt.2/").status_code == 200
+    assert alice.get("/potentials/my-emt/").context["potential"] == other.potential
 
 
 def test_too_large_a_file_and_too_many_tries_are_refused(alice: Client, settings: Any) -> None:
@@ -160,10 +183,10 @@ def test_strangers_sign_in_first(client: Client) -> None:
 
 
 def test_only_potentials_that_one_may_submit_to_are_offered(alice: Client) -> None:
-    factories.potential(factories.user("alice"), slug="mine", name="Mine")
+    mine = factories.potential(factories.user("alice"), slug="mine", name="Mine")
     factories.potential(factories.user("bob"), slug="theirs", name="Theirs")
     page = alice.get(NEW).content.decode()
-    assert 'value="mine"' in page
+    assert f'value="{mine.address}"' in page
     assert "theirs" not in page
 
 
