@@ -70,6 +70,8 @@ _PROGRESS_EVERY_S = 1.0
 _MAX_KEPT_BYTES = 256 * 1024**2
 #: How long a worker that starts anew waits for what it runs to be handed back.
 _HAND_BACK_S = 20.0
+#: Between the signals of one group, and until the worker's main process has heard its own.
+_GROUP_SIGNAL_S = 3.0
 #: A finished evaluation outlives a restart of the database of this length.
 _STORE_PAUSES_S = (1.0, 4.0, 15.0, 40.0)
 
@@ -164,6 +166,17 @@ def _is_enabled(worker: Worker) -> bool:
 
 def _is_ending() -> bool:
     return bool(_shutdown[0]) or _child.is_told_to_end
+
+
+def _is_told_alone() -> bool:
+    """Whether somebody ends this child and not its worker, which is waited for a moment to say so.
+
+    A supervisor that signals the whole group reaches both at about the same time.
+    """
+    until = time.monotonic() + _GROUP_SIGNAL_S
+    while _child.is_told_to_end and not _shutdown[0] and time.monotonic() < until:
+        time.sleep(0.05)
+    return _child.is_told_to_end and not _shutdown[0]
 
 
 @contextmanager
@@ -280,6 +293,12 @@ class _Attempt:
         if report.verdict is not Verdict.CANCELLED or self.lease.is_cancelled:
             _patiently(lambda: lifecycle.record_report(self._id, self._token, report))
             logger.info("Evaluation %s: %s. %s", self._id, report.verdict, report.message)
+        elif _is_told_alone():
+            # Whatever ends the one process that a submission fills, a guard of the host's memory
+            # say, would end it again: handed back for nothing, that would go on for ever.
+            logger.error("Evaluation %s is lost: this process alone is told to end.", self._id)
+            reason = "The process that evaluated it was told to end, and its worker was not."
+            self._release(reason, Verdict.INFRASTRUCTURE_LOST)
         else:
             reason = "Its worker was shut down; another one goes on."
             _patiently(lambda: lifecycle.hand_back(self._id, self._token, reason))

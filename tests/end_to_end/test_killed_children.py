@@ -132,6 +132,22 @@ def test_a_worker_whose_child_hangs_starts_anew_and_goes_on(site: Site) -> None:
     assert not is_alive(child)
 
 
+def test_a_busy_child_that_is_told_to_end_alone_is_a_loss_that_counts(site: Site) -> None:
+    """A guard of the host's memory asks first, and would ask for ever if that cost nothing."""
+    load_equation_of_state()
+    evaluation = submit(slow_emt(0.5), "slow.zip", "package")
+    worker = site.start_worker("worker")
+    wait(lambda: models.Evaluation.objects.filter(phase="simulating").exists(), 60)
+    (child,) = children(worker.pid)
+
+    os.kill(child, signal.SIGTERM)
+    retried = evaluation.events.filter(kind="retried", data__verdict="infrastructure_lost")
+    wait(retried.exists, 60)
+
+    assert worker.poll() is None
+    assert not is_alive(child)
+
+
 def test_a_worker_that_is_told_to_end_waits_for_all_its_children(site: Site) -> None:
     load_equation_of_state()
     for _ in range(2):

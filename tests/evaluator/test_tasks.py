@@ -275,6 +275,47 @@ def test_what_is_interrupted_by_a_shutdown_is_handed_back(
     assert (evaluation.state, evaluation.attempt) == ("queued", 0)
 
 
+def test_a_child_that_is_told_to_end_alone_loses_its_evaluation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Handed back uncounted, what brings a guard of memory to end it would run for ever."""
+    host_with(monkeypatch, Confined())
+    monkeypatch.setattr(tasks, "_obey_sigterm", lambda: None)
+    monkeypatch.setattr(tasks, "_child", dataclasses.replace(tasks._child))
+    monkeypatch.setattr(tasks, "_GROUP_SIGNAL_S", 0.0)
+
+    def stop(should_stop: Any, **more: Any) -> EvaluationReport:
+        tasks._on_sigterm(signal.SIGTERM, None)
+        assert should_stop()
+        return EvaluationReport(verdict=Verdict.CANCELLED)
+
+    driver_that(monkeypatch, stop)
+    evaluation = deliver(queued())
+
+    assert (evaluation.state, evaluation.attempt) == ("queued", 1)
+    event = evaluation.events.get(kind="retried")
+    assert event.data["verdict"] == "infrastructure_lost"
+
+
+def test_a_child_whose_worker_is_told_a_moment_later_hands_its_evaluation_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host_with(monkeypatch, Confined())
+    monkeypatch.setattr(tasks, "_obey_sigterm", lambda: None)
+    monkeypatch.setattr(tasks, "_child", dataclasses.replace(tasks._child))
+
+    def stop(should_stop: Any, **more: Any) -> EvaluationReport:
+        tasks._on_sigterm(signal.SIGTERM, None)
+        threading.Timer(0.1, tasks._ask_children_to_end).start()
+        return EvaluationReport(verdict=Verdict.CANCELLED)
+
+    driver_that(monkeypatch, stop)
+    evaluation = deliver(queued())
+
+    assert (evaluation.state, evaluation.attempt) == ("queued", 0)
+    assert not evaluation.events.filter(kind="retried").exists()
+
+
 def test_what_went_on_elsewhere_is_thrown_away(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -58,18 +58,21 @@ def _n_incidents(evaluation: Evaluation) -> int:
 
 
 def _losses(evaluation: Evaluation) -> QuerySet[Event]:
-    """Of all evaluations of the same artifact; those that succeeded in the end were the host's."""
+    """Of all evaluations of the same artifact; those that succeeded in the end were the host's.
+
+    The last one of an evaluation that was given up is one of them.
+    """
     return (
-        _events_of(evaluation, "retried")
+        _events_of(evaluation, "retried", EvaluationState.FAILED)
         .filter(data__verdict=Verdict.INFRASTRUCTURE_LOST.value)
         .exclude(evaluation__state=EvaluationState.SUCCEEDED)
         .order_by("pk")
     )
 
 
-def _events_of(evaluation: Evaluation, kind: str) -> QuerySet[Event]:
+def _events_of(evaluation: Evaluation, *kinds: str) -> QuerySet[Event]:
     return Event.objects.filter(
-        kind=kind,
+        kind__in=kinds,
         at__gt=timezone.now() - _REMEMBERED,
         evaluation__submission__artifact_id=evaluation.submission.artifact_id,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from evaluator.contract import Verdict
 from leaderboard import models
+from leaderboard.services import housekeeping
 from leaderboard.services.evaluations import lifecycle
 from tests.leaderboard import factories
 
@@ -96,6 +98,34 @@ def test_its_next_evaluation_is_not_tried_three_times_again(settings: Any) -> No
     again = factories.evaluation(evaluation.submission, on=factories.task_version())
     end_another(worker)
     assert ended(lose(again, worker)) == ("failed", "runtime_error")
+
+
+def test_losses_of_an_evaluation_that_was_given_up_count_to_the_last(settings: Any) -> None:
+    """While nobody else evaluates nothing is proved; once somebody does, it is."""
+    worker, evaluation = factories.worker(), factories.evaluation()
+    for _ in range(3):
+        lose(evaluation, worker)
+    assert ended(evaluation) == ("failed", "infrastructure_lost")
+    settings.MAX_ATTEMPTS = 4
+    settings.LEASE_S = settings.REAPER_INTERVAL_S = 0  # long after the last loss
+    again = factories.evaluation(evaluation.submission, on=factories.task_version())
+    end_another(worker)
+    assert ended(lose(again, worker)) == ("failed", "runtime_error")
+    assert "was lost 4 times" in again.message
+
+
+def test_a_child_that_is_killed_as_a_whole_is_counted_when_its_lease_runs_out() -> None:
+    worker, evaluation = factories.worker(), factories.evaluation()
+    for _ in range(3):
+        end_another(worker)
+        assert lifecycle.claim_evaluation(evaluation.pk, worker) is not None
+        past = timezone.now() - timedelta(seconds=1)
+        models.Evaluation.objects.filter(pk=evaluation.pk).update(lease_expires_at=past)
+        end_another(worker)
+        housekeeping.reap()
+    evaluation.refresh_from_db()
+    assert ended(evaluation) == ("failed", "runtime_error")
+    assert "was lost 3 times" in evaluation.message
 
 
 def test_a_worker_that_is_lost_with_everybody_is_to_blame() -> None:
