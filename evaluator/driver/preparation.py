@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from evaluator.exceptions import InfrastructureError
 from evaluator.hashing import sha256_of
 from evaluator.pool.remote import seed_of
 from evaluator.protocols import PROTOCOLS
-from evaluator.protocols.base import Protocol, System, UnsuitableReference
+from evaluator.protocols.base import Protocol, System, UnsuitableReference, why_impossible
 from evaluator.references import sets
+
+logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
@@ -37,6 +40,8 @@ class Prepared:
     parameters: dict[str, Any]
     settings: dict[str, Any]
     systems: Sequence[System]
+    #: Systems of the set that nobody is judged on, by name, with the reason: its own fault.
+    left_out: Mapping[str, str]
     #: Whether these are all systems of the task: otherwise the scores are not the task's.
     is_whole: bool
     #: What the calculator is asked for; what it does is in its Info.
@@ -86,7 +91,7 @@ def prepare(
         check_sha256(reference, task.reference.sha256, "reference set")
     check_sha256(artifact, submission.artifact_sha256, "artifact")
     settings = _settings(submission)
-    systems = _systems(task, reference)
+    systems, left_out = _systems(task, reference)
     if only is not None:
         systems = [system for system in systems if system.id in only]
     return Prepared(
@@ -98,6 +103,7 @@ def prepare(
         parameters=parameters,
         settings=settings,
         systems=systems,
+        left_out=left_out,
         is_whole=only is None,
         dtype="float64" if description.precision == "double" else settings.get("dtype", "float64"),
     )
@@ -131,10 +137,26 @@ def _settings(submission: SubmissionSpec) -> dict[str, Any]:
         ) from error
 
 
-def _systems(task: TaskSpec, reference: Path) -> Sequence[System]:
+def _systems(task: TaskSpec, reference: Path) -> tuple[list[System], dict[str, str]]:
+    """The systems that are judged, and those that are left out, with the reason.
+
+    What no potential can say anything of is the set's fault, so that it is charged to none. It
+    follows from the set alone: all submissions are judged on the same systems.
+    """
     try:
         systems = sets.read(reference)
+        reasons = {system.id: why_impossible(system.atoms) for system in systems}
+        left_out = {name: why for name, why in reasons.items() if why}
+        systems = [system for system in systems if system.id not in left_out]
+        if not systems:
+            named = "; ".join(f"{name}: {why}" for name, why in list(left_out.items())[:3])
+            raise UnsuitableReference(f"nothing can be said of any of its structures. {named}")
         PROTOCOLS[task.protocol].check_reference(systems, [metric.key for metric in task.metrics])
     except UnsuitableReference as error:
         raise InfrastructureError(f"The reference set does not suit the task: {error}") from error
-    return systems
+    for name, why in left_out.items():
+        logger.error(
+            "The reference set of %s v%d is at fault: %s is left out for everybody. %s",
+            *(task.slug, task.version, name, why),
+        )
+    return systems, left_out

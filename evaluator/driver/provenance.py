@@ -29,6 +29,8 @@ def describe(
             "parameters": prepared.parameters,
         },
         "is_whole_task": prepared.is_whole,
+        # By a fault of the reference set, for every submission alike.
+        **({"left_out": dict(prepared.left_out)} if prepared.left_out else {}),
         "reference_sha256": task.reference.sha256 if task.reference is not None else None,
         "artifact_sha256": submission.artifact_sha256,
         "settings": prepared.settings,

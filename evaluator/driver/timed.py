@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ from evaluator.exceptions import InfrastructureError
 from evaluator.host import device_state
 from evaluator.pool.remote import Disguise, NotAnswered, structure_of
 from evaluator.potentials import names
-from evaluator.protocols.base import Outcome, System, SystemFailure, refuse_impossible
+from evaluator.protocols.base import Outcome, System, SystemFailure
 from evaluator.protocols.efficiency.timed import DoesNotRun, Role, TimedProtocol
 from evaluator.sandbox.base import Sandbox
 from evaluator.sandbox.session import (
@@ -279,31 +279,13 @@ def measure(
             wait_s = device_state.idle_wait_s(prepared.parameters["idle_wait_s"])
             state = device_state.describe(device)
             idleness = device_state.wait_until_idle(device, wait_s, bench.check)
-            results = _measure_possible(protocol, systems, bench, prepared.parameters)
+            results = list(protocol.measure(systems, bench, prepared.parameters))
             after = device_state.describe(device)
             return results, {**idleness, "device_before": state, "device_after": after}
 
         results, conditions = _run_watched(work, bench, watch)
     _refuse_what_never_ran(results)
     return results, {**conditions, "n_threads": n_threads, **bench.describe()}
-
-
-def _measure_possible(
-    protocol: TimedProtocol,
-    systems: Sequence[System],
-    bench: SessionBench,
-    parameters: Mapping[str, Any],
-) -> list[Outcome | SystemFailure]:
-    """Results in the order of the systems; what no potential could answer is not measured."""
-    failures: dict[int, SystemFailure] = {}
-    for i, system in enumerate(systems):
-        try:
-            refuse_impossible(system)
-        except SystemFailure as failure:
-            failures[i] = failure
-    possible = [system for i, system in enumerate(systems) if i not in failures]
-    measured = iter(protocol.measure(possible, bench, parameters) if possible else ())
-    return [failures[i] if i in failures else next(measured) for i in range(len(systems))]
 
 
 def n_steps(prepared: Prepared, n_systems: int) -> int:

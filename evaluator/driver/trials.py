@@ -14,7 +14,7 @@ from evaluator.driver.probes import Finding, Probes
 from evaluator.exceptions import InfrastructureError
 from evaluator.plain import plain
 from evaluator.pool.remote import Ask, Disguise, ElectronicState, NotAnswered, RemoteCalculator
-from evaluator.protocols.base import Outcome, System, SystemFailure, refuse_impossible
+from evaluator.protocols.base import Outcome, System, SystemFailure
 from evaluator.sandbox.diagnosis import CalculatorFailure
 from evaluator.wire import Info, Status
 
@@ -59,7 +59,6 @@ class Trial:
         calculator = RemoteCalculator(ask, offered, disguise, state)
         started = time.perf_counter()
         try:
-            refuse_impossible(self.system)
             self.outcome = normal(
                 prepared.protocol.simulate(self.system, calculator, prepared.parameters)
             )

@@ -163,23 +163,19 @@ def is_flat(cell: FloatArray) -> bool:
     return bool(given.any() and np.linalg.svd(units, compute_uv=False).min() <= _FLAT)
 
 
-def refuse_impossible(system: System) -> None:
-    """Raise SystemFailure for a structure of which no potential can say anything.
+def why_impossible(atoms: Atoms) -> str:
+    """Why no potential can say anything of a structure; empty where one can.
 
     An upload of such a structure is refused; this is for sets that came before, or another way.
     """
-    atoms = system.atoms
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
-        raise SystemFailure("The reference's positions or cell are not finite numbers.")
+        return "Its positions or cell are not finite numbers."
     if not has_cell_for_pbc(atoms):
-        raise SystemFailure(
-            "The reference's cell cannot carry its pbc: a vector is zero, or all lie in one plane."
-        )
+        return "Its cell cannot carry its pbc: a vector is zero, or all lie in one plane."
     first, second = neighbor_list("ij", atoms, SAME_PLACE_A)
     if len(first):
-        raise SystemFailure(
-            f"The reference has two atoms in one place: {first[0] + 1} and {second[0] + 1}."
-        )
+        return f"It has two atoms in one place: {first[0] + 1} and {second[0] + 1}."
+    return ""
 
 
 def require_periodic(system: System) -> None:

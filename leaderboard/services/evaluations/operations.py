@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,10 +14,10 @@ from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from leaderboard import dispatch
-from leaderboard.enums import EvaluationState
+from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import ConflictError
 from leaderboard.lib.moments import month_around
-from leaderboard.models import Charge, Evaluation, Submission, Worker
+from leaderboard.models import Charge, Evaluation, Submission, TaskVersion, Worker
 from leaderboard.services.accounts import audit
 from leaderboard.services.evaluations import failures, lifecycle, queue
 from leaderboard.services.evaluations.deafness import deaf_workers
@@ -28,7 +28,9 @@ from leaderboard.services.evaluations.waiting import waiting_reason
 LONG_WAIT = timedelta(hours=1)
 _N_SHOWN = 50
 _N_VERDICTS = 8
-_RELATED = ("submission__potential", "task_version__task", "worker")
+_RELATED = (
+    *("submission__potential", "task_version__task", "task_version__reference_set", "worker"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +89,10 @@ def overview() -> Overview:
         oldest_at=totals["oldest"],
         running=list(_light(running).order_by("started_at")[:_N_SHOWN]),
         next_up=queue.first_of(_light(queued), _N_SHOWN),
-        concerns=[*_silent(running), *_retried(queued), *_waiting_long(queued)],
+        concerns=[
+            *(*_silent(running), *_retried(queued), *_waiting_long(queued)),
+            *_of_faulty_sets(),
+        ],
         workers=[_state_of(worker) for worker in Worker.objects.order_by("-last_seen_at")],
         usage=_usage(),
         withdrawn=list(
@@ -186,6 +191,36 @@ def _waiting_long(queued: QuerySet[Evaluation]) -> list[Concern]:
         Concern(evaluation=row, why=waiting_reason(row))
         for row in _light(rows).order_by("queued_at")[:_N_SHOWN]
     ]
+
+
+def _of_faulty_sets() -> list[Concern]:
+    """Of each published task version whose set holds what nothing can be said of, the newest.
+
+    The drivers have read the sets; the service never does.
+    """
+    published = TaskVersion.objects.filter(state=VersionState.PUBLISHED).values("pk")
+    newest = (
+        Evaluation.objects.filter(state=EvaluationState.SUCCEEDED, task_version__in=published)
+        .order_by("task_version_id", "-finished_at")
+        .distinct("task_version_id")
+    )
+    faulty = Evaluation.objects.filter(
+        pk__in=list(newest.values_list("pk", flat=True)), provenance__has_key="left_out"
+    )
+    return [
+        Concern(
+            evaluation=row,
+            why=f"The reference set {row.task_version.reference_set} is at fault: "
+            f"{_named(row.provenance['left_out'])} Such structures are left out for everybody. Store a new "
+            "version of the set without them, and evaluate what was scored before on it again.",
+        )
+        for row in faulty.select_related(*_RELATED).order_by("task_version_id")
+    ]
+
+
+def _named(left_out: Mapping[str, str]) -> str:
+    named = [f"{name}: {why}" for name, why in left_out.items()]
+    return " ".join(named[:3]) + (f" And {len(named) - 3} more." if len(named) > 3 else "")
 
 
 def _state_of(worker: Worker) -> WorkerState:

@@ -70,8 +70,8 @@ def test_an_odd_system_is_charged_and_ends_no_other(
     assert "Traceback" in caplog.text
 
 
-def test_impossible_structures_end_themselves_with_a_reason(
-    sandbox: Sandbox, tmp_path: Path
+def test_impossible_structures_are_the_set_s_fault_and_left_out_for_everybody(
+    sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     good, twins, flat = (bulk("Cu", cubic=True) for _ in range(3))
     twins.positions[1] = twins.positions[0]
@@ -80,14 +80,32 @@ def test_impossible_structures_end_themselves_with_a_reason(
     task = task_on(reference, "energy_forces")
     report = run(sandbox, write_emt(tmp_path), "ase", reference, task=task)
     assert report.verdict is Verdict.OK
-    assert [(record.status, record.message) for record in report.systems] == [
-        (SystemStatus.OK, ""),
-        (SystemStatus.FAILED, "The reference has two atoms in one place: 1 and 2."),
-        (
-            SystemStatus.FAILED,
-            "The reference's cell cannot carry its pbc: a vector is zero, or all lie in one plane.",
-        ),
+    assert [(record.status, record.message) for record in report.systems] == [(SystemStatus.OK, "")]
+    assert (report.n_systems, report.n_failed, report.coverage) == (1, 0, 1.0)
+    assert list(report.provenance["left_out"].values()) == [
+        "It has two atoms in one place: 1 and 2.",
+        "Its cell cannot carry its pbc: a vector is zero, or all lie in one plane.",
     ]
+    assert caplog.text.count("is at fault") == 2
+
+    alone_set = write_forces(tmp_path / "good.extxyz", [good])
+    alone = run(
+        sandbox, write_emt(tmp_path), "ase", alone_set, task=task_on(alone_set, "energy_forces")
+    )
+    assert "left_out" not in alone.provenance
+    assert [score.value for score in alone.scores] == [score.value for score in report.scores]
+
+
+def test_a_set_of_nothing_but_impossible_structures_is_refused_with_words(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    flat = bulk("Cu", cubic=True)
+    flat.cell[2] = 0
+    reference = write_forces(tmp_path / "forces.extxyz", [flat])
+    with pytest.raises(InfrastructureError, match="nothing can be said of any of its structures"):
+        run(
+            sandbox, write_emt(tmp_path), "ase", reference, task=task_on(reference, "energy_forces")
+        )
 
 
 def test_an_error_on_every_system_is_ours(

@@ -47,6 +47,19 @@ def test_what_was_retried_waits_long_or_is_silent_is_told_with_its_reason() -> N
     assert (told.n_queued, told.n_running) == (3, 1)
 
 
+def test_a_set_that_is_at_fault_is_told_until_the_newest_evaluation_on_it_finds_none() -> None:
+    version = factories.task_version()
+    left_out = {"twins": "It has two atoms in one place: 1 and 2."}
+    faulty = factories.evaluation(
+        on=version, state="succeeded", verdict="ok", provenance={"left_out": left_out}
+    )
+    (concern,) = operations.overview().concerns
+    assert concern.evaluation.pk == faulty.pk
+    assert "is at fault: twins: It has two atoms in one place: 1 and 2." in concern.why
+    factories.evaluation(on=version, state="succeeded", verdict="ok")
+    assert operations.overview().concerns == []
+
+
 def test_a_running_evaluation_is_taken_from_its_worker() -> None:
     evaluation = running()
     operations.requeue(factories.charlie(), evaluation)
