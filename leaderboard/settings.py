@@ -101,13 +101,26 @@ DEFAULT_BENCHMARK = os.environ.get("TOUCHSTONE_DEFAULT_BENCHMARK", "core-small")
 #: Of the scores and records, as the operator grants it; empty where nothing is granted.
 DATA_LICENCE = os.environ.get("TOUCHSTONE_DATA_LICENCE", "")
 
-DATABASES = {
-    "default": dj_database_url.parse(
-        _required("DATABASE_URL", "postgresql://user:password@host/database"),
-        conn_max_age=_whole_number("TOUCHSTONE_DATABASE_CONNECTION_AGE_S", 60),
-        conn_health_checks=True,
-    )
-}
+
+def _database() -> dict[str, object]:
+    """What DATABASE_URL says; its value, which may hold a password, is in no message."""
+    url = _required("DATABASE_URL", "postgresql://user:password@host/database")
+    try:
+        return dict(
+            dj_database_url.parse(
+                url,
+                conn_max_age=_whole_number("TOUCHSTONE_DATABASE_CONNECTION_AGE_S", 60),
+                conn_health_checks=True,
+            )
+        )
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL must read like postgresql://user:password@host:5432/database, with "
+            "letters such as @ / : # % of a password written as %40 %2F %3A %23 %25"
+        ) from error
+
+
+DATABASES = {"default": _database()}
 if "postgresql" not in str(DATABASES["default"].get("ENGINE")):
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database")
 
@@ -398,7 +411,9 @@ ALLOW_UNSANDBOXED_BUILT_IN = _flag("TOUCHSTONE_ALLOW_UNSANDBOXED_BUILT_IN")
 #: Refuse to evaluate strangers' potentials without a cgroup that contains their memory.
 REQUIRE_CGROUP = _flag("TOUCHSTONE_REQUIRE_CGROUP", "0" if DEVELOPMENT else "1")
 #: Device on which this host's worker evaluates: "cpu", "cuda" or "cuda:0".
-DEVICE = os.environ.get("TOUCHSTONE_DEVICE", "cpu")
+DEVICE = os.environ.get("TOUCHSTONE_DEVICE") or "cpu"
+if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", DEVICE):
+    raise ImproperlyConfigured(f"TOUCHSTONE_DEVICE={DEVICE!r} must be cpu, cuda or cuda:N")
 
 LOGGING = {
     "version": 1,

@@ -20,6 +20,8 @@ _ADAPTERS = {
     "package": ("package", "PackageAdapter"),
 }
 
+KINDS = tuple(_ADAPTERS)
+
 
 class UnknownKind(ValueError):
     """There is no calculator kind of this name."""

@@ -6,37 +6,54 @@ import argparse
 import importlib.util
 import json
 import os
-from dataclasses import asdict, dataclass
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from evaluator.cli.exit_codes import ExitCode
+from evaluator.cli.findings import Finding, print_findings
 from evaluator.cli.places import add_mirror_argument, cache_folder, mirror_folder
 from evaluator.cli.service import URL_VARIABLE, read_login
+from evaluator.cli.service_parts import NEEDS, is_set_up, try_service_parts
+from evaluator.cli.trial import try_machine
 from evaluator.client import Client, ClientError
 from evaluator.client.transport import checked_url
+from evaluator.exceptions import InfrastructureError, SubmissionError
 from evaluator.host import machine
-from evaluator.sandbox.base import SandboxLevel, SandboxUnavailable
-from evaluator.sandbox.find import find_sandbox
+from evaluator.host.device_lock import device_lock
+from evaluator.sandbox.find import SandboxPolicy
 
 _TRAINED = {"torch": "torch", "chgnet": "chgnet", "mace-torch": "mace", "matgl": "matgl"}
 
 _TIMEOUT_S = (5.0, 10.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One thing looked at. ``is_needed``: without it no submission can be evaluated here."""
-
-    name: str
-    is_well: bool
-    found: str
-    hint: str = ""
-    is_needed: bool = False
+DEVICE = re.compile("cpu|cuda(:[0-9]{1,3})?")
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)
-    parser = commands.add_parser("check", help="say what this machine can do")
+    parser = commands.add_parser(
+        "check",
+        help="say what this machine can do",
+        description="Tries the sandbox, and in it a small calculation on the device and each "
+        "calculator; and, where the environment has settings of a service, its database, broker "
+        "and data folder. Status 30 where something is missing that is needed.",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--device",
+        metavar="DEVICE",
+        help="cpu, cuda or cuda:N (default: TOUCHSTONE_DEVICE, then cpu)",
+    )
+    parser.add_argument(
+        "--part",
+        choices=list(NEEDS),
+        help="check what this part of a service needs on this machine, whether there are settings "
+        "or not",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="calculate nothing, import nothing: look alone"
+    )
     parser.add_argument(
         "--url",
         metavar="URL",
@@ -48,54 +65,90 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    mirror = mirror_folder(arguments)
-    findings = [
-        _machine(),
-        _sandbox(),
-        *(_package(name, module) for name, module in _TRAINED.items()),
-        _gpu(),
-        Finding(
-            name="data mirror",
-            is_well=mirror is not None,
-            found=str(mirror) if mirror else "none",
-            hint="reference sets that are no part of ASE are downloaded when first asked for",
-        ),
-        Finding(name="cache", is_well=True, found=str(cache_folder())),
-        *_service(arguments),
-    ]
+    device = arguments.device or os.environ.get("TOUCHSTONE_DEVICE") or "cpu"
+    if not DEVICE.fullmatch(device):
+        raise SubmissionError(f"device {device!r} must be cpu, cuda or cuda:N")
+    findings = list(_shown(_findings(arguments), is_json=arguments.json))
     if arguments.json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
-    else:
-        _print(findings)
-    lacks = any(finding.is_needed and not finding.is_well for finding in findings)
-    return ExitCode.INFRASTRUCTURE_ERROR if lacks else ExitCode.OK
+    faults = [finding.name for finding in findings if finding.is_fault]
+    if faults:
+        print(f"touchstone: faults: {', '.join(faults)}", file=sys.stderr)
+    return ExitCode.INFRASTRUCTURE_ERROR if faults else ExitCode.OK
 
 
-def _print(findings: list[Finding]) -> None:
+def _shown(findings: Iterator[Finding], *, is_json: bool) -> Iterator[Finding]:
     for finding in findings:
-        mark = "ok" if finding.is_well else "--"
-        print(f"{mark}  {finding.name:<12} {finding.found}")
-        if finding.hint and not finding.is_well:
-            print(f"    {'':<12} {finding.hint}")
+        if not is_json:
+            print_findings([finding])
+        yield finding
+
+
+def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
+    yield _machine()
+    part = arguments.part or ("worker" if is_set_up() else None)
+    if part is None:
+        yield from _of_the_author(arguments)
+    else:
+        yield from findings_of_part(part, device=arguments.device, is_quick=arguments.quick)
+    yield from _service(arguments)
+
+
+def findings_of_part(
+    part: str, *, device: str | None = None, is_quick: bool = False
+) -> Iterator[Finding]:
+    """What a part of the service needs of this machine: worker, web or reaper."""
+    parts = try_service_parts(part)
+    yield from parts.findings
+    if part == "worker":
+        yield _lock_folder()
+        yield from try_machine(
+            parts.policy, device or parts.device, is_worker=True, is_quick=is_quick
+        )
+
+
+def _of_the_author(arguments: argparse.Namespace) -> Iterator[Finding]:
+    """Of who evaluates on his own machine, for no service."""
+    device = arguments.device or os.environ.get("TOUCHSTONE_DEVICE") or "cpu"
+    yield from try_machine(SandboxPolicy(), device, is_worker=False, is_quick=arguments.quick)
+    yield from (_package(name, module) for name, module in _TRAINED.items())
+    yield _gpu()
+    mirror = mirror_folder(arguments)
+    yield Finding(
+        name="data mirror",
+        is_well=mirror is not None,
+        found=str(mirror) if mirror else "none",
+        hint="reference sets that are no part of ASE are downloaded when first asked for",
+    )
+    yield Finding(name="cache", is_well=True, found=str(cache_folder()))
+
+
+def _lock_folder() -> Finding:
+    """Where workers of this host agree on who may use the device."""
+    try:
+        with device_lock(is_exclusive=False, while_waiting=_give_up):
+            found = "can be taken"
+    except _Busy:
+        found = "is held by a timed task"
+    except InfrastructureError as error:
+        return Finding(
+            name="device lock", is_well=False, found="none", hint=str(error), is_needed=True
+        )
+    return Finding(name="device lock", is_well=True, found=found)
+
+
+class _Busy(Exception):
+    """Somebody times on the device: the lock works."""
+
+
+def _give_up() -> None:
+    raise _Busy
 
 
 def _machine() -> Finding:
     hardware = machine.hardware("cpu")
     description = f"{hardware['cpu']}, {hardware['n_cores']} cores, {hardware['memory_MiB']} MiB"
     return Finding(name="machine", is_well=True, found=description)
-
-
-def _sandbox() -> Finding:
-    try:
-        level = find_sandbox().level
-    except SandboxUnavailable as error:
-        return Finding(name="sandbox", is_well=False, found="none", hint=str(error), is_needed=True)
-    return Finding(
-        name="sandbox",
-        is_well=level is not SandboxLevel.RLIMIT,
-        found=f"bubblewrap, memory bounded by {level}",
-        hint="without cgroups memory can be overdrawn for a moment; production refuses it",
-    )
 
 
 def _service(arguments: argparse.Namespace) -> list[Finding]:

@@ -11,6 +11,7 @@ import pytest
 
 from evaluator.cli import main
 from evaluator.cli.exit_codes import ExitCode
+from evaluator.cli.service_parts import SERVICE_VARIABLES
 
 pytestmark = pytest.mark.sandbox
 
@@ -42,6 +43,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+@pytest.fixture(autouse=True)
+def own_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of somebody who runs no service."""
+    for name in SERVICE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -77,12 +85,17 @@ def test_check_looks_at_the_queue_of_the_service(
 ) -> None:
     service.queue = QUIET | queue
 
-    assert main(["check", "--url", service.url]) == status
+    assert main(["check", "--quick", "--url", service.url]) == status
     assert words in capsys.readouterr().out
 
 
 def test_check_says_that_a_service_does_not_answer(capsys: Capture) -> None:
-    assert main(["check", "--url", "http://127.0.0.1:1", "--json"]) == ExitCode.OK
+    assert main(["check", "--quick", "--url", "http://127.0.0.1:1", "--json"]) == ExitCode.OK
     findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
     assert not findings["service"]["is_well"]
     assert findings["service"]["hint"]
+
+
+def test_check_refuses_a_device_that_is_none(capsys: Capture) -> None:
+    assert main(["check", "--device", "gpu0"]) == ExitCode.USAGE
+    assert "'gpu0' must be cpu, cuda or cuda:N" in capsys.readouterr().err

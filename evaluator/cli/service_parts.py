@@ -1,0 +1,95 @@
+"""Settings, database, broker and data folder of the service that this machine is set up for.
+
+They are tried by ``leaderboard/self_check.py`` in a process of its own, since nothing here may
+import Django.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from evaluator.cli.findings import Finding
+from evaluator.sandbox.find import SandboxPolicy
+from evaluator.sandbox.text import clean_line
+
+#: What each part of the service cannot do without. The web server and the reaper wait for a
+#: broker that is away; a worker hears of nothing without one.
+NEEDS = {
+    "worker": {"settings", "database", "broker", "data folder"},
+    "web": {"settings", "database", "data folder", "static files"},
+    "reaper": {"settings", "database", "data folder"},
+}
+_MODULES = {"celery": "celery", "django": "Django", "leaderboard": "the web service"}
+#: Any of these set, this machine belongs to a service.
+SERVICE_VARIABLES = ("DATABASE_URL", "CELERY_BROKER_URL", "TOUCHSTONE_SECRET_KEY")
+_LIMIT_S = 90
+
+
+@dataclass(frozen=True)
+class ServiceParts:
+    """What was found, and the values of those settings that the checks of a worker follow."""
+
+    findings: list[Finding]
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def device(self) -> str:
+        return str(self.values.get("device") or os.environ.get("TOUCHSTONE_DEVICE") or "cpu")
+
+    @property
+    def policy(self) -> SandboxPolicy:
+        """Production's, where the settings cannot be read."""
+        return SandboxPolicy(
+            require_cgroup=bool(self.values.get("require_cgroup", True)),
+            allow_unsandboxed_built_in=bool(self.values.get("allow_unsandboxed_built_in", False)),
+        )
+
+
+def is_set_up() -> bool:
+    """Whether this shell has settings of a service at all."""
+    return any(os.environ.get(name) for name in SERVICE_VARIABLES)
+
+
+def try_service_parts(part: str) -> ServiceParts:
+    """Try what ``part`` needs; what it does not need is told and is no fault."""
+    missing = [
+        what for module, what in _MODULES.items() if importlib.util.find_spec(module) is None
+    ]
+    if missing:
+        return _failed(
+            f"{', '.join(missing)} not installed", "pip install 'touchstone-mlip[web,evaluator]'"
+        )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "leaderboard.self_check"],
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return _failed(f"no answer within {_LIMIT_S} s", "is a disk or the network away?")
+    try:
+        answer = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        return _failed(f"cannot be read (status {done.returncode})", clean_line(last[0], 300))
+    needs = NEEDS[part]
+    findings = [
+        Finding(is_needed=found["name"] in needs, **found)
+        for found in answer["parts"]
+        if part == "web" or found["name"] != "static files"
+    ]
+    return ServiceParts(findings, answer["values"] or {})
+
+
+def _failed(found: str, hint: str) -> ServiceParts:
+    return ServiceParts(
+        [Finding(name="settings", is_well=False, found=found, hint=hint, is_needed=True)]
+    )
