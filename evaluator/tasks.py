@@ -140,7 +140,7 @@ def evaluate(self: Any, evaluation_id: str) -> None:  # noqa: ANN401  (Celery's 
     with _sigterm_waits():
         claimed = lifecycle.claim_next(worker, host.kinds)
         if claimed is None:
-            logger.info("Nothing is due; the message named %s.", evaluation_id)
+            logger.debug("Nothing is due; the message named %s.", evaluation_id)
             return
         _Attempt(claimed, host.sandbox).run()
 

@@ -201,7 +201,11 @@ class _Slot(threading.Thread):
     def _replace_if_dead(self) -> None:
         if self._child.is_alive():
             return
-        logger.warning("Child %d died (%s).", self._child.pid, self._child.exitcode)
+        logger.error(
+            "A CHILD PROCESS WAS LOST: %d %s. Another takes its place; what it ran is tried again.",
+            self._child.pid,
+            _how_it_ended(self._child.exitcode),
+        )
         self._pipe.close()
         self._fork()
 
@@ -213,6 +217,18 @@ class _Slot(threading.Thread):
             )
             self._child.start()
             far_end.close()
+
+
+def _how_it_ended(status: int | None) -> str:
+    if status is None or status >= 0:
+        return f"ended with status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        return f"was ended by signal {-status}"
+    if name == "SIGKILL":
+        return "was killed (SIGKILL): by the kernel for memory, most often; see journalctl -k"
+    return f"was ended by {name}"
 
 
 class _Answers:

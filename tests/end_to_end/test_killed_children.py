@@ -105,7 +105,11 @@ def test_killed_idle_and_busy_children_cost_no_evaluation(site: Site) -> None:
     wait(all_have_ended, 60)
     assert min(n_kills.values()) >= N_OF_EACH
     assert worker.poll() is None
-    assert "is deaf" not in site.log("worker")
+    log = site.log("worker")
+    assert "is deaf" not in log
+    assert "ERROR leaderboard.slot_pool: A CHILD PROCESS WAS LOST" in log
+    assert "Nothing is due" not in log
+    assert "The reaper lives: 1 rounds" in site.log("reaper")
     for evaluation in models.Evaluation.objects.all():
         assert (evaluation.state, evaluation.message) == ("succeeded", "")
         metrics = list(evaluation.scores.values_list("metric", flat=True))

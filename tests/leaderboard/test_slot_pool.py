@@ -76,11 +76,16 @@ def test_a_killed_busy_child_is_told_as_lost_and_replaced(pool: SlotPool) -> Non
     assert apply(pool, os.getpid).get(timeout=5) in pids(pool)
 
 
-def test_an_idle_child_that_died_is_replaced_though_no_work_comes(pool: SlotPool) -> None:
+def test_an_idle_child_that_died_is_replaced_though_no_work_comes(
+    pool: SlotPool, caplog: pytest.LogCaptureFixture
+) -> None:
     killed = pids(pool)[0]
     os.kill(killed, signal.SIGKILL)
 
     assert_replaced(pool, [killed])
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert f"A CHILD PROCESS WAS LOST: {killed} was killed (SIGKILL)" in record.getMessage()
 
 
 def test_a_stopped_pool_leaves_no_child() -> None:
