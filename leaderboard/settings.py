@@ -422,8 +422,10 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
-        # Of each message twice: it came, and was dealt with. What it led to, evaluator/tasks.py says.
+        # Twice for each message. What came of it, evaluator/tasks.py says.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        # What strangers ask for that is not there; the proxy's log has each request.
+        "django.request": {"level": "ERROR"},
     },
 }
