@@ -12,7 +12,9 @@ from django.db import transaction
 from django.db.models import Field, Model, URLField
 from django.http import HttpRequest
 
+from leaderboard.enums import VersionState
 from leaderboard.exceptions import SubmissionError
+from leaderboard.models import BenchmarkVersion, TaskVersion
 from leaderboard.services.accounts import audit
 
 if TYPE_CHECKING:
@@ -97,4 +99,16 @@ def told(request: HttpRequest, act: Callable[[], str]) -> bool:
         messages.error(request, str(error) or "You may not do this.")
         return False
     messages.success(request, done)
+    return True
+
+
+def is_done_already(request: HttpRequest, version: TaskVersion | BenchmarkVersion, do: str) -> bool:
+    """Whether a second click, or another tab, asks for what has been done; then says so."""
+    done = {
+        "publish": version.state != VersionState.DRAFT,
+        "retire": version.state == VersionState.RETIRED,
+    }
+    if not done.get(do, False):
+        return False
+    messages.info(request, f"{version} is {version.state} already.")
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -9,14 +10,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from leaderboard.admin.base import ModelAdmin, told
+from leaderboard.admin.asking import Part, Question, ask, is_answered
+from leaderboard.admin.base import ModelAdmin, is_done_already, told
 from leaderboard.enums import VersionState
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import BenchmarkVersion
 from leaderboard.services.accounts import audit
+from leaderboard.services.advice.recommendation import board_version
 from leaderboard.services.boards.reader import BoardRow, BoardView, view_for, with_live_states
 from leaderboard.services.boards.store import current_board
-from leaderboard.services.definitions import backfill, version_changes
+from leaderboard.services.definitions import backfill, consequences, version_changes
+from leaderboard.services.definitions.benchmark_checks import check_benchmark_version
 from leaderboard.services.definitions.tasks import publish_benchmark_version, retire_version
 
 
@@ -25,16 +29,11 @@ def show(admin: ModelAdmin, request: HttpRequest, version: BenchmarkVersion) -> 
     if not request.user.has_perm("leaderboard.change_benchmarkversion"):
         raise PermissionDenied
     if request.method == "POST":
-        return _act(request, version)
+        return _act(admin, request, version)
     is_draft = version.state == VersionState.DRAFT
     board, complaint = _board(request, version)
     entries = list(version.entries.select_related("task_version__task"))
-    earlier = (
-        version.benchmark.versions.filter(number__lt=version.number)
-        .exclude(state=VersionState.DRAFT)
-        .order_by("-number")
-        .first()
-    )
+    earlier = consequences.earlier_benchmark_version(version)
     context = {
         **admin.admin_site.each_context(request),
         "title": f"{version}: {version.get_state_display().lower()}",
@@ -69,8 +68,52 @@ def _lines(board: BoardView) -> list[tuple[BoardRow, list[tuple[float | None, st
     ]
 
 
-def _act(request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:
+def question_of(do: str, versions: Sequence[BenchmarkVersion], back: str) -> Question:
+    """What is asked before these versions are published or retired."""
+    names = ", ".join(map(str, versions))
+    return Question(
+        title=f"Publish {names}?" if do == "publish" else f"Retire {names}?",
+        button="Publish: frozen from then on" if do == "publish" else "Retire",
+        parts=[part for version in versions for part in _PARTS[do](version)],
+        back=back,
+        about=[consequences.what_is_asked_about(version) for version in versions],
+    )
+
+
+def _parts_of_publishing(version: BenchmarkVersion) -> list[Part]:
+    meaning = Part(
+        heading=f"What {version} means", sentences=consequences.of_publishing_benchmark(version)
+    )
+    earlier = consequences.earlier_benchmark_version(version)
+    if earlier is None:
+        first = ["It is the first version of its benchmark."]
+        return [meaning, Part(heading="What differs", sentences=first)]
+    changes = version_changes.benchmark_changes(earlier, version)
+    differs = Part(
+        heading=f"What differs from {earlier}",
+        changes=changes,
+        sentences=[] if changes else ["Nothing: it holds what the version before it does."],
+        is_warning=not changes,
+        earlier=str(earlier),
+        version=str(version),
+    )
+    return [meaning, differs]
+
+
+def _parts_of_retiring(version: BenchmarkVersion) -> list[Part]:
+    sentences = consequences.of_retiring_benchmark(version)
+    if version == board_version():
+        first = "The first page of the site shows it, and shows another board then."
+        sentences = [first, *sentences]
+    return [Part(heading=f"What {version} means", sentences=sentences)]
+
+
+_PARTS = {"publish": _parts_of_publishing, "retire": _parts_of_retiring}
+
+
+def _act(admin: ModelAdmin, request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:
     user: Any = request.user
+    back = redirect("admin:benchmark-version-desk", pk=version.pk)
     made: list[BenchmarkVersion] = []
 
     def publish() -> str:
@@ -81,7 +124,7 @@ def _act(request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:
     def fill() -> str:
         tasks = [e.task_version for e in version.entries.select_related("task_version__task")]
         n = len(backfill.start(user, tasks))
-        return f"{n} evaluations queued, behind everything else."
+        return f"{n} evaluation{'s' * (n != 1)} queued, behind everything else."
 
     def retire() -> str:
         with audit.recorded(user, "retired", version):
@@ -95,9 +138,15 @@ def _act(request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:
         return f"{new} is a draft with the newest version of each task."
 
     acts = {"publish": publish, "backfill": fill, "retire": retire, "new_version": new_version}
-    act = acts.get(request.POST.get("do", ""))
-    if act is not None:
-        told(request, act)
+    do = request.POST.get("do", "")
+    if is_done_already(request, version, do):
+        return back
+    if do in _PARTS and not (do == "publish" and check_benchmark_version(version)):
+        question = question_of(do, [version], back.url)
+        if not is_answered(request, question):
+            return ask(request, admin.admin_site, question)
+    if do in acts:
+        told(request, acts[do])
     if made:
         return redirect(reverse("admin:leaderboard_benchmarkversion_change", args=[made[0].pk]))
-    return redirect("admin:benchmark-version-desk", pk=version.pk)
+    return back

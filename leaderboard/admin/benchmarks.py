@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from leaderboard.admin import benchmark_desk
+from leaderboard.admin.asking import ask, is_answered
 from leaderboard.admin.base import ModelAdmin, TabularInline, for_each
 from leaderboard.enums import VersionState
 from leaderboard.models import Benchmark, BenchmarkTask, BenchmarkVersion, TaskVersion
@@ -107,9 +108,17 @@ class BenchmarkVersionAdmin(ModelAdmin):
         return format_html('<a href="{}/desk/">preview, publish</a>', version.pk)
 
     @admin.action(description="Publish: frozen from then on", permissions=["change"])
-    def publish(self, request: HttpRequest, queryset: QuerySet[BenchmarkVersion]) -> None:
+    def publish(
+        self, request: HttpRequest, queryset: QuerySet[BenchmarkVersion]
+    ) -> HttpResponse | None:
         def act(version: BenchmarkVersion) -> str:
             publish_benchmark_version(version)
             return ""
 
-        for_each(request, queryset.select_related("benchmark"), act, "Published")
+        versions = list(queryset.select_related("benchmark"))
+        drafts = [v for v in versions if v.state == VersionState.DRAFT]
+        question = benchmark_desk.question_of("publish", drafts, request.get_full_path())
+        if drafts and not is_answered(request, question):
+            return ask(request, self.admin_site, question)
+        for_each(request, versions, act, "Published")
+        return None

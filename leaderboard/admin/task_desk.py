@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -11,11 +13,12 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from evaluator.catalog import METRICS
-from leaderboard.admin.base import ModelAdmin, told
+from leaderboard.admin.asking import Part, Question, ask, is_answered
+from leaderboard.admin.base import ModelAdmin, is_done_already, told
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.models import Evaluation, Submission, TaskVersion
 from leaderboard.services.accounts import audit
-from leaderboard.services.definitions import backfill, dry_runs, version_changes
+from leaderboard.services.definitions import backfill, consequences, dry_runs, version_changes
 from leaderboard.services.definitions.task_checks import check_task_version
 from leaderboard.services.definitions.tasks import publish_task_version, retire_version
 from leaderboard.services.evaluations.lifecycle import cancel
@@ -35,7 +38,7 @@ def show(admin: ModelAdmin, request: HttpRequest, version: TaskVersion) -> HttpR
     if not request.user.has_perm("leaderboard.change_taskversion"):
         raise PermissionDenied
     if request.method == "POST":
-        return _act(request, version)
+        return _act(admin, request, version)
     earlier = version_changes.previous(version)
     is_draft = version.state == VersionState.DRAFT
     context = {
@@ -56,8 +59,61 @@ def show(admin: ModelAdmin, request: HttpRequest, version: TaskVersion) -> HttpR
     return render(request, "admin/leaderboard/taskversion/desk.html", context)
 
 
-def _act(request: HttpRequest, version: TaskVersion) -> HttpResponse:
+def question_of(do: str, versions: Sequence[TaskVersion], back: str) -> Question:
+    """What is asked before these versions are published or retired."""
+    names = ", ".join(map(str, versions))
+    title = f"Publish {names}?" if do == "publish" else f"Retire {names}?"
+    parts = [part for version in versions for part in _PARTS[do](version)]
+    if len(versions) > 1:
+        parts = [
+            replace(part, heading=f"{version}: {part.heading.lower()}")
+            for version in versions
+            for part in _PARTS[do](version)
+        ]
+    return Question(
+        title=title,
+        button="Publish: frozen from then on" if do == "publish" else "Retire",
+        parts=parts,
+        back=back,
+        about=[consequences.what_is_asked_about(version) for version in versions],
+    )
+
+
+def _parts_of_publishing(version: TaskVersion) -> list[Part]:
+    trials, is_tried = consequences.trials_of(version)
+    earlier = version_changes.previous(version)
+    if earlier is None:
+        differs = Part(heading="What differs", sentences=["It is the first version of its task."])
+    else:
+        changes = version_changes.task_changes(earlier, version)
+        differs = Part(
+            heading=f"What differs from {earlier}",
+            changes=changes,
+            sentences=[] if changes else ["Nothing: it reads like the version before it."],
+            is_warning=not changes,
+            earlier=str(earlier),
+            version=str(version),
+        )
+    return [
+        Part(heading="What uses it", sentences=consequences.of_publishing_task(version)),
+        Part(heading="Whether it was tried", sentences=trials, is_warning=not is_tried),
+        differs,
+    ]
+
+
+def _parts_of_retiring(version: TaskVersion) -> list[Part]:
+    return [
+        Part(heading="What uses it", sentences=consequences.uses_of_task_version(version)),
+        Part(heading="What it means", sentences=consequences.of_retiring_task(version)),
+    ]
+
+
+_PARTS = {"publish": _parts_of_publishing, "retire": _parts_of_retiring}
+
+
+def _act(admin: ModelAdmin, request: HttpRequest, version: TaskVersion) -> HttpResponse:
     user: Any = request.user
+    back = redirect("admin:task-version-desk", pk=version.pk)
     made: list[TaskVersion] = []
 
     def dry_run() -> str:
@@ -81,7 +137,7 @@ def _act(request: HttpRequest, version: TaskVersion) -> HttpResponse:
 
     def fill() -> str:
         n = len(backfill.start(user, [version]))
-        return f"{n} evaluations queued, behind everything else."
+        return f"{n} evaluation{'s' * (n != 1)} queued, behind everything else."
 
     def retire() -> str:
         with audit.recorded(user, "retired", version):
@@ -102,12 +158,18 @@ def _act(request: HttpRequest, version: TaskVersion) -> HttpResponse:
         "retire": retire,
         "new_version": new_version,
     }
-    act = acts.get(request.POST.get("do", ""))
-    if act is not None:
-        told(request, act)
+    do = request.POST.get("do", "")
+    if is_done_already(request, version, do):
+        return back
+    if do in _PARTS and not (do == "publish" and check_task_version(version)):
+        question = question_of(do, [version], back.url)
+        if not is_answered(request, question):
+            return ask(request, admin.admin_site, question)
+    if do in acts:
+        told(request, acts[do])
     if made:
         return redirect(reverse("admin:leaderboard_taskversion_change", args=[made[0].pk]))
-    return redirect("admin:task-version-desk", pk=version.pk)
+    return back
 
 
 def _outcome(run: Evaluation) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 
 from evaluator.catalog import PROTOCOLS, Protocol
 from leaderboard.admin import task_desk
+from leaderboard.admin.asking import ask, is_answered
 from leaderboard.admin.base import ModelAdmin, for_each
 from leaderboard.admin.forms import PREFIX, form_for
 from leaderboard.enums import VersionState
@@ -127,12 +128,18 @@ class TaskVersionAdmin(ModelAdmin):
         return redirect("admin:task-version-desk", pk=obj.pk)
 
     @admin.action(description="Publish: frozen from then on", permissions=["change"])
-    def publish(self, request: HttpRequest, queryset: QuerySet[TaskVersion]) -> None:
+    def publish(self, request: HttpRequest, queryset: QuerySet[TaskVersion]) -> HttpResponse | None:
         def act(version: TaskVersion) -> str:
             publish_task_version(version)
             return ""
 
-        for_each(request, queryset.select_related("task"), act, "Published")
+        versions = list(queryset.select_related("task", "reference_set"))
+        drafts = [v for v in versions if v.state == VersionState.DRAFT]
+        question = task_desk.question_of("publish", drafts, request.get_full_path())
+        if drafts and not is_answered(request, question):
+            return ask(request, self.admin_site, question)
+        for_each(request, versions, act, "Published")
+        return None
 
     @admin.action(description="Evaluate every submission on it", permissions=["change"])
     def evaluate_every_submission(
@@ -145,12 +152,18 @@ class TaskVersionAdmin(ModelAdmin):
         for_each(request, queryset.select_related("task"), act, "Sent to the queue")
 
     @admin.action(description="Retire: shown, but no longer current", permissions=["change"])
-    def retire(self, request: HttpRequest, queryset: QuerySet[TaskVersion]) -> None:
+    def retire(self, request: HttpRequest, queryset: QuerySet[TaskVersion]) -> HttpResponse | None:
         def act(version: TaskVersion) -> str:
             retire_version(version)
             return ""
 
-        for_each(request, queryset.select_related("task"), act, "Retired")
+        versions = list(queryset.select_related("task", "reference_set"))
+        published = [v for v in versions if v.state == VersionState.PUBLISHED]
+        question = task_desk.question_of("retire", published, request.get_full_path())
+        if published and not is_answered(request, question):
+            return ask(request, self.admin_site, question)
+        for_each(request, versions, act, "Retired")
+        return None
 
     def _is_editable(self, obj: TaskVersion | None) -> bool:
         return obj is None or obj.state == VersionState.DRAFT

@@ -38,6 +38,11 @@ class Benchmark(models.Model):
     def current_version(self) -> BenchmarkVersion | None:
         return self.versions.filter(state=VersionState.PUBLISHED).order_by("-number").first()
 
+    def shown_version(self) -> BenchmarkVersion | None:
+        """What its address leads to: the current version, else the last that was retired."""
+        # "published" comes before "retired".
+        return self.versions.all().shown().order_by("state", "-number").first()
+
     def version_at(self, moment: datetime) -> BenchmarkVersion | None:
         """The version that had been published last by then; it may be retired since."""
         shown = self.versions.all().shown().filter(published_at__lte=moment)

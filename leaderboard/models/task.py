@@ -48,6 +48,10 @@ class Task(models.Model):
     def current_version(self) -> TaskVersion | None:
         return self.versions.filter(state=VersionState.PUBLISHED).order_by("-number").first()
 
+    def shown_version(self) -> TaskVersion | None:
+        """What its address shows: the current version, else the last that was retired."""
+        return TaskVersion.objects.all().of(self.slug).current_or_last().first()
+
 
 class TaskVersionQuerySet(models.QuerySet["TaskVersion"]):
     def of(self, slug: str) -> TaskVersionQuerySet:
@@ -62,9 +66,10 @@ class TaskVersionQuerySet(models.QuerySet["TaskVersion"]):
         """Drafts are seen by the staff alone."""
         return self if user.is_staff else self.shown()
 
-    def latest_published(self) -> TaskVersionQuerySet:
-        """At most one version: the published one with the highest number."""
-        return self.filter(state=VersionState.PUBLISHED).order_by("-number")[:1]
+    def current_or_last(self) -> TaskVersionQuerySet:
+        """At most one version: the newest that is published, else the newest that is retired."""
+        # "published" comes before "retired".
+        return self.shown().order_by("state", "-number")[:1]
 
     def newest_published(self) -> TaskVersionQuerySet:
         """For each task the version that is current, in any order."""

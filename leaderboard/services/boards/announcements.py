@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
-from leaderboard.enums import EvaluationState, VersionState
+from leaderboard.enums import EvaluationState
 from leaderboard.models import (
     Benchmark,
     BenchmarkVersion,
@@ -105,7 +105,7 @@ def _n_pending(version: BenchmarkVersion) -> int:
 
 def _task(slug: str) -> Subject | None:
     task = Task.objects.filter(slug=slug).first()
-    version = task.current_version() if task else None
+    version = task.shown_version() if task else None
     if task is None or version is None:
         return None
     return Subject(
@@ -117,8 +117,8 @@ def _task(slug: str) -> Subject | None:
 
 
 def _benchmark(slug: str) -> Subject | None:
-    benchmark = Benchmark.objects.filter(slug=slug, versions__state=VersionState.PUBLISHED).first()
-    version = benchmark.current_version() if benchmark else None
+    benchmark = Benchmark.objects.filter(slug=slug).first()
+    version = benchmark.shown_version() if benchmark else None
     if benchmark is None or version is None:
         return None
     tasks = version.entries.values("task_version")

@@ -17,6 +17,7 @@ from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.lib import blobs
 from leaderboard.models import BenchmarkVersion, Evaluation, ReferenceSet, Submission, TaskVersion
 from leaderboard.models.evaluation import STAFF_PARTY
+from leaderboard.services.definitions.benchmark_checks import check_benchmark_version
 from leaderboard.services.definitions.task_checks import check_task_version
 from leaderboard.services.evaluations.lifecycle import STAFF_PRIORITY, queue_evaluations
 from leaderboard.services.submissions.artifacts import Upload
@@ -142,7 +143,8 @@ def publish_benchmark_version(version: BenchmarkVersion) -> BenchmarkVersion:
     with transaction.atomic():
         version = BenchmarkVersion.objects.select_for_update().get(pk=version.pk)
         _check_is_draft(version.state, str(version))
-        _check_entries(version)
+        if errors := check_benchmark_version(version):
+            raise SubmissionError(errors)
         version.state = VersionState.PUBLISHED
         version.published_at = timezone.now()
         version.save()
@@ -207,23 +209,3 @@ def _check_same_bytes(stored: ReferenceSet, row: ReferenceSet) -> None:
 def _check_is_draft(state: str, name: str) -> None:
     if state != VersionState.DRAFT:
         raise ConflictError(f"{name} is {state} already and never changes.")
-
-
-def _check_entries(version: BenchmarkVersion) -> None:
-    entries = list(version.entries.select_related("task_version__task"))
-    errors: dict[str, str] = {}
-    drafts = [str(e.task_version) for e in entries if e.task_version.state != "published"]
-    if not entries:
-        errors["entries"] = "It has no task."
-    elif drafts:
-        errors["entries"] = f"{', '.join(drafts)}: publish the task version first."
-    elif sum(e.weight * e.category_weight for e in entries) <= 0:
-        errors["weight"] = "At least one weight must be positive."
-    weights: dict[str, set[float]] = {}
-    for entry in entries:
-        weights.setdefault(entry.category, set()).add(entry.category_weight)
-    uneven = [category for category, values in weights.items() if len(values) > 1]
-    if uneven:
-        errors["category_weight"] = f"{', '.join(uneven)}: give all rows the same weight."
-    if errors:
-        raise SubmissionError(errors)

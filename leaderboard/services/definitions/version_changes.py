@@ -92,7 +92,7 @@ def task_changes(old: TaskVersion, new: TaskVersion) -> list[FieldChange]:
 
 def benchmark_changes(old: BenchmarkVersion, new: BenchmarkVersion) -> list[FieldChange]:
     """Which tasks came, went, or have another version, place or weight."""
-    before, after = _entries(old), _entries(new)
+    before, after = entries_in_words(old), entries_in_words(new)
     return [
         FieldChange(field=name, old=before.get(name), new=after.get(name))
         for name in sorted({*before, *after})
@@ -116,7 +116,8 @@ def _flat(version: TaskVersion) -> dict[str, Any]:
     return flat | {f"limits.{name}": value for name, value in limits.items()}
 
 
-def _entries(version: BenchmarkVersion) -> dict[str, str]:
+def entries_in_words(version: BenchmarkVersion) -> dict[str, str]:
+    """Version, category and weights of each task, by its slug."""
     return {
         entry.task_version.task.slug: (
             f"version {entry.task_version.number} in {entry.category} (weight {entry.weight:g}, "

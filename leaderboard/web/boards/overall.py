@@ -80,7 +80,7 @@ def home(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def benchmark_latest(request: HttpRequest, slug: str) -> HttpResponseBase:
-    version = get_object_or_404(Benchmark, slug=slug).current_version()
+    version = get_object_or_404(Benchmark, slug=slug).shown_version()
     if version is None:
         raise Http404("nothing of it is published")
     return redirect("benchmark", slug=slug, number=version.number)
@@ -136,6 +136,11 @@ def _board(
             # Who comes with a question of the board wants its answer, not the welcome.
             "is_home": is_home and not query.given,
             "others": others,
+            "is_over": all(
+                v.state == VersionState.RETIRED
+                for v in versions
+                if v.benchmark_id == version.benchmark_id
+            ),
             "filling": _filling(version, board, versions),
         }
         status = 400 if query.complaints else 200

@@ -90,8 +90,8 @@ class SystemRow:
 
 @require_safe
 def system_latest(request: HttpRequest, slug: str, system_id: str) -> HttpResponse:
-    """Redirect to the system of the newest published version, whose address lasts."""
-    version = get_object_or_404(Task, slug=slug).current_version()
+    """Redirect to the system of the version that the task shows, whose address lasts."""
+    version = get_object_or_404(Task, slug=slug).shown_version()
     if version is None:
         raise Http404("nothing of it is published")
     query = request.GET.urlencode()

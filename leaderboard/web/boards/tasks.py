@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from evaluator.catalog import METRICS, PROTOCOLS, Column
 from leaderboard.charts import MAX_SERIES, Chart, parity_chart
 from leaderboard.charts.families import Judged, task_charts
+from leaderboard.enums import VersionState
 from leaderboard.models import TaskVersion
 from leaderboard.models.disclosure import is_hidden, may_read_set
 from leaderboard.services.boards.counts import n_potentials_judged
@@ -54,13 +55,16 @@ def task_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResponse:
-    """The newest published version, or the one asked for. Drafts are seen by the staff alone."""
+    """The newest published version, or the one asked for. Drafts are seen by the staff alone.
+
+    A task that was retired keeps its address, and shows its last version.
+    """
     versions = published.versions_of(slug)
     shown = list(versions.shown().order_by("-number"))
     if number is not None:
         version = get_object_or_404(versions.visible_to(request.user), number=number)
     else:
-        version = get_object_or_404(versions.latest_published())
+        version = get_object_or_404(versions.current_or_last())
     board = task_view(version, request.user)
     n_judged = n_potentials_judged(shown)
     unscored = _unscored_metrics(version, board)
@@ -77,6 +81,7 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
         {
             "version": version,
             "task": version.task,
+            "is_over": all(row.state == VersionState.RETIRED for row in shown),
             "protocol": version.catalog_protocol,
             "parameters": [
                 (p, version.parameters.get(p.name, p.default))

@@ -61,10 +61,10 @@ def potential_card(slug: str) -> Card:
 
 
 def task_card(slug: str, number: int | None = None) -> Card:
-    """The card of the newest published version, or of the one asked for, unless it is a draft."""
+    """The card of the version that the task's page shows, or of the one asked for; of no draft."""
     versions = versions_of(slug)
     if number is None:
-        version = get_object_or_404(versions.latest_published())
+        version = get_object_or_404(versions.current_or_last())
     else:
         version = get_object_or_404(versions.shown(), number=number)
     # Who is ranked first; where it times, on the hardware of most, whose rows come first.

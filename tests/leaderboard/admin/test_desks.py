@@ -22,6 +22,7 @@ from leaderboard.lib import blobs
 from leaderboard.services.definitions import reference_uploads
 from leaderboard.services.definitions.tasks import ReferenceDescription, store_reference_set
 from tests.leaderboard import factories
+from tests.leaderboard.admin.answers import answer
 from tests.leaderboard.stored_files import keep_files_in
 
 pytestmark = pytest.mark.django_db
@@ -197,7 +198,7 @@ def test_the_desk_of_a_task_version_tries_publishes_and_fills(admin: Client) -> 
     desk = f"/admin/leaderboard/taskversion/{version.pk}/desk/"
 
     def press(do: str, **more: object) -> list[str]:
-        response = admin.post(desk, {"do": do, **more}, follow=True)
+        response = answer(admin, desk, {"do": do, **more})
         return [str(message) for message in response.context["messages"]]
 
     assert press("backfill") == [f"{version} is not published, so nothing is evaluated on it."]
@@ -207,7 +208,7 @@ def test_the_desk_of_a_task_version_tries_publishes_and_fills(admin: Client) -> 
     assert "A dry run of it is under way" in str(edit.context["adminform"].form.errors)
     assert press("stop") == ["Its dry runs are cancelled, or asked to stop."]
     assert press("publish") == [f"{version} is published: frozen from now on."]
-    assert press("backfill") == ["1 evaluations queued, behind everything else."]
+    assert press("backfill") == ["1 evaluation queued, behind everything else."]
     assert press("new_version")[0].startswith(f"{version.task.slug} v2 is a draft")
     page = admin.get(f"/admin/leaderboard/taskversion/{version.pk + 1}/desk/").content.decode()
     assert f"What differs from {version}" in page
@@ -228,15 +229,12 @@ def test_the_desk_of_a_benchmark_version_shows_its_board_before_it_is_published(
     page = admin.get(f"/admin/leaderboard/benchmarkversion/{new.pk}/desk/").content.decode()
     assert str(ranked.submission) in page
     assert "0.812" in page
-    answer = admin.post(
-        f"/admin/leaderboard/benchmarkversion/{new.pk}/desk/", {"do": "publish"}, follow=True
-    )
-    assert "is published: frozen from now on" in answer.content.decode()
+    desk = f"/admin/leaderboard/benchmarkversion/{new.pk}/desk/"
+    answered = answer(admin, desk, {"do": "publish"})
+    assert "is published: frozen from now on" in answered.content.decode()
     factories.submission()
-    answer = admin.post(
-        f"/admin/leaderboard/benchmarkversion/{new.pk}/desk/", {"do": "backfill"}, follow=True
-    )
-    assert "1 evaluations queued" in answer.content.decode()
+    filled = admin.post(desk, {"do": "backfill"}, follow=True)
+    assert "1 evaluation queued" in filled.content.decode()
     public = Client().get(f"/benchmarks/{new.benchmark.slug}/2/").content.decode()
     assert "still being filled: 1 evaluation to go" in public
     assert f'href="/benchmarks/{new.benchmark.slug}/1/"' in public

@@ -11,6 +11,7 @@ from django.test import Client
 from leaderboard import models
 from leaderboard.enums import VersionState
 from tests.leaderboard import factories
+from tests.leaderboard.admin.answers import answer
 
 pytestmark = pytest.mark.django_db
 ADD = "/admin/leaderboard/taskversion/add/?protocol=equation_of_state"
@@ -59,7 +60,7 @@ def errors_of(response: Any) -> dict[str, list[str]]:
 
 def act(admin: Client, action: str, *versions: models.TaskVersion) -> list[str]:
     data = {"action": action, "_selected_action": [version.pk for version in versions]}
-    response = admin.post(LIST, data, follow=True)
+    response = answer(admin, LIST, data)
     return [str(message) for message in response.context["messages"]]
 
 
