@@ -14,7 +14,9 @@ from django.db.models import Model
 from django.db.models.base import ModelBase
 from django.forms import BaseModelFormSet, ModelForm
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 
+from leaderboard.admin_front_page import desks_for
 from leaderboard.services.accounts import audit
 
 if TYPE_CHECKING:
@@ -97,7 +99,19 @@ class Audited(Base):
 class AuditedSite(admin.AdminSite):
     site_header = "Touchstone administration"
     site_title = "Touchstone"
-    index_title = "What there is"
+    index_title = "The desk"
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """What an administrator is here for comes first; then everything there is, as a list."""
+        user = request.user
+        context = {
+            "desks": desks_for(user),
+            "recent": audit.newest() if user.has_perm("leaderboard.view_auditentry") else None,
+            **(extra_context or {}),
+        }
+        return super().index(request, context)
 
     def register(
         self,

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
 from leaderboard.admin import queue_desk
+from leaderboard.admin.asking import ask, is_answered
 from leaderboard.admin.base import ReadOnlyAdmin, ReadOnlyInline, for_each
 from leaderboard.models import Evaluation, Event, Score
 from leaderboard.services.evaluations.lifecycle import cancel, reevaluate
@@ -66,9 +67,17 @@ class EvaluationAdmin(ReadOnlyAdmin):
         for_each(request, queryset, act, "Queued again")
 
     @admin.action(description="Cancel", permissions=["operate"])
-    def cancel_them(self, request: HttpRequest, queryset: QuerySet[Evaluation]) -> None:
+    def cancel_them(
+        self, request: HttpRequest, queryset: QuerySet[Evaluation]
+    ) -> HttpResponse | None:
         def act(evaluation: Evaluation) -> str:
             cancel(request.user, evaluation)  # type: ignore[arg-type]
             return ""
 
+        active = [row for row in queryset if not row.has_ended]
+        if active:
+            question = queue_desk.question_of_cancelling(active, request.get_full_path())
+            if not is_answered(request, question):
+                return ask(request, self.admin_site, question)
         for_each(request, queryset, act, "Cancelled, or asked to stop")
+        return None

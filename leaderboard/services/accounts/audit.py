@@ -57,6 +57,11 @@ def recorded(actor: Actor, action: str, row: models.Model, detail: str = "") -> 
         record(actor, action, row, changes=differences(before, stored(row)), detail=detail)
 
 
+def newest(n: int = 10) -> list[AuditEntry]:
+    """The last entries, without what they changed."""
+    return list(AuditEntry.objects.defer("changes", "detail")[:n])
+
+
 def stored(row: models.Model) -> dict[str, Any]:
     """The values that the database has for this row now; nothing of one that it has not."""
     if row.pk is None:

@@ -24,7 +24,8 @@ from leaderboard.services.evaluations.fair_share import without_smoke_after
 from leaderboard.services.evaluations.lifecycle import due
 from leaderboard.services.evaluations.workers import UNCONFINED, live_workers
 
-_BUILT_IN = frozenset(name for name, kind in CALCULATOR_KINDS.items() if kind.is_built_in)
+#: Kinds that a worker without a sandbox may run.
+BUILT_IN = frozenset(name for name, kind in CALCULATOR_KINDS.items() if kind.is_built_in)
 
 
 def deaf_workers(workers: Iterable[Worker] | None = None) -> list[Worker]:
@@ -39,7 +40,7 @@ def unheard(worker: Worker, after: timedelta) -> UUID | None:
     before = timezone.now() - after
     if not worker.is_enabled or worker.free_since is None or worker.free_since > before:
         return None
-    return _due_since(before, None if worker.sandbox_level != UNCONFINED else _BUILT_IN)
+    return _due_since(before, None if worker.sandbox_level != UNCONFINED else BUILT_IN)
 
 
 def messages_may_end_elsewhere(worker: Worker) -> bool:

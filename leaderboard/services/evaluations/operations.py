@@ -20,9 +20,10 @@ from leaderboard.lib.moments import month_around
 from leaderboard.models import Charge, Evaluation, Submission, TaskVersion, Worker
 from leaderboard.services.accounts import audit
 from leaderboard.services.evaluations import failures, lifecycle, queue
-from leaderboard.services.evaluations.deafness import deaf_workers
+from leaderboard.services.evaluations.deafness import BUILT_IN, deaf_workers
 from leaderboard.services.evaluations.events import record
 from leaderboard.services.evaluations.waiting import waiting_reason
+from leaderboard.services.evaluations.workers import UNCONFINED, live_workers
 
 #: Whoever waits longer than this without being held is worth a look.
 LONG_WAIT = timedelta(hours=1)
@@ -63,6 +64,8 @@ class Usage:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
+    #: What waits and why nobody who is online can take it, a sentence each; empty if all can be.
+    blocked: Sequence[str]
     n_queued: int
     n_held: int
     n_running: int
@@ -83,6 +86,7 @@ def overview() -> Overview:
         n=Count("pk"), held=Count("pk", filter=Q(held_by__isnull=False)), oldest=Min("queued_at")
     )
     return Overview(
+        blocked=what_nobody_can_take(),
         n_queued=totals["n"],
         n_held=totals["held"],
         n_running=running.count(),
@@ -103,11 +107,43 @@ def overview() -> Overview:
     )
 
 
+def what_nobody_can_take() -> list[str]:
+    """A sentence for all that waits while no worker is online that may take it, if there is any."""
+    waiting = Evaluation.objects.filter(state=EvaluationState.QUEUED, held_by__isnull=True)
+    n_all = waiting.count()
+    n_foreign = waiting.exclude(submission__calculator_kind__in=BUILT_IN).count()
+    workers = live_workers()
+    if n_all and not workers:
+        n_drained = Worker.objects.filter(is_enabled=False, last_seen_at__gt=_lease_ago()).count()
+        advice = (
+            f"{_counted(n_drained, 'worker')} {'are' if n_drained > 1 else 'is'} online and "
+            "drained: enable one below."
+            if n_drained
+            else "Start one: touchstone worker, on a host that touchstone worker --check approves."
+        )
+        return [f"Nobody online can take what waits ({_counted(n_all, 'evaluation')}). {advice}"]
+    if n_foreign and all(worker.sandbox_level == UNCONFINED for worker in workers):
+        part = f"{n_foreign} of {_counted(n_all, 'evaluation')}"
+        what = f"what waits ({part})" if n_foreign == n_all else f"{part} that wait"
+        why = "they are of potentials from outside, and no worker that is online has a sandbox."
+        return [f"Nobody online can take {what}: {why}"]
+    return []
+
+
+def can_be_requeued(evaluation: Evaluation) -> bool:
+    """Whether ``requeue`` would change anything: it runs, or a pause keeps it from running."""
+    if evaluation.state == EvaluationState.RUNNING:
+        return True
+    pauses = evaluation.not_before is not None and evaluation.not_before > timezone.now()
+    return evaluation.state == EvaluationState.QUEUED and not evaluation.held_by_id and pauses
+
+
 def requeue(user: User, evaluation: Evaluation) -> Evaluation:
     """Have it tried again now: ends a pause, or takes it from the worker that runs it.
 
     What such a worker may still report is refused, as if its lease had run out. One that has ended
-    is repeated by a new evaluation. Raises PermissionDenied, ConflictError.
+    is repeated by a new evaluation. Raises PermissionDenied, and ConflictError where nothing would
+    come of it.
     """
     if not user.is_staff:
         raise PermissionDenied("The queue is the administrators'.")
@@ -119,13 +155,13 @@ def requeue(user: User, evaluation: Evaluation) -> Evaluation:
         if row.state == EvaluationState.RUNNING:
             row.attempt = max(0, row.attempt - 1)  # no fault of anybody's
             failures.requeue(row, "handed_back", reason, delay=timedelta(0))
-        elif row.state == EvaluationState.QUEUED and row.held_by_id is None:
+        elif can_be_requeued(row):
             row.not_before = None
             row.save(update_fields=["not_before"])
             record(row, "requeued", by=user.username)
             dispatch.announce_on_commit([row.pk])
         else:
-            raise ConflictError("It waits for its smoke evaluation, or has ended meanwhile.")
+            raise ConflictError(_WHY_NOT[row.state == EvaluationState.QUEUED, bool(row.held_by_id)])
     return row
 
 
@@ -158,6 +194,22 @@ def _take_from(user: User, worker: Worker, evaluation: Evaluation) -> bool:
         requeue(user, row)
         audit.record(user, "requeued", row, detail=f"Taken from {worker}.")
     return True
+
+
+_WHY_NOT = {
+    (True, True): "It waits for its smoke evaluation.",
+    (True, False): "It is in the queue and waits for its turn: there is nothing to re-queue.",
+    (False, True): "It has ended meanwhile.",
+    (False, False): "It has ended meanwhile.",
+}
+
+
+def _counted(n: int, word: str) -> str:
+    return f"{n} {word}{'s' * (n != 1)}"
+
+
+def _lease_ago() -> datetime:
+    return timezone.now() - timedelta(seconds=settings.LEASE_S)
 
 
 def _light(rows: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
@@ -224,7 +276,7 @@ def _named(left_out: Mapping[str, str]) -> str:
 
 
 def _state_of(worker: Worker) -> WorkerState:
-    limit = timezone.now() - timedelta(seconds=settings.LEASE_S)
+    limit = _lease_ago()
     own = _light(worker.evaluations.all())
     is_live = worker.last_seen_at > limit
     return WorkerState(

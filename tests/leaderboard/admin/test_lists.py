@@ -13,6 +13,7 @@ from leaderboard import models
 from leaderboard.enums import EvaluationState
 from leaderboard.services.accounts import audit, teams
 from tests.leaderboard import factories
+from tests.leaderboard.admin.answers import answer
 from tests.leaderboard.gallery import build_site
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +27,7 @@ def admin(client: Client) -> Client:
 
 def act(admin: Client, model: str, action: str, *rows: Any) -> list[str]:
     data = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
-    response = admin.post(f"/admin/leaderboard/{model}/", data, follow=True)
+    response = answer(admin, f"/admin/leaderboard/{model}/", data)
     return [str(message) for message in response.context["messages"]]
 
 
