@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -14,11 +15,11 @@ from leaderboard.admin.asking import Part, Question, ask, is_answered
 from leaderboard.admin.base import ModelAdmin, is_done_already, told
 from leaderboard.enums import VersionState
 from leaderboard.exceptions import SubmissionError
-from leaderboard.models import BenchmarkVersion
+from leaderboard.models import BenchmarkTask, BenchmarkVersion
 from leaderboard.services.accounts import audit
 from leaderboard.services.advice.recommendation import board_version
 from leaderboard.services.boards.reader import BoardRow, BoardView, view_for, with_live_states
-from leaderboard.services.boards.store import current_board
+from leaderboard.services.boards.store import current_board, without_unanswered_tasks
 from leaderboard.services.definitions import backfill, consequences, version_changes
 from leaderboard.services.definitions.benchmark_checks import check_benchmark_version
 from leaderboard.services.definitions.tasks import publish_benchmark_version, retire_version
@@ -31,7 +32,7 @@ def show(admin: ModelAdmin, request: HttpRequest, version: BenchmarkVersion) -> 
     if request.method == "POST":
         return _act(admin, request, version)
     is_draft = version.state == VersionState.DRAFT
-    board, complaint = _board(request, version)
+    preview = _preview(request, version)
     entries = list(version.entries.select_related("task_version__task"))
     earlier = consequences.earlier_benchmark_version(version)
     context = {
@@ -41,9 +42,8 @@ def show(admin: ModelAdmin, request: HttpRequest, version: BenchmarkVersion) -> 
         "version": version,
         "is_draft": is_draft,
         "entries": entries,
-        "board": board,
-        "lines": _lines(board) if board else [],
-        "complaint": complaint,
+        "preview": preview,
+        "complaints": check_benchmark_version(version) if is_draft else {},
         "earlier": earlier,
         "changes": version_changes.benchmark_changes(earlier, version) if earlier else [],
         "cost": backfill.estimate([entry.task_version for entry in entries]),
@@ -52,12 +52,27 @@ def show(admin: ModelAdmin, request: HttpRequest, version: BenchmarkVersion) -> 
     return render(request, "admin/leaderboard/benchmarkversion/desk.html", context)
 
 
-def _board(request: HttpRequest, version: BenchmarkVersion) -> tuple[BoardView | None, str]:
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """The board of a version for its desk."""
+
+    entries: Sequence[BenchmarkTask] = ()
+    lines: Sequence[tuple[BoardRow, list[tuple[float | None, str]]]] = ()
+    #: Tasks on which nobody has a score: a draft is ranked without them.
+    left_out: Sequence[BenchmarkTask] = ()
+    complaint: str = ""
+
+
+def _preview(request: HttpRequest, version: BenchmarkVersion) -> Preview:
     """Return the board as everybody would see it, private submissions of the reader's own apart."""
     try:
-        return view_for(current_board(version), request.user), ""
+        board, left_out = current_board(version), []
+        if version.state == VersionState.DRAFT:
+            board, left_out = without_unanswered_tasks(board)
+        view = view_for(board, request.user)
     except SubmissionError as error:
-        return None, str(error)
+        return Preview(complaint=str(error))
+    return Preview(entries=board.entries, lines=_lines(view), left_out=left_out)
 
 
 def _lines(board: BoardView) -> list[tuple[BoardRow, list[tuple[float | None, str]]]]:

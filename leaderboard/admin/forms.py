@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 
 from evaluator.catalog import Parameter, Protocol
-from leaderboard.admin.metric_fields import LimitsField, MetricsField, suggested_metrics
+from leaderboard.admin.metric_fields import LimitsField, MetricsField, suggested_metrics, used_keys
 from leaderboard.models import ReferenceSet, TaskVersion
 from leaderboard.services.definitions import dry_runs, reference_uploads
-from leaderboard.services.definitions.tasks import check_task_version
+from leaderboard.services.definitions.task_checks import (
+    check_reference,
+    check_reference_potential,
+    check_task_version,
+)
 
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[TaskVersion]
@@ -62,7 +66,11 @@ class TaskVersionForm(ModelForm):
             try:
                 parameters[parameter.name] = parameter.check(cleaned[name])
             except ValueError as error:
-                self.add_error(name, f"{error}".capitalize() + ".")
+                text = str(error)
+                self.add_error(name, f"{text[:1].upper()}{text[1:]}.")
+        potential = parameters.get("reference_potential", "")
+        if complaint := check_reference_potential(potential):
+            self.add_error(PREFIX + "reference_potential", complaint)
         if self.instance.pk and dry_runs.under_way(self.instance).exists():
             self.add_error(None, "A dry run of it is under way: wait for it, or cancel it.")
         self.instance.protocol = self.protocol_description.name
@@ -72,10 +80,19 @@ class TaskVersionForm(ModelForm):
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]  # writes the cleaned data into the instance
-        if self.errors:
-            return
-        for field, sentence in check_task_version(self.instance).items():
-            self.add_error(field if field in self.fields else None, sentence)
+        complaints = check_task_version(self.instance)
+        # The set is judged by what is ticked, whether or not the numbers beside it can be read.
+        keys = used_keys(self["metrics"].value())
+        chosen = self.cleaned_data.get("reference_set")
+        complaints.pop("reference_set", None)
+        if keys and (lacking := check_reference(chosen, self.protocol_description, keys)):
+            complaints["reference_set"] = lacking
+        if any(name.startswith(PREFIX) for name in self.errors):
+            complaints.pop("parameters", None)  # each has been told at its own field
+        for field, sentence in complaints.items():
+            place = field if field in self.fields else None
+            if place is None or place not in self.errors:
+                self.add_error(place, sentence)
 
 
 def _dummy_of(protocol: Protocol, reference: object) -> dict[str, float]:

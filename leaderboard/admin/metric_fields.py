@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from evaluator.catalog import METRICS, Direction, Metric, Protocol
 from evaluator.contract import Limits
+from leaderboard.services.definitions.task_checks import complaints_by_limit, complaints_by_metric
 
 _ANCHORS = ("good", "bad", "worst", "weight")
 _PERFECT = {Direction.LOWER: 0.0, Direction.ONE: 1.0}
@@ -28,6 +29,8 @@ class MetricRow:
     is_used: bool
     values: Mapping[str, Any]
     scale: str
+    #: What is wrong with it, a sentence each.
+    complaints: Sequence[str]
 
 
 class TableWidget(forms.Widget):
@@ -64,6 +67,8 @@ class MetricsWidget(TableWidget):
     def __init__(self, keys: Sequence[str]) -> None:
         super().__init__()
         self.keys = keys
+        #: Of the last rows that were judged.
+        self.complaints: Mapping[str, Sequence[str]] = {}
 
     def get_context(
         self,
@@ -78,6 +83,7 @@ class MetricsWidget(TableWidget):
                 is_used=key in rows and rows[key].get("is_used", True),
                 values={name: rows.get(key, {}).get(name) for name in _ANCHORS},
                 scale=rows.get(key, {}).get("scale", "linear"),
+                complaints=self.complaints.get(key, ()),
             )
             for key in self.keys
         ]
@@ -99,27 +105,38 @@ class MetricsWidget(TableWidget):
 
 
 class MetricsField(forms.Field):
-    """Gives the rows that are used, with numbers; the judge of publishing does the rest."""
+    """Gives the rows that are used, with numbers, judged as publishing does.
+
+    What is wrong with a row is told at that row, of all rows at once.
+    """
 
     def __init__(self, protocol: Protocol, **options: Any) -> None:  # noqa: ANN401
         super().__init__(widget=MetricsWidget(protocol.metrics), **options)
+        self.protocol = protocol
 
     def clean(self, value: Any) -> list[dict[str, Any]]:  # noqa: ANN401
-        rows, complaints = [], []
-        for given in value:
-            if not given["is_used"]:
-                continue
-            row: dict[str, Any] = {"key": given["key"], "scale": given["scale"]}
-            for name in _ANCHORS:
-                number = _number(given[name])
-                if number is None:
-                    complaints.append(f"{given['key']}: {name} must be a finite number.")
-                row[name] = number
-            rows.append(row)
-        if complaints:
-            raise ValidationError(complaints)
+        rows = [_as_row(given) for given in value if given["is_used"]]
         if not rows:
             raise ValidationError("Choose at least one metric.")
+        unread = {
+            row["key"]: [f"{n} must be a finite number" for n in _ANCHORS if row[n] is None]
+            for row in rows
+        }
+        unread = {key: wrong for key, wrong in unread.items() if wrong}
+        complete = [row for row in rows if row["key"] not in unread]
+        judged = complaints_by_metric(self.protocol, complete) if complete else {}
+        if unread:  # what the unread rows weigh is not known
+            judged.pop("", None)
+        complaints = {**judged, **unread}
+        self.widget.complaints = complaints  # type: ignore[attr-defined]  # our own widget
+        if complaints:
+            raise ValidationError(
+                [
+                    f"{key}: {text}." if key else f"{text[:1].upper()}{text[1:]}."
+                    for key, wrong in complaints.items()
+                    for text in wrong
+                ]
+            )
         return rows
 
     def has_changed(self, initial: Any, data: Any) -> bool:  # noqa: ANN401
@@ -129,8 +146,24 @@ class MetricsField(forms.Field):
             return True
 
 
+def used_keys(value: Any) -> list[str]:  # noqa: ANN401  (what the widget gives)
+    """The metrics that are ticked, whatever else is wrong with their rows."""
+    return [row["key"] for row in value or [] if row.get("is_used")]
+
+
+def _as_row(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers as numbers, None for what is none."""
+    row: dict[str, Any] = {"key": given["key"], "scale": given["scale"]}
+    return row | {name: _number(given[name]) for name in _ANCHORS}
+
+
 class LimitsWidget(TableWidget):
     template_name = "admin/leaderboard/widgets/limits.html"
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: Of the last limits that were judged.
+        self.complaints: Mapping[str, str] = {}
 
     def get_context(
         self,
@@ -140,7 +173,13 @@ class LimitsWidget(TableWidget):
     ) -> dict[str, Any]:
         usual, given = Limits().to_json(), value or {}
         lines = [
-            {"name": part, "unit": unit, "value": given.get(part, ""), "usual": usual[part]}
+            {
+                "name": part,
+                "unit": unit,
+                "value": given.get(part, ""),
+                "usual": usual[part],
+                "complaint": self.complaints.get(part, ""),
+            }
             for part, unit in LIMITS.items()
         ]
         return {**super().get_context(name, value, attrs), "lines": lines}
@@ -165,12 +204,14 @@ class LimitsField(forms.Field):
     def clean(self, value: Any) -> dict[str, Any]:  # noqa: ANN401
         limits: dict[str, Any] = {}
         for name, text in value.items():
-            if not str(text).strip():
-                continue
-            number = _number(text)
-            if number is None or number <= 0:
-                raise ValidationError(f"{name} must be a positive number.")
-            limits[name] = int(number) if name == "memory_MiB" else number
+            if str(text).strip():
+                number = _number(text)
+                is_whole = number is not None and number == int(number)
+                limits[name] = int(number or 0) if name == "memory_MiB" and is_whole else number
+        complaints = complaints_by_limit(limits)
+        self.widget.complaints = complaints  # type: ignore[attr-defined]  # our own widget
+        if complaints:
+            raise ValidationError([f"{text}." for text in complaints.values()])
         return limits
 
     def has_changed(self, initial: Any, data: Any) -> bool:  # noqa: ANN401

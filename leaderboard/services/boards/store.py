@@ -29,7 +29,7 @@ from leaderboard.models.disclosure import OF_OPEN
 from leaderboard.services.boards import replicates as board_replicates
 from leaderboard.services.boards.entrants import MEMORY, SPEED, Entrants, choices_of, entrant_of
 from leaderboard.services.boards.grades import letters_of
-from leaderboard.services.boards.matrix import Matrix, Ranking, matrix_of, ranked
+from leaderboard.services.boards.matrix import SUCCEEDED, Matrix, Ranking, matrix_of, ranked
 from leaderboard.services.boards.replicates import Replicates
 from leaderboard.services.boards.results import Result, results_of
 from leaderboard.services.boards.rules import (
@@ -185,6 +185,18 @@ def part_of_board(board: StoredBoard, category: str) -> StoredBoard:
 def with_rows(board: StoredBoard, rows: Sequence[int]) -> StoredBoard:
     """Some rows alone, ranked among each other with the board's own weights."""
     return _part(board, rows, range(len(board.entries)))
+
+
+def without_unanswered_tasks(board: StoredBoard) -> tuple[StoredBoard, list[BenchmarkTask]]:
+    """The board without the tasks on which nobody has a score yet, and those tasks.
+
+    With them nobody is ranked overall: what a new board will look like is told by the others.
+    """
+    has_score = (board.matrix.state == SUCCEEDED).any(axis=0)
+    left_out = [e for e, has in zip(board.entries, has_score, strict=True) if not has]
+    if not left_out or not has_score.any():
+        return board, left_out
+    return _part(board, range(len(board.entrants)), np.flatnonzero(has_score).tolist()), left_out
 
 
 def _part(board: StoredBoard, rows: Sequence[int], columns: Sequence[int]) -> StoredBoard:

@@ -53,12 +53,19 @@ class Cost:
         return all(task.total is not None for task in self.tasks)
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether of nothing that is missing it is known how long it takes."""
+        return not any(task.n_missing and task.each is not None for task in self.tasks) and (
+            not self.is_complete
+        )
+
+    @property
     def elapsed(self) -> timedelta | None:
         """Estimate the time with the workers that live now, if nothing else waits.
 
-        None without any.
+        None without any, and where it is not known of all how long they take.
         """
-        return self.total / self.n_workers if self.n_workers else None
+        return self.total / self.n_workers if self.n_workers and self.is_complete else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,11 +18,9 @@ def check_entries(entries: Sequence[BenchmarkTask]) -> dict[str, str]:
     if not entries:
         return {"entries": "It has no task. Put at least one published task version into it."}
     complaints = [_complaint(entry) for entry in entries]
-    slugs = [entry.task_version.task.slug for entry in entries]
     complaints += [
         f"{slug} stands in it more than once: choose one of its versions."
-        for slug in sorted(set(slugs))
-        if slugs.count(slug) > 1
+        for slug in repeated_tasks(entries)
     ]
     errors: dict[str, str] = {}
     if wrong := [text for text in complaints if text]:
@@ -36,6 +34,12 @@ def check_entries(entries: Sequence[BenchmarkTask]) -> dict[str, str]:
     if uneven:
         errors["category_weight"] = f"{', '.join(uneven)}: give all rows the same weight."
     return errors
+
+
+def repeated_tasks(entries: Sequence[BenchmarkTask]) -> list[str]:
+    """Slugs of the tasks that stand in more than one row."""
+    slugs = [entry.task_version.task.slug for entry in entries]
+    return sorted(slug for slug in set(slugs) if slugs.count(slug) > 1)
 
 
 def _complaint(entry: BenchmarkTask) -> str:

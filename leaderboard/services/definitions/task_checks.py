@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from evaluator.catalog import (
     METRICS,
@@ -17,7 +16,7 @@ from evaluator.catalog import (
     check_parameters,
 )
 from evaluator.contract import Limits, ScoredMetric
-from leaderboard.models import TaskVersion
+from leaderboard.models import ReferenceSet, TaskVersion
 
 #: What a metric judges, by the first word of its key, is what each structure must carry.
 _PROPERTY_BY_QUANTITY = {
@@ -54,7 +53,8 @@ def check_task_version(version: TaskVersion) -> dict[str, str]:
         "limits": _check_limits(version.limits),
     }
     if not complaints["metrics"]:
-        complaints["reference_set"] = _check_reference(version, protocol)
+        keys = [row["key"] for row in version.metrics]
+        complaints["reference_set"] = check_reference(version.reference_set, protocol, keys)
     return errors | {field: sentence for field, sentence in complaints.items() if sentence}
 
 
@@ -65,10 +65,10 @@ def _check_parameters(protocol: Protocol, parameters: object) -> str:
         checked = check_parameters(protocol.parameters, parameters)
     except ParameterError as error:
         return f"{error}."
-    return _check_reference_potential(str(checked.get("reference_potential", "")))
+    return check_reference_potential(str(checked.get("reference_potential", "")))
 
 
-def _check_reference_potential(name: str) -> str:
+def check_reference_potential(name: str) -> str:
     """What is timed beside a submission must be where the driver sees it; settings may follow."""
     if not name or name.partition(",")[0] in SHIPPED_POTENTIALS:
         return ""
@@ -78,23 +78,67 @@ def _check_reference_potential(name: str) -> str:
     )
 
 
-def _check_metrics(protocol: Protocol, rows: object) -> str:
-    if not isinstance(rows, list) or not rows:
-        return "must be a list with at least one metric."
-    complaints, metrics = [], []
+def complaints_by_metric(protocol: Protocol, rows: Sequence[object]) -> dict[str, list[str]]:
+    """Key -> what is wrong with its row; under an empty key what no single row is to blame for."""
+    complaints: dict[str, list[str]] = {}
+    metrics = []
     for row in rows:
+        key = row.get("key") if isinstance(row, dict) else None
+        name = key if isinstance(key, str) else repr(row)
         try:
             metric = _read_metric(row)
         except (TypeError, ValueError) as error:
-            complaints.append(f"{row!r}: {error}")
+            complaints.setdefault(name, []).append(str(error))
             continue
         metrics.append(metric)
-        complaints += [f"{metric.key}: {text}" for text in _check_metric(protocol, metric)]
+        if wrong := _check_metric(protocol, metric):
+            complaints.setdefault(name, []).extend(wrong)
     keys = [metric.key for metric in metrics]
-    complaints += [f"{key}: stands twice" for key in sorted(set(keys)) if keys.count(key) > 1]
+    for key in sorted(set(keys)):
+        if keys.count(key) > 1:
+            complaints.setdefault(key, []).append("stands twice")
     if not complaints and sum(metric.weight for metric in metrics) <= 0:
-        complaints.append("at least one weight must be positive")
-    return f"{'; '.join(complaints)}." if complaints else ""
+        complaints[""] = ["at least one weight must be positive"]
+    return complaints
+
+
+def check_reference(reference: ReferenceSet | None, protocol: Protocol, keys: Sequence[str]) -> str:
+    """Whether the set carries what these metrics need; empty where it does."""
+    needed = _needed_properties(protocol, keys)
+    if reference is None:
+        return f"{protocol.name} needs a reference set with {', '.join(needed)}." if needed else ""
+    missing = [name for name in needed if name not in reference.properties]
+    if missing:
+        return (
+            f"{reference} has no {', '.join(missing)}, which these metrics need. Choose another "
+            "reference set, or leave out the metrics that need it."
+        )
+    return ""
+
+
+def complaints_by_limit(limits: Mapping[str, object]) -> dict[str, str]:
+    """Name -> what is wrong with it."""
+    known = {field.name: field.type for field in dataclasses.fields(Limits)}
+    complaints = {}
+    for name, value in limits.items():
+        if name not in known:
+            complaints[name] = f"{name} is unknown; known are {', '.join(known)}"
+        elif not _is_finite(value) or value <= 0:  # type: ignore[operator]  # it is a number
+            complaints[name] = f"{name} must be a positive number"
+        elif name == "memory_MiB" and not isinstance(value, int):
+            complaints[name] = "memory_MiB must be a whole number"
+    return complaints
+
+
+def _check_metrics(protocol: Protocol, rows: object) -> str:
+    if not isinstance(rows, list) or not rows:
+        return "must be a list with at least one metric."
+    texts = [
+        f"{key}: {text}" if key else text
+        for key, wrong in complaints_by_metric(protocol, rows).items()
+        for text in wrong
+    ]
+    return f"{'; '.join(texts)}." if texts else ""
 
 
 def _read_metric(row: object) -> ScoredMetric:
@@ -141,37 +185,15 @@ def _check_scale(metric: ScoredMetric, direction: Direction) -> list[str]:
 def _check_limits(limits: object) -> str:
     if not isinstance(limits, dict):
         return "must be a JSON object."
-    known = {field.name: field.type for field in dataclasses.fields(Limits)}
-    complaints = []
-    for name, value in limits.items():
-        if name not in known:
-            complaints.append(f"{name} is unknown; known are {', '.join(known)}")
-        elif not _is_finite(value) or value <= 0:
-            complaints.append(f"{name} must be a positive number")
-        elif name == "memory_MiB" and not isinstance(value, int):
-            complaints.append("memory_MiB must be a whole number")
-    return f"{'; '.join(complaints)}." if complaints else ""
+    complaints = complaints_by_limit(limits)
+    return f"{'; '.join(complaints.values())}." if complaints else ""
 
 
-def _check_reference(version: TaskVersion, protocol: Protocol) -> str:
-    reference = version.reference_set
-    needed = _needed_properties(protocol, version.metrics)
-    if reference is None:
-        return f"{protocol.name} needs a reference set with {', '.join(needed)}." if needed else ""
-    missing = [name for name in needed if name not in reference.properties]
-    if missing:
-        return (
-            f"{reference} has no {', '.join(missing)}, which these metrics need. Choose another "
-            "reference set, or leave out the metrics that need it."
-        )
-    return ""
-
-
-def _needed_properties(protocol: Protocol, metrics: list[dict[str, Any]]) -> tuple[str, ...]:
+def _needed_properties(protocol: Protocol, keys: Sequence[str]) -> tuple[str, ...]:
     """What every structure must carry, in the order of the protocol's own list."""
     needed: set[str] = set()
-    for row in metrics:
-        name = _PROPERTY_BY_QUANTITY.get(row["key"].split("_")[0])
+    for key in keys:
+        name = _PROPERTY_BY_QUANTITY.get(key.split("_")[0])
         is_single_point = "energy" in protocol.reference_properties
         needed |= {name} if name and is_single_point else set(protocol.reference_properties)
     ordered = [name for name in protocol.reference_properties if name in needed]

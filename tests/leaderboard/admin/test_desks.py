@@ -303,7 +303,6 @@ def test_rows_that_a_form_holds_and_passwords_are_audited_too(admin: Client) -> 
             "entries-0-task_version": task.pk,
             "entries-0-category": "A",
             "entries-0-weight": "1",
-            "entries-0-category_weight": "1",
             "entries-0-position": "0",
         },
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from evaluator.catalog import METRICS, PROTOCOLS
 from leaderboard import models
 from leaderboard.enums import VersionState
 from tests.leaderboard import factories
@@ -125,6 +128,62 @@ def test_bad_parameters_are_refused_at_their_field(
     assert set(found) == {name}
     assert complaint in found[name][0]
     assert not models.TaskVersion.objects.exists()
+
+
+def test_everything_that_is_wrong_is_told_at_once_each_at_its_row(admin: Client) -> None:
+    poor = factories.reference_set(properties=["energy"])
+    wrong = {
+        "reference_set": poor.pk,
+        "description": "",
+        "parameter_n_volumes": "3",
+        "metrics-eos_delta_mean-good": "",
+        "metrics-bulk_modulus_relative_error-good": "70",
+        "limits-memory_MiB": "much",
+        "limits-wall_time_s": "-1",
+    }
+    response = admin.post(ADD, form(**wrong))
+    assert set(errors_of(response)) == {
+        *("description", "reference_set", "parameter_n_volumes", "metrics", "limits")
+    }
+    page = " ".join(response.content.decode().split())
+    rows = dict(
+        re.findall(r'<tr class="wrong">.*?id="use-(\w+)".*?complaint">(.*?)</strong>', page)
+    )
+    assert rows == {
+        "eos_delta_mean": "Good must be a finite number.",
+        "bulk_modulus_relative_error": "Lower is better, so good must be below bad.",
+    }
+    assert "memory_MiB must be a positive number.</strong>" in page
+    assert "wall_time_s must be a positive number.</strong>" in page
+
+
+def test_names_in_a_complaint_keep_their_case(admin: Client) -> None:
+    address = "/admin/leaderboard/taskversion/add/?protocol=efficiency"
+    response = admin.post(address, {"parameter_reference_potential": "Other:MyNet"})
+    told = errors_of(response)["parameter_reference_potential"]
+    assert "not 'Other:MyNet'" in told[0]
+
+
+def test_the_definition_of_each_metric_stands_beside_it(admin: Client) -> None:
+    page = admin.get(ADD).content.decode()
+    definitions = re.findall(r'<div class="definition">(.*?)</div>', page, re.DOTALL)
+    keys = PROTOCOLS["equation_of_state"].metrics
+    assert [html.unescape(text) for text in definitions] == [METRICS[k].description for k in keys]
+
+
+def test_the_cost_is_unknown_before_a_dry_run(admin: Client) -> None:
+    draft = factories.task_version(state=VersionState.DRAFT)
+    submissions = [factories.submission() for _ in range(2)]
+    factories.worker()
+    desk = f"{LIST}{draft.pk}/desk/"
+    page = " ".join(admin.get(desk).content.decode().split())
+    assert "2 evaluations: how long they take is unknown before a dry run." in page
+    assert "0 s" not in page
+    factories.evaluation(
+        submissions[0], draft, score=0.5, is_dry_run=True, is_current=False, wall_time_s=30.0
+    )
+    page = " ".join(admin.get(desk).content.decode().split())
+    assert "2 evaluations: 60 s of worker time, about 60 s with the 1 worker online" in page
 
 
 def test_a_reference_set_that_lacks_what_is_needed_is_refused(admin: Client) -> None:

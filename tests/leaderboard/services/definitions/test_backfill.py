@@ -24,8 +24,11 @@ def test_the_cost_is_what_is_missing_times_what_recent_ones_took() -> None:
     cost = backfill.estimate([version, unknown])
 
     assert [(c.n_missing, c.each) for c in cost.tasks] == [(2, timedelta(minutes=1)), (3, None)]
-    assert (cost.total, cost.elapsed) == (timedelta(minutes=2), timedelta(minutes=1))
-    assert not cost.is_complete
+    # How long all of it takes is not known.
+    assert (cost.total, cost.elapsed) == (timedelta(minutes=2), None)
+    assert (cost.is_complete, cost.is_unknown) == (False, False)
+    assert backfill.estimate([version]).elapsed == timedelta(minutes=1)
+    assert backfill.estimate([unknown]).is_unknown
 
 
 def test_a_dry_run_or_the_version_before_tells_how_long_it_takes() -> None:
