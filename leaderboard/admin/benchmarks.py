@@ -41,7 +41,7 @@ class BenchmarkTaskInline(TabularInline):
     model = BenchmarkTask
     formset = EntriesFormSet
     extra = 3
-    verbose_name_plural = "tasks"
+    verbose_name, verbose_name_plural = "task", "tasks"
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ANN401
         weights = ("weight",) if self._may_edit(obj) else ("weight", "category_weight")
