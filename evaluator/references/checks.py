@@ -18,7 +18,10 @@ from ase.neighborlist import neighbor_list
 from ase.units import GPa
 
 from evaluator.protocols.base import System
+from evaluator.references.conventions import Convention
 
+#: Energies in eV, forces in eV/Å, stress in eV/Å³: as a canonical file has them.
+CANONICAL = Convention()
 MAX_FORCE_EV_A = 100.0
 MAX_STRESS_GPA = 1000.0
 #: The published sets farthest from equilibrium reach 1,165 GPa; their medians are 20 and 31 GPa.
@@ -55,13 +58,16 @@ class ReferenceSummary:
     problems: tuple[str, ...]
 
 
-def summarise(systems: Sequence[System]) -> ReferenceSummary:
-    """Count what there is and look at every number."""
+def summarise(systems: Sequence[System], convention: Convention = CANONICAL) -> ReferenceSummary:
+    """Count what there is and look at every number.
+
+    Doubts about units speak of those that were declared, which the ``convention`` tells.
+    """
     elements = Counter(e for s in systems for e in set(s.atoms.get_chemical_symbols()))
     properties = Counter(name for s in systems for name in s.reference)
     by_kind: dict[str, list[str]] = {}
     for system in systems:
-        for kind, sentence in _problems(system):
+        for kind, sentence in _problems(system, convention):
             by_kind.setdefault(kind, []).append(f"{system.id}: {sentence}")
     return ReferenceSummary(
         n_systems=len(systems),
@@ -71,7 +77,7 @@ def summarise(systems: Sequence[System]) -> ReferenceSummary:
         families=dict(sorted(Counter(s.family for s in systems).items())),
         problems=(
             *(s for sentences in by_kind.values() for s in _capped(sentences)),
-            *_typical_stress(systems),
+            *_typical_stress(systems, convention),
         ),
     )
 
@@ -81,7 +87,7 @@ def _capped(sentences: list[str]) -> list[str]:
     return [*sentences[:_MAX_OF_A_KIND], *([f"and {rest} more alike."] if rest > 0 else [])]
 
 
-def _problems(system: System) -> list[tuple[str, str]]:
+def _problems(system: System, convention: Convention) -> list[tuple[str, str]]:
     problems: list[tuple[str, str]] = []
     n_atoms, reference = len(system.atoms), system.reference
     shortest = shortest_distance(system.atoms, MIN_DISTANCE_A)
@@ -94,27 +100,39 @@ def _problems(system: System) -> list[tuple[str, str]]:
         if nearest is None:
             problems.append(("gas", f"no two atoms are within {_GAS_A:g} Å: is it a crystal?"))
     if "energy" in reference and abs(reference["energy"]) / n_atoms > MAX_ENERGY_PER_ATOM_EV:
-        problems.append(("energy", f"{reference['energy'] / n_atoms:g} eV/atom; is the unit eV?"))
+        how = _as_declared(convention.energy_unit, "eV")
+        problems.append(("energy", f"{reference['energy'] / n_atoms:g} eV/atom {how}"))
     if "forces" in reference:
-        problems += _force_problems(reference["forces"], n_atoms)
+        problems += _force_problems(reference["forces"], n_atoms, convention.force_unit)
     if "stress" in reference:
         largest = float(np.abs(reference["stress"]).max()) / GPa
         if largest > MAX_STRESS_GPA:
-            problems.append(("stress", f"a stress of {largest:g} GPa; is the unit eV/Å³?"))
+            how = _as_declared(convention.stress_unit, "eV/Å³")
+            problems.append(("stress", f"a stress of {_short(largest)} GPa {how}"))
         if not system.atoms.pbc.all():
             problems.append(("pbc", "has a stress, but is not periodic in three directions."))
     return problems
 
 
-def _typical_stress(systems: Sequence[System]) -> list[str]:
+def _short(number: float) -> str:
+    return f"{number:.4g}" if number < 1e4 else f"{number:.0f}"
+
+
+def _as_declared(unit: str, canonical: str) -> str:
+    """Which unit was declared for a number that is told in ours, and the question about it."""
+    told = f"as declared in {unit}" if unit == canonical else f"after conversion from {unit}"
+    return f"{told}; is that the file's unit?"
+
+
+def _typical_stress(systems: Sequence[System], convention: Convention) -> list[str]:
     """One sentence where half of the set is under more stress than sets from hot, dense matter."""
     known = [system.reference["stress"] for system in systems if "stress" in system.reference]
     largest = [float(np.abs(stress).max()) / GPa for stress in known]
     if len(largest) < _LEAST_STRESSES or (median := float(np.median(largest))) < TYPICAL_STRESS_GPA:
         return []
     sentence = (
-        f"Half of the structures are under a stress of {median:.3g} GPa or more: is it a virial "
-        "(virial in eV), or in another unit?"
+        f"Half of the structures are under a stress of {median:.3g} GPa or more "
+        f"{_as_declared(convention.stress_unit, 'eV/Å³')[:-1]}, or is it a virial (virial in eV)?"
     )
     return [sentence]
 
@@ -166,13 +184,14 @@ def _heights(atoms: Atoms) -> np.ndarray:
     return np.asarray(1 / np.linalg.norm(atoms.cell.complete().reciprocal(), axis=1))
 
 
-def _force_problems(forces: np.ndarray, n_atoms: int) -> list[tuple[str, str]]:
+def _force_problems(forces: np.ndarray, n_atoms: int, unit: str) -> list[tuple[str, str]]:
     if forces.shape != (n_atoms, 3):
         return [("shape", f"forces of shape {forces.shape} for {n_atoms} atoms.")]
     problems = []
     largest = float(np.linalg.norm(forces, axis=1).max())
     if largest > MAX_FORCE_EV_A:
-        problems.append(("force", f"a force of {largest:g} eV/Å; is the unit eV/Å?"))
+        how = _as_declared(unit, "eV/Å")
+        problems.append(("force", f"a force of {_short(largest)} eV/Å {how}"))
     net = float(np.linalg.norm(forces.sum(axis=0)))
     if net > MAX_NET_FORCE_EV_A:
         problems.append(("net", f"the forces sum to {net:.2f} eV/Å, not to zero."))

@@ -7,8 +7,9 @@ the canonical form, as the ``Convention`` says.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ _SUFFIXES = (".extxyz", ".xyz", ".json")
 #: Beyond these nothing of the field lies, and numbers overflow where they are squared.
 _LARGEST, _LARGEST_A = 1e15, 1e7
 _NO_VALUES = frozenset({"", "nan", "inf", "none", "null", "n/a"})
-_TEXTS = frozenset({"system_id", "family", "config_type"})
+_TEXTS = frozenset({"system_id", "name", "family", "config_type"})
 #: What extended XYZ and ASE take for something of their own, when the canonical file is read back.
 _RESERVED = frozenset({*all_properties, "Lattice", "Properties", "pbc", "species", "pos", "Z"})
 
@@ -50,6 +51,8 @@ class ReadFile:
 
     records: Sequence[Record]
     frames: Sequence[Atoms]
+    #: What is to be known of the file as a whole.
+    notes: Sequence[str] = ()
 
 
 def read_file(path: Path, convention: Convention) -> ReadFile:
@@ -71,9 +74,37 @@ def read_file(path: Path, convention: Convention) -> ReadFile:
     if not records:
         raise SubmissionError("The file holds no structure.")
     check_names(records, convention)
+    records, notes = _named(records)
     frames = [_canonical(record, i, convention) for i, record in enumerate(records)]
     _check_that_names_differ(records, frames)
-    return ReadFile(records=records, frames=frames)
+    return ReadFile(records=records, frames=frames, notes=notes)
+
+
+def _named(records: Sequence[Record]) -> tuple[Sequence[Record], list[str]]:
+    """Take the value ``name`` for the system_id of structures that have none of their own.
+
+    Of the whole file or not at all: the names must tell the structures apart.
+    """
+    is_bare = [not str(r.values.get("system_id", "")).strip() for r in records]
+    names = {
+        i: _plain(r.values["name"])
+        for i, r in enumerate(records)
+        if is_bare[i] and isinstance(r.values.get("name"), str) and _plain(r.values["name"])
+    }
+    if not names:
+        return records, []
+    if len(names) < sum(is_bare):
+        n_without = sum(is_bare) - len(names)
+        return records, [f"name is not used as system_id: {n_without} structures have none."]
+    own = (_plain(r.values["system_id"]) for i, r in enumerate(records) if not is_bare[i])
+    name, n_times = Counter([*names.values(), *own]).most_common(1)[0]
+    if n_times > 1:
+        return records, [f"name is not used as system_id: {n_times} structures are named {name}."]
+    named = [
+        replace(r, values={**r.values, "system_id": names[i]}) if is_bare[i] else r
+        for i, r in enumerate(records)
+    ]
+    return named, ["name is used as system_id."]
 
 
 def _check_that_names_differ(records: Sequence[Record], frames: Sequence[Atoms]) -> None:

@@ -82,6 +82,26 @@ def unused_lookalikes(
     return doubts, notes + _left_out(records, counts, chosen_names)
 
 
+def offered_names(records: Sequence[Record], convention: Convention) -> dict[str, list[str]]:
+    """Names of values that may be a quantity which no structure has, by quantity.
+
+    Those that most structures have come first.
+    """
+    counts = _counts(records)
+    chosen_names = set(convention.names.values())
+    offers: dict[str, list[str]] = {}
+    for quantity, chosen in convention.names.items():
+        alike = [
+            name
+            for name in counts
+            if name not in chosen_names and _is_like(quantity, name) and name.isidentifier()
+        ]
+        if chosen not in counts and alike:
+            alike.sort(key=lambda name: -counts[name])
+            offers[quantity] = alike[:_MAX_NAMED]
+    return offers
+
+
 def _virial_hint(names: Iterable[str]) -> str:
     is_there = any("virial" in name.lower() for name in names)
     return f"; a virial has a unit of its own, {VIRIAL}" if is_there else ""

@@ -33,7 +33,8 @@ from evaluator.references.convention_options import add_convention_arguments, co
 from evaluator.references.conventions import VIRIAL, Convention, describe
 from evaluator.references.differences import derivative_doubts
 from evaluator.references.formats import ReadFile, read_file
-from evaluator.references.lookalikes import unused_lookalikes
+from evaluator.references.lookalikes import offered_names, unused_lookalikes
+from evaluator.references.magnitudes import magnitude_doubts
 from evaluator.references.records import finite_numbers
 from evaluator.references.sizes import energy_doubts
 from evaluator.scoring import score
@@ -55,7 +56,8 @@ def check_upload(path: Path, out: Path, convention: Convention) -> dict[str, Any
     JSON-ready: sha256, size_bytes, the fields of ``ReferenceSummary``, ``common`` (properties of
     every structure), ``ranges`` (smallest and largest, units in the names), ``dummy`` (errors of a
     potential that knows mean energies alone, by metric key), further ``problems``, which somebody
-    must look at, and ``notes``, which say how the file was read.
+    must look at, ``notes``, which say how the file was read and what it is no use for, and
+    ``offers`` (names of values that may be the energy, forces or stress, by quantity).
 
     Raises
     ------
@@ -68,12 +70,17 @@ def check_upload(path: Path, out: Path, convention: Convention) -> dict[str, Any
         systems = sets.read_content(canonical, out.name)
     except UnsuitableReference as error:
         raise SubmissionError(str(error)) from error
-    summary = summarise(systems)
+    summary = summarise(systems, convention)
     doubts, notes = unused_lookalikes(file.records, convention)
-    doubts += [*_virials(file, convention), *energy_doubts(file.frames, convention.energy_unit)]
-    doubts += derivative_doubts(file, convention)
+    of_sizes = energy_doubts(file.frames, convention.energy_unit)
+    of_derivatives = derivative_doubts(file, convention)
+    doubts += [*_virials(file, convention), *of_sizes, *of_derivatives]
+    if not of_sizes:  # else the larger fault is known
+        is_judged = bool(of_derivatives)
+        doubts += magnitude_doubts(file.frames, convention, forces_are_judged=is_judged)
     problems = (*doubts, *summary.problems, *_duplicates(systems))
-    problems += (*_gaps(summary), *_thin_elements(summary), *_charged(systems))
+    problems += (*_gaps(summary), *_impossible_spins(systems))
+    notes += [*file.notes, *_absent(summary), *_thin_elements(summary), *_charged(systems)]
     common = [name for name, n in summary.properties.items() if n == len(systems)]
     described = {
         **asdict(replace(summary, problems=problems)),
@@ -82,6 +89,7 @@ def check_upload(path: Path, out: Path, convention: Convention) -> dict[str, Any
         "largest_n_atoms": max(len(system.atoms) for system in systems),
         "common": common,
         "notes": [*_as_read(file, convention), *notes, *_unusual(file)],
+        "offers": offered_names(file.records, convention),
         "ranges": _ranges(systems),
         "dummy": dummy_values(systems),
     }
@@ -184,39 +192,53 @@ def _duplicates(systems: Sequence[System]) -> list[str]:
 
 
 def _gaps(summary: ReferenceSummary) -> list[str]:
-    """Energies and forces that some lack serve no task; nor does what all lack."""
-    sentences = []
-    for name in _PROPERTIES:
-        n_with = summary.properties.get(name, 0)
-        if n_with == 0:
-            sentences.append(f"No structure has {name}: no task can judge it.")
-        elif n_with < summary.n_systems:
-            judged = "leaves the others out" if name == "stress" else "needs all"
-            sentences.append(
-                f"{n_with} of {summary.n_systems} structures have {name}: a task that judges it "
-                f"{judged}."
-            )
+    """Energies and forces that some structures lack serve no task."""
+    return [
+        f"{n_with} of {summary.n_systems} structures have {name}: a task that judges it needs all."
+        for name in ("energy", "forces")
+        if 0 < (n_with := summary.properties.get(name, 0)) < summary.n_systems
+    ]
+
+
+def _absent(summary: ReferenceSummary) -> list[str]:
+    """What the set is no use for, which is no fault of it."""
+    sentences = [
+        f"No structure has {name}: no task can judge it."
+        for name in _PROPERTIES
+        if not summary.properties.get(name)
+    ]
+    n_with = summary.properties.get("stress", 0)
+    if 0 < n_with < summary.n_systems:
+        sentences.append(
+            f"{n_with} of {summary.n_systems} structures have stress: a task that judges it leaves "
+            "the others out."
+        )
     return sentences
 
 
 def _charged(systems: Sequence[System]) -> list[str]:
-    """Many potentials read neither charge nor spin: whoever stores such a set must know."""
+    """Many potentials read neither charge nor spin: whoever stores such a set should know."""
     named = [system for system in systems if system.atoms.info]
-    sentences = [
-        (
-            f"{len(named)} structures carry a charge or a spin ({_examples(named)}): calculators "
-            "find them as charge and spin (the multiplicity 2S + 1) in atoms.info. One that reads "
-            "neither computes every structure as neutral, and its evaluation says so."
-        )
-    ] * bool(named)
+    if not named:
+        return []
+    sentence = (
+        f"{len(named)} structures carry a charge or a spin ({_examples(named)}): calculators "
+        "find them as charge and spin (the multiplicity 2S + 1) in atoms.info. One that reads "
+        "neither computes every structure as neutral, and its evaluation says so."
+    )
+    return [sentence]
+
+
+def _impossible_spins(systems: Sequence[System]) -> list[str]:
     odd = [system for system in systems if _is_impossible(system)]
-    if odd:
-        sentences.append(
-            f"The spin of {len(odd)} molecules does not go with their number of electrons "
-            f"({_examples(odd)}): it is read as the multiplicity 2S + 1. Where it counts unpaired "
-            "electrons, name it n_unpaired."
-        )
-    return sentences
+    if not odd:
+        return []
+    sentence = (
+        f"The spin of {len(odd)} molecules does not go with their number of electrons "
+        f"({_examples(odd)}): it is read as the multiplicity 2S + 1. Where it counts unpaired "
+        "electrons, name it n_unpaired."
+    )
+    return [sentence]
 
 
 def _is_impossible(system: System) -> bool:

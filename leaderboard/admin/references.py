@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
@@ -51,7 +53,9 @@ _RANGES = {"energy_eV_per_atom": "eV/atom", "force_eV_A": "eV/Å", "stress_GPa":
 class UploadForm(forms.Form):
     """What the file cannot tell of itself, and the file."""
 
-    file = forms.FileField(help_text="Extended XYZ (.extxyz, .xyz) or JSON; see the help below.")
+    file = forms.FileField(
+        required=False, help_text="Extended XYZ (.extxyz, .xyz) or JSON; see the help below."
+    )
     slug = forms.CharField(
         max_length=64, validators=[slug_validator], help_text="Name in addresses."
     )
@@ -93,6 +97,23 @@ class UploadForm(forms.Form):
         help_text="How the file calls them: what is named here is what is used.",
     )
 
+    def __init__(self, *args: Any, upload: ReferenceUpload | None, **kwargs: Any) -> None:  # noqa: ANN401
+        #: What is wrong with the file that was chosen.
+        self.complaint = kwargs.pop("complaint", "")
+        super().__init__(*args, **kwargs)
+        #: Whose file is used where no other is chosen.
+        self.upload = upload
+        if upload is not None:
+            self.fields["file"].help_text = "Another file, in the place of this one."
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.complaint:
+            self.add_error("file", self.complaint)
+        elif self.upload is None and "file" not in self.errors:
+            self.add_error("file", "Choose the file.")
+        return cleaned
+
 
 @admin.register(ReferenceSet)
 class ReferenceSetAdmin(ReadOnlyAdmin):
@@ -119,28 +140,52 @@ class ReferenceSetAdmin(ReadOnlyAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Upload and check; what was found is shown before anything is stored."""
+        """Upload and check; what was found is shown before anything is stored.
+
+        The file is kept whatever is wrong with the rest, so that it is chosen once.
+        """
         if not self.has_add_permission(request):
             raise PermissionDenied
+        named = request.POST.get("kept") or request.GET.get("upload")
+        upload = _own_upload(request, named)
+        if named and upload is None:
+            self.message_user(request, reference_uploads.GONE, messages.WARNING)
+        complaint = ""
+        if request.method == "POST" and request.FILES.get("file"):
+            upload, complaint = _kept(request, upload)
         form = UploadForm(
-            request.POST or None, request.FILES or None, initial=_initial(request.GET.get("from"))
+            request.POST or None,
+            request.FILES or None,
+            initial=_of_upload(upload) if upload else _initial(request.GET.get("from")),
+            upload=upload,
+            complaint=complaint,
         )
-        if request.method == "POST" and form.is_valid():
-            upload = _stage(request, form)
-            if upload is not None:
-                return redirect("admin:reference-upload", pk=upload.pk)
-        context = {"form": form, "title": "Upload a reference set"}
+        if request.method == "POST" and form.is_valid() and _is_checked(form):
+            return redirect("admin:reference-upload", pk=form.upload.pk)  # type: ignore[union-attr]
+        context = {"form": form, "upload": form.upload, "title": "Upload a reference set"}
         return self._page(request, "upload.html", context)
 
     def preview_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        upload = get_object_or_404(ReferenceUpload, pk=pk)
+        upload = _own_upload(request, str(pk))
+        if upload is None:  # a second click, or another tab, has stored it
+            self.message_user(request, reference_uploads.GONE, messages.WARNING)
+            return redirect("admin:leaderboard_referenceset_changelist")
+        if not upload.is_checked:
+            return redirect(_edit_address(upload))
         if request.method == "POST":
             answer = self._decide(request, upload)
             if answer is not None:
                 return answer
-        context = {"upload": upload, "title": f"What {upload.filename} holds", **_shown(upload)}
+        context = {
+            "upload": upload,
+            "title": f"What {upload.filename} holds",
+            "edit": _edit_address(upload),
+            "stamp": _stamp(upload),
+            "same": reference_uploads.same_bytes(upload),
+            **_shown(upload),
+        }
         return self._page(request, "preview.html", context)
 
     @admin.display(description="what it holds")
@@ -166,19 +211,38 @@ class ReferenceSetAdmin(ReadOnlyAdmin):
             reference_uploads.discard(upload)
             self.message_user(request, "Discarded; nothing was stored.")
             return redirect("admin:leaderboard_referenceset_add")
+        if request.POST.get("stamp") != _stamp(upload):
+            changed = "It was changed since this page was shown. Please look again."
+            self.message_user(request, changed, messages.WARNING)
+            return None
+        if "read_as" in request.POST:
+            return self._read_anew(request, upload)
         if upload.summary["problems"] and "seen" not in request.POST:
-            self.message_user(request, "Say that you have seen what looks wrong.", "error")
+            self.message_user(request, "Say that you have seen what looks wrong.", messages.ERROR)
             return None
         stored: list[ReferenceSet] = []
 
         def store() -> str:
-            stored.append(reference_uploads.confirm(request.user, upload))  # type: ignore[arg-type]
-            return f"{stored[0]} is stored."
+            done = reference_uploads.confirm(request.user, upload)  # type: ignore[arg-type]
+            stored.append(done.reference)
+            if done.is_new:
+                return f"{done.reference} is stored."
+            return f"{done.reference} was there already, with the same bytes: nothing was changed."
 
         if not told(request, store):
             return None
         address = reverse("admin:leaderboard_referenceset_change", args=[stored[0].pk])
         return HttpResponseRedirect(address)
+
+    def _read_anew(self, request: HttpRequest, upload: ReferenceUpload) -> HttpResponse:
+        """With one of the names that were offered."""
+        quantity, _, name = request.POST["read_as"].partition(":")
+        if name not in upload.summary.get("offers", {}).get(quantity, ()):
+            self.message_user(request, "There is no such name in the file.", messages.ERROR)
+            return redirect("admin:reference-upload", pk=upload.pk)
+        given = {**upload.convention, f"{quantity}_name": name}
+        told(request, lambda: _read(upload, given, f"{name} is read as the {quantity}."))
+        return redirect("admin:reference-upload", pk=upload.pk)
 
     def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
         common = {**self.admin_site.each_context(request), "opts": self.opts}
@@ -193,26 +257,73 @@ def _initial(pk: str | None) -> dict[str, Any]:
     return {name: getattr(old, name) for name in (*_DESCRIPTIVE, "is_public") if name != "version"}
 
 
-def _stage(request: HttpRequest, form: UploadForm) -> ReferenceUpload | None:
+def _own_upload(request: HttpRequest, pk: str | None) -> ReferenceUpload | None:
+    """What this administrator has uploaded: none of another one's, of what it may hold."""
+    try:
+        return ReferenceUpload.objects.filter(pk=UUID(pk or ""), user=request.user.pk).first()
+    except ValueError:
+        return None
+
+
+def _of_upload(upload: ReferenceUpload) -> dict[str, Any]:
+    """What stood in the form when the file was checked."""
+    return {**upload.convention, **upload.description}
+
+
+def _edit_address(upload: ReferenceUpload) -> str:
+    return f"{reverse('admin:leaderboard_referenceset_add')}?upload={upload.pk}"
+
+
+def _stamp(upload: ReferenceUpload) -> str:
+    """Of all that the preview tells: what is confirmed is what was shown."""
+    told_of = [upload.sha256, upload.description, upload.convention]
+    return hashlib.sha256(json.dumps(told_of, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _kept(
+    request: HttpRequest, before: ReferenceUpload | None
+) -> tuple[ReferenceUpload | None, str]:
+    """Keep the file that was chosen, in the place of an earlier one; else what is wrong with it."""
+    file = request.FILES["file"]
+    try:
+        upload = reference_uploads.keep(request.user, file, file.name or "")  # type: ignore[arg-type]
+    except SubmissionError as error:
+        return before, " ".join(error.errors.values())
+    if before is not None:
+        reference_uploads.discard(before)
+    return upload, ""
+
+
+def _is_checked(form: UploadForm) -> bool:
+    """Check the file as the form says; False where it is refused, which stands at the fields."""
     cleaned = form.cleaned_data
     try:
-        return reference_uploads.stage(
-            request.user,  # type: ignore[arg-type]
-            cleaned["file"],
-            cleaned["file"].name,
+        form.upload = reference_uploads.check(
+            form.upload,  # type: ignore[arg-type]  # the form has complained where there is none
             convention_from({n: cleaned[n] for n in _CONVENTION if cleaned[n]}),
             {name: cleaned[name] for name in (*_DESCRIPTIVE, "is_public")},
         )
     except SubmissionError as error:
         for field, sentence in error.errors.items():
             form.add_error(field if field in form.fields else None, sentence)
-        return None
+        return False
+    return True
+
+
+def _read(upload: ReferenceUpload, given: dict[str, str], done: str) -> str:
+    reference_uploads.check(upload, convention_from(given), upload.description)
+    return done
 
 
 def _shown(upload: ReferenceUpload) -> dict[str, Any]:
     given = upload.description
     words = [(name.replace("_", " "), given[name]) for name in (*_DESCRIPTIVE, "is_public")]
-    return {"description": words, **_summary(upload.summary)}
+    offers = [
+        (quantity, name)
+        for quantity, names in upload.summary.get("offers", {}).items()
+        for name in names
+    ]
+    return {"description": words, "offers": offers, **_summary(upload.summary)}
 
 
 def _summary(summary: dict[str, Any]) -> dict[str, Any]:

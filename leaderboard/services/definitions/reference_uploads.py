@@ -22,9 +22,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.db import transaction
 from django.utils import timezone
 
-from leaderboard.exceptions import SubmissionError
+from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.lib import blobs
 from leaderboard.models import ReferenceSet, ReferenceUpload
 from leaderboard.services.accounts import audit
@@ -104,52 +105,115 @@ def stage(
     convention: Convention,
     description: Mapping[str, Any],
 ) -> ReferenceUpload:
-    """Check an uploaded file and keep it until it is confirmed. Raises SubmissionError by field.
+    """Keep an uploaded file and check it. Raises SubmissionError by field, and keeps nothing then.
 
     ``description`` holds the fields of ``ReferenceDescription`` that the file itself does not tell.
     """
+    upload = keep(user, file, filename)
+    try:
+        return check(upload, convention, description)
+    except SubmissionError:
+        discard(upload)
+        raise
+
+
+def keep(user: User, file: Upload, filename: str) -> ReferenceUpload:
+    """Keep a file as it came, to be checked. Raises SubmissionError for one that is too large."""
     sweep()
+    checked_suffix(filename)
+    row = ReferenceUpload(
+        user=user, filename=PurePosixPath(filename).name[-200:], description={}, summary={}
+    )
     with tempfile.TemporaryDirectory(prefix="touchstone-reference-") as folder:
-        raw = Path(folder, "uploaded" + checked_suffix(filename))
+        raw = Path(folder, "uploaded")
         _write(file, raw)
-        checked = check_file(raw, convention, Path(folder, "canonical.extxyz"))
-        check_reference_description(_description(description, checked.summary), checked.summary)
-        row = ReferenceUpload(
-            user=user,
-            filename=PurePosixPath(filename).name[:200],
-            sha256=checked.summary["sha256"],
-            description=dict(description),
-            summary=checked.summary,
-        )
-        with checked.path.open("rb") as canonical:
-            blob = blobs.write(blobs.chunks_of(canonical), mode=0o400)
-        blob.keep(row.storage_name)
-        row.save()
+        _store(raw, row.original_name)
+    row.save()
     return row
 
 
-def confirm(user: User, upload: ReferenceUpload) -> ReferenceSet:
+def check(
+    upload: ReferenceUpload, convention: Convention, description: Mapping[str, Any]
+) -> ReferenceUpload:
+    """Read the file that was kept, and note what it holds. Raises SubmissionError by field.
+
+    The upload stays as it was where it is refused.
+    """
+    with tempfile.TemporaryDirectory(prefix="touchstone-reference-") as folder:
+        raw = Path(folder, "uploaded" + checked_suffix(upload.filename))
+        raw.symlink_to(_original(upload))
+        checked = check_file(raw, convention, Path(folder, "canonical.extxyz"))
+        check_reference_description(_description(description, checked.summary), checked.summary)
+        with transaction.atomic():
+            row = ReferenceUpload.objects.select_for_update().filter(pk=upload.pk).first()
+            if row is None:
+                raise ConflictError(GONE)
+            row.sha256 = checked.summary["sha256"]
+            row.description, row.convention = dict(description), dict(vars(convention))
+            row.summary = checked.summary
+            # The bytes of the older reading go: what is confirmed is what the row tells of.
+            blobs.remove(row.storage_name)
+            _store(checked.path, row.storage_name)
+            row.save()
+    return row
+
+
+#: Of an upload that is no longer there.
+GONE = "It was stored, discarded or forgotten meanwhile. Upload the file again."
+
+
+def _original(upload: ReferenceUpload) -> Path:
+    if not blobs.exists(upload.original_name):
+        raise SubmissionError({"file": "The file is not here any more. Choose it again."})
+    return blobs.existing_path_of(upload.original_name)
+
+
+def _store(source: Path, name: str) -> None:
+    with source.open("rb") as file:
+        blob = blobs.write(blobs.chunks_of(file), mode=0o400)
+    blob.keep(name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    reference: ReferenceSet
+    #: False where the very set was there already: nothing was changed.
+    is_new: bool
+
+
+def confirm(user: User, upload: ReferenceUpload) -> Stored:
     """Make it a reference set. Raises ConflictError where slug and version have other bytes."""
     summary = upload.summary
+    if not upload.is_checked:
+        raise ConflictError("It was not checked yet.")
+    given = upload.description
+    is_new = not ReferenceSet.objects.filter(slug=given["slug"], version=given["version"]).exists()
     reference = store_reference_set(
         blobs.existing_path_of(upload.storage_name),
-        _description(upload.description, summary),
+        _description(given, summary),
         expected_sha256=upload.sha256,
         summary=summary,
     )
-    audit.record(
-        user,
-        "reference set uploaded",
-        reference,
-        changes=audit.differences({}, audit.stored(reference)),
-        detail=f"From {upload.filename}.",
-    )
+    if is_new:
+        audit.record(
+            user,
+            "reference set uploaded",
+            reference,
+            changes=audit.differences({}, audit.stored(reference)),
+            detail=f"From {upload.filename}.",
+        )
     discard(upload)
-    return reference
+    return Stored(reference=reference, is_new=is_new)
+
+
+def same_bytes(upload: ReferenceUpload) -> list[ReferenceSet]:
+    """Sets that hold the very same structures and values, in the order of their names."""
+    return list(ReferenceSet.objects.filter(sha256=upload.sha256)) if upload.is_checked else []
 
 
 def discard(upload: ReferenceUpload) -> None:
     blobs.remove(upload.storage_name)
+    blobs.remove(upload.original_name)
     upload.delete()
 
 

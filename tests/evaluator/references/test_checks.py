@@ -6,6 +6,7 @@ from ase.neighborlist import neighbor_list
 
 from evaluator.protocols.base import System
 from evaluator.references.checks import shortest_distance, summarise
+from evaluator.references.conventions import Convention
 
 
 def system(name: str, atoms: Atoms | None = None, **reference: object) -> System:
@@ -36,13 +37,26 @@ def test_each_implausible_number_is_a_sentence() -> None:
     )
     assert summary.problems == (
         "close: two atoms are 0.30 Å apart.",
-        "hot: a force of 200 eV/Å; is the unit eV/Å?",
+        "hot: a force of 200 eV/Å as declared in eV/Å; is that the file's unit?",
         "hot: the forces sum to 200.00 eV/Å, not to zero.",
-        "kbar: a stress of 12817.4 GPa; is the unit eV/Å³?",
+        "kbar: a stress of 12817 GPa as declared in eV/Å³; is that the file's unit?",
         "molecule: has a stress, but is not periodic in three directions.",
-        "joule: 1e+09 eV/atom; is the unit eV?",
+        "joule: 1e+09 eV/atom as declared in eV; is that the file's unit?",
         "shape: forces of shape (3, 3) for 1 atoms.",
     )
+
+
+def test_doubts_speak_of_the_unit_that_was_declared() -> None:
+    declared = Convention(energy_unit="Ha", force_unit="Ha/Bohr", stress_unit="kbar")
+    systems = [
+        system("hot", forces=np.array([[0.0, 0.0, 126.0]])),
+        system("hard", stress=np.full(6, 80.0)),
+        system("joule", energy=1e9),
+    ]
+    told = " ".join(summarise(systems, declared).problems)
+    assert "hot: a force of 126 eV/Å after conversion from Ha/Bohr; is that the file's" in told
+    assert "GPa after conversion from kbar; is that the file's unit?" in told
+    assert "joule: 1e+09 eV/atom after conversion from Ha; is that the file's unit?" in told
 
 
 def test_a_set_whose_typical_stress_is_beyond_all_matter_is_doubted() -> None:
@@ -50,7 +64,8 @@ def test_a_set_whose_typical_stress_is_beyond_all_matter_is_doubted() -> None:
     virials = [system(f"v{i}", stress=np.full(6, 0.5)) for i in range(4)]
     (doubt,) = summarise(virials).problems
     assert doubt.startswith(
-        "Half of the structures are under a stress of 80.1 GPa or more: is it a v"
+        "Half of the structures are under a stress of 80.1 GPa or more as declared in eV/Å³; is "
+        "that the file's unit, or is it a virial"
     )
     assert summarise([*virials[:2], system("a", stress=np.zeros(6))]).problems != ()
     assert summarise([*virials[:1], system("a", stress=np.full(6, 0.01))] * 2).problems == ()

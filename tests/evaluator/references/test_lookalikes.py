@@ -10,6 +10,7 @@ from evaluator.exceptions import SubmissionError
 from evaluator.references.conventions import Convention
 from evaluator.references.formats import read_file
 from evaluator.references.lookalikes import unused_lookalikes
+from evaluator.references.upload import check_upload
 
 
 def read(
@@ -99,3 +100,14 @@ def test_a_name_that_was_chosen_and_is_nowhere_is_refused(tmp_path: Path) -> Non
         SubmissionError, match=r"No structure has DFT_E, which is named for the e.*"
     ):
         read(tmp_path, "REF_energy=1", "", Convention(energy_name="DFT_E"))
+
+
+def test_names_that_may_be_meant_are_offered(tmp_path: Path) -> None:
+    path = tmp_path / "set.extxyz"
+    header = 'Lattice="4 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3:REF_forces:R:3'
+    frames = [f"{header} REF_energy={-i} DFT_energy=1.0" for i in range(2)]
+    path.write_text("".join(f"1\n{frame}\nCu 0 0 0 0 0 0\n" for frame in frames))
+    found = check_upload(path, tmp_path / "out.extxyz", Convention())
+    assert found["offers"] == {"energy": ["REF_energy", "DFT_energy"], "forces": ["REF_forces"]}
+    chosen = Convention(energy_name="REF_energy", forces_name="REF_forces")
+    assert check_upload(path, tmp_path / "out.extxyz", chosen)["offers"] == {}

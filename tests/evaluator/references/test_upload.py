@@ -174,9 +174,11 @@ def test_marks_of_json_that_are_none_are_refused(tmp_path: Path, marks: object) 
 
 def test_charges_and_spins_are_told(tmp_path: Path) -> None:
     neutral, ion = frame(0, charge=0, spin=1), frame(1, charge=1, spin=2)
-    assert "charge" not in " ".join(check(tmp_path, [neutral])["problems"])
-    problems = " ".join(check(tmp_path, [neutral, ion])["problems"])
-    assert "1 structures carry a charge or a spin (cell-1): calculators find them" in problems
+    assert "charge" not in " ".join(check(tmp_path, [neutral])["notes"])
+    found = check(tmp_path, [neutral, ion])
+    notes = " ".join(found["notes"])
+    assert "1 structures carry a charge or a spin (cell-1): calculators find them" in notes
+    assert "charge" not in " ".join(found["problems"])  # an ion is no error
 
 
 @pytest.mark.parametrize(
@@ -396,7 +398,7 @@ def test_duplicates_gaps_and_implausible_numbers_are_told(tmp_path: Path) -> Non
     problems = " ".join(check(tmp_path, [frame(0), twin, bare, wild])["problems"])
     assert "The same structure twice: cell-0 and twin." in problems
     assert "3 of 4 structures have energy" in problems
-    assert "-2e+06 eV/atom; is the unit eV?" in problems
+    assert "-2e+06 eV/atom as declared in eV; is that the file's unit?" in problems
 
 
 def test_values_of_several_numbers_are_kept(tmp_path: Path) -> None:
@@ -410,7 +412,7 @@ def test_an_element_of_few_structures_is_named(tmp_path: Path) -> None:
     gold = cell(9, "Au")
     gold.info["system_id"] = "gold"
     found = check(tmp_path, [*(frame(i) for i in range(4)), gold])
-    assert "Elements of fewer than 3 structures: Au (1)." in found["problems"]
+    assert "Elements of fewer than 3 structures: Au (1)." in found["notes"]
 
 
 def test_the_dummy_is_what_zero_forces_and_mean_energies_get(tmp_path: Path) -> None:
