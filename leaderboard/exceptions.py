@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from uuid import UUID
 
 
 class SubmissionError(Exception):
@@ -20,6 +21,14 @@ class SubmissionError(Exception):
 
 class ConflictError(SubmissionError):
     """The request is well formed but contradicts what exists or has ended (HTTP 409)."""
+
+
+class AlreadyThereError(ConflictError):
+    """What was sent is known, and not as it was said to be; ``submission_id`` is what is there."""
+
+    def __init__(self, errors: Mapping[str, str], submission_id: UUID) -> None:
+        super().__init__(errors)
+        self.submission_id = submission_id
 
 
 class KeyReusedError(SubmissionError):

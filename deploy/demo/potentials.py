@@ -37,7 +37,6 @@ def _card(potential: KnownPotential) -> dict[str, Any]:
     mark = {"is_baseline": True} if potential.is_baseline else {}
     return {
         **mark,
-        "slug": potential.slug,
         "name": potential.name,
         "architecture": potential.architecture,
         "authors": potential.authors,
@@ -65,6 +64,11 @@ def require_known(only: Collection[str]) -> None:
         )
 
 
+def _is_there(client: Client, slug: str, version: str) -> bool:
+    """Whether an earlier demo has submitted it, which is left alone."""
+    return any(s.version == version for s in client.submissions(potential=slug))
+
+
 def submit_potentials(
     client: Client, data_dir: Path, *, is_baseline: bool, only: Collection[str] = ()
 ) -> None:
@@ -78,11 +82,13 @@ def submit_potentials(
                 continue
             if only and potential.reference not in only:
                 continue
+            if _is_there(client, potential.slug, potential.version):
+                continue
             resolved = resolve(potential.reference, Path(folder))
-            client.ensure_potential(_card(potential))
             client.submit(
                 potential.slug,
                 resolved.artifact,
+                card=_card(potential),
                 version=potential.version,
                 calculator_kind=resolved.spec.calculator_kind,
                 settings=resolved.spec.settings,
@@ -150,14 +156,15 @@ class MaceTraining:
                 self.is_pending = False
                 print(f"    the training of the MACE failed; see {self._log_path}")
                 return
-        client.ensure_potential(MACE_CARD)
-        client.submit(
-            MACE_CARD["slug"],
-            self._model,
-            version="1",
-            calculator_kind="mace",
-            supported_elements=MACE_ELEMENTS,
-        )
+        if not _is_there(client, MACE_CARD["slug"], "1"):
+            client.submit(
+                MACE_CARD["slug"],
+                self._model,
+                card={name: value for name, value in MACE_CARD.items() if name != "slug"},
+                version="1",
+                calculator_kind="mace",
+                supported_elements=MACE_ELEMENTS,
+            )
         self.is_pending = False
 
     def stop(self) -> None:

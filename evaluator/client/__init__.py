@@ -26,6 +26,7 @@ from evaluator.client.errors import (
     Unreachable,
 )
 from evaluator.client.records import (
+    CheckedSubmission,
     Evaluation,
     FieldError,
     Leaderboard,
@@ -38,12 +39,14 @@ from evaluator.client.records import (
     Quota,
     Score,
     Submission,
+    Submitted,
     TaskBoard,
     TaskBoardRow,
     Upload,
 )
 
 __all__ = [
+    "CheckedSubmission",
     "Client",
     "ClientError",
     "Conflict",
@@ -66,6 +69,7 @@ __all__ = [
     "Score",
     "ServiceFault",
     "Submission",
+    "Submitted",
     "TaskBoard",
     "TaskBoardRow",
     "Throttled",

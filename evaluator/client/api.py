@@ -11,10 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from evaluator.client.errors import Conflict, UnexpectedAnswer
+from evaluator.client.errors import UnexpectedAnswer
 from evaluator.client.records import (
     Benchmark,
     Bundle,
+    CheckedSubmission,
     Evaluation,
     ImportedBundle,
     Leaderboard,
@@ -25,6 +26,7 @@ from evaluator.client.records import (
     Quota,
     Record,
     Submission,
+    Submitted,
     TaskBoard,
     Token,
 )
@@ -139,12 +141,26 @@ class Client:
         """Register a potential; ``card`` holds the fields that docs/api.md names."""
         return _read(Potential, self._transport.json("POST", "/potentials/", json=dict(card)))
 
-    def ensure_potential(self, card: Mapping[str, Any]) -> Potential:
-        """Register it unless its slug is there already; then it is left as it is."""
-        try:
-            return self.create_potential(card)
-        except Conflict:
-            return self.potential(card["slug"])
+    def change_potential(self, slug: str, fields: Mapping[str, Any]) -> Potential:
+        """Change what is said of it, and nothing that ``fields`` does not name."""
+        answer = self._transport.json("PATCH", f"/potentials/{slug}/", json=dict(fields))
+        return _read(Potential, answer)
+
+    def delete_potential(self, slug: str) -> None:
+        """Remove it; Conflict where it has versions."""
+        self._transport.call("DELETE", f"/potentials/{slug}/")
+
+    def check_submission(
+        self,
+        fields: Mapping[str, Any],
+    ) -> CheckedSubmission:
+        """Ask what would be refused of a submission, and of its potential's card, without the file.
+
+        ``fields`` are those of ``POST /submissions/check/`` in docs/api.md; the refusal names all
+        that are wrong or missing.
+        """
+        answer = self._transport.json("POST", "/submissions/check/", json=dict(fields))
+        return _read(CheckedSubmission, answer)
 
     def submit(
         self,
@@ -159,14 +175,16 @@ class Client:
         declares_non_conservative: bool | None = None,
         benchmark: str | None = None,
         tasks: Sequence[str] | None = None,
+        card: Mapping[str, Any] | None = None,
         filename: str | None = None,
         progress: Progress | None = None,
         idempotency_key: str | None = None,
-    ) -> Submission:
+    ) -> Submitted:
         """Upload a file and submit it as a version of a potential.
 
-        The same file and version again gives the submission that is there. A large file goes in
-        parts, and after a break the same call goes on where it stopped.
+        The same version again gives the submission that is there, as far as nothing differs; what
+        differs is a Conflict that names it. A large file goes in parts, and after a break the same
+        call goes on where it stopped.
 
         Parameters
         ----------
@@ -176,6 +194,11 @@ class Client:
             Chemical symbols; left out, the checkpoint tells.
         benchmark, tasks
             Slugs of what it is to be judged by; left out, the service decides.
+        visibility
+            "public" or "private"; left out, a new one is public.
+        card
+            What is said of the potential: a new one is registered with it, beside its first
+            version; of one that is there nothing else may be said than its card says.
         progress
             Called with the bytes that have arrived and those in all.
         idempotency_key
@@ -198,23 +221,18 @@ class Client:
             else json.dumps(declares_non_conservative),
             "benchmark": benchmark,
             "tasks": None if tasks is None else json.dumps(list(tasks)),
+            "card": None if card is None else json.dumps(dict(card)),
         }
         # Every field as a part of its own: the service reads forms as multipart alone.
         parts: dict[str, Any] = {n: (None, v) for n, v in fields.items() if v is not None}
         parts |= self._file_field(artifact, sha256, filename or artifact.name, progress)
-        try:
-            answer = self._transport.json(
-                "POST",
-                "/submissions/",
-                files=parts,
-                headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
-            )
-        except Conflict as conflict:
-            existing = self._same_submission(conflict, sha256, version, calculator_kind)
-            if existing is None:
-                raise
-            return existing
-        return _read(Submission, answer)
+        answer = self._transport.json(
+            "POST",
+            "/submissions/",
+            files=parts,
+            headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
+        )
+        return _read(Submitted, answer)
 
     def _file_field(
         self, artifact: Path, sha256: str, filename: str, progress: Progress | None
@@ -228,17 +246,6 @@ class Client:
         if progress is not None:
             progress(0, size_bytes)
         return {"artifact": (filename, artifact.read_bytes())}
-
-    def _same_submission(
-        self, conflict: Conflict, sha256: str, version: str, calculator_kind: str
-    ) -> Submission | None:
-        """What a conflict names, if it is this very submission and no other."""
-        if conflict.problem.existing is None:
-            return None
-        path = self._transport.path_of(conflict.problem.existing)
-        submission = self._get(Submission, path)
-        theirs = (submission.artifact.sha256, submission.version, submission.calculator_kind)
-        return submission if theirs == (sha256, version, calculator_kind) else None
 
     def submission(self, submission_id: str) -> Submission:
         return self._get(Submission, f"/submissions/{submission_id}/")

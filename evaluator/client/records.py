@@ -248,6 +248,26 @@ class Submission(SubmissionLink):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Submitted(Submission):
+    """The answer to a submission; ``queued`` are ids of the evaluations that it asked for."""
+
+    #: False where this version was there already, and nothing of it differed.
+    is_new: bool = True
+    queued: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedSubmission(Record):
+    """What would become of a submission; nothing was changed."""
+
+    #: Address of the submission that is there already.
+    existing: str | None = None
+    registers_potential: bool = False
+    #: Slugs of tasks that it would be queued for.
+    tasks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Logs(Record):
     """What a submission wrote. Untrusted text."""
 

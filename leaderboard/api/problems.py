@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from rest_framework import exceptions
 
+from leaderboard.api.serializers.fields import flat_errors
 from leaderboard.exceptions import (
     ConflictError,
     InfrastructureError,
@@ -160,25 +161,13 @@ def _of_api_exception(request: HttpRequest, error: exceptions.APIException) -> H
     if (wait := getattr(error, "wait", None)) is not None:
         headers["Retry-After"] = str(int(wait) + 1)
     if isinstance(error, exceptions.ValidationError):
-        errors = list(_flatten("", error.detail))
+        errors = list(flat_errors("", error.detail))
         detail = "; ".join(f"{name}: {text}" if name else text for name, text in errors)
         return problem(request, 400, detail, errors=errors, headers=headers)
     if isinstance(error, exceptions.NotAuthenticated):
         return problem(request, 401, _SIGN_IN, headers=headers)
     members = getattr(error, "members", {})
     return problem(request, error.status_code, str(error.detail), headers=headers, **members)
-
-
-def _flatten(name: str, detail: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  (nested JSON)
-    if isinstance(detail, Mapping):
-        for key, value in detail.items():
-            part = "" if key == "non_field_errors" else str(key)
-            yield from _flatten(f"{name}.{part}".strip("."), value)
-    elif isinstance(detail, list):
-        for value in detail:
-            yield from _flatten(name, value)
-    else:
-        yield name, str(detail)
 
 
 class ApiProblems:

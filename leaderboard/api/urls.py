@@ -156,6 +156,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("uploads/<uuid:pk>/complete/", uploads.UploadComplete.as_view(), name="upload-complete"),
     path("submissions/", submissions.SubmissionList.as_view(), name="submissions"),
+    path("submissions/check/", submissions.SubmissionCheckView.as_view(), name="submission-check"),
     path("submissions/<uuid:pk>/", submissions.SubmissionDetail.as_view(), name="submission"),
     path(
         "submissions/<uuid:pk>/publish/",

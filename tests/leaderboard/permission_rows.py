@@ -48,6 +48,9 @@ api:potential             get    public   200 200 200 200 200 200
 api:potential             get    private  404 404 200 200 200 200
 api:potential             patch  public   401 403 403 403 200 200
 api:potential             patch  private  401 404 403 403 200 200
+# Its versions stand in the way; test_potentials.py removes one without.
+api:potential             delete public   401 403 403 403 409 409
+api:potential             delete private  401 404 403 403 409 409
 api:potential-history     get    public   200 200 200 200 200 200
 api:potential-history     get    private  404 404 200 200 200 200
 api:leaderboard-diff      get    -        200 200 200 200 200 200
@@ -76,6 +79,9 @@ api:upload-complete       post   -        401 404 404 404 409 404
 api:submissions           get    -        200 200 200 200 200 200
 api:submissions           post   public   401 403 403 201 201 201
 api:submissions           post   private  401 404 403 201 201 201
+api:submission-check      post   public   401 403 403 200 200 200
+# Whoever does not see the potential is told that it may be a new one of his.
+api:submission-check      post   private  401 400 403 200 200 200
 api:submission            get    public   200 200 200 200 200 200
 api:submission            get    private  404 404 200 200 200 200
 api:submission-withdraw   post   public   401 403 403 403 200 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -30,6 +30,39 @@ class StrictRequest(serializers.Serializer[Any]):
         if unknown:
             raise serializers.ValidationError(unknown)
         return attrs
+
+
+def read_loosely(form: StrictRequest) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the fields that are right, and a sentence for each that is wrong or lacking."""
+    if form.is_valid():
+        return dict(form.validated_data), {}
+    given = form.initial_data
+    if not isinstance(given, Mapping):
+        form.is_valid(raise_exception=True)
+    right: dict[str, Any] = {}
+    wrong = {str(n): f"is unknown; known are {', '.join(form.fields)}." for n in given}
+    for name, field in form.fields.items():
+        wrong.pop(name, None)
+        try:
+            right[name] = field.run_validation(field.get_value(given))
+        except serializers.SkipField:
+            continue
+        except serializers.ValidationError as error:
+            wrong |= dict(flat_errors(name, error.detail))
+    return right, wrong
+
+
+def flat_errors(name: str, detail: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  (nested JSON)
+    """Dotted names of fields, each with what is wrong with it."""
+    if isinstance(detail, Mapping):
+        for key, value in detail.items():
+            part = "" if key == "non_field_errors" else str(key)
+            yield from flat_errors(f"{name}.{part}".strip("."), value)
+    elif isinstance(detail, list):
+        for value in detail:
+            yield from flat_errors(name, value)
+    else:
+        yield name, str(detail)
 
 
 class Link(serializers.HyperlinkedRelatedField[Any]):

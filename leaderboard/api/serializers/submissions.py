@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from uuid import UUID
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from leaderboard.api.serializers.evaluations import EvaluationBrief
@@ -16,9 +19,11 @@ from leaderboard.api.serializers.fields import (
     PotentialLink,
     Record,
     StrictRequest,
+    read_json,
 )
 from leaderboard.enums import Visibility
 from leaderboard.models import Potential, Submission
+from leaderboard.services.submissions.preparation import Prepared
 from leaderboard.services.submissions.submissions import POTENTIAL_FIELDS
 
 _DESCRIBED = (*POTENTIAL_FIELDS, "is_baseline")
@@ -82,6 +87,30 @@ class PotentialChange(PotentialRequest):
     """What may change of a potential; its slug only until a version of it was public."""
 
 
+@extend_schema_field(PotentialChange(partial=True))
+class Card(serializers.Field[dict[str, Any], object, Any, Any]):
+    """What is said of a potential beside its slug, any part of it."""
+
+    def to_internal_value(self, data: object) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            sentence = 'must be a JSON object, e.g. {"name": "My potential"}.'
+            raise serializers.ValidationError(sentence)
+        form = PotentialChange(data=data, partial=True)
+        form.is_valid(raise_exception=True)
+        return dict(form.validated_data)
+
+    def to_representation(self, value: Any) -> Any:  # noqa: ANN401
+        return value
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class CardText(Card):
+    """The same as the text of a form field."""
+
+    def to_internal_value(self, data: object) -> dict[str, Any]:
+        return super().to_internal_value(read_json(str(data)))
+
+
 class ArtifactRecord(Record):
     sha256 = serializers.CharField(source="artifact.sha256")
     size_bytes = serializers.IntegerField(source="artifact.size_bytes")
@@ -99,7 +128,7 @@ class SubmissionRecord(serializers.ModelSerializer[Submission]):
 
     class Meta:
         model = Submission
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "url",
             "page",
@@ -120,6 +149,50 @@ class SubmissionRecord(serializers.ModelSerializer[Submission]):
         read_only_fields = fields
 
 
+class SubmittedRecord(SubmissionRecord):
+    """The submission, and what this request made of it."""
+
+    is_new = serializers.SerializerMethodField(
+        help_text="False where this version was there already, and nothing of it differed."
+    )
+    queued = serializers.SerializerMethodField(
+        help_text="Ids of the evaluations that this request has queued."
+    )
+
+    class Meta(SubmissionRecord.Meta):
+        fields = (*SubmissionRecord.Meta.fields, "is_new", "queued")
+        read_only_fields = fields
+
+    def get_is_new(self, row: Submission) -> bool:
+        return bool(self.context["is_new"])
+
+    def get_queued(self, row: Submission) -> list[UUID]:
+        return list(self.context["queued"])
+
+
+class CheckedRecord(Record):
+    """What would become of a submission; nothing was changed."""
+
+    existing = Link(
+        "submission",
+        source="same",
+        allow_null=True,
+        help_text="The submission that is there with this version, file and description.",
+    )
+    registers_potential = serializers.SerializerMethodField(
+        help_text="Whether the potential is new, and would be registered with it."
+    )
+    tasks = serializers.SerializerMethodField(
+        help_text="Slugs of the tasks that it would be queued for, the smoke task among them."
+    )
+
+    def get_registers_potential(self, prepared: Prepared) -> bool:
+        return prepared.submission.potential.pk is None
+
+    def get_tasks(self, prepared: Prepared) -> list[str]:
+        return sorted(version.task.slug for version in prepared.missing(prepared.same))
+
+
 class _SubmissionFields(StrictRequest):
     potential = serializers.CharField(
         max_length=73, help_text="Slug of your potential, or its address."
@@ -136,9 +209,8 @@ class _SubmissionFields(StrictRequest):
     visibility = serializers.ChoiceField(
         choices=Visibility.choices,
         required=False,
-        default=Visibility.PUBLIC,
         help_text="Private ones are seen by you and the staff alone, and are not ranked until you "
-        "publish them.",
+        "publish them. Left out, a new one is public.",
     )
     benchmark = serializers.CharField(
         max_length=64, required=False, help_text="Slug; its tasks are run. The site's by default."
@@ -153,6 +225,11 @@ class SubmissionRequest(_SubmissionFields):
         required=False,
         help_text="Of the file, 64 hexadecimal digits as sha256sum prints them. May be left out "
         "with an upload, which has told it.",
+    )
+    card = CardText(
+        required=False,
+        default=None,
+        help_text="What is said of the potential, as the text of a JSON object: see JSON's.",
     )
     settings = JSONObjectText(
         required=False, default=dict, help_text="Of the adapter, as the text of a JSON object."
@@ -181,13 +258,17 @@ class SubmissionRequest(_SubmissionFields):
             raise serializers.ValidationError({"artifact": sentence})
         if "artifact" in attrs and "sha256" not in attrs:
             raise serializers.ValidationError({"sha256": "This field is required."})
-        return _refuse_both(attrs)
+        return attrs
 
 
-class SubmissionByUpload(_SubmissionFields):
-    """What is submitted was uploaded in parts."""
+_CARD_HELP = (
+    "What is said of the potential. A new one is registered with it and its first version, both "
+    "or neither; of one that is there it must say what its card says."
+)
 
-    upload = serializers.UUIDField(help_text="Id of a complete upload.")
+
+class _JSONFields(_SubmissionFields):
+    card = Card(required=False, default=None, help_text=_CARD_HELP)
     settings = PlainObject(required=False, default=dict, help_text="Of the adapter.")
     supported_elements = serializers.ListField(
         child=serializers.CharField(max_length=8),
@@ -206,11 +287,20 @@ class SubmissionByUpload(_SubmissionFields):
         help_text="Slugs of single tasks, instead of a benchmark.",
     )
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return _refuse_both(super().validate(attrs))
+
+class SubmissionByUpload(_JSONFields):
+    """What is submitted was uploaded in parts."""
+
+    upload = serializers.UUIDField(help_text="Id of a complete upload.")
 
 
-def _refuse_both(attrs: dict[str, Any]) -> dict[str, Any]:
-    if attrs.get("tasks") is not None and "benchmark" in attrs:
-        raise serializers.ValidationError({"tasks": "Name tasks or a benchmark, not both."})
-    return attrs
+class SubmissionCheck(_JSONFields):
+    """What somebody is going to submit, without the file."""
+
+    filename = serializers.CharField(max_length=255, help_text="E.g. my.model.")
+    size_bytes = serializers.IntegerField(
+        min_value=0, max_value=2**62, help_text="Of the whole file."
+    )
+    sha256 = serializers.CharField(
+        max_length=128, help_text="Of the whole file, 64 hexadecimal digits."
+    )

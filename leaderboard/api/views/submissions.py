@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import QueryDict
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -18,13 +18,17 @@ from leaderboard.api.idempotency import IDEMPOTENCY_KEY, once
 from leaderboard.api.parsers import BoundedJSONParser, BoundedMultiPartParser
 from leaderboard.api.problems import TooLarge
 from leaderboard.api.query import NoFilter, SubmissionFilter, read_query
+from leaderboard.api.serializers.fields import read_loosely
 from leaderboard.api.serializers.submissions import (
+    CheckedRecord,
     PotentialChange,
     PotentialRecord,
     PotentialRequest,
     SubmissionByUpload,
+    SubmissionCheck,
     SubmissionRecord,
     SubmissionRequest,
+    SubmittedRecord,
 )
 from leaderboard.api.views.base import (
     ByAddress,
@@ -37,11 +41,12 @@ from leaderboard.api.views.base import (
     user_of,
 )
 from leaderboard.api.views.uploads import own_uploads
-from leaderboard.exceptions import ConflictError, SubmissionError
-from leaderboard.models import Benchmark, Evaluation, Potential, Submission, permissions
+from leaderboard.exceptions import AlreadyThereError, ConflictError, SubmissionError
+from leaderboard.models import Evaluation, Potential, Submission, permissions
 from leaderboard.models.potential import PotentialQuerySet
 from leaderboard.models.team import potentials_of
 from leaderboard.services.accounts.teams import named_team
+from leaderboard.services.submissions import proposals
 from leaderboard.services.submissions import submissions as service
 from leaderboard.services.submissions.artifacts import check_sha256
 from leaderboard.services.submissions.lists import potential_to_submit_to
@@ -112,6 +117,11 @@ class PotentialDetail(APIView):
         changed = service.update_potential(signed_in(request), potential, **fields)
         return self._answer(request, changed)
 
+    @described("potentials", "Remove your potential, while it has no version", {204: None})
+    def delete(self, request: Request, slug: str) -> Response:
+        service.delete_potential(signed_in(request), self._find(request, slug))
+        return Response(status=204)
+
     def _find(self, request: Request, slug: str) -> Potential:
         return one(visible_potentials(request).named(slug), f"potential {slug!r}")
 
@@ -147,7 +157,7 @@ class SubmissionList(PagedView):
     @described(
         "submissions",
         "Submit a version of your potential; its evaluations are queued",
-        {201: SubmissionRecord, 200: SubmissionRecord},
+        {201: SubmittedRecord, 200: SubmittedRecord},
         request={
             "multipart/form-data": SubmissionRequest,
             "application/json": SubmissionByUpload,
@@ -162,18 +172,61 @@ class SubmissionList(PagedView):
         form = (SubmissionRequest if is_form else SubmissionByUpload)(data=request.data)
         form.is_valid(raise_exception=True)
         given: dict[str, Any] = dict(form.validated_data)
-        slug = given.pop("potential")
-        potential = potential_to_submit_to(signed_in(request), slug) or one(
-            visible_potentials(request).named(slug), f"potential {slug!r}"
-        )
-        given |= _file(request, given) | _chosen(given)
+        if given["card"] is None:
+            slug = given["potential"]
+            potential_to_submit_to(signed_in(request), slug) or one(
+                visible_potentials(request).named(slug), f"potential {slug!r}"
+            )
+        file = _file(request, given)
+        upload = file.pop("upload")
         try:
-            outcome = service.submit_or_find(signed_in(request), potential, **given)
-        except ConflictError as error:
-            raise _with_address(error, request, potential, given) from error
-        data = _answer(request, outcome.submission.pk)
+            outcome = proposals.submit(signed_in(request), _proposal(given | file), upload)
+        except AlreadyThereError as error:
+            raise _with_address(error, request) from error
+        made = {"is_new": outcome.is_new, "queued": [e.pk for e in outcome.queued]}
+        row = _submission(request, outcome.submission.pk)
+        data = SubmittedRecord(row, context={"request": request, **made}).data
         status = 201 if outcome.is_new else 200
         return Response(data, status=status, headers={"Location": data["url"]})
+
+
+class SubmissionCheckView(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @described(
+        "submissions",
+        "Say all that would be refused of a submission, before its file is sent",
+        CheckedRecord,
+        request=SubmissionCheck,
+    )
+    def post(self, request: Request) -> Response:
+        given, faults = read_loosely(SubmissionCheck(data=request.data))
+        size_bytes = given.pop("size_bytes", 1)
+        given = {**_UNTOLD, **given}
+        try:
+            prepared = proposals.check(
+                signed_in(request), _proposal(given), size_bytes=size_bytes, faults=faults
+            )
+        except AlreadyThereError as error:
+            raise _with_address(error, request) from error
+        return Response(CheckedRecord(prepared, context={"request": request}).data)
+
+
+#: In place of what a check was not told, and complains of.
+_UNTOLD = {"potential": "", "version": "", "calculator_kind": "", "filename": "", "sha256": ""}
+#: What of a request says which tasks, and whose; the rest describes the version.
+_OF_PROPOSAL = ("potential", "card", "benchmark", "tasks")
+
+
+def _proposal(given: dict[str, Any]) -> proposals.Proposal:
+    described = {name: value for name, value in given.items() if name not in _OF_PROPOSAL}
+    return proposals.Proposal(
+        potential=given["potential"],
+        card=given.get("card"),
+        benchmark=given.get("benchmark"),
+        tasks=given.get("tasks"),
+        described=described,
+    )
 
 
 class SubmissionDetail(APIView):
@@ -219,7 +272,7 @@ def _file(request: Request, given: dict[str, Any]) -> dict[str, Any]:
         if file.size > settings.MAX_ARTIFACT_BYTES:
             raise TooLarge(f"At most {settings.MAX_ARTIFACT_BYTES / 2**20:g} MiB are accepted.")
         return {"upload": file, "filename": file.name}
-    upload = own_uploads(request).select_related("artifact").filter(pk=given["upload"]).first()
+    upload = own_uploads(request).select_related("artifact").filter(pk=given.pop("upload")).first()
     if upload is None:
         raise SubmissionError({"upload": "You have no such upload; it may have expired."})
     if upload.artifact is None:
@@ -229,38 +282,19 @@ def _file(request: Request, given: dict[str, Any]) -> dict[str, Any]:
     return {"upload": upload.artifact, "filename": upload.filename, "sha256": upload.sha256}
 
 
-def _chosen(given: dict[str, Any]) -> dict[str, Any]:
-    """The benchmark and tasks that are named, as rows."""
-    chosen: dict[str, Any] = {"tasks": None, "benchmark": None}
-    if (slug := given.get("benchmark")) is not None:
-        benchmark = Benchmark.objects.filter(slug=slug).first()
-        chosen["benchmark"] = benchmark.current_version() if benchmark else None
-        if chosen["benchmark"] is None:
-            raise SubmissionError({"benchmark": f"There is no benchmark {slug!r}."})
-    if (slugs := given.get("tasks")) is not None:
-        chosen["tasks"] = service.tasks_named(slugs)
-    return chosen
+def _submission(request: Request, pk: UUID) -> Submission:
+    return one(visible_submissions(request), f"submission {pk}", pk=pk)
 
 
 def _answer(request: Request, pk: UUID) -> dict[str, Any]:
-    submission = one(visible_submissions(request), f"submission {pk}", pk=pk)
-    data: dict[str, Any] = SubmissionRecord(submission, context={"request": request}).data
+    data: dict[str, Any] = SubmissionRecord(
+        _submission(request, pk), context={"request": request}
+    ).data
     return data
 
 
-def _with_address(
-    error: ConflictError, request: Request, potential: Potential, given: dict[str, Any]
-) -> ConflictError:
+def _with_address(error: AlreadyThereError, request: Request) -> AlreadyThereError:
     """Add the address of the submission that is there already, as the member ``existing``."""
-    same = Q(version=given["version"].strip())
-    if "artifact" in error.errors:
-        same = Q(
-            artifact__sha256=given["sha256"].strip().lower(),
-            calculator_kind=given["calculator_kind"],
-            withdrawn_at__isnull=True,
-        )
-    existing = potential.submissions.filter(same).first()
-    if existing is not None:
-        address = reverse("api:submission", kwargs={"pk": existing.pk}, request=request)
-        error.members = {"existing": address}  # type: ignore[attr-defined]
+    address = reverse("api:submission", kwargs={"pk": error.submission_id}, request=request)
+    error.members = {"existing": address}  # type: ignore[attr-defined]
     return error

@@ -171,16 +171,23 @@ def one_more_potential(user: User, team: Team | None) -> Iterator[None]:
     """For a transaction that gives a potential to a payer. Raises QuotaExceeded."""
     payer: Payer = team if team is not None else user
     with _locked(user, payer):
-        if not user.is_staff:
-            limit, used = _limits(payer)["potentials"], _own_potentials(payer).count()
-            if used >= limit:
-                raise QuotaExceeded(
-                    f"{_who(payer)} has {used} potentials, of {limit} at most. Submit new versions "
-                    "to one of them, or ask the site's administrators for more.",
-                    limit="potentials",
-                    resets_at=None,
-                )
+        check_potentials(user, team)
         yield
+
+
+def check_potentials(user: User, team: Team | None) -> None:
+    """Raise QuotaExceeded if one more potential is more than is left; binds nobody."""
+    payer: Payer = team if team is not None else user
+    if user.is_staff:
+        return
+    limit, used = _limits(payer)["potentials"], _own_potentials(payer).count()
+    if used >= limit:
+        raise QuotaExceeded(
+            f"{_who(payer)} has {used} potentials, of {limit} at most. Submit new versions "
+            "to one of them, or ask the site's administrators for more.",
+            limit="potentials",
+            resets_at=None,
+        )
 
 
 @contextmanager

@@ -263,8 +263,9 @@ def _of_faulty_sets() -> list[Concern]:
         Concern(
             evaluation=row,
             why=f"The reference set {row.task_version.reference_set} is at fault: "
-            f"{_named(row.provenance['left_out'])} Such structures are left out for everybody. Store a new "
-            "version of the set without them, and evaluate what was scored before on it again.",
+            f"{_named(row.provenance['left_out'])} Such structures are left out for everybody. "
+            "Store a new version of the set without them, and evaluate what was scored before on "
+            "it again.",
         )
         for row in faulty.select_related(*_RELATED).order_by("task_version_id")
     ]

@@ -73,14 +73,6 @@ def potential_to_submit_to(user: User, slug: str) -> Potential | None:
     return potentials_to_submit_to(user).named(slug).first()
 
 
-def potential_without_versions(user: User, slug: str) -> Potential | None:
-    """His own, of no team, that was registered and has nothing yet."""
-    potential = Potential.objects.filter(slug=slug, owner=user, team=None).first()
-    if potential is None or potential.submissions.exists():
-        return None
-    return potential
-
-
 def _versions_visible_to(user: User | AnonymousUser, prefix: str = "") -> Q:
     """The rule of ``SubmissionQuerySet.visible_to`` across a join, whose path is the prefix."""
     if user.is_staff:

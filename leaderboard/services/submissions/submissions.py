@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db import transaction
 from django.utils import timezone
 
-from evaluator.catalog import CALCULATOR_KINDS, CalculatorKind, ParameterError, check_parameters
-from evaluator.catalog.elements import SYMBOLS
 from leaderboard.enums import VersionState, Visibility
-from leaderboard.exceptions import ConflictError, SubmissionError
+from leaderboard.exceptions import AlreadyThereError, ConflictError, SubmissionError
 from leaderboard.models import (
     Artifact,
     Benchmark,
     BenchmarkVersion,
+    Evaluation,
     Potential,
     Submission,
     TaskVersion,
@@ -30,21 +27,18 @@ from leaderboard.models import (
 )
 from leaderboard.models.permissions import (
     check_may_manage,
-    check_may_submit,
     check_may_submit_for_team,
 )
 from leaderboard.services.accounts import quotas
 from leaderboard.services.accounts.parties import parties_of
 from leaderboard.services.evaluations.lifecycle import cancel_all_of, queue_evaluations
-from leaderboard.services.evaluations.smoke import smoke_version
-from leaderboard.services.submissions import look_alikes
+from leaderboard.services.submissions import known, look_alikes, slug_rights
 from leaderboard.services.submissions.artifacts import (
     Upload,
-    check_sha256,
-    clean_filename,
     remove_unused,
     store_artifact,
 )
+from leaderboard.services.submissions.preparation import Prepared, prepare
 
 #: What the owner of a potential may say of it; ``is_baseline`` is the staff's to set.
 POTENTIAL_FIELDS = (
@@ -59,7 +53,6 @@ POTENTIAL_FIELDS = (
     "level_of_theory",
     "n_parameters",
 )
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
 
 
 def create_potential(
@@ -75,14 +68,27 @@ def create_potential(
     potential has or another of the same holder, and PermissionDenied for who may not submit for
     the team.
     """
+    potential = new_potential(user, team=team, **fields)
+    _register(user, potential)
+    return potential
+
+
+def new_potential(
+    user: User,
+    *,
+    team: Team | None = None,
+    **fields: Any,  # noqa: ANN401  (model fields)
+) -> Potential:
+    """One that may be registered and is not yet: ``create_potential`` does, or its first version.
+
+    Raises what ``create_potential`` raises.
+    """
     if team is not None:
         check_may_submit_for_team(user, team)
     _refuse_unknown(user, fields, allowed=(*POTENTIAL_FIELDS, "slug"))
     potential = Potential(owner=user, team=team, **fields)
     _check_fields(potential)
-    with _slug_of_its_own(potential, is_new=True), quotas.one_more_potential(user, team):
-        potential.save(force_insert=True)
-    look_alikes.mark(potential)
+    slug_rights.refuse_taken(potential)
     return potential
 
 
@@ -104,7 +110,7 @@ def update_potential(user: User, potential: Potential, **fields: Any) -> Potenti
     _check_fields(potential)
     is_new_holder = before != (potential.owner_id, potential.team_id)
     holder = quotas.one_more_potential(user, potential.team) if is_new_holder else nullcontext()
-    with _slug_of_its_own(potential, is_new=is_new_slug), holder:
+    with slug_rights.saved(potential, is_new=is_new_slug), holder:
         potential.save(update_fields=[*fields])
     if "slug" in fields:
         potential.refresh_from_db(fields=["address"])
@@ -113,11 +119,32 @@ def update_potential(user: User, potential: Potential, **fields: Any) -> Potenti
     return potential
 
 
+def delete_potential(user: User, potential: Potential) -> None:
+    """Remove a potential that has no versions; what has been judged stays in the record.
+
+    Raises PermissionDenied for a stranger, ConflictError where there are versions.
+    """
+    check_may_manage(user, potential)
+    with transaction.atomic():
+        row = Potential.objects.select_for_update().filter(pk=potential.pk).first()
+        if row is None:
+            return
+        if n := row.submissions.count():
+            versions = "a version" if n == 1 else f"{n} versions"
+            raise ConflictError(
+                f"{row} has {versions}, whose results stay in the record. Withdraw what should "
+                "not be seen; the potential stays."
+            )
+        row.delete()
+
+
 @dataclass(frozen=True)
 class Submitted:
     submission: Submission
-    #: False where the same artifact with the same settings was there already.
+    #: False where this version was there already.
     is_new: bool
+    #: Evaluations that were asked for by this, the smoke test among them.
+    queued: tuple[Evaluation, ...] = ()
 
 
 def submit(user: User, potential: Potential, **described: Any) -> Submission:  # noqa: ANN401
@@ -129,55 +156,43 @@ def submit_or_find(
     user: User,
     potential: Potential,
     *,
-    version: str,
     upload: Upload | Artifact,
-    filename: str,
-    sha256: str,
-    calculator_kind: str,
-    settings: Mapping[str, object] | None = None,
-    supported_elements: Sequence[str] | None = None,
-    declares_non_conservative: bool = False,
-    visibility: str = Visibility.PUBLIC,
-    benchmark: BenchmarkVersion | None = None,
-    tasks: Sequence[TaskVersion] | None = None,
+    **described: Any,  # noqa: ANN401  (see prepare_submission)
 ) -> Submitted:
     """Accept one immutable version of a potential and queue its evaluations.
 
     They are those of ``tasks``, else of ``benchmark``, else of the default benchmark. ``upload``
-    is a file, or what came of an upload in parts. The same artifact with the same settings gives
-    the submission that is there, with whatever tasks it lacks queued. What can be refused without
-    the file is refused before the file is read. Raises SubmissionError with every bad field,
-    ConflictError for what exists already, PermissionDenied for a stranger.
+    is a file, or what came of an upload in parts. A version that is there gives the submission
+    that is there, with whatever tasks it lacks queued, if nothing differs from what is asked. A
+    potential that is not registered yet (``new_potential``) is, both or neither. What can be
+    refused without the file is refused before the file is read. Raises what ``prepare``
+    raises.
     """
-    check_may_submit(user, potential)
-    submission = Submission(
-        potential=potential,
-        version=version.strip(),
-        artifact_filename=clean_filename(filename),
-        calculator_kind=calculator_kind,
-        declares_non_conservative=declares_non_conservative,
-        visibility=visibility,
-        submitted_by=user,
-        published_at=timezone.now() if visibility == Visibility.PUBLIC else None,
-    )
-    _describe(submission, settings or {}, supported_elements, sha256)
-    task_versions = _choose_tasks(benchmark, tasks)
-    same = _find_same(submission, check_sha256(sha256))
-    if same is None:
-        _refuse_version_twice(submission)
-        if submission.visibility == Visibility.PUBLIC:
-            _refuse_public_under_anothers_slug(potential)
-    # Before the file is read; counted again, under a lock, once it is there.
-    quotas.check(user, potential, _n_missing(same, task_versions))
-    quotas.check_room(user, quotas.payer_of(user, potential))
+    prepared = prepare_submission(user, potential, **described)
     if isinstance(upload, Artifact):
-        return _accept(submission, upload, task_versions)
-    artifact = store_artifact(upload, expected_sha256=sha256)
+        return _accept(prepared, upload)
+    artifact = store_artifact(upload, expected_sha256=prepared.sha256)
     try:
-        return _accept(submission, artifact, task_versions)
+        return _accept(prepared, artifact)
     except SubmissionError:
         remove_unused(artifact)  # else refused files would fill the disk, counted for nobody
         raise
+
+
+def prepare_submission(
+    user: User,
+    potential: Potential,
+    *,
+    benchmark: BenchmarkVersion | None = None,
+    tasks: Sequence[TaskVersion] | None = None,
+    **described: Any,  # noqa: ANN401  (see draft)
+) -> Prepared:
+    """Check all that goes without the file, as ``prepare`` does, for these tasks."""
+    versions = _choose_tasks(benchmark, tasks)
+    chosen_by = "" if benchmark is None else "benchmark"
+    if tasks is not None:
+        chosen_by = "tasks"
+    return prepare(user, potential, versions, chosen_by=chosen_by, **described)
 
 
 def publish(user: User, submission: Submission) -> Submission:
@@ -195,7 +210,7 @@ def publish(user: User, submission: Submission) -> Submission:
         if submission.visibility != Visibility.PUBLIC:
             submission.visibility = Visibility.PUBLIC
             submission.published_at = timezone.now()
-            with _public_slug(submission.potential):
+            with slug_rights.made_public(submission.potential):
                 submission.save(update_fields=["visibility", "published_at"])
             look_alikes.mark(submission.potential)
     return submission
@@ -233,118 +248,57 @@ def default_benchmark() -> BenchmarkVersion | None:
     return benchmark.current_version() if benchmark else None
 
 
-def _accept(
-    submission: Submission, artifact: Artifact, task_versions: Sequence[TaskVersion]
-) -> Submitted:
-    """Store the submission with its evaluations, both or neither."""
+def _accept(prepared: Prepared, artifact: Artifact) -> Submitted:
+    """Store the submission with its evaluations, and its potential if new: all or nothing."""
+    submission = prepared.submission
     submission.artifact = artifact
-    user = submission.submitted_by
+    user, potential = submission.submitted_by, submission.potential
     with transaction.atomic():
-        # The lock makes two equal requests at the same time wait for each other here.
-        Potential.objects.select_for_update().get(pk=submission.potential_id)
-        same = _find_same(submission, artifact.sha256)
+        _hold(user, potential)
+        same = known.same_or_refuse(submission, artifact.sha256, visibility=prepared.visibility)
         if same is None:
-            _refuse_version_twice(submission)
-            _refuse_same_bytes_twice(submission)
             # An upload that expires at this moment takes its file along, or finds it in use.
             if not Artifact.objects.select_for_update().filter(pk=artifact.pk):
                 raise ConflictError({"upload": "It has expired. Upload the file again."})
-            payer = quotas.payer_of(user, submission.potential)
+            payer = quotas.payer_of(user, potential)
             room = quotas.room_for(user, payer, quotas.bytes_new_to(payer, artifact))
-            with _public_slug(submission.potential), room:
+            is_public = submission.visibility == Visibility.PUBLIC
+            slug = slug_rights.made_public(potential) if is_public else nullcontext()
+            with slug, room:
                 submission.save(force_insert=True)
-            if submission.visibility == Visibility.PUBLIC:
-                look_alikes.mark(submission.potential)
+            if is_public:
+                look_alikes.mark(potential)
         chosen = same or submission
         queued = queue_evaluations(
-            chosen, task_versions, parties=parties_of(user, chosen.potential)
+            chosen, prepared.task_versions, parties=parties_of(user, potential)
         )
-        quotas.charge(user, chosen.potential, queued)
-    return Submitted(chosen, is_new=same is None)
+        _refuse_left_out(prepared, chosen)
+        quotas.charge(user, potential, queued)
+    return Submitted(chosen, is_new=same is None, queued=tuple(queued))
 
 
-def _find_same(submission: Submission, sha256: str) -> Submission | None:
-    """What stands already and would be evaluated alike in every respect."""
-    return Submission.objects.filter(
-        potential=submission.potential,
-        artifact__sha256=sha256,
-        calculator_kind=submission.calculator_kind,
-        settings=submission.settings,
-        supported_elements=submission.supported_elements,
-        declares_non_conservative=submission.declares_non_conservative,
-        withdrawn_at__isnull=True,
-    ).first()
+def _hold(user: User, potential: Potential) -> None:
+    """Register a new potential; else lock it, so that two equal requests wait for each other."""
+    if potential.pk is None:
+        _register(user, potential)
+    elif not Potential.objects.select_for_update().filter(pk=potential.pk):
+        raise ConflictError({"potential": f"{potential} was deleted in the meantime."})
 
 
-def _n_missing(existing: Submission | None, task_versions: Sequence[TaskVersion]) -> int:
-    """The smoke test counts with the others."""
-    smoke = smoke_version() if task_versions else None
-    wanted = {*task_versions, smoke} - {None}
-    if existing is None:
-        return len(wanted)
-    return (
-        len(wanted) - existing.evaluations.filter(is_current=True, task_version__in=wanted).count()
-    )
-
-
-def _describe(
-    submission: Submission,
-    settings: Mapping[str, object],
-    supported_elements: Sequence[str] | None,
-    sha256: str,
-) -> None:
-    """Fill in what was checked; raise one SubmissionError that names every bad field."""
-    errors: dict[str, str] = {}
-    if not _VERSION.fullmatch(submission.version):
-        errors["version"] = (
-            "Give 1 to 64 letters, digits, dots, hyphens, underscores or plus signs, "
-            "beginning with a letter or digit."
+def _refuse_left_out(prepared: Prepared, submission: Submission) -> None:
+    """Tasks that were named are queued or refused: none is left out in silence."""
+    if not prepared.chosen_by:
+        return
+    if missing := prepared.missing(submission):
+        slugs = ", ".join(sorted(version.task.slug for version in missing))
+        raise AlreadyThereError(
+            {
+                prepared.chosen_by: f"{slugs}: not queued, since the smoke evaluation of "
+                f"{submission} did not succeed. Repeat that on its page, or submit a mended file "
+                "as a new version."
+            },
+            submission.pk,
         )
-    if submission.visibility not in Visibility.values:
-        errors["visibility"] = f"must be one of {', '.join(Visibility.values)}."
-    kind = CALCULATOR_KINDS.get(submission.calculator_kind)
-    if kind is None:
-        errors["calculator_kind"] = (
-            f"{submission.calculator_kind!r} is unknown; known are {', '.join(CALCULATOR_KINDS)}."
-        )
-    else:
-        errors |= _check_kind(submission, kind, settings)
-    try:
-        submission.supported_elements = _check_elements(supported_elements)
-        check_sha256(sha256)
-    except SubmissionError as error:
-        errors |= error.errors
-    if errors:
-        raise SubmissionError(errors)
-
-
-def _check_kind(
-    submission: Submission, kind: CalculatorKind, settings: Mapping[str, object]
-) -> dict[str, str]:
-    errors: dict[str, str] = {}
-    if not submission.artifact_filename.lower().endswith(kind.suffixes):
-        errors["artifact"] = (
-            f"{submission.artifact_filename} must end in {' or '.join(kind.suffixes)}: "
-            f"{kind.label} takes {kind.artifact}."
-        )
-    try:
-        submission.settings = check_parameters(kind.settings, settings)
-    except ParameterError as error:
-        errors |= {f"settings.{name}": text for name, text in error.errors.items()}
-    return errors
-
-
-def _check_elements(symbols: Sequence[str] | None) -> list[str] | None:
-    if symbols is None:
-        return None
-    unknown = sorted({str(s) for s in symbols} - set(SYMBOLS))
-    if unknown:
-        sentence = f"{', '.join(unknown)}: no such chemical symbol. Write Si, not si or silicon."
-        raise SubmissionError({"supported_elements": sentence})
-    if not symbols:
-        sentence = "Name at least one element, or leave the field out to let the checkpoint tell."
-        raise SubmissionError({"supported_elements": sentence})
-    return sorted(set(symbols), key=SYMBOLS.index)
 
 
 def _choose_tasks(
@@ -362,37 +316,6 @@ def _choose_tasks(
         return []  # a young site: evaluate_everyone() queues it when a task is published
     published = TaskVersion.objects.filter(state=VersionState.PUBLISHED)
     return list(published.filter(benchmark_entries__benchmark_version=chosen))
-
-
-def _refuse_version_twice(submission: Submission) -> None:
-    existing = Submission.objects.filter(
-        potential=submission.potential, version=submission.version
-    ).first()
-    if existing is not None:
-        raise ConflictError(
-            {
-                "version": f"Version {submission.version} of {submission.potential} is there "
-                f"already, as submission {existing.pk}. A submission never changes: give the "
-                "new one another version."
-            }
-        )
-
-
-def _refuse_same_bytes_twice(submission: Submission) -> None:
-    existing = Submission.objects.filter(
-        potential=submission.potential,
-        artifact=submission.artifact,
-        calculator_kind=submission.calculator_kind,
-        settings=submission.settings,
-        withdrawn_at__isnull=True,
-    ).first()
-    if existing is not None:
-        raise ConflictError(
-            {
-                "artifact": f"The same file with the same settings is there already, as version "
-                f"{existing.version}, submission {existing.pk}. Its scores would be the same."
-            }
-        )
 
 
 def _handed_over(user: User, potential: Potential, team: Team | None) -> dict[str, object]:
@@ -419,65 +342,8 @@ def _check_fields(potential: Potential) -> None:
         raise SubmissionError(messages) from error
 
 
-@contextmanager
-def _slug_of_its_own(potential: Potential, *, is_new: bool) -> Iterator[None]:
-    """Around a save under a slug that ``is_new``, or as before. Raises ConflictError.
-
-    The reason is asked for before; of a race the constraints tell.
-    """
-    same_slug = Potential.objects.filter(slug=potential.slug).exclude(pk=potential.pk)
-    if is_new and same_slug.filter(holds_slug=True).exists():
-        raise ConflictError(
-            {"slug": f"A potential named {potential.slug} is there already. Choose another slug."}
-        )
-    again = ConflictError(
-        {"slug": f"{_holder(potential)} has a potential {potential.slug} already."}
-    )
-    if same_slug.filter(_held_as(potential)).exists():
-        raise again
-    try:
-        with transaction.atomic():
-            yield
-    except IntegrityError as error:
-        if "_per_slug" not in str(error):
-            raise
-        raise again from error
-
-
-@contextmanager
-def _public_slug(potential: Potential) -> Iterator[None]:
-    """Around what makes a version public: a trigger then gives the slug to its potential."""
-    _refuse_public_under_anothers_slug(potential)
-    try:
-        with transaction.atomic():
-            yield
-    except IntegrityError as error:
-        if "address" not in str(error):
-            raise
-        raise _slug_is_anothers(potential) from error
-
-
-def _refuse_public_under_anothers_slug(potential: Potential) -> None:
-    holder = Potential.objects.filter(slug=potential.slug, holds_slug=True)
-    if holder.exclude(pk=potential.pk).exists():
-        raise _slug_is_anothers(potential)
-
-
-def _slug_is_anothers(potential: Potential) -> ConflictError:
-    return ConflictError(
-        {
-            "potential": f"Another potential was public as {potential.slug} before this one. Give "
-            f'yours another slug, with "Edit the card" on its page or a PATCH of "slug" at '
-            f"/api/v1/potentials/{potential.address}/, and repeat this."
-        }
-    )
-
-
-def _held_as(potential: Potential) -> Q:
-    if potential.team_id:
-        return Q(team=potential.team_id)
-    return Q(owner=potential.owner_id, team__isnull=True)
-
-
-def _holder(potential: Potential) -> str:
-    return f"The team {potential.team.slug}" if potential.team else potential.owner.username
+def _register(user: User, potential: Potential) -> None:
+    saved = slug_rights.saved(potential, is_new=True)
+    with saved, quotas.one_more_potential(user, potential.team):
+        potential.save(force_insert=True)
+    look_alikes.mark(potential)

@@ -20,23 +20,16 @@ from django.views.decorators.http import require_http_methods, require_safe
 from evaluator.catalog import CALCULATOR_KINDS, CalculatorKind, Parameter
 from leaderboard.enums import Visibility
 from leaderboard.exceptions import ConflictError, QuotaExceeded, SubmissionError
-from leaderboard.models import BenchmarkVersion, Potential
 from leaderboard.models.disclosure import seen_by
 from leaderboard.services.accounts.throttles import client_of, hit
-from leaderboard.services.definitions.published import current_version_of, published_benchmarks
+from leaderboard.services.definitions.published import published_benchmarks
+from leaderboard.services.submissions import proposals
 from leaderboard.services.submissions.lists import (
     potential_to_submit_to,
-    potential_without_versions,
     potentials_to_submit_to,
     submissions_with_results,
 )
-from leaderboard.services.submissions.submissions import (
-    Submitted,
-    create_potential,
-    default_benchmark,
-    submit_or_find,
-    update_potential,
-)
+from leaderboard.services.submissions.submissions import Submitted, default_benchmark
 from leaderboard.web.accounts.accounts import signed_in
 from leaderboard.web.errors import too_many
 from leaderboard.web.potentials.cards import CARD_FIELDS, refuse_unstorable, typed
@@ -75,8 +68,16 @@ def submission_new(request: HttpRequest) -> HttpResponse:
     except SubmissionError as error:
         return _form(request, user, request.POST.dict(), error.errors, status=400)
     if not submitted.is_new:
-        messages.info(request, "This file with these settings was there already.")
+        messages.info(request, _what_was_there(submitted))
     return redirect(submitted.submission)
+
+
+def _what_was_there(submitted: Submitted) -> str:
+    name = f"This file is version {submitted.submission.version} already"
+    if not submitted.queued:
+        return f"{name}; nothing new was submitted."
+    n = len(submitted.queued)
+    return f"{name}; {n} more evaluation{'s were' if n > 1 else ' was'} queued for it."
 
 
 def _submit(request: HttpRequest, user: User) -> Submitted:
@@ -92,7 +93,6 @@ def _submit(request: HttpRequest, user: User) -> Submitted:
         raise SubmissionError({"calculator_kind": "Choose what loads the file."})
     described: dict[str, Any] = {
         "version": given.get("version", ""),
-        "upload": file,
         "filename": file.name,
         "sha256": given.get("sha256", "").strip() or _sha256(file),
         "calculator_kind": kind.name,
@@ -100,10 +100,24 @@ def _submit(request: HttpRequest, user: User) -> Submitted:
         "supported_elements": given.get("supported_elements", "").replace(",", " ").split() or None,
         "declares_non_conservative": "declares_non_conservative" in given,
         "visibility": given.get("visibility", ""),
-        "benchmark": _benchmark(given.get("benchmark", "")),
     }
-    potential = _potential(user, given)
-    return submit_or_find(user, potential, **described)
+    slug, card = _potential(user, given)
+    benchmark = given.get("benchmark") or None
+    proposal = proposals.Proposal(
+        potential=slug, card=card, benchmark=benchmark, described=described
+    )
+    try:
+        return proposals.submit(user, proposal, file)
+    except SubmissionError as error:
+        error.errors = {_beside(name, given): text for name, text in error.errors.items()}
+        raise
+
+
+def _beside(name: str, given: Mapping[str, str]) -> str:
+    """The field of the form that an error belongs to."""
+    if name == "potential" and not given.get("potential"):
+        return "slug"
+    return name.removeprefix("card.")
 
 
 def _sha256(file: UploadedFile[Any]) -> str:
@@ -138,30 +152,22 @@ def _typed(parameter: Parameter, text: str) -> object:
         return text
 
 
-def _potential(user: User, given: Mapping[str, str]) -> Potential:
-    """The one that is chosen, or a new one, which stays when its first version is refused."""
-    slug = given.get("potential", "")
-    if slug:
-        potential = potential_to_submit_to(user, slug)
-        if potential is None:
-            raise SubmissionError({"potential": "Choose one of your potentials."})
-        return potential
-    card, slug = typed(given), given.get("slug", "").strip()
-    # Once more after a refusal: it is there by now, and what is typed counts.
-    there = potential_without_versions(user, slug)
-    if there is not None:
-        return update_potential(user, there, **card)
-    return create_potential(user, slug=slug, **card)
-
-
-def _benchmark(slug: str) -> BenchmarkVersion | None:
-    """None for the default one."""
-    if not slug:
-        return None
-    version = current_version_of(slug)
-    if version is None:
-        raise SubmissionError({"benchmark": "Choose one of the benchmarks."})
-    return version
+def _potential(user: User, given: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    """The slug that is chosen or new, and what was typed of a card."""
+    card = typed(given)
+    slug, chosen = given.get("slug", "").strip(), given.get("potential", "")
+    if not chosen:
+        if potential_to_submit_to(user, slug) is not None:
+            sentence = f"You have a potential named {slug}. Choose it above, or another name here."
+            raise ConflictError({"slug": sentence})
+        return slug, card
+    if potential_to_submit_to(user, chosen) is None:
+        raise SubmissionError({"potential": "Choose one of your potentials."})
+    if slug not in ("", chosen):
+        sentence = f"{chosen} is chosen above: empty this, or choose a new one there."
+        raise ConflictError({"slug": sentence})
+    # What was left empty says nothing of the one that is there.
+    return chosen, {name: value for name, value in card.items() if value not in ("", [], None)}
 
 
 def _form(
@@ -182,6 +188,8 @@ def _form(
         "benchmarks": published_benchmarks(),
         "default": default.benchmark if default else None,
         "card_fields": CARD_FIELDS,
+        # What was typed of a card stays in sight: of a potential that is chosen it can be refused.
+        "says_card": any(given.get(field.name) for field in CARD_FIELDS),
         "visibilities": Visibility.choices,
         "max_mib": _max_mib(),
     }

@@ -151,3 +151,14 @@ def test_a_potential_without_a_public_submission_is_seen_by_its_owner_alone(
     assert [p["slug"] for p in alice.get(URL).json()["results"]] == ["emt"]
     assert bob.get(URL).json()["results"] == []
     assert bob.get(URL + "emt/").status_code == 404
+
+
+def test_a_potential_goes_while_it_has_no_version(alice: APIClient, bob: APIClient) -> None:
+    potential = factories.potential(slug="emt")
+    assert bob.delete(URL + "emt/").status_code == 404
+    assert alice.delete(URL + "emt/").status_code == 204
+    assert not models.Potential.objects.filter(pk=potential.pk).exists()
+    factories.submission(factories.potential(slug="judged"))
+    refused = alice.delete(URL + "judged/")
+    assert refused.status_code == 409
+    assert "whose results stay in the record" in refused.json()["detail"]

@@ -78,9 +78,13 @@ def test_a_submission_is_accepted_and_its_evaluations_are_queued(alice: APIClien
                 "n_failed": 0,
             }
         ],
+        "is_new": True,
+        "queued": [str(evaluation.pk)],
     }
-    assert alice.get(URL + f"{row.pk}/").json() == response.json()
-    assert alice.get(URL).json() == {"next": None, "previous": None, "results": [response.json()]}
+    read = alice.get(URL + f"{row.pk}/").json()
+    made = {"is_new": True, "queued": [str(evaluation.pk)]}
+    assert {**read, **made} == response.json()
+    assert alice.get(URL).json() == {"next": None, "previous": None, "results": [read]}
 
 
 BAD: list[tuple[dict[str, Any], int, str, str]] = [
@@ -155,15 +159,152 @@ def test_a_file_beyond_the_limit_is_refused_before_or_after_it_is_read(
     assert not models.Artifact.objects.exists()
 
 
-def test_the_same_file_again_is_answered_with_what_is_there(alice: APIClient) -> None:
+def test_the_same_again_is_answered_with_what_is_there(alice: APIClient) -> None:
     factories.potential(slug="emt")
     first = post(alice, potential="emt")
-    for fields in ({}, {"version": "2.0"}):
+    for fields in ({}, {"visibility": "public"}, {"declares_non_conservative": "false"}):
         again = post(alice, potential="emt", **fields)
         assert again.status_code == 200
         assert again.headers["Location"] == first.headers["Location"]
-        assert again.json() == first.json()
+        assert again.json() == {**first.json(), "is_new": False}
     assert models.Submission.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer", "words"),
+    [
+        ({"version": "2.0", "visibility": "private"}, "#/version", "This file is version 1.0 of"),
+        ({"visibility": "private"}, "#/visibility", "cannot be made private"),
+        ({"card": '{"licence": "GPL"}'}, "#/card/licence", "It is 'MIT' on the card of emt, not"),
+        ({"card": '{"team": "x"}'}, "#/card/team", "It is empty on the card"),
+        ({"card": '{"training_sets": ["A"]}'}, "#/card/training_sets", "It is MPtrj, B on the"),
+    ],
+)
+def test_what_differs_from_what_is_there_is_a_conflict(
+    fields: dict[str, str], pointer: str, words: str, alice: APIClient
+) -> None:
+    factories.potential(slug="emt", licence="MIT", training_sets=["MPtrj", "B"])
+    task = factories.task_version()
+    first = post(alice, potential="emt", tasks=task.task.slug).json()
+    other = factories.task_version().task.slug
+
+    response = post(alice, potential="emt", tasks=other, **fields)
+
+    assert response.status_code == 409
+    assert [e["pointer"] for e in response.json()["errors"]] == [pointer]
+    assert words in response.json()["detail"]
+    if not pointer.startswith("#/card"):
+        assert response.json()["existing"] == first["url"]
+    assert models.Submission.objects.get().visibility == "public"
+    assert models.Evaluation.objects.count() == 1
+    assert models.Potential.objects.get().licence == "MIT"
+
+
+def test_a_card_that_says_what_is_there_changes_nothing(alice: APIClient) -> None:
+    factories.potential(slug="emt", name="EMT", n_parameters=7, training_sets=["MPtrj"])
+    card = {"name": " EMT ", "n_parameters": 7, "training_sets": ["MPtrj"], "licence": ""}
+    assert post(alice, potential="emt", card=json.dumps(card)).status_code == 201
+
+
+def test_a_card_registers_a_new_potential_with_its_first_version(alice: APIClient) -> None:
+    card = json.dumps({"name": "EMT", "licence": "MIT", "training_sets": ["MPtrj"]})
+
+    refused = post(alice, potential="emt", card=card, content=b"")
+    assert refused.status_code == 400
+    assert not models.Potential.objects.exists()
+
+    accepted = post(alice, potential="emt", card=card)
+    assert accepted.status_code == 201, accepted.content
+    row = models.Potential.objects.get()
+    assert (row.slug, row.name, row.licence, str(row.owner)) == ("emt", "EMT", "MIT", "alice")
+
+
+def test_nobody_takes_a_potential_of_another_by_a_card(alice: APIClient, bob: APIClient) -> None:
+    factories.submission(factories.potential(slug="emt", name="EMT"))
+    factories.potential(slug="unseen")
+    for slug, card, status in (
+        ("emt", {"name": "EMT"}, 409),
+        ("emt", {"licence": "MIT"}, 403),
+        ("unseen", {}, 400),
+    ):
+        response = post(bob, potential=slug, card=json.dumps(card))
+        assert response.status_code == status, response.content
+    assert models.Submission.objects.count() == 1
+
+
+def check(client: APIClient, **fields: Any) -> Any:
+    whole = {
+        "potential": "emt",
+        "version": "1.0",
+        "calculator_kind": "ase",
+        "filename": "emt.json",
+        "size_bytes": len(EMT),
+        "sha256": EMT_SHA256,
+        "card": {"name": "EMT"},
+        **fields,
+    }
+    return client.post(
+        URL + "check/", {k: v for k, v in whole.items() if v is not None}, format="json"
+    )
+
+
+def test_a_check_says_what_would_become_of_it_and_changes_nothing(alice: APIClient) -> None:
+    first, second = factories.task_version(), factories.task_version()
+    factories.benchmark_version((first, "A"), (second, "A"))
+    response = check(alice)
+    assert response.status_code == 200, response.content
+    assert response.json() == {
+        "existing": None,
+        "registers_potential": True,
+        "tasks": sorted([first.task.slug, second.task.slug]),
+    }
+    assert not models.Potential.objects.exists()
+    assert not models.Submission.objects.exists()
+
+    factories.potential(slug="emt", name="EMT")
+    url = post(alice, potential="emt", tasks=first.task.slug).json()["url"]
+    assert check(alice).json() == {
+        "existing": url,
+        "registers_potential": False,
+        "tasks": [second.task.slug],
+    }
+    conflict = check(alice, version="2.0")
+    assert (conflict.status_code, conflict.json()["existing"]) == (409, url)
+
+
+def test_a_check_says_all_that_is_wrong_at_once(alice: APIClient) -> None:
+    response = check(
+        alice,
+        version=None,
+        calculator_kind="vasp",
+        size_bytes=0,
+        sha256="x",
+        tasks=["nowhere"],
+        benchmark="nowhere",
+        card={"licence": "MIT", "paper_url": "no address"},
+        visibility="secret",
+        colour="red",
+    )
+    assert response.status_code == 400
+    assert {e["pointer"] for e in response.json()["errors"]} == {
+        "#/version",
+        "#/calculator_kind",
+        "#/artifact",
+        "#/sha256",
+        "#/tasks",
+        "#/benchmark",
+        "#/card/paper_url",
+        "#/card/name",
+        "#/visibility",
+        "#/colour",
+    }
+
+
+@pytest.mark.parametrize("body", ["[]", "null", "{}", '{"card": []}', '{"potential": "a\\u0000"}'])
+def test_a_check_of_nonsense_is_told(body: str, alice: APIClient) -> None:
+    response = alice.post(URL + "check/", body, content_type="application/json")
+    assert response.status_code == 400
+    assert response.json()["errors"]
 
 
 def test_the_same_version_of_another_file_is_a_conflict_that_names_what_is_there(

@@ -53,12 +53,3 @@ def test_viewers_of_a_team_cannot_choose_its_potentials_to_submit_to() -> None:
     assert lists.potential_to_submit_to(sam, "of-the-team") == of_team
     assert list(lists.potentials_to_submit_to(vera)) == []
     assert lists.potential_to_submit_to(vera, "of-the-team") is None
-
-
-def test_a_potential_is_taken_again_only_while_it_is_ones_own_and_empty() -> None:
-    alice, bob = factories.user(), factories.user("bob")
-    potential = factories.potential(alice, slug="new")
-    assert lists.potential_without_versions(alice, "new") == potential
-    assert lists.potential_without_versions(bob, "new") is None
-    factories.submission(potential)
-    assert lists.potential_without_versions(alice, "new") is None

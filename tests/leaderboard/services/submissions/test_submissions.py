@@ -12,8 +12,9 @@ from django.db import IntegrityError, connection
 
 from leaderboard import models
 from leaderboard.enums import EvaluationState, VersionState, Visibility
-from leaderboard.exceptions import ConflictError, SubmissionError
+from leaderboard.exceptions import AlreadyThereError, ConflictError, SubmissionError
 from leaderboard.services.accounts.teams import create_team
+from leaderboard.services.evaluations import lifecycle
 from leaderboard.services.submissions import artifacts, submissions
 from tests.leaderboard import factories
 
@@ -146,15 +147,129 @@ def test_a_version_that_exists_is_a_conflict() -> None:
 
 
 @pytest.mark.django_db
-def test_the_same_file_with_the_same_settings_is_the_submission_that_is_there() -> None:
+def test_the_same_version_again_is_the_submission_that_is_there() -> None:
     potential = factories.potential()
     first = submit_emt(potential)
 
-    assert submit_emt(potential, version="2") == first
     assert submit_emt(potential) == first
+    assert submit_emt(potential, visibility="public") == first
 
     assert models.Submission.objects.get() == first
     assert submit_emt(factories.potential()).artifact == first.artifact
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"version": "2"}, "version", "This file is version 1 of .* nothing new was submitted"),
+        ({"version": "2", "visibility": "private"}, "version", "This file is version 1 of"),
+        ({"visibility": "private"}, "visibility", "public already, and cannot be made private"),
+        ({"content": EMT + b" "}, "version", f"its file has the SHA-256 {SHA256[:12]}"),
+        ({"calculator_kind": "dummy"}, "version", "the kind is ase there, dummy here"),
+        (
+            {"supported_elements": ["Cu"]},
+            "version",
+            "list of elements is left to the checkpoint there, Cu here",
+        ),
+        (
+            {"declares_non_conservative": True},
+            "version",
+            "meant to be the gradient there, not meant",
+        ),
+        (
+            {"version": "2", "supported_elements": ["Cu"]},
+            "artifact",
+            "only this differs: the list of elements .* withdraw that one",
+        ),
+    ],
+)
+def test_what_differs_from_what_is_there_is_refused_and_costs_nothing(
+    changes: dict[str, Any], field: str, words: str
+) -> None:
+    first_task, second_task = factories.task_version(), factories.task_version()
+    potential = factories.potential()
+    first = submit_emt(potential, tasks=[first_task])
+
+    with pytest.raises(AlreadyThereError, match=words) as refused:
+        submit_emt(potential, tasks=[second_task], **changes)
+
+    assert set(refused.value.errors) == {field}
+    assert refused.value.submission_id == first.pk
+    assert models.Submission.objects.get() == first
+    assert [e.task_version for e in models.Evaluation.objects.all()] == [first_task]
+    assert models.Charge.objects.count() == 1
+    assert [a.sha256 for a in models.Artifact.objects.all()] == [SHA256]
+
+
+@pytest.mark.django_db
+def test_settings_that_differ_are_named() -> None:
+    potential = factories.potential()
+    weights = {"content": b"weights", "calculator_kind": "chgnet", "filename": "a.pth.tar"}
+    submit_emt(potential, **weights)
+    with pytest.raises(AlreadyThereError, match="setting dtype is 'float32' there, 'float64' here"):
+        submit_emt(potential, **weights, settings={"dtype": "float64"})
+
+
+@pytest.mark.django_db
+def test_a_private_version_is_not_published_by_submitting_it_again() -> None:
+    potential = factories.potential()
+    first = submit_emt(potential, visibility="private")
+
+    assert submit_emt(potential).visibility == "private"
+    with pytest.raises(AlreadyThereError, match=f"touchstone publish {first.pk}"):
+        submit_emt(potential, visibility="public")
+
+    first.refresh_from_db()
+    assert first.visibility == "private"
+
+
+@pytest.mark.django_db
+def test_tasks_that_are_named_are_queued_or_refused() -> None:
+    smoke_task = models.Task.objects.create(slug="smoke", name="Smoke", summary="Does it load?")
+    smoke, other = factories.task_version(smoke_task), factories.task_version()
+    potential = factories.potential()
+    submission = submit_emt(potential, tasks=[smoke])
+    lifecycle.cancel(potential.owner, submission.evaluations.get())
+
+    with pytest.raises(
+        AlreadyThereError, match="not queued, since the smoke evaluation"
+    ) as refused:
+        submit_emt(potential, tasks=[other])
+
+    assert set(refused.value.errors) == {"tasks"}
+    assert submission.evaluations.count() == 1
+    assert submit_emt(potential, tasks=[smoke]) == submission, "asks for nothing that is left out"
+
+
+@pytest.mark.django_db
+def test_a_withdrawn_version_keeps_its_name() -> None:
+    potential = factories.potential()
+    submissions.withdraw(potential.owner, submit_emt(potential))
+    with pytest.raises(AlreadyThereError, match="was withdrawn, and its name stays taken"):
+        submit_emt(potential)
+
+
+@pytest.mark.django_db
+def test_what_a_submission_queued_is_told() -> None:
+    first, second = factories.task_version(), factories.task_version()
+    potential = factories.potential()
+    described = {
+        "version": "1",
+        "filename": "emt.json",
+        "sha256": SHA256,
+        "calculator_kind": "ase",
+    }
+
+    def asked_for(*tasks: models.TaskVersion) -> tuple[bool, list[models.TaskVersion]]:
+        outcome = submissions.submit_or_find(
+            potential.owner, potential, upload=io.BytesIO(EMT), tasks=tasks, **described
+        )
+        return outcome.is_new, [e.task_version for e in outcome.queued]
+
+    assert asked_for(first) == (True, [first])
+    assert asked_for(first) == (False, [])
+    assert asked_for(first, second) == (False, [second])
 
 
 @pytest.mark.django_db
@@ -167,17 +282,6 @@ def test_the_same_file_asked_for_on_another_task_is_evaluated_there_too() -> Non
 
     assert {e.task_version for e in submission.evaluations.all()} == {first, second}
     assert submission.evaluations.count() == 2
-
-
-@pytest.mark.django_db
-def test_the_same_file_with_other_elements_is_a_conflict_that_names_the_first() -> None:
-    potential = factories.potential()
-    first = submit_emt(potential)
-
-    with pytest.raises(ConflictError, match=f"version 1, submission {first.pk}"):
-        submit_emt(potential, version="2", supported_elements=["Cu"])
-
-    assert models.Submission.objects.get() == first
 
 
 @pytest.mark.django_db
@@ -228,9 +332,10 @@ def test_of_simultaneous_equal_submissions_one_is_accepted() -> None:
     for thread in threads:
         thread.join()
 
-    assert refused == []
     assert len(set(accepted)) == 1
-    assert models.Submission.objects.count() == 1
+    assert models.Submission.objects.get() == accepted[0]
+    n_of_that_version = 2 if accepted[0].version == "1" else 1
+    assert (len(accepted), len(refused)) == (n_of_that_version, 4 - n_of_that_version)
 
 
 @pytest.mark.django_db
@@ -389,3 +494,34 @@ def test_staff_may_mark_a_baseline() -> None:
         factories.charlie(), slug="emt", name="EMT", is_baseline=True
     )
     assert potential.is_baseline
+
+
+@pytest.mark.django_db
+def test_a_new_potential_is_registered_with_its_first_version_or_not_at_all() -> None:
+    factories.benchmark_version((factories.task_version(), "A"))
+    alice = factories.user()
+    new = submissions.new_potential(alice, slug="emt", name="EMT", licence="MIT")
+    assert not models.Potential.objects.exists()
+
+    with pytest.raises(SubmissionError, match="The file is empty"):
+        submit_emt(new, content=b"")
+    assert not models.Potential.objects.exists()
+
+    submission = submit_emt(submissions.new_potential(alice, slug="emt", name="EMT"))
+    assert (submission.potential.slug, submission.evaluations.count()) == ("emt", 1)
+
+
+@pytest.mark.django_db
+def test_a_potential_goes_while_it_has_no_version() -> None:
+    potential = factories.potential()
+    with pytest.raises(PermissionDenied):
+        submissions.delete_potential(factories.user("bob"), potential)
+    submissions.withdraw(potential.owner, submit_emt(potential))
+    with pytest.raises(ConflictError, match="has a version, whose results stay in the record"):
+        submissions.delete_potential(potential.owner, potential)
+
+    empty = factories.potential()
+    submissions.delete_potential(empty.owner, empty)
+    assert models.Potential.objects.get() == potential
+    with pytest.raises(ConflictError, match="was deleted in the meantime"):
+        submit_emt(models.Potential(pk=10**6, owner=potential.owner, slug="gone", name="Gone"))

@@ -88,7 +88,7 @@ def test_settings_are_those_of_the_chosen_kind(alice: Client) -> None:
         ({"training_sets": "a," * 60}, "training_sets", "no more than 50"),
         ({"name": "a\x00b"}, "name", "cannot be stored"),
         ({"potential": "a\x00b"}, "potential", "cannot be stored"),
-        ({"benchmark": "none"}, "benchmark", "Choose one of the benchmarks"),
+        ({"benchmark": "none"}, "benchmark", "There is no benchmark"),
         ({"potential": "somebodys"}, "potential", "Choose one of your potentials"),
         ({"kind": "mace", "mace.dtype": "float16"}, "settings.dtype", "must be one of"),
     ],
@@ -109,20 +109,56 @@ def test_what_is_refused_is_said_beside_its_field(
         assert f'value="{fields.get(name, filled()[name])}"' in page
 
 
-def test_a_refused_first_version_can_be_sent_again(alice: Client) -> None:
+def test_a_refused_first_version_registers_nothing_and_can_be_sent_again(alice: Client) -> None:
     assert alice.post(NEW, filled(version="no good")).status_code == 400
+    assert not models.Potential.objects.exists()
     assert alice.post(NEW, filled(licence="MIT")).status_code == 302
     assert models.Potential.objects.get().licence == "MIT"
 
 
-def test_a_version_that_is_there_is_a_conflict_and_the_same_file_is_found(alice: Client) -> None:
+def chosen(**fields: Any) -> dict[str, Any]:
+    """The form again, with the potential chosen and nothing typed of its card."""
+    return filled(**{"potential": "my-emt", "name": "", "slug": "", "architecture": "", **fields})
+
+
+def test_a_version_that_is_there_is_a_conflict_and_the_same_is_found(alice: Client) -> None:
     assert alice.post(NEW, filled()).status_code == 302
-    again = alice.post(NEW, filled(potential="my-emt", name="", slug=""))
-    assert again["Location"] == models.Submission.objects.get().get_absolute_url()
+    again = alice.post(NEW, chosen(), follow=True)
+    assert again.redirect_chain == [(models.Submission.objects.get().get_absolute_url(), 302)]
+    assert "This file is version 1.0 already; nothing new was submitted." in again.content.decode()
     other = SimpleUploadedFile("emt.json", b'{"calculator": "lj"}')
-    refused = alice.post(NEW, filled(potential="my-emt", artifact=other))
+    refused = alice.post(NEW, chosen(artifact=other))
     assert refused.status_code == 409
     assert "is there already" in refused.context["errors"]["version"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"version": "2.0"}, "version", "This file is version 1.0 of My EMT already"),
+        ({"visibility": "private"}, "visibility", "cannot be made private"),
+        ({"supported_elements": "Cu"}, "version", "left to the checkpoint there, Cu here"),
+        ({"licence": "MIT"}, "licence", "It is empty on the card of my-emt, not &#x27;MIT&#x27;"),
+        ({"slug": "another"}, "slug", "my-emt is chosen above"),
+        ({"potential": "", "slug": "my-emt"}, "slug", "Choose it above"),
+    ],
+)
+def test_nothing_that_differs_from_what_is_there_is_dropped(
+    alice: Client, fields: dict[str, Any], field: str, words: str
+) -> None:
+    alice.post(NEW, filled())
+    refused = alice.post(NEW, chosen(**fields))
+    assert refused.status_code == 409
+    page = refused.content.decode()
+    assert words in page[page.index(f'id="error-{field}"') :]
+    assert models.Submission.objects.count() == 1
+
+
+def test_further_tasks_of_a_version_that_is_there_are_told(alice: Client) -> None:
+    alice.post(NEW, filled())
+    more = factories.benchmark_version((factories.task_version(), "A"))
+    answer = alice.post(NEW, chosen(benchmark=more.benchmark.slug), follow=True)
+    assert "version 1.0 already; 1 more evaluation was queued" in answer.content.decode()
 
 
 def test_somebody_elses_public_slug_is_a_conflict(alice: Client) -> None:
@@ -135,7 +171,8 @@ def test_a_slug_that_became_somebody_elses_is_told_with_the_way_out(alice: Clien
     alice.post(NEW, filled(visibility="private"))
     mine = models.Potential.objects.get()
     other = factories.submission(factories.potential(factories.user("bob"), slug="my-emt"))
-    fields = {"potential": mine.address, "version": "2", "name": "", "slug": ""}
+    fields = {"potential": mine.address, "version": "2"}
+    fields |= dict.fromkeys(("name", "slug", "architecture"), "")
     lj = b'{"calculator": "lj"}'
     public = filled(**fields, artifact=SimpleUploadedFile("lj.json", lj))
     refused = alice.post(NEW, public)

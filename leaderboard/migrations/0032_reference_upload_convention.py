@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("leaderboard", "0030_snapshots")]
+    dependencies = [("leaderboard", "0031_slugs_of_private_potentials")]
 
     operations = [
         migrations.AddField(
