@@ -12,6 +12,11 @@ class VerdictHelp:
     title: str
     meaning: str
     what_to_do: str
+    #: Said first where the submission has written a log; an empty one tells nothing.
+    in_the_log: str = ""
+
+    def advice(self, *, has_log: bool) -> str:
+        return f"{self.in_the_log} {self.what_to_do}".strip() if has_log else self.what_to_do
 
 
 VERDICTS: dict[str, VerdictHelp] = {
@@ -34,23 +39,24 @@ VERDICTS: dict[str, VerdictHelp] = {
         title="Could not be loaded",
         meaning="The file has the right form, but loading it raised an error: another "
         "architecture, another version of its package, or a missing module.",
-        what_to_do="Read the log, which shows the error. Save the weights with a version of the "
-        "package that the service runs (the evaluation lists them), or bring your code along as "
-        "a Python package.",
+        what_to_do="Save the weights with a version of the package that the service runs (the "
+        "evaluation lists them), or bring your code along as a Python package.",
+        in_the_log="Read the log, which shows the error.",
     ),
     Verdict.UNSUPPORTED: VerdictHelp(
         title="Nothing that it supports",
         meaning="The potential supports none of the task's systems, or it cannot give a quantity "
         "that the task needs, such as stress.",
-        what_to_do="Nothing, if this is so. If the declared elements are too few, submit a new "
-        "version with the right ones.",
+        what_to_do="Nothing, if this is so. If the declared elements are too few, withdraw this "
+        "version on its page, and submit the file as a new one with the right elements.",
     ),
     Verdict.RUNTIME_ERROR: VerdictHelp(
         title="Stopped with an error",
         meaning="The potential loaded, but raised an error or ended its process while it was "
         "computing.",
-        what_to_do="Read the log. Repeat the structure that is named with touchstone evaluate on "
-        "your machine, mend it, and submit a new version.",
+        what_to_do="Repeat the structure that is named with touchstone evaluate on your machine, "
+        "mend it, and submit a new version.",
+        in_the_log="Read the log, which has the traceback.",
     ),
     Verdict.PROTOCOL_ERROR: VerdictHelp(
         title="Answered out of turn",

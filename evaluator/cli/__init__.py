@@ -26,6 +26,7 @@ _COMMANDS = {
     "whoami": "account",
     "validate": "validate",
     "submit": "submit",
+    "potential": "potential",
     "status": "following",
     "logs": "following",
     "cancel": "following",

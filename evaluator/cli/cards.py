@@ -6,11 +6,14 @@ import argparse
 import json
 import tomllib
 from dataclasses import dataclass
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
 from evaluator.exceptions import SubmissionError
 
+#: Fields that ``_OPTIONS`` gives as whole numbers.
+_NUMBERS = ("n_parameters",)
 #: Options by the field of a potential that they set; the texts are those of --help.
 _OPTIONS = {
     "name": "as its authors write it",
@@ -20,7 +23,8 @@ _OPTIONS = {
     "licence": "of the weights, an SPDX name",
     "paper_url": "the paper that describes it",
     "code_url": "where its code is",
-    "description": "plain text",
+    "description": "in Markdown",
+    "n_parameters": "number of trained parameters",
     "team": "slug of the team that is to own it",
 }
 #: What the table [submission] of a card may hold.
@@ -38,10 +42,12 @@ class Card:
     submission: dict[str, Any]
 
 
-def add_card_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(
-        "the potential", "needed once, when the service does not have it yet"
-    )
+def add_card_arguments(
+    parser: argparse.ArgumentParser,
+    about: str = "needed once, when the service does not have it yet; later it must say what is "
+    "there (touchstone potential edit changes it)",
+) -> None:
+    group = parser.add_argument_group("the potential", about)
     group.add_argument(
         "--card",
         type=Path,
@@ -49,28 +55,43 @@ def add_card_arguments(parser: argparse.ArgumentParser) -> None:
         help="TOML or JSON with the fields of the potential, and a table [submission]",
     )
     for name, help_text in _OPTIONS.items():
-        group.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT", help=help_text)
+        kind, metavar = (int, "N") if name in _NUMBERS else (str, "TEXT")
+        group.add_argument(option_of(name), type=kind, metavar=metavar, help=help_text)
     group.add_argument(
         "--training-set", action="append", metavar="NAME", help="e.g. MPtrj; may be repeated"
     )
 
 
+def option_of(field: str) -> str:
+    """The option that sets a field of a potential."""
+    return "--training-set" if field == "training_sets" else f"--{field.replace('_', '-')}"
+
+
 def read_card(arguments: argparse.Namespace) -> Card:
-    """Options win over the file. Raises SubmissionError."""
+    """Options win over the file. The slug may be missing. Raises SubmissionError."""
     content = _read(arguments.card) if arguments.card else {}
     submission = content.pop("submission", {})
-    if not isinstance(submission, dict) or set(submission) - set(_SUBMISSION_FIELDS):
-        raise SubmissionError(
-            f"{arguments.card}: the table [submission] may hold {', '.join(_SUBMISSION_FIELDS)}"
-        )
+    _check_submission(arguments.card, submission)
     given = {name: getattr(arguments, name) for name in _OPTIONS}
-    given["training_sets"] = arguments.training_set
+    if arguments.training_set is not None:
+        # --training-set "" says that there is none.
+        given["training_sets"] = [name for name in arguments.training_set if name]
     content |= {name: value for name, value in given.items() if value is not None}
-    if arguments.potential is not None:
-        content["slug"] = arguments.potential
-    if not content.get("slug"):
-        raise SubmissionError("which potential? Name it with --potential SLUG, or slug in the card")
+    if content.get("team") == "":
+        content["team"] = None
     return Card(potential=content, submission=submission)
+
+
+def _check_submission(path: Path, table: Any) -> None:  # noqa: ANN401  (TOML or JSON)
+    if not isinstance(table, dict) or set(table) - set(_SUBMISSION_FIELDS):
+        raise SubmissionError(
+            f"{path}: the table [submission] may hold {', '.join(_SUBMISSION_FIELDS)}"
+        )
+    if not isinstance(table.get("settings", {}), dict):
+        raise SubmissionError(f'{path}: settings must be a table, e.g. {{ dtype = "float64" }}')
+    elements = table.get("supported_elements", [])
+    if not isinstance(elements, list) or not all(isinstance(e, str) for e in elements):
+        raise SubmissionError(f'{path}: supported_elements must be a list, e.g. ["Si", "O"]')
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -83,4 +104,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise SubmissionError(f"the card {path} is no TOML or JSON: {error}") from error
     if not isinstance(content, dict):
         raise SubmissionError(f"the card {path} is no table of fields")
+    for name, value in content.items():
+        if isinstance(value, date | time):
+            raise SubmissionError(f"the card {path}: {name} is a date; put it between quotes")
     return content

@@ -14,7 +14,7 @@ from evaluator.catalog.verdicts import VERDICTS
 from evaluator.cli.display import Display, describe_state
 from evaluator.cli.exit_codes import ExitCode, describe_exit_codes, worst_exit_code
 from evaluator.cli.service import add_service_arguments, checked_id, connect
-from evaluator.client import Client, Conflict, Evaluation, NotFound, Submission
+from evaluator.client import Client, Conflict, Evaluation, Logs, NotFound, Submission
 
 _N_LISTED = 20
 
@@ -78,24 +78,39 @@ def outcome(evaluations: Sequence[Evaluation]) -> ExitCode:
     return worst_exit_code(evaluation.verdict for evaluation in evaluations)
 
 
-def format_submission(submission: Submission, url: str) -> str:
-    """Its evaluations, one line each, and what to do about those that failed."""
+def describe_submission(client: Client, submission: Submission) -> str:
+    """Its evaluations, one line each, with why those failed and what to do about it."""
     lines = [f"{submission.name} ({submission.visibility})  {submission.id}"]
     if submission.withdrawn_at is not None:
         lines.append("  withdrawn")
+    if not submission.evaluations:
+        lines.append("  no evaluations: nothing was asked for, or nothing is published yet")
+    told: set[str] = set()
     for evaluation in submission.evaluations:
         lines.append(f"  {evaluation.task:<22} {describe_state(evaluation)}  {evaluation.id}")
-        lines += [f"    {line}" for line in _what_to_do(evaluation)]
+        if _went_wrong(evaluation):
+            # A list has no messages; what stopped many at once is said once.
+            reasons = _why(client.evaluation(evaluation.id), leads_to_log=True)
+            lines += [f"    {line}" for line in reasons if line not in told]
+            told.update(reasons)
     if submission.page:
-        lines.append(f"  {url}{submission.page}")
+        lines.append(f"  {client.url}{submission.page}")
     return "\n".join(lines)
 
 
-def _what_to_do(evaluation: Evaluation) -> list[str]:
-    if not evaluation.has_ended or evaluation.verdict in ("ok", "cancelled"):
-        return []
+def _went_wrong(evaluation: Evaluation) -> bool:
+    return evaluation.has_ended and evaluation.verdict != "ok"
+
+
+def _why(evaluation: Evaluation, *, leads_to_log: bool) -> list[str]:
+    """What the verdict says of this evaluation, and what to do about it."""
+    reasons = [evaluation.message] if evaluation.message else []
     known = VERDICTS.get(evaluation.verdict)
-    return [known.what_to_do] if known else []
+    if known and _went_wrong(evaluation) and evaluation.verdict != "cancelled":
+        reasons.append(known.advice(has_log=bool(evaluation.has_log) and leads_to_log))
+        if evaluation.has_log and leads_to_log:
+            reasons.append(f"What it wrote: touchstone logs {evaluation.id}")
+    return reasons
 
 
 def _say_how_to_go_on(name: str) -> None:
@@ -115,7 +130,7 @@ def _status(arguments: argparse.Namespace) -> int:
     if isinstance(submission, Submission):
         if arguments.watch:
             submission = watch_submission(client, submission.id)
-        _print(submission.raw if arguments.json else format_submission(submission, client.url))
+        _print(submission.raw if arguments.json else describe_submission(client, submission))
         return outcome(submission.evaluations)
     if arguments.watch:
         submission = _watch_evaluation(client, submission)
@@ -155,9 +170,7 @@ def _format_evaluation(evaluation: Evaluation, url: str) -> str:
     lines = [f"{name} on {evaluation.task} (version {evaluation.task_version})  {evaluation.id}"]
     lines.append(f"  {describe_state(evaluation)}")
     lines += [f"  {line}" for line in _waiting(evaluation)]
-    if evaluation.message:
-        lines.append(f"  {evaluation.message}")
-    lines += [f"  {line}" for line in _what_to_do(evaluation)]
+    lines += [f"  {line}" for line in _why(evaluation, leads_to_log=True)]
     for score in evaluation.scores:
         numbers = [score.value, score.low, score.high]
         value, low, high = ("–" if number is None else f"{number:.4g}" for number in numbers)
@@ -203,16 +216,27 @@ def _logs(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print([{"evaluation": e.id, "task": e.task, **written.raw} for e, written in logs])
         return ExitCode.OK
+    if not logs:
+        print("It has no evaluations, and so no logs.", file=sys.stderr)
     for evaluation, written in logs:
-        if len(logs) > 1:
-            print(f"== {evaluation.task}: {describe_state(evaluation)}")
-        if not evaluation.has_ended:
-            print("It has not ended; its logs are there once it has (--follow waits).")
-        print(written.stdout, end="")
-        # To the other stream, as the submission wrote it; in order, should both be one terminal.
-        sys.stdout.flush()
-        print(written.stderr, end="", file=sys.stderr, flush=True)
+        went_wrong = _went_wrong(evaluation)
+        _print_log(client.evaluation(evaluation.id) if went_wrong else evaluation, written)
     return ExitCode.OK
+
+
+def _print_log(evaluation: Evaluation, written: Logs) -> None:
+    """What it wrote, as it wrote it; what we say of it goes to stderr."""
+    print(f"== {evaluation.task}: {describe_state(evaluation)}", file=sys.stderr)
+    for line in _why(evaluation, leads_to_log=False) if _went_wrong(evaluation) else []:
+        print(line, file=sys.stderr)
+    if not evaluation.has_ended:
+        print("It has not ended; its logs are there once it has (--follow waits).", file=sys.stderr)
+    elif not (written.stdout or written.stderr):
+        print("It wrote nothing: its log is empty.", file=sys.stderr)
+    # In order, should both be one terminal.
+    sys.stderr.flush()
+    print(written.stdout, end="", flush=True)
+    print(written.stderr, end="", file=sys.stderr, flush=True)
 
 
 def _cancel(arguments: argparse.Namespace) -> int:

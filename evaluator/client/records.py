@@ -206,6 +206,8 @@ class Evaluation(Record):
     finished_at: datetime | None = None
     page: str = ""
     message: str = ""
+    #: Whether the submission has written anything; None for who may not read it.
+    has_log: bool | None = None
     help_url: str | None = None
     queue_position: int | None = None
     #: A guess of the service; None where it has nothing to guess from.

@@ -14,7 +14,6 @@ _MEMORY_ADVICE = (
     "Use a smaller model or lower precision, or let the potential declare smaller batches."
 )
 _ADVICE = {
-    ErrorCategory.RUNTIME_ERROR: "The log of the calculator has the traceback.",
     ErrorCategory.OUT_OF_MEMORY_HOST: _MEMORY_ADVICE,
     ErrorCategory.OUT_OF_MEMORY_GPU: _MEMORY_ADVICE,
 }

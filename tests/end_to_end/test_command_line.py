@@ -96,10 +96,11 @@ def test_submit_registers_the_potential_and_the_same_again_changes_nothing(
     assert answer["visibility"] == "private"
     assert "Registered the potential my-emt." in first.stderr
 
-    again = touchstone(*command, "--json", token=token)
+    again = touchstone(*command, token=token)
 
     assert again.returncode == ExitCode.OK, again.stderr
-    assert json.loads(again.stdout)["id"] == answer["id"]
+    assert "This file is version 1.0 already; nothing new was submitted" in again.stderr
+    assert answer["id"] in again.stdout
     assert models.Submission.objects.count() == 1
     listed = touchstone("status", token=token)
     assert listed.stdout.startswith(answer["id"])
@@ -134,8 +135,8 @@ def test_a_card_says_all_of_a_submission(
 @pytest.mark.parametrize(
     ("more", "code", "complaint"),
     [
-        ((), ExitCode.USAGE, "which version is it?"),
-        (("--version", "1"), ExitCode.USAGE, "has no potential 'my-emt' yet"),
+        (("--name", "E"), ExitCode.USAGE, "which version is it?"),
+        (("--version", "1"), ExitCode.REFUSED, "There is no potential 'my-emt' that you may see"),
         (("--version", "1", "--elements", "Xx"), ExitCode.USAGE, "must be chemical symbols"),
         (("--version", "1", "--setting", "x=1"), ExitCode.USAGE, "x is unknown"),
         (("--version", "1", "--card", "no.toml"), ExitCode.USAGE, "card no.toml cannot be read"),
@@ -150,6 +151,91 @@ def test_a_mistake_is_one_line_and_submits_nothing(
     assert complaint in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert models.Submission.objects.count() == 0
+    assert models.Potential.objects.count() == 0
+
+
+def test_all_that_is_wrong_or_missing_is_told_at_once_and_nothing_is_registered(
+    touchstone: Touchstone, artifact: Path, tmp_path: Path
+) -> None:
+    token = token_of("alice")
+    nothing_said = touchstone("submit", str(artifact), "--elements", "Xx", token=token)
+    assert nothing_said.returncode == ExitCode.USAGE
+    for words in ("Say --kind", "--potential: which", "--version: which", "Xx: no such chemical"):
+        assert words in nothing_said.stderr
+
+    wrong = (
+        *("--version", "1", "--task", "nowhere", "--benchmark", "nowhere"),
+        *("--paper-url", "no address", "--team", "unknown"),
+    )
+    refused = touchstone(*submit(artifact, *wrong), token=token)
+    assert refused.returncode == ExitCode.REFUSED
+    for words in ("--task: ", "--benchmark: There is no", "--paper-url: ", "--name: There is no"):
+        assert words in refused.stderr
+
+    (tmp_path / "emt.exe").write_text(EMT)
+    ending = touchstone(*submit(tmp_path / "emt.exe", "--version", "1", "--name", "E"), token=token)
+    assert ending.returncode == ExitCode.REFUSED
+    assert ending.stderr.startswith("touchstone: emt.exe must end in .json: ")
+    assert ending.stderr.count("\n") == 1
+    assert not models.Potential.objects.exists()
+    assert not models.Artifact.objects.exists()
+
+
+def test_nothing_that_is_asked_of_a_known_file_is_dropped(
+    touchstone: Touchstone, artifact: Path
+) -> None:
+    token = token_of("alice")
+    task = factories.task_version().task.slug
+    first = ("--version", "1.0", "--name", "My EMT", "--licence", "MIT")
+    assert touchstone(*submit(artifact, *first), token=token).returncode == ExitCode.OK
+    for more, words in (
+        (("--version", "2.0", "--task", task, "--private"), "--version: This file is version 1.0"),
+        (("--version", "1.0", "--private"), "--private: Version 1.0"),
+        (
+            ("--version", "1.0", "--licence", "GPL"),
+            "to change the card: touchstone potential edit my-emt --licence GPL",
+        ),
+    ):
+        done = touchstone(*submit(artifact, *more), token=token)
+        assert done.returncode == ExitCode.REFUSED
+        assert words in done.stderr
+    assert models.Submission.objects.get().visibility == "public"
+    assert not models.Evaluation.objects.exists()
+
+    further = touchstone(*submit(artifact, "--version", "1.0", "--task", task), token=token)
+    assert f"This file is version 1.0 already; queued for it: {task}" in further.stderr
+
+    # The command that was printed does what it says.
+    edit = touchstone("potential", "edit", "my-emt", "--licence", "GPL", token=token)
+    assert edit.stdout == "licence: MIT -> GPL\n", edit.stderr
+    again = submit(artifact, "--version", "1.0", "--licence", "GPL")
+    assert touchstone(*again, token=token).returncode == ExitCode.OK
+
+
+def test_a_potential_is_shown_changed_and_removed(touchstone: Touchstone, tmp_path: Path) -> None:
+    token = token_of("alice")
+    factories.potential(factories.user("alice"), slug="p", name="P", licence="MIT")
+    card = tmp_path / "card.toml"
+    card.write_text('slug = "p"\nlicence = ""\nn_parameters = 7\n[submission]\nversion = "1"\n')
+
+    edited = touchstone("potential", "edit", "p", "--card", str(card), token=token)
+    assert edited.stdout == "n parameters: (empty) -> 7\nlicence: MIT -> (empty)\n", edited.stderr
+    again = touchstone("potential", "edit", "p", "--card", str(card), token=token)
+    assert "nothing was changed" in again.stdout
+    for arguments, code, words in (
+        (("edit", "p"), ExitCode.USAGE, "say what is to change"),
+        (("edit", "q", "--card", str(card)), ExitCode.USAGE, "the card is that of 'p'"),
+        (("edit", "p", "--paper-url", "x"), ExitCode.REFUSED, "--paper-url: "),
+        (("delete", "p"), ExitCode.USAGE, "say --yes"),
+        (("delete", "nowhere", "--yes"), ExitCode.NOT_FOUND, "no potential 'nowhere'"),
+    ):
+        done = touchstone("potential", *arguments, token=token)
+        assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+    assert "licence          (empty)" in touchstone("potential", "show", "p", token=token).stdout
+
+    removed = touchstone("potential", "delete", "p", "--yes", token=token)
+    assert removed.returncode == ExitCode.OK, removed.stderr
+    assert not models.Potential.objects.exists()
 
 
 def test_a_file_whose_kind_is_not_told_by_its_name_is_asked_about(
@@ -200,3 +286,34 @@ def test_the_owner_reads_status_and_logs_and_cancels(touchstone: Touchstone) -> 
     assert again.returncode == ExitCode.REFUSED
     assert touchstone("status", str(queued.pk), token=token).returncode == ExitCode.CANCELLED
     assert touchstone("status", "nonsense", token=token).returncode == ExitCode.USAGE
+
+
+def test_a_failure_is_told_where_one_looks(touchstone: Touchstone) -> None:
+    token = token_of("alice")
+    submission = factories.submission(factories.potential(factories.user("alice")))
+    failed = {"state": "failed", "verdict": "load_error", "message": "No module named 'x'."}
+    silent = factories.evaluation(submission, **failed)
+    talking = factories.evaluation(submission, **failed, stderr="Traceback ...\n")
+    stopped = {"state": "cancelled", "verdict": "cancelled", "message": "The smoke task failed."}
+    for _ in range(2):
+        factories.evaluation(submission, **stopped)
+
+    status = touchstone("status", str(submission.pk), token=token)
+
+    assert status.returncode == ExitCode.LOAD_ERROR
+    assert status.stdout.count("No module named 'x'.") == 1, "said once, for all that it stopped"
+    assert status.stdout.count("The smoke task failed.") == 1
+    assert f"touchstone logs {talking.pk}" in status.stdout
+    one = touchstone("status", str(silent.pk), token=token)
+    assert "No module named 'x'." in one.stdout
+    assert "Save the weights with a version" in one.stdout
+    assert "log" not in one.stdout.replace("logs/", "")
+
+    empty = touchstone("logs", str(silent.pk), token=token)
+    assert empty.stdout == ""
+    for words in ("failed: load_error", "No module named 'x'.", "It wrote nothing"):
+        assert words in empty.stderr
+    assert "Read the log" not in empty.stderr
+    written = touchstone("logs", str(talking.pk), token=token)
+    assert "Traceback ..." in written.stderr
+    assert "It wrote nothing" not in written.stderr

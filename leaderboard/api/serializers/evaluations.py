@@ -17,7 +17,7 @@ from leaderboard.api.serializers.fields import (
     SubmissionLink,
 )
 from leaderboard.models import Evaluation, Event, Score
-from leaderboard.models.disclosure import seen_by, told_event
+from leaderboard.models.disclosure import Part, may_read, seen_by, told_event
 from leaderboard.services.evaluations import queue
 from leaderboard.services.evaluations.waiting import waiting_reason
 
@@ -155,8 +155,16 @@ class EvaluationRecord(EvaluationRow):
     provenance = JSONObject(help_text="Versions, hardware, dtype, seeds, hashes.")
     systems = Link("evaluation-systems")
     files = Link("evaluation-files", help_text="Trajectories and bands, to download.")
+    has_log = serializers.SerializerMethodField(
+        help_text="Whether the submission has written anything; null for who may not read it."
+    )
     events = Link("evaluation-events", help_text="What happened; also as text/event-stream.")
     logs = Link("evaluation-logs", help_text="For its owner and the staff.")
+
+    def get_has_log(self, row: Evaluation) -> bool | None:
+        if not may_read(self.context["request"].user, row, Part.LOG):
+            return None
+        return bool(row.stdout or row.stderr)
 
     def get_waiting_reason(self, row: Evaluation) -> str:
         return waiting_reason(row)

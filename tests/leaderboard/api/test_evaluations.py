@@ -103,6 +103,7 @@ def test_an_ended_evaluation_tells_all(world: World, stranger: APIClient) -> Non
         "systems": f"{HOST}{URL}{row.pk}/systems/",
         "files": f"{HOST}{URL}{row.pk}/files/",
         "events": f"{HOST}{URL}{row.pk}/events/",
+        "has_log": None,
         "logs": f"{HOST}{URL}{row.pk}/logs/",
     }
 
@@ -286,6 +287,15 @@ def test_a_hidden_reference_is_not_in_the_api(
             assert "55.0" not in text, "with its error it would tell the reference"
             assert "78.125" not in text
             assert "bulk_modulus" not in text
+
+
+def test_whether_there_is_a_log_is_told_to_who_may_read_it(
+    world: World, alice: APIClient, bob: APIClient
+) -> None:
+    silent = factories.evaluation(world.public.submission)
+    for row, has_log in ((world.public.ended, True), (silent, False)):
+        assert alice.get(f"{URL}{row.pk}/").json()["has_log"] is has_log
+        assert bob.get(f"{URL}{row.pk}/").json()["has_log"] is None
 
 
 def test_logs_are_text_for_the_owner(world: World, alice: APIClient) -> None:

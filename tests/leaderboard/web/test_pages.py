@@ -262,6 +262,26 @@ def test_every_verdict_is_explained(client: Client) -> None:
         assert VERDICTS[name].what_to_do in text_of(page).replace("&#x27;", "'")
 
 
+def test_the_log_is_advised_to_who_may_read_one_that_says_something(client: Client) -> None:
+    failed = {"state": "failed", "verdict": "load_error", "message": "No module named x."}
+    told = {}
+    for text in ("", "Traceback"):
+        evaluation = factories.evaluation(**failed, stderr=text)
+        for reader in (None, evaluation.submission.potential.owner):
+            client.logout()
+            if reader is not None:
+                client.force_login(reader)
+            page = text_of(client.get(evaluation.get_absolute_url()))
+            assert VERDICTS["load_error"].what_to_do in page
+            told[text, reader is not None] = VERDICTS["load_error"].in_the_log in page
+    assert told == {
+        ("", False): False,
+        ("", True): False,
+        ("Traceback", False): False,
+        ("Traceback", True): True,
+    }
+
+
 def test_systems_are_sorted_by_link_with_missing_values_last(client: Client) -> None:
     site = build_site()
     evaluation = site.submissions["chgnet-r2scan:1.0"].evaluations.get(task_version=site.eos)
