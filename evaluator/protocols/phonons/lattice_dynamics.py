@@ -31,6 +31,10 @@ IntArray = NDArray[np.int64]
 #: No step moves an atom or strains the cell (times its atoms) by more, in Å: FixSymmetry projects
 #: small strains exactly, and a potential far from its minimum is not thrown out of its domain.
 _MAX_STEP_A = 0.05
+#: No crystal near a minimum has a force or a stress of such a size (16 TPa; Jupiter's core has
+#: about 5), and from there no minimum is reached in steps of 0.05 Å: such a relaxation is over.
+_HOPELESS_FORCE_EV_A = 1e3
+_HOPELESS_STRESS_EV_A3 = 1e2
 #: Longest interval between two q-points of a plotted path, in 1/Å without the 2π.
 _PATH_STEP = 0.015
 
@@ -80,7 +84,8 @@ def relax(
 
     Converged when no force, and no cell gradient per atom, is above ``fmax_eV_A``. Raises
     SystemFailure when that is not reached within ``max_steps``, when the volume leaves the stated
-    range, or when an answer is not a finite number.
+    range, when an answer is not a finite number, and as soon as a force or the stress is so large
+    that steps of 0.05 Å lead nowhere.
     """
     if "stress" not in calculator.implemented_properties:
         raise SystemFailure("The potential offers no stress, which relaxing the cell needs.")
@@ -95,6 +100,7 @@ def relax(
     is_converged, change = False, 0.0
     for step_converged in optimizer.irun(fmax=fmax_eV_A, steps=max_steps):
         is_converged = bool(step_converged)
+        _refuse_hopeless(crystal)
         change = _volume_change(crystal, volume, max_volume_change_percent)
     forces = np.linalg.norm(crystal.get_forces(), axis=1)
     if not is_converged:
@@ -108,6 +114,16 @@ def relax(
         max_force_eV_A=float(forces.max()),
         volume_change_percent=change,
     )
+
+
+def _refuse_hopeless(crystal: Atoms) -> None:
+    """Raise SystemFailure where the answer to the last step is beyond what a crystal can have."""
+    results = crystal.calc.results
+    force, stress = (float(np.abs(results[name]).max()) for name in ("forces", "stress"))
+    if force > _HOPELESS_FORCE_EV_A:
+        raise SystemFailure(f"The relaxation is hopeless: it met a force of {force:.3g} eV/Å.")
+    if stress > _HOPELESS_STRESS_EV_A3:
+        raise SystemFailure(f"The relaxation is hopeless: it met a stress of {stress:.3g} eV/Å³.")
 
 
 def _volume_change(crystal: Atoms, volume: float, most_percent: float) -> float:

@@ -1,6 +1,6 @@
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -274,6 +274,45 @@ def test_relaxation_that_goes_wrong_is_a_failure_with_a_reason(
 def test_crystal_that_collapses_or_blows_up_is_a_failure(stress: float, change: str) -> None:
     with pytest.raises(SystemFailure, match=f"its volume changed by {change}5. %"):
         simulate(simple_cubic(3.0, 2), Springs(3.0, 1.0, stress=stress))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_relaxation_beyond_all_crystals_ends_at_its_first_step(sign: int) -> None:
+    """It would wander for all its steps, within the bounds of the volume."""
+
+    class Counted(Springs):
+        n_calls = 0
+
+        def calculate(self, *arguments: Any, **more: Any) -> None:
+            self.n_calls += 1
+            super().calculate(*arguments, **more)
+
+    calculator = Counted(3.0, 1.0, stress=sign * 101.0)
+    with pytest.raises(SystemFailure, match=r"hopeless: it met a stress of 101 eV/Å³"):
+        simulate(simple_cubic(3.0, 2), calculator)
+    assert calculator.n_calls <= 3
+    with pytest.raises(SystemFailure, match="hopeless: it met a force of"):
+        simulate(zinc_oxide(), HugeForces())
+
+
+def zinc_oxide() -> System:
+    """Two atoms whose positions no symmetry holds: wurtzite's free parameter."""
+    atoms = bulk("ZnO", "wurtzite", a=3.25, c=5.2, u=0.38)
+    return System(id="ZnO", atoms=atoms, reference={"supercell_matrix": np.eye(3)})
+
+
+class HugeForces(Calculator):
+    """Forces of 1e6 eV/Å along c, that of cations against anions."""
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "forces", "stress"]
+
+    def calculate(
+        self, atoms: Any = None, properties: Any = (), system_changes: Any = all_changes
+    ) -> None:
+        Calculator.calculate(self, atoms, properties, system_changes)
+        forces = np.zeros((len(atoms), 3))
+        forces[:, 2] = np.where(atoms.numbers == 30, 1e6, -1e6)
+        self.results = {"energy": 0.0, "forces": forces, "stress": np.zeros(6)}
 
 
 def test_potential_without_stress_is_charged_with_a_reason() -> None:
