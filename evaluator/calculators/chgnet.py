@@ -28,7 +28,10 @@ from evaluator.calculators.torch_files import (
     dtype_name,
     is_chgnet_checkpoint,
     load_torch,
+    refuse_half_precision,
     torch_dtype,
+    unwrapped,
+    unwrapped_names,
     use_threads,
 )
 from evaluator.wire import Info, Prediction, Structure
@@ -45,7 +48,9 @@ class ChgnetAdapter(GraphAdapter[CrystalGraph]):
         self._dtype = torch_dtype(request)
         self._device = torch.device(request.device)
         use_threads(request)
-        loaded = load_torch(request.artifact, _EXPECTED)
+        loaded = unwrapped(load_torch(request.artifact, _EXPECTED))
+        if isinstance(loaded, Mapping) and isinstance(loaded.get("model"), torch.nn.Module):
+            loaded = unwrapped(loaded["model"])
         if isinstance(loaded, CHGNet):  # torch.save of the model itself
             loaded = loaded.as_dict()
         if not is_chgnet_checkpoint(loaded):
@@ -154,7 +159,9 @@ class ChgnetAdapter(GraphAdapter[CrystalGraph]):
 
 def _build(checkpoint: Mapping[str, Any]) -> CHGNet:
     """Rebuild the network from its arguments and weights. Raises LoadError."""
-    arguments, weights = dict(checkpoint["model_args"]), checkpoint["state_dict"]
+    arguments = dict(checkpoint["model_args"])
+    weights = unwrapped_names(checkpoint["state_dict"])
+    refuse_half_precision(weights.values())
     if not isinstance(arguments.get("composition_model"), str | None):
         raise LoadError("this CHGNet carries a composition model of its own, not one by name")
     # Checkpoints of version 0.2.0 have a bias that their arguments do not mention.

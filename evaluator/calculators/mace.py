@@ -21,7 +21,9 @@ from evaluator.calculators.torch_files import (
     dtype_name,
     is_chgnet_checkpoint,
     load_torch,
+    refuse_half_precision,
     torch_dtype,
+    unwrapped,
     use_threads,
 )
 from evaluator.wire import Info, Prediction, Structure
@@ -49,6 +51,7 @@ class MaceAdapter(GraphAdapter[mace_data.AtomicData]):
         self._device = torch.device(request.device)
         use_threads(request)
         model = _whole_model(load_torch(request.artifact, _EXPECTED, _CONVERTED))
+        refuse_half_precision([*model.parameters(), *model.buffers()])
         model.eval().requires_grad_(False)
         self._model = model.to(device=self._device, dtype=self._dtype)
         self._heads = list(getattr(model, "heads", None) or ["Default"])
@@ -106,9 +109,7 @@ class MaceAdapter(GraphAdapter[mace_data.AtomicData]):
 
 def _whole_model(loaded: Any) -> Any:  # noqa: ANN401  (a file holds anything)
     """The model, out of what people wrap it in. Raises LoadError saying what to send instead."""
-    wrapped = getattr(loaded, "_orig_mod", None)  # torch.compile
-    if wrapped is not None:
-        return _whole_model(wrapped)
+    loaded = unwrapped(loaded)
     if isinstance(loaded, list | tuple | torch.nn.ModuleList) and len(loaded) > 0:
         if len(loaded) > 1:
             raise LoadError(

@@ -7,7 +7,7 @@ that ``Potential.save`` wrote. Graphs are those of matgl's own ASE calculator.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,13 @@ from evaluator.calculators.graphs import GraphAdapter, Sized
 from evaluator.calculators.matgl_messages import use_messages
 from evaluator.calculators.neighbors import Pairs, find_pairs, fractional
 from evaluator.calculators.structures import check_elements, periodic_cell, voigt_stress
-from evaluator.calculators.torch_files import dtype_name, torch_dtype, use_threads
+from evaluator.calculators.torch_files import (
+    dtype_name,
+    load_torch,
+    refuse_half_precision,
+    torch_dtype,
+    use_threads,
+)
 from evaluator.wire import FloatArray, Info, Prediction, Structure
 
 _FILES = ("model.json", "model.pt", "state.pt")
@@ -165,4 +171,7 @@ def _load_potential(folder: Path) -> tuple[Potential, dict[str, Any]]:
         ) from error
     if not isinstance(potential, Potential):
         raise LoadError(f"the model is a {type(potential).__name__}, not a MatGL Potential")
+    # The model that was loaded does not show it any more.
+    weights = load_torch(folder / "state.pt", "the weights of a MatGL potential")
+    refuse_half_precision(weights.values() if isinstance(weights, Mapping) else ())
     return potential, described

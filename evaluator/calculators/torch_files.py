@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ import torch
 from evaluator.calculators.base import InvalidArtifact, LoadError, LoadRequest
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
+_HALF = {torch.float16, torch.bfloat16}
+_AROUND_MODULE = (torch.nn.DataParallel, torch.optim.swa_utils.AveragedModel)
 
 # e3nn reads its constants by torch.load's safe mode, which does not know slices by itself; without
 # this line a MACE model can be neither loaded nor recognised.
@@ -162,6 +164,47 @@ def _first_line(error: BaseException) -> str:
     return (lines[0] if lines else type(error).__name__)[:200]
 
 
+def unwrapped(loaded: Any) -> Any:  # noqa: ANN401  (a file holds anything)
+    """The object itself, out of what training leaves around it.
+
+    torch.compile's OptimizedModule keeps it as ``_orig_mod``; DataParallel and AveragedModel (of
+    an exponential or stochastic average, whose weights it holds) as ``module``.
+    """
+    while True:
+        # By its name: to import the class, one imports the compiler.
+        if isinstance(loaded, torch.nn.Module) and type(loaded).__name__ == "OptimizedModule":
+            loaded = loaded._orig_mod
+        elif isinstance(loaded, _AROUND_MODULE):
+            loaded = loaded.module
+        else:
+            return loaded
+
+
+def unwrapped_names(weights: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A state dict without the prefixes that wrappers put before each name."""
+    for prefix in ("module.", "_orig_mod."):
+        if weights and all(str(name).startswith(prefix) for name in weights):
+            bare = {str(name).removeprefix(prefix): value for name, value in weights.items()}
+            return unwrapped_names(bare)
+    return weights
+
+
+def refuse_half_precision(tensors: Iterable[Any]) -> None:
+    """Raise LoadError where weights were rounded to float16 or bfloat16.
+
+    They could be loaded, and the numbers would be another potential's without a word: CHGNet
+    0.3.0 in bfloat16 gives forces that are a third smaller.
+    """
+    rounded = {value.dtype for value in tensors if isinstance(value, torch.Tensor)} & _HALF
+    if rounded:
+        name = dtype_name(min(rounded, key=str))
+        raise LoadError(
+            f"the file holds weights in {name}, rounded to two or three digits, and so another "
+            "potential than was trained: send the weights in float32 or float64 as training wrote "
+            "them (to turn the rounded ones back into float32 brings no digit back)"
+        )
+
+
 def describe(loaded: object) -> str:
     """What a loaded object is, in words for someone who sent the wrong file."""
     if isinstance(loaded, torch.nn.Module):
@@ -190,5 +233,5 @@ def is_chgnet_checkpoint(loaded: object) -> bool:
     return (
         isinstance(weights, Mapping)
         and isinstance(arguments, Mapping)
-        and "atom_embedding.embedding.weight" in weights
+        and "atom_embedding.embedding.weight" in unwrapped_names(weights)
     )

@@ -161,6 +161,20 @@ def test_matgl_takes_a_folder_in_the_zip(tmp_path: Path) -> None:
     assert ask(adapter, silicon()).energy < 0
 
 
+def test_matgl_refuses_weights_that_were_rounded_to_half_precision(tmp_path: Path) -> None:
+    import torch
+
+    folder = tmp_path / "rounded"
+    shutil.copytree(folder_of(MODELS[0]), folder)
+    state = torch.load(folder / "state.pt", map_location="cpu", weights_only=False)
+    is_float = torch.is_floating_point
+    rounded = {name: w.half() if is_float(w) else w for name, w in state.items()}
+    torch.save(rounded, folder / "state.pt")
+    artifact = shutil.make_archive(str(tmp_path / "m"), "zip", folder)
+    with pytest.raises(LoadError, match="weights in float16"):
+        loaded("matgl", Path(artifact))
+
+
 def zip_of(path: Path, members: dict[str, bytes]) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
