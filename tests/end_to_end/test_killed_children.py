@@ -149,7 +149,7 @@ def test_a_busy_child_that_is_told_to_end_alone_is_a_loss_that_counts(site: Site
     wait(retried.exists, 60)
 
     assert worker.poll() is None
-    assert not is_alive(child)
+    wait(lambda: not is_alive(child), 30)
 
 
 def test_a_worker_that_is_told_to_end_waits_for_all_its_children(site: Site) -> None:
