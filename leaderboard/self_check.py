@@ -14,6 +14,7 @@ import secrets
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -201,16 +202,24 @@ def _broker() -> str:
 
 def _send_and_receive(wire: Any) -> None:  # noqa: ANN401  (kombu's connection)
     """A message goes through a queue of its own, which is then removed."""
+    from kombu import Producer, Queue
+
     if wire.transport.driver_type == "sql":
         return  # the embedded one: it is the database, and would keep the queue's name for ever
-    text = secrets.token_hex(8)
-    with wire.SimpleBuffer(f"touchstone-check-{text}") as queue:
-        queue.put({"check": text})
-        message = queue.get(timeout=_TIMEOUT_S)
-        message.ack()
-        queue.queue.delete()
-    if message.payload != {"check": text}:
-        raise Fault("the broker gave back another message", "is another service on its queues?")
+    channel = wire.default_channel
+    queue = Queue(f"touchstone-check-{secrets.token_hex(8)}", durable=False, channel=channel)
+    queue.declare()
+    try:
+        Producer(channel).publish({"check": queue.name}, routing_key=queue.name, serializer="json")
+        deadline = time.monotonic() + _TIMEOUT_S
+        while (message := queue.get(no_ack=True)) is None:
+            if time.monotonic() > deadline:
+                raise Fault("a message does not come back", "look at the broker's log")
+            time.sleep(0.05)
+    finally:
+        queue.delete()
+    if message.payload != {"check": queue.name}:
+        raise Fault("the broker gave back another message", "is something else on its queues?")
 
 
 def _data_folder() -> str:
@@ -232,7 +241,14 @@ def _data_folder() -> str:
         finally:
             blob.discard()
     except errors as error:
-        raise Fault(f"{name} cannot be used: {_one_line(error)}", _who(folder)) from error
+        in_bucket = settings.S3_BUCKET and not isinstance(error, OSError)
+        place = f"the bucket {settings.S3_BUCKET}" if in_bucket else name
+        raise Fault(
+            f"{place} cannot be used: {_one_line(error)}",
+            "does it exist, and may the key list, read, write and delete in it?"
+            if in_bucket
+            else _who(folder),
+        ) from error
     free = shutil.disk_usage(folder).free
     if free < _MIN_FREE_BYTES:
         raise Fault(f"{name} has {free // 2**20} MiB left", "make room: no artifact would fit")
