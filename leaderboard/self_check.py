@@ -202,15 +202,18 @@ def _broker() -> str:
 
 def _send_and_receive(wire: Any) -> None:  # noqa: ANN401  (kombu's connection)
     """A message goes through a queue of its own, which is then removed."""
-    from kombu import Producer, Queue
+    from leaderboard.celery import app
 
     if wire.transport.driver_type == "sql":
         return  # the embedded one: it is the database, and would keep the queue's name for ever
     channel = wire.default_channel
-    queue = Queue(f"touchstone-check-{secrets.token_hex(8)}", durable=False, channel=channel)
+    queue = app.amqp.Queue(
+        f"touchstone-check-{secrets.token_hex(8)}", durable=False, channel=channel
+    )
     queue.declare()
     try:
-        Producer(channel).publish({"check": queue.name}, routing_key=queue.name, serializer="json")
+        producer = app.amqp.Producer(channel)
+        producer.publish({"check": queue.name}, routing_key=queue.name, serializer="json")
         deadline = time.monotonic() + _TIMEOUT_S
         while (message := queue.get(no_ack=True)) is None:
             if time.monotonic() > deadline:
