@@ -17,6 +17,8 @@ from evaluator.contract import Limits
 from leaderboard.services.definitions.task_checks import complaints_by_limit, complaints_by_metric
 
 _ANCHORS = ("good", "bad", "worst", "weight")
+#: What a stored row means that leaves it out.
+_USUAL = {"weight": 1.0}
 _PERFECT = {Direction.LOWER: 0.0, Direction.ONE: 1.0}
 LIMITS = {"wall_time_s": "s in all", "call_timeout_s": "s a force call", "memory_MiB": "MiB"}
 
@@ -81,7 +83,7 @@ class MetricsWidget(TableWidget):
             MetricRow(
                 metric=METRICS[key],
                 is_used=key in rows and rows[key].get("is_used", True),
-                values={name: rows.get(key, {}).get(name) for name in _ANCHORS},
+                values={n: rows.get(key, {}).get(n, _USUAL.get(n)) for n in _ANCHORS},
                 scale=rows.get(key, {}).get("scale", "linear"),
                 complaints=self.complaints.get(key, ()),
             )

@@ -72,7 +72,7 @@ def upload(page: Any, path: Path) -> None:
     assert "No structure has stress: no task can judge it." in shown
     assert page.locator("[aria-label='Element histogram'] tr").count() == 2
     assert not models.ReferenceSet.objects.exists()
-    page.check("[name=seen]")
+    assert page.locator("[name=seen]").count() == 0  # a note is no error
     page.click("text=Store this reference set")
     page.wait_for_selector("text=copper-gold 1 is stored")
 
@@ -116,10 +116,16 @@ def try_out(page: Any) -> None:
     assert "Copper and gold" in page.inner_text("main")
 
 
+def publish(page: Any) -> None:
+    page.click("text=Publish: frozen from then on")
+    page.wait_for_selector("text=No, take me back")
+    page.click("text=Publish: frozen from then on")
+
+
 def publish_and_fill(page: Any, version: models.TaskVersion) -> models.Evaluation:
     page.goto(f"/admin/leaderboard/taskversion/{version.pk}/desk/")
-    assert "1 evaluation," in page.inner_text("#content")
-    page.click("text=Publish: frozen from then on")
+    assert "1 evaluation:" in page.inner_text("#content")
+    publish(page)
     page.wait_for_selector("text=is published: frozen from now on")
     page.goto("/admin/leaderboard/benchmark/add/")
     for name, value in {"slug": "metals", "name": "Metals", "summary": "All metals."}.items():
@@ -132,10 +138,10 @@ def publish_and_fill(page: Any, version: models.TaskVersion) -> models.Evaluatio
     page.fill("[name=entries-0-category]", "Forces")
     page.click("[name=_save]")
     page.wait_for_selector("text=The board as it would be now")
-    page.click("text=Publish: frozen from then on")
+    publish(page)
     page.wait_for_selector("text=is published: frozen from now on")
     page.click("text=Evaluate every submission")
-    page.wait_for_selector("text=1 evaluations queued")
+    page.wait_for_selector("text=1 evaluation queued")
     filled = models.Evaluation.objects.get(is_dry_run=False)
     assert filled.priority < 0
     return filled
