@@ -74,10 +74,10 @@ def read_file(path: Path, convention: Convention) -> ReadFile:
     if not records:
         raise SubmissionError("The file holds no structure.")
     check_names(records, convention)
-    records, notes = _named(records)
-    frames = [_canonical(record, i, convention) for i, record in enumerate(records)]
-    _check_that_names_differ(records, frames)
-    return ReadFile(records=records, frames=frames, notes=notes)
+    named, notes = _named(records)
+    frames = [_canonical(record, i, convention) for i, record in enumerate(named)]
+    _check_that_names_differ(named, frames)
+    return ReadFile(records=named, frames=frames, notes=notes)
 
 
 def _named(records: Sequence[Record]) -> tuple[Sequence[Record], list[str]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
+from leaderboard.admin.asking import ask, is_answered, question_about
 from leaderboard.admin.base import ReadOnlyAdmin, for_each
 from leaderboard.models import ApiToken
 from leaderboard.services.accounts.accounts import revoke_token
@@ -34,9 +35,15 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     actions = ("revoke",)
 
     @admin.action(description="Revoke", permissions=["operate"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> HttpResponse | None:
         def act(token: ApiToken) -> str:
             revoke_token(request.user, token)  # type: ignore[arg-type]
             return ""
 
+        valid = [row for row in queryset.select_related("user") if row.revoked_at is None]
+        meaning = "Whatever signs in with them is refused from then on. It cannot be undone."
+        question = question_about("Revoke", valid, meaning, request.get_full_path())
+        if valid and not is_answered(request, question):
+            return ask(request, self.admin_site, question)
         for_each(request, queryset, act, "Revoked")
+        return None

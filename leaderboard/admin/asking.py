@@ -10,11 +10,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import AdminSite
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from leaderboard.services.definitions.version_changes import FieldChange
 
+#: Of many rows, so many are named.
+_N_NAMED = 20
 #: What a form says of the question, beside what it asks for.
 _OF_THE_QUESTION = frozenset({"csrfmiddlewaretoken", "sure"})
 
@@ -48,6 +51,23 @@ class Question:
     def stamp(self) -> str:
         told = json.dumps([self.title, self.about], default=str)
         return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+def question_about(act: str, rows: Sequence[Model], meaning: str, back: str) -> Question:
+    """The question before something is done to rows of a list; the first of them are named."""
+    n = len(rows)
+    named = [f"{row}" for row in rows[:_N_NAMED]]
+    more = [f"and {n - _N_NAMED} more."] if n > _N_NAMED else []
+    return Question(
+        title=f"{act} {named[0]}?" if n == 1 else f"{act} {n} of them?",
+        button=act,
+        parts=[
+            Part(heading="Which", sentences=[*named, *more]),
+            Part(heading="What it means", sentences=[meaning], is_warning=True),
+        ],
+        back=back,
+        about=sorted(str(row.pk) for row in rows),
+    )
 
 
 def is_answered(request: HttpRequest, question: Question) -> bool:

@@ -66,7 +66,8 @@ class Preview:
 def _preview(request: HttpRequest, version: BenchmarkVersion) -> Preview:
     """Return the board as everybody would see it, private submissions of the reader's own apart."""
     try:
-        board, left_out = current_board(version), []
+        board = current_board(version)
+        left_out: list[BenchmarkTask] = []
         if version.state == VersionState.DRAFT:
             board, left_out = without_unanswered_tasks(board)
         view = view_for(board, request.user)

@@ -86,7 +86,7 @@ class CategoriesField(forms.Field):
                 complaints[number] = f"{category} stands here twice."
             else:
                 weights[category] = weight
-        self.widget.complaints = complaints  # type: ignore[attr-defined]  # our own widget
+        self.widget.complaints = complaints
         if complaints:
             raise ValidationError(list(complaints.values()))
         return weights

@@ -130,7 +130,7 @@ class MetricsField(forms.Field):
         if unread:  # what the unread rows weigh is not known
             judged.pop("", None)
         complaints = {**judged, **unread}
-        self.widget.complaints = complaints  # type: ignore[attr-defined]  # our own widget
+        self.widget.complaints = complaints
         if complaints:
             raise ValidationError(
                 [
@@ -211,7 +211,7 @@ class LimitsField(forms.Field):
                 is_whole = number is not None and number == int(number)
                 limits[name] = int(number or 0) if name == "memory_MiB" and is_whole else number
         complaints = complaints_by_limit(limits)
-        self.widget.complaints = complaints  # type: ignore[attr-defined]  # our own widget
+        self.widget.complaints = complaints
         if complaints:
             raise ValidationError([f"{text}." for text in complaints.values()])
         return limits

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
+from leaderboard.admin.asking import ask, is_answered, question_about
 from leaderboard.admin.base import URL_FIELDS, ModelAdmin, ReadOnlyAdmin, for_each
 from leaderboard.lib.names import mixed_letters
 from leaderboard.models import Artifact, Potential, Submission
@@ -59,12 +60,24 @@ class SubmissionAdmin(ReadOnlyAdmin):
     actions = ("withdraw_them",)
 
     @admin.action(description="Withdraw from every board", permissions=["operate"])
-    def withdraw_them(self, request: HttpRequest, queryset: QuerySet[Submission]) -> None:
+    def withdraw_them(
+        self, request: HttpRequest, queryset: QuerySet[Submission]
+    ) -> HttpResponse | None:
         def act(submission: Submission) -> str:
             withdraw(request.user, submission)  # type: ignore[arg-type]
             return ""
 
-        for_each(request, queryset.select_related("potential"), act, "Withdrawn")
+        rows = list(queryset.select_related("potential"))
+        standing = [row for row in rows if row.withdrawn_at is None]
+        meaning = (
+            "They leave every board, and what of them waits or runs is cancelled. What was found "
+            "stays in the record. It cannot be undone."
+        )
+        question = question_about("Withdraw", standing, meaning, request.get_full_path())
+        if standing and not is_answered(request, question):
+            return ask(request, self.admin_site, question)
+        for_each(request, rows, act, "Withdrawn")
+        return None
 
 
 @admin.register(Artifact)

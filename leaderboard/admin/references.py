@@ -17,6 +17,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
+from leaderboard.admin.asking import ask, is_answered, question_about
 from leaderboard.admin.base import ReadOnlyAdmin, for_each, told
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import ReferenceSet, ReferenceUpload
@@ -197,8 +198,17 @@ class ReferenceSetAdmin(ReadOnlyAdmin):
         )
 
     @admin.action(description="Open: show it and its evaluations whole", permissions=["operate"])
-    def show(self, request: HttpRequest, queryset: QuerySet[ReferenceSet]) -> None:
+    def show(self, request: HttpRequest, queryset: QuerySet[ReferenceSet]) -> HttpResponse | None:
+        hidden = [row for row in queryset if not row.is_public]
+        meaning = (
+            "Everybody sees their structures and values from then on, and all evaluations that "
+            "were ever made on them. Whoever has read them knows them: it cannot be undone."
+        )
+        question = question_about("Open", hidden, meaning, request.get_full_path())
+        if hidden and not is_answered(request, question):
+            return ask(request, self.admin_site, question)
         for_each(request, queryset, open_set, "Opened")
+        return None
 
     @admin.action(
         description="Hide it, and all of its evaluations but scores", permissions=["operate"]
@@ -284,9 +294,10 @@ def _kept(
     request: HttpRequest, before: ReferenceUpload | None
 ) -> tuple[ReferenceUpload | None, str]:
     """Keep the file that was chosen, in the place of an earlier one; else what is wrong with it."""
-    file = request.FILES["file"]
+    file: Any = request.FILES["file"]
+    user: Any = request.user
     try:
-        upload = reference_uploads.keep(request.user, file, file.name or "")  # type: ignore[arg-type]
+        upload = reference_uploads.keep(user, file, file.name or "")
     except SubmissionError as error:
         return before, " ".join(error.errors.values())
     if before is not None:

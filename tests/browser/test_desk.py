@@ -149,7 +149,7 @@ def test_forms_of_tasks_and_benchmarks_tell_what_is_wrong_where_it_stands(
         page.wait_for_selector("text=The board as it would be now")
         first = page.inner_text("[aria-label=Board] tbody tr >> nth=0")
         assert first.split("\t")[:2] == ["1", str(best.submission)]
-        assert "on which nobody has a score yet" in page.inner_text("#content")
+        assert "nobody has a score there yet." in page.inner_text("#content")
     version = models.BenchmarkVersion.objects.get(benchmark=benchmark)
     assert {entry.category_weight for entry in version.entries.all()} == {3.0}
 

@@ -39,6 +39,8 @@ from leaderboard.services.submissions.artifacts import Upload
 logger = logging.getLogger(__name__)
 
 KEPT = timedelta(days=1)
+#: Of one administrator; with more, the oldest go.
+_MOST_KEPT = 10
 _SUFFIXES = (".extxyz", ".xyz", ".json")
 _CHUNK_BYTES = 2**20
 _WORDS = 300
@@ -129,6 +131,8 @@ def keep(user: User, file: Upload, filename: str) -> ReferenceUpload:
         _write(file, raw)
         _store(raw, row.original_name)
     row.save()
+    for old in ReferenceUpload.objects.filter(user=user)[_MOST_KEPT:]:  # the newest come first
+        discard(old)
     return row
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from leaderboard import models
 from leaderboard.enums import VersionState
+from leaderboard.services.accounts import audit
 from leaderboard.services.definitions import dry_runs
 from tests.leaderboard import factories
 from tests.leaderboard.admin.answers import answer, stamp_of
@@ -143,3 +144,30 @@ def test_nothing_is_done_by_an_address_alone(admin: Client) -> None:
     answered = strict.post(desk_of(draft), {"do": "publish", "sure": stamp})
     assert answered.status_code == 403
     assert state_of(draft) == "draft"
+
+
+@pytest.mark.parametrize(
+    ("model", "action", "title"),
+    [
+        ("submission", "withdraw_them", "Withdraw"),
+        ("referenceset", "show", "Open"),
+        ("apitoken", "revoke", "Revoke"),
+    ],
+)
+def test_what_cannot_be_undone_in_a_list_is_asked_for(
+    admin: Client, model: str, action: str, title: str
+) -> None:
+    rows: dict[str, Any] = {
+        "submission": factories.submission(),
+        "referenceset": factories.reference_set(is_public=False),
+        "apitoken": models.ApiToken.create(factories.user(), "laptop")[0],
+    }
+    row, address = rows[model], f"/admin/leaderboard/{model}/"
+    before = audit.stored(row)
+    data = {"action": action, "_selected_action": [str(row.pk)]}
+    asked = admin.post(address, data)
+    assert f"<h1>{title} {row}?</h1>" in asked.content.decode()
+    assert "cannot be undone." in asked.content.decode()
+    assert audit.stored(row) == before
+    answer(admin, address, data)
+    assert audit.stored(row) != before

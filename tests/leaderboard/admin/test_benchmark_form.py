@@ -146,7 +146,7 @@ def test_the_preview_ranks_without_tasks_on_which_nobody_has_a_score(
     ]
     assert [str(entry.task_version) for entry in preview.left_out] == [str(new)]
     page = " ".join(admin.get(desk).content.decode().split())
-    assert f"Ranked without {new}, on which nobody has a score yet." in page
+    assert f"Ranked without {new}: nobody has a score there yet." in page
 
     factories.evaluation(low.submission, new, score=0.9)
     preview = admin.get(desk).context["preview"]
