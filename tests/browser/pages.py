@@ -25,6 +25,7 @@ NOT_PAGES = {
     ),
     "structure": "a file",
     "submission-progress": "a part of the submission's page",
+    "publish": "leads on to the submission",
     "withdraw": "leads on to the submission",
     "token-revoke": "leads on to the account",
     "team-create": "leads on to the team",
@@ -117,6 +118,7 @@ def strangers_visits(world: World) -> list[Visit]:
         Visit("/signup/"),
         Visit("/signup/", act=_sign_up_badly, shares_title=True),
         Visit("/account/inactive/"),
+        Visit("/account/welcome/"),
         Visit("/account/confirm/"),
         Visit(world.confirm_link),
         Visit("/account/confirm/wrong/", shares_title=True),
@@ -161,6 +163,7 @@ def bobs_visits(world: World) -> list[Visit]:
     """He has an invitation and nothing else."""
     return [
         Visit("/account/"),
+        Visit("/account/welcome/", shares_title=True),
         Visit("/submissions/"),
         Visit(world.invitation.get_absolute_url()),
         Visit("/admin/login/", 403),

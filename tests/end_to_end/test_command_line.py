@@ -205,6 +205,16 @@ def test_nothing_that_is_asked_of_a_known_file_is_dropped(
     further = touchstone(*submit(artifact, "--version", "1.0", "--task", task), token=token)
     assert f"This file is version 1.0 already; queued for it: {task}" in further.stderr
 
+    smoke = models.Task.objects.create(slug="smoke", name="Smoke", summary="Does it load?")
+    on_smoke = factories.task_version(smoke)
+    failed = {"state": "failed", "verdict": "load_error"}
+    factories.evaluation(models.Submission.objects.get(), on_smoke, **failed)
+    more = ("--version", "1.0", "--task", factories.task_version().task.slug)
+    held_back = touchstone(*submit(artifact, *more), token=token)
+    assert held_back.returncode == ExitCode.REFUSED
+    assert "--task: " in held_back.stderr
+    assert "not queued, since the smoke evaluation" in held_back.stderr
+
     # The command that was printed does what it says.
     edit = touchstone("potential", "edit", "my-emt", "--licence", "GPL", token=token)
     assert edit.stdout == "licence: MIT -> GPL\n", edit.stderr

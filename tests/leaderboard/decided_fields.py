@@ -39,7 +39,7 @@ FIELDS = {
         message help_url held_by waiting_reason queue_position estimated_start_at attempts
         attempt cancel_requested_at reason supersedes superseded_by wall_time_s n_systems
         n_unsupported scores worker hardware_key summary consistency provenance systems
-        files events logs
+        files events has_log logs
     """,
     "ScoreRecord": """
         metric label unit value low high score n n_failed
@@ -55,6 +55,9 @@ FIELDS = {
     """,
     "EventRecord": """
         id kind at data
+    """,
+    "CheckedRecord": """
+        existing registers_potential tasks
     """,
     "LogsRecord": """
         stdout stderr

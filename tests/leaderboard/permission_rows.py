@@ -144,6 +144,7 @@ potential-card            get    private  404 404 404 404 404 404
 task-card                 get    -        200 200 200 200 200 200
 task-version-card         get    -        200 200 200 200 200 200
 benchmark-card            get    -        200 200 200 200 200 200
+welcome                   get    -        200 200 200 200 200 200
 submissions               get    -        302 200 200 200 200 200
 submission-new            get    -        302 200 200 200 200 200
 # An empty form is refused; test_submit.py fills it in.
@@ -153,6 +154,8 @@ submission                get    private  404 404 200 200 200 200
 submission-progress       get    public   200 200 200 200 200 200
 submission-progress       get    private  404 404 200 200 200 200
 # To somebody without an account: sign in first (302); done also leads on (302).
+publish                   post   public   302 404 404 404 302 302
+publish                   post   private  302 404 404 404 302 302
 withdraw                  post   public   302 404 404 404 302 302
 withdraw                  post   private  302 404 404 404 302 302
 evaluation                get    public   200 200 200 200 200 200

@@ -39,7 +39,8 @@ _NOTHING = """
     admin-login login logout robots sitemap
     docs verdicts protocols protocol doc cite card team team-create
     team-invite team-uninvite team-member invitation token-create token-revoke submission-new
-    potential-edit withdraw api:schema api:docs api:redoc api:nowhere api:index api:me
+    potential-edit withdraw publish welcome api:submission-check
+    api:schema api:docs api:redoc api:nowhere api:index api:me
     api:signed-in api:my-quota api:tokens api:token api:teams api:team api:team-quota
     api:team-members
     api:team-member api:team-invitations api:team-invitation api:invitations api:invitation

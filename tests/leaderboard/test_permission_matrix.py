@@ -130,6 +130,7 @@ def parameters(row: Row, stage: Stage) -> dict[str, Any]:
         "protocol": {"name": "equation_of_state"},
         "doc": {"name": "scores"},
         "withdraw": {"pk": side.submission.pk},
+        "publish": {"pk": side.submission.pk},
         "evaluation": {"pk": evaluation.pk},
         "token-revoke": {"pk": stage.token.pk},
         "account_confirm_email": {"key": "wrong"},

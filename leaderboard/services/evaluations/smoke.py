@@ -74,6 +74,13 @@ def has_failed(gate: Evaluation) -> bool:
     return gate.has_ended and gate.state != EvaluationState.SUCCEEDED
 
 
+def smoke_has_failed(submission: Submission) -> bool:
+    """Whether nothing more of a submission is queued, until that is repeated."""
+    version = smoke_version()
+    gate = submission.evaluations.filter(task_version=version, is_current=True).first()
+    return version is not None and gate is not None and has_failed(gate)
+
+
 def never_begun(gate: Evaluation) -> QuerySet[Evaluation]:
     """What was cancelled because this smoke evaluation did not succeed."""
     return Evaluation.objects.filter(

@@ -53,10 +53,12 @@ def _refuse_withdrawn(there: Submission) -> None:
 def _refuse_difference(there: Submission, new: Submission, sha256: str) -> None:
     differences = "; ".join(_differences(there, new, sha256))
     if differences:
+        # The same file cannot stand beside itself: that one must go first.
+        first = "withdraw that one on its page, and " if _is_same_file(there, new, sha256) else ""
         raise AlreadyThereError(
             {
                 "version": f"{_name(there)} is there already and differs: {differences}. A "
-                "submission never changes: give the new one another version."
+                f"submission never changes: {first}give the new one another version."
             },
             there.pk,
         )
@@ -92,6 +94,12 @@ def _refuse_file(there: Submission, new: Submission, sha256: str) -> None:
     raise AlreadyThereError({"artifact": sentence}, there.pk)
 
 
+def _is_same_file(there: Submission, new: Submission, sha256: str) -> bool:
+    """Whether it would load the same bytes in the same way."""
+    theirs = (there.artifact.sha256, there.calculator_kind, there.settings)
+    return theirs == (sha256, new.calculator_kind, new.settings)
+
+
 def _name(there: Submission) -> str:
     return f"Version {there.version} of {there.potential}, submission {there.pk},"
 
@@ -115,12 +123,8 @@ def _differences(there: Submission, new: Submission, sha256: str) -> Iterator[st
             _elements(new.supported_elements),
         )
     if there.declares_non_conservative != new.declares_non_conservative:
-        meant = {False: "meant to be the gradient", True: "not meant to be the gradient"}
-        yield _differs(
-            "what is said of the forces",
-            meant[there.declares_non_conservative],
-            meant[new.declares_non_conservative],
-        )
+        theirs, ours = ("are not", "are") if there.declares_non_conservative else ("are", "are not")
+        yield f"its forces {theirs} meant to be the gradient of the energy, here they {ours}"
 
 
 def _differs(what: str, theirs: str, ours: str) -> str:

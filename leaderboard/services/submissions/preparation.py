@@ -17,11 +17,11 @@ from django.utils import timezone
 from evaluator.catalog import CALCULATOR_KINDS, CalculatorKind, ParameterError, check_parameters
 from evaluator.catalog.elements import SYMBOLS
 from leaderboard.enums import Visibility
-from leaderboard.exceptions import SubmissionError
+from leaderboard.exceptions import AlreadyThereError, SubmissionError
 from leaderboard.models import Potential, Submission, TaskVersion
 from leaderboard.models.permissions import check_may_submit
 from leaderboard.services.accounts import quotas
-from leaderboard.services.evaluations.smoke import smoke_version
+from leaderboard.services.evaluations.smoke import smoke_has_failed, smoke_version
 from leaderboard.services.submissions import known, slug_rights
 from leaderboard.services.submissions.artifacts import check_sha256, clean_filename
 
@@ -76,22 +76,44 @@ def prepare(
     submission = draft(user, visibility=visibility, **described)
     submission.potential = potential
     sha256 = check_sha256(described["sha256"])
+    same = known.same_or_refuse(submission, sha256, visibility=visibility)
+    # What is there already gets what is named and nothing that nobody asked for.
+    wanted = task_versions if same is None or chosen_by else ()
     prepared = Prepared(
         submission=submission,
         sha256=sha256,
-        task_versions=tuple(task_versions),
+        task_versions=tuple(wanted),
         chosen_by=chosen_by,
         visibility=visibility,
-        same=known.same_or_refuse(submission, sha256, visibility=visibility),
+        same=same,
     )
     if prepared.same is None and submission.visibility == Visibility.PUBLIC:
         slug_rights.refuse_public(potential)
+    refuse_left_out(prepared, same)
     # Counted again, under a lock, once the file is there.
     if potential.pk is None:
         quotas.check_potentials(user, potential.team)
     quotas.check(user, potential, len(prepared.missing(prepared.same)))
     quotas.check_room(user, quotas.payer_of(user, potential))
     return prepared
+
+
+def refuse_left_out(prepared: Prepared, there: Submission | None) -> None:
+    """Tasks that are named are queued or refused: none is left out in silence.
+
+    What is there already is queued for nothing more once its smoke evaluation has failed.
+    """
+    if there is None or not prepared.chosen_by or not smoke_has_failed(there):
+        return
+    if missing := prepared.missing(there):
+        slugs = ", ".join(sorted(version.task.slug for version in missing))
+        raise AlreadyThereError(
+            {
+                prepared.chosen_by: f"{slugs}: not queued, since the smoke evaluation of {there} "
+                "did not succeed. Submit a mended file as a new version."
+            },
+            there.pk,
+        )
 
 
 def draft(

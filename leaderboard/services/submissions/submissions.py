@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from leaderboard.enums import VersionState, Visibility
-from leaderboard.exceptions import AlreadyThereError, ConflictError, SubmissionError
+from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.models import (
     Artifact,
     Benchmark,
@@ -38,7 +38,7 @@ from leaderboard.services.submissions.artifacts import (
     remove_unused,
     store_artifact,
 )
-from leaderboard.services.submissions.preparation import Prepared, prepare
+from leaderboard.services.submissions.preparation import Prepared, prepare, refuse_left_out
 
 #: What the owner of a potential may say of it; ``is_baseline`` is the staff's to set.
 POTENTIAL_FIELDS = (
@@ -163,7 +163,7 @@ def submit_or_find(
 
     They are those of ``tasks``, else of ``benchmark``, else of the default benchmark. ``upload``
     is a file, or what came of an upload in parts. A version that is there gives the submission
-    that is there, with whatever tasks it lacks queued, if nothing differs from what is asked. A
+    that is there, if nothing differs from what is asked, and is queued for what is named alone. A
     potential that is not registered yet (``new_potential``) is, both or neither. What can be
     refused without the file is refused before the file is read. Raises what ``prepare``
     raises.
@@ -272,7 +272,7 @@ def _accept(prepared: Prepared, artifact: Artifact) -> Submitted:
         queued = queue_evaluations(
             chosen, prepared.task_versions, parties=parties_of(user, potential)
         )
-        _refuse_left_out(prepared, chosen)
+        refuse_left_out(prepared, same)
         quotas.charge(user, potential, queued)
     return Submitted(chosen, is_new=same is None, queued=tuple(queued))
 
@@ -283,22 +283,6 @@ def _hold(user: User, potential: Potential) -> None:
         _register(user, potential)
     elif not Potential.objects.select_for_update().filter(pk=potential.pk):
         raise ConflictError({"potential": f"{potential} was deleted in the meantime."})
-
-
-def _refuse_left_out(prepared: Prepared, submission: Submission) -> None:
-    """Tasks that were named are queued or refused: none is left out in silence."""
-    if not prepared.chosen_by:
-        return
-    if missing := prepared.missing(submission):
-        slugs = ", ".join(sorted(version.task.slug for version in missing))
-        raise AlreadyThereError(
-            {
-                prepared.chosen_by: f"{slugs}: not queued, since the smoke evaluation of "
-                f"{submission} did not succeed. Repeat that on its page, or submit a mended file "
-                "as a new version."
-            },
-            submission.pk,
-        )
 
 
 def _choose_tasks(

@@ -45,6 +45,14 @@ def account(request: HttpRequest) -> HttpResponse:
     return _account(request)
 
 
+@require_safe
+@never_cache
+def welcome(request: HttpRequest) -> HttpResponse:
+    """What somebody can do who has just confirmed his address."""
+    max_mib = int(settings.MAX_ARTIFACT_BYTES // 2**20)
+    return render(request, "account/welcome.html", {"max_mib": max_mib})
+
+
 @require_POST
 @login_required
 @never_cache

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import wraps
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.models import Login
+from allauth.account.models import EmailAddress, Login
 from allauth.account.stages import EmailVerificationStage
 from django.conf import settings
 from django.contrib import messages
@@ -25,7 +25,7 @@ from django.utils.http import urlencode
 
 from leaderboard.exceptions import SubmissionError
 from leaderboard.services.accounts import second_factor
-from leaderboard.services.accounts.accounts import is_confirmed
+from leaderboard.services.accounts.accounts import is_confirmed, valid_tokens
 from leaderboard.services.accounts.throttles import (
     RateStanding,
     client_of,
@@ -33,6 +33,7 @@ from leaderboard.services.accounts.throttles import (
     hit_sign_in,
 )
 from leaderboard.services.accounts.user_names import check_user_name
+from leaderboard.services.submissions.lists import submissions_of
 from leaderboard.web.errors import too_many
 
 Page = Callable[..., HttpResponseBase]
@@ -72,6 +73,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         except SubmissionError as error:
             raise ValidationError(list(error.errors.values())) from error
         return name
+
+    def get_email_verification_redirect_url(self, email_address: EmailAddress) -> str:
+        """To the next steps; whoever has taken them already has changed his address."""
+        user = email_address.user
+        if self.request.user == user and (valid_tokens(user) or submissions_of(user).exists()):
+            return reverse("account_email")
+        return reverse("welcome")
 
     def get_login_stages(self) -> list[str]:
         theirs = "allauth.account.stages.EmailVerificationStage"

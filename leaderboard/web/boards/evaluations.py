@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -20,7 +21,8 @@ from evaluator.catalog import CALCULATOR_KINDS, Column
 from evaluator.contract import Phase
 from leaderboard.charts import Chart
 from leaderboard.charts.families import Judged, evaluation_charts
-from leaderboard.enums import EvaluationState
+from leaderboard.enums import EvaluationState, Visibility
+from leaderboard.exceptions import ConflictError
 from leaderboard.models import (
     Evaluation,
     EvaluationFile,
@@ -34,7 +36,7 @@ from leaderboard.services.boards.rules import has_theory_mismatch, why_not_ranke
 from leaderboard.services.evaluations import queue
 from leaderboard.services.evaluations.progress import current_evaluations
 from leaderboard.services.evaluations.waiting import waiting_reason
-from leaderboard.services.submissions.submissions import withdraw
+from leaderboard.services.submissions.submissions import publish, withdraw
 from leaderboard.web.boards.summaries import summary_parts
 from leaderboard.web.boards.systems import address_of_system, systems_at
 
@@ -45,14 +47,17 @@ SYSTEMS_PER_PAGE = 500
 @cache_control(private=True, no_store=True)
 def submission(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = _submission(request, pk)
+    may_manage = found.withdrawn_at is None and permissions.may_manage(
+        request.user, found.potential
+    )
     return render(
         request,
         "submission.html",
         {
             **_progress(found, request.user),
             "kind": CALCULATOR_KINDS[found.calculator_kind],
-            "may_withdraw": found.withdrawn_at is None
-            and permissions.may_manage(request.user, found.potential),
+            "may_withdraw": may_manage,
+            "may_publish": may_manage and found.visibility == Visibility.PRIVATE,
         },
     )
 
@@ -69,13 +74,32 @@ def submission_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 @login_required
+def submission_publish(request: HttpRequest, pk: UUID) -> HttpResponse:
+    user, found = _managed(request, pk)
+    try:
+        publish(user, found)
+    except ConflictError as error:  # withdrawn meanwhile
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{found} is public: everybody sees it, and it is ranked.")
+    return redirect(found)
+
+
+@require_POST
+@login_required
 def submission_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
+    user, found = _managed(request, pk)
+    withdraw(user, found)
+    messages.success(request, f"{found} is withdrawn: it stands on no board any more.")
+    return redirect(found)
+
+
+def _managed(request: HttpRequest, pk: UUID) -> tuple[User, Submission]:
+    """The reader and a submission of his to decide about; 404 for all others."""
     found = _submission(request, pk)
     if request.user.is_anonymous or not permissions.may_manage(request.user, found.potential):
         raise Http404
-    withdraw(request.user, found)
-    messages.success(request, f"{found} is withdrawn: it stands on no board any more.")
-    return redirect(found)
+    return request.user, found
 
 
 @require_safe

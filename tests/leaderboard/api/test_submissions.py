@@ -263,11 +263,10 @@ def test_a_check_says_what_would_become_of_it_and_changes_nothing(alice: APIClie
 
     factories.potential(slug="emt", name="EMT")
     url = post(alice, potential="emt", tasks=first.task.slug).json()["url"]
-    assert check(alice).json() == {
-        "existing": url,
-        "registers_potential": False,
-        "tasks": [second.task.slug],
-    }
+    there = {"existing": url, "registers_potential": False}
+    assert check(alice).json() == {**there, "tasks": []}
+    further = check(alice, tasks=[first.task.slug, second.task.slug])
+    assert further.json() == {**there, "tasks": [second.task.slug]}
     conflict = check(alice, version="2.0")
     assert (conflict.status_code, conflict.json()["existing"]) == (409, url)
 
@@ -281,7 +280,7 @@ def test_a_check_says_all_that_is_wrong_at_once(alice: APIClient) -> None:
         sha256="x",
         tasks=["nowhere"],
         benchmark="nowhere",
-        card={"licence": "MIT", "paper_url": "no address"},
+        card={"licence": "MIT", "paper_url": "no address", "foo": "bar"},
         visibility="secret",
         colour="red",
     )
@@ -294,10 +293,16 @@ def test_a_check_says_all_that_is_wrong_at_once(alice: APIClient) -> None:
         "#/tasks",
         "#/benchmark",
         "#/card/paper_url",
+        "#/card/foo",
         "#/card/name",
         "#/visibility",
         "#/colour",
     }
+
+
+def test_one_bad_field_of_a_card_hides_no_good_one(alice: APIClient) -> None:
+    response = check(alice, card={"name": "EMT", "n_parameters": "many"})
+    assert [e["pointer"] for e in response.json()["errors"]] == ["#/card/n_parameters"]
 
 
 @pytest.mark.parametrize("body", ["[]", "null", "{}", '{"card": []}', '{"potential": "a\\u0000"}'])

@@ -262,6 +262,18 @@ def test_every_verdict_is_explained(client: Client) -> None:
         assert VERDICTS[name].what_to_do in text_of(page).replace("&#x27;", "'")
 
 
+def test_a_private_version_is_published_on_its_page_once(client: Client) -> None:
+    submission = factories.submission(visibility="private", published_at=None)
+    address = submission.get_absolute_url()
+    client.force_login(submission.potential.owner)
+    assert f'action="{address}publish/"' in client.get(address).content.decode()
+    page = client.post(f"{address}publish/", follow=True).content.decode()
+    assert "is public: everybody sees it" in page
+    assert f'action="{address}publish/"' not in page
+    submission.refresh_from_db()
+    assert (submission.visibility, submission.published_at is not None) == ("public", True)
+
+
 def test_the_log_is_advised_to_who_may_read_one_that_says_something(client: Client) -> None:
     failed = {"state": "failed", "verdict": "load_error", "message": "No module named x."}
     told = {}

@@ -170,12 +170,12 @@ def test_the_same_version_again_is_the_submission_that_is_there() -> None:
         (
             {"supported_elements": ["Cu"]},
             "version",
-            "list of elements is left to the checkpoint there, Cu here",
+            "list of elements is left to the checkpoint there, Cu here.*withdraw that one",
         ),
         (
             {"declares_non_conservative": True},
             "version",
-            "meant to be the gradient there, not meant",
+            "its forces are meant to be the gradient of the energy, here they are not",
         ),
         (
             {"version": "2", "supported_elements": ["Cu"]},
@@ -267,8 +267,13 @@ def test_what_a_submission_queued_is_told() -> None:
         )
         return outcome.is_new, [e.task_version for e in outcome.queued]
 
+    factories.benchmark_version((second, "A"))
     assert asked_for(first) == (True, [first])
     assert asked_for(first) == (False, [])
+    plain = submissions.submit_or_find(
+        potential.owner, potential, upload=io.BytesIO(EMT), **described
+    )
+    assert plain.queued == (), "nobody named the default benchmark"
     assert asked_for(first, second) == (False, [second])
 
 

@@ -44,6 +44,42 @@ def test_one_signs_up_confirms_the_address_and_signs_in(client: Client) -> None:
     assert sign_in(Client(), login="dora@example.org")
 
 
+def test_who_has_confirmed_his_address_is_led_to_the_next_steps(client: Client) -> None:
+    client.post("/signup/", FORM)
+    elsewhere = Client()
+    assert elsewhere.post(link_of())["Location"] == "/account/welcome/"
+    page = elsewhere.get("/account/welcome/").content.decode()
+    assert "You have confirmed dora@example.org" in page
+    assert 'href="/login/?next=/account/welcome/"' in page
+    signed_in = elsewhere.post(
+        "/login/?next=/account/welcome/", {"login": "dora", "password": PASSWORD}, follow=True
+    )
+    assert signed_in.redirect_chain[-1][0] == "/account/welcome/"
+    page = signed_in.content.decode()
+    assert 'href="/account/#tokens"' in page
+    assert 'id="tokens"' in elsewhere.get("/account/").content.decode()
+    assert 'href="/submissions/new/"' in page
+    assert "touchstone login --url http://testserver</code>" in page
+
+
+def test_who_confirms_where_he_signed_up_is_led_to_the_next_steps_too(client: Client) -> None:
+    client.post("/signup/", FORM)
+    answer = client.post(link_of(), follow=True)
+    assert answer.redirect_chain[0][0] == "/account/welcome/"
+
+
+@pytest.mark.parametrize("name", ["al", "dora", "alice", "charlotte-the-third", "d.o_ra"])
+def test_a_name_counts_for_nothing_in_a_password_whoevers_it_is(client: Client, name: str) -> None:
+    for password in (f"{name}2024", f"X{name.upper()}x99", f"{name[::-1]}1234", f"{name}password"):
+        form = {**FORM, "username": name, "password1": password, "password2": password}
+        refused = client.post("/signup/", form)
+        assert refused.status_code == 200, password
+        assert not User.objects.exists()
+    good = f"{name}-{PASSWORD}"
+    form = {**FORM, "username": name, "password1": good, "password2": good}
+    assert client.post("/signup/", form).status_code == 302
+
+
 def test_where_no_mail_is_sent_the_page_says_where_the_letter_stands(
     client: Client, settings: Any
 ) -> None:
