@@ -48,7 +48,7 @@ def resolve_artifact(arguments: argparse.Namespace, folder: Path) -> ResolvedPot
     if arguments.elements is None:
         return resolved
     return replace(
-        resolved, spec=replace(resolved.spec, supported_elements=_elements(arguments.elements))
+        resolved, spec=replace(resolved.spec, supported_elements=read_elements(arguments.elements))
     )
 
 
@@ -71,7 +71,8 @@ def _kind_and_what(text: str, kind: str | None) -> tuple[str, str]:
     )
 
 
-def _elements(text: str) -> tuple[str, ...]:
+def read_elements(text: str) -> tuple[str, ...]:
+    """Chemical symbols parted by commas. Raises SubmissionError."""
     symbols = tuple(symbol.strip() for symbol in text.split(",") if symbol.strip())
     unknown = [symbol for symbol in symbols if symbol not in SYMBOLS]
     if unknown or not symbols:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from evaluator.cli.artifact import read_elements
 from evaluator.cli.data import fetch
 from evaluator.cli.exit_codes import describe_exit_codes, exit_code_of
 from evaluator.cli.output_folder import SystemFolders, format_files
@@ -17,13 +18,15 @@ from evaluator.cli.places import add_mirror_argument
 from evaluator.cli.progress_bar import ProgressBar
 from evaluator.cli.reference_files import canonical_reference
 from evaluator.cli.report_table import format_report, format_systems
-from evaluator.cli.task_files import load_task, local_reference
+from evaluator.cli.service import add_url_argument
+from evaluator.cli.service_tasks import reference_file
+from evaluator.cli.task_files import ChosenTask, choose_task, local_reference
 from evaluator.contract import EvaluationReport, SubmissionSpec, TaskSpec
 from evaluator.driver.evaluation import evaluate
 from evaluator.exceptions import SubmissionError
 from evaluator.host import machine
 from evaluator.pool.pool import PoolPlan, plan_pool
-from evaluator.potentials.names import resolve
+from evaluator.potentials.names import ResolvedPotential, resolve
 from evaluator.protocols import PROTOCOLS
 from evaluator.protocols.base import System, UnsuitableReference
 from evaluator.references import sets
@@ -38,12 +41,23 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
         epilog=describe_exit_codes(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--task", required=True, help="name of a standard task, or a file")
+    parser.add_argument(
+        "--task",
+        required=True,
+        metavar="TASK",
+        help="name of a task (see touchstone tasks), or a .toml or .json file",
+    )
+    parser.add_argument("--version", type=_count, metavar="N", help="of the service's task")
     parser.add_argument(
         "--calculator",
         required=True,
         metavar="KIND:WHAT",
         help="a potential, e.g. chgnet:0.3.0, ase:emt or mace:my.model (see touchstone potentials)",
+    )
+    parser.add_argument(
+        "--elements",
+        metavar="A,B",
+        help="supported elements, e.g. Si,O, as they were declared; else the checkpoint tells",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything found as JSON")
     parser.add_argument(
@@ -72,6 +86,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
         action="store_true",
         help="without bubblewrap, run built-in kinds (ase, dummy) all the same",
     )
+    add_url_argument(parser)
     add_mirror_argument(parser)
     add_convention_arguments(parser)
     parser.set_defaults(run=_run)
@@ -87,15 +102,16 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.json is not None and not arguments.json.absolute().parent.is_dir():
         raise SubmissionError(f"the folder of {arguments.json} does not exist")
     # Before the sandbox, whose search starts bubblewrap for a trial.
-    task = load_task(arguments.task, arguments.reference)
+    chosen = choose_task(arguments)
+    task = chosen.spec
     sandbox = find_sandbox(SandboxPolicy(allow_unsandboxed_built_in=arguments.allow_unsandboxed))
 
     with tempfile.TemporaryDirectory(prefix="touchstone-") as folder:
         own = canonical_reference(arguments, Path(folder))
         if own is not None:
             task = replace(task, reference=local_reference(own))
-        potential = resolve(arguments.calculator, Path(folder))
-        reference = own or _registered(task, arguments)
+        potential = _potential(arguments, Path(folder))
+        reference = own or _reference(chosen, arguments)
         only = _only(task, reference, arguments.systems)
         folders = SystemFolders(arguments.files) if arguments.files else None
         with ProgressBar() as bar:
@@ -122,9 +138,20 @@ def _run(arguments: argparse.Namespace) -> int:
     return exit_code_of(report.verdict)
 
 
-def _registered(task: TaskSpec, arguments: argparse.Namespace) -> Path:
-    assert task.reference is not None  # noqa: S101  (load_task sees to it)
-    return fetch(task.reference.name, arguments).path
+def _potential(arguments: argparse.Namespace, folder: Path) -> ResolvedPotential:
+    resolved = resolve(arguments.calculator, folder)
+    if arguments.elements is None:
+        return resolved
+    elements = read_elements(arguments.elements)
+    return replace(resolved, spec=replace(resolved.spec, supported_elements=elements))
+
+
+def _reference(chosen: ChosenTask, arguments: argparse.Namespace) -> Path:
+    reference = chosen.spec.reference
+    assert reference is not None  # noqa: S101  (choose_task sees to it)
+    if chosen.client is not None:
+        return reference_file(chosen.client, reference)
+    return fetch(reference.name, arguments).path
 
 
 def _only(task: TaskSpec, reference: Path, wanted: str | None) -> frozenset[str] | None:

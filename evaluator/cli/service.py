@@ -90,24 +90,35 @@ def write_login(login: Login) -> Path:
 
 
 def add_service_arguments(parser: argparse.ArgumentParser) -> None:
+    add_url_argument(parser)
+    parser.add_argument("--json", action="store_true", help="print what the service answers")
+
+
+def add_url_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url",
+        "--server",
         metavar="URL",
         help=f"of the service (default: the environment variable {URL_VARIABLE}, then what "
         "touchstone login has stored)",
     )
-    parser.add_argument("--json", action="store_true", help="print what the service answers")
+
+
+def named_url(arguments: argparse.Namespace) -> str:
+    """The service meant, or an empty text where none is named."""
+    url = arguments.url or os.environ.get(URL_VARIABLE) or read_login().url
+    return checked_url(url) if url else ""
 
 
 def service_url(arguments: argparse.Namespace) -> str:
     """The service meant. Raises SubmissionError where none is named."""
-    url = arguments.url or os.environ.get(URL_VARIABLE) or read_login().url
+    url = named_url(arguments)
     if not url:
         raise SubmissionError(
             f"which service? Name it with --url https://host, set {URL_VARIABLE}, or sign in with "
             "touchstone login --url https://host"
         )
-    return checked_url(url)
+    return url
 
 
 def connect(arguments: argparse.Namespace, *, needs_token: bool = True) -> Client:

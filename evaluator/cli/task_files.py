@@ -1,4 +1,7 @@
-"""Tasks by name, or from a file of the user's own.
+"""Tasks by name, of a service or shipped, or from a file of the user's own.
+
+A service that is named or signed in to is asked first: its task of a name is what its pages show,
+and may be another version than the one that ships.
 
 A file holds either what a standard task's file holds (TOML; see evaluator/standard_tasks/) or a
 task's full specification as the service gives it out (JSON).
@@ -6,38 +9,108 @@ task's full specification as the service gives it out (JSON).
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from evaluator import catalog
+from evaluator.cli.service_tasks import (
+    fetch_task,
+    has_form_of_slug,
+    public_client,
+    unknown_task,
+)
+from evaluator.cli.suggestions import did_you_mean
+from evaluator.client import (
+    Client,
+    NotFound,
+    ServiceFault,
+    Throttled,
+    UnexpectedAnswer,
+    Unreachable,
+)
 from evaluator.contract import Limits, ReferenceSpec, ScoredMetric, TaskSpec
 from evaluator.exceptions import SubmissionError
 from evaluator.hashing import sha256_of
 from evaluator.standard_tasks.read import standard_tasks
 
 
-def load_task(text: str, reference: Path | None) -> TaskSpec:
-    """The task that ``text`` names, with a reference file put in where one is given.
+@dataclass(frozen=True, kw_only=True)
+class ChosenTask:
+    """A task, and the service that it came from; None for what ships and for files."""
 
-    Raises SubmissionError for whatever the user can correct.
+    spec: TaskSpec
+    client: Client | None = None
+
+
+def choose_task(arguments: argparse.Namespace) -> ChosenTask:
+    """The task that ``--task`` names, with the file of ``--reference`` put in.
+
+    Raises SubmissionError for whatever the user can correct, and ClientError where the service
+    that was named does not answer, or does not give the task out.
     """
-    named = {task.slug: task.spec for task in standard_tasks()}
-    path = Path(text).expanduser()
-    if text in named and reference is not None:
+    text: str = arguments.task
+    if Path(text).suffix in (".toml", ".json"):
+        if arguments.url is not None or arguments.version is not None:
+            raise SubmissionError(f"--url and --version are of a service's task; {text} is a file")
+        return ChosenTask(spec=_from_file(Path(text).expanduser(), arguments.reference))
+    if arguments.reference is not None:
         raise SubmissionError(
             f"{text} has its own reference set; --reference is for a task from a file"
         )
-    if text in named:
-        return named[text]
-    if path.suffix not in (".toml", ".json"):
+    client = public_client(arguments)
+    if client is None:
+        return ChosenTask(spec=_shipped(text, arguments.version))
+    return _of_service(client, text, arguments)
+
+
+def _shipped(slug: str, version: int | None) -> TaskSpec:
+    named = {task.slug: task.spec for task in standard_tasks()}
+    if slug not in named:
         raise SubmissionError(
-            f"there is no task {text!r}; known are {', '.join(named)}, or give a .toml or .json "
-            "file"
+            f"there is no task {slug!r} among those that ship: {did_you_mean(slug, named)} (For a "
+            "service's task add --url https://host; your own is named by its .toml or .json file.)"
         )
+    if version not in (None, named[slug].version):
+        raise SubmissionError(
+            f"version {named[slug].version} of {slug} ships, not {version}; a service's is named "
+            "with --url https://host"
+        )
+    return named[slug]
+
+
+def _of_service(client: Client, slug: str, arguments: argparse.Namespace) -> ChosenTask:
+    """The service's; where it was not named for this, what ships stands in for it."""
+    stands_in = None
+    if arguments.url is None and arguments.version is None:
+        stands_in = {task.slug: task.spec for task in standard_tasks()}.get(slug)
+    try:
+        if not has_form_of_slug(slug):
+            raise unknown_task(client, slug)
+        spec = _checked(fetch_task(client, slug, arguments.version))
+    except NotFound as error:
+        if stands_in is not None:
+            return ChosenTask(spec=stands_in)
+        if arguments.version is not None and slug in {str(t["slug"]) for t in client.tasks()}:
+            raise
+        raise unknown_task(client, slug) from error
+    except (Unreachable, ServiceFault, Throttled, UnexpectedAnswer) as error:
+        if stands_in is None:
+            raise
+        print(f"touchstone: {error} The task {slug} is taken as it ships.", file=sys.stderr)
+        return ChosenTask(spec=stands_in)
+    except ValueError as error:
+        raise SubmissionError(f"{slug} of {client.url} cannot be run here: {error}") from error
+    print(f"touchstone: {slug} (version {spec.version}) as {client.url} has it", file=sys.stderr)
+    return ChosenTask(spec=spec, client=client)
+
+
+def _from_file(path: Path, reference: Path | None) -> TaskSpec:
     task = _read_task(path)
     if reference is not None:
         task = replace(task, reference=local_reference(reference))
@@ -99,6 +172,12 @@ def _checked(task: TaskSpec) -> TaskSpec:
     if protocol is None:
         raise ValueError(
             f"there is no protocol {task.protocol!r}; known are {', '.join(catalog.PROTOCOLS)}"
+        )
+    if protocol.version != task.protocol_version:
+        raise ValueError(
+            f"it asks for version {task.protocol_version} of {task.protocol}, and this touchstone "
+            f"has version {protocol.version}: pip install --upgrade touchstone-mlip, or use the "
+            "release of its time"
         )
     for metric in task.metrics:
         if metric.key not in protocol.metrics:

@@ -352,6 +352,23 @@ class Client:
         """Published tasks, as the service describes them."""
         return self._transport.pages("/tasks/")
 
+    def task_bundle(self, task: str, *, version: int | None = None) -> Bundle:
+        """A public task as YAML, and the file that it needs. Raises Forbidden for a hidden set."""
+        return self._get(Bundle, f"/tasks/{task}/bundle/", {"version": version})
+
+    def reference_sets(self) -> Iterator[dict[str, Any]]:
+        """Those of published tasks, as the service describes them."""
+        return self._transport.pages("/reference-sets/")
+
+    def save_public_reference_file(
+        self, sha256: str, path: Path, *, progress: Progress | None = None
+    ) -> None:
+        """Write a public reference set's canonical file, whole or not at all.
+
+        ``progress`` is called with the bytes that have come and those in all.
+        """
+        self._save(f"/reference-sets/files/{sha256}/", sha256, path, progress)
+
     def calculators(self) -> Iterator[dict[str, Any]]:
         """The kinds of artifacts that are taken, with their settings."""
         return self._transport.pages("/calculators/")
@@ -370,18 +387,8 @@ class Client:
         return self._get(Bundle, "/bundle/", params)
 
     def save_reference_file(self, sha256: str, path: Path) -> None:
-        """Write a reference set's canonical file, whole or not at all."""
-        partial = path.with_name(path.name + ".partial")
-        address = f"/bundle/files/{sha256}/"
-        with (
-            self._transport.call("GET", address, stream=True) as response,
-            partial.open("wb") as file,
-        ):
-            for chunk in response.iter_content(2**20):
-                file.write(chunk)
-        if sha256_of_file(partial) != sha256:
-            raise UnexpectedAnswer(f"{path.name} did not come whole; try again.")
-        partial.replace(path)
+        """Write a reference set's canonical file, of hidden sets too, whole or not at all."""
+        self._save(f"/bundle/files/{sha256}/", sha256, path)
 
     def import_bundle(self, bundle: str, files: Sequence[Path] = ()) -> ImportedBundle:
         """Bring the service up to a bundle: all of it, or nothing."""
@@ -389,6 +396,18 @@ class Client:
             parts: list[tuple[str, Any]] = [("bundle", (None, bundle))]
             parts += [("file", (p.name, stack.enter_context(p.open("rb")))) for p in files]
             return _read(ImportedBundle, self._transport.json("POST", "/bundle/", files=parts))
+
+    def _save(
+        self, address: str, sha256: str, path: Path, progress: Progress | None = None
+    ) -> None:
+        partial = path.with_name(path.name + ".partial")
+        try:
+            self._transport.save(address, partial, progress)
+            if sha256_of_file(partial) != sha256:
+                raise UnexpectedAnswer(f"{path.name} did not come whole; try again.")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def _get(
         self, record: type[_AnyRecord], path: str, params: Mapping[str, Any] | None = None

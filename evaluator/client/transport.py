@@ -6,6 +6,7 @@ import platform
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ MAX_ATTEMPTS = 5
 #: A longer wait that the service asks for is the caller's to decide about.
 MAX_WAIT_S = 60.0
 
+_CHUNK_BYTES = 2**20
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 8.0
 #: Worth another attempt: too many requests, and what a proxy or a restart of the service answers.
@@ -84,6 +86,21 @@ class Transport:
         """The answer's JSON, None for an empty one. Raises ClientError."""
         response = self.call(method, path, **arguments)
         return _json(response) if response.content else None
+
+    def save(
+        self, path: str, target: Path, progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Write the answer's bytes to a file. Raises ClientError, also where it breaks off."""
+        with self.call("GET", path, stream=True) as response, target.open("wb") as file:
+            n_all, n_done = int(response.headers.get("Content-Length", "0")), 0
+            try:
+                for chunk in response.iter_content(_CHUNK_BYTES):
+                    file.write(chunk)
+                    n_done += len(chunk)
+                    if progress is not None:
+                        progress(n_done, max(n_all, n_done))
+            except requests.RequestException as error:
+                raise Unreachable(f"{self.url} broke off in the middle of a file.") from error
 
     def pages(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
         """The entries of a list, page by page as they are asked for."""

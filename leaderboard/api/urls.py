@@ -208,11 +208,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
         boards.TaskLeaderboard.as_view(),
         name="task-leaderboard",
     ),
+    path("tasks/<dotted:slug>/bundle/", bundles.TaskBundle.as_view(), name="task-bundle"),
     path("bundle/", bundles.BundleView.as_view(), name="bundle"),
     path("bundle/files/<sha256:sha256>/", bundles.BundleFileView.as_view(), name="bundle-file"),
     path("protocols/", tasks.ProtocolList.as_view(), name="protocols"),
     path("calculators/", tasks.CalculatorList.as_view(), name="calculators"),
     path("reference-sets/", tasks.ReferenceSetList.as_view(), name="reference-sets"),
+    path(
+        "reference-sets/files/<sha256:sha256>/",
+        bundles.ReferenceFile.as_view(),
+        name="reference-file",
+    ),
     path("benchmarks/", tasks.BenchmarkList.as_view(), name="benchmarks"),
     path("recommend/", recommendation.Recommend.as_view(), name="recommend"),
     path(

@@ -19,9 +19,11 @@ from evaluator.catalog import CONSISTENCY, METRICS, Column, Direction, Metric
 from evaluator.catalog.verdicts import VERDICTS, VerdictHelp
 from evaluator.contract import ScoredMetric
 from leaderboard.enums import EvaluationState, Visibility
-from leaderboard.models import Evaluation, Potential, Submission
+from leaderboard.models import Evaluation, Potential, Submission, TaskVersion
 from leaderboard.models.disclosure import seen_by
 from leaderboard.services.boards.entrants import Entrant
+from leaderboard.services.definitions import own_machine
+from leaderboard.services.definitions.own_machine import OwnRun
 from leaderboard.services.evaluations.progress import STATE_FIELDS
 from leaderboard.web.names import caution_html, version_html
 from leaderboard.web.states import state_words
@@ -301,17 +303,25 @@ def key_of(submission: Submission) -> str:
     return f"{submission.potential.address}:{submission.version}"
 
 
-@register.filter
-def calculator(submission: Submission) -> str:
-    """How the command line names a submission's file with its settings, quoted for a shell."""
-    settings = "".join(f",{name}={value}" for name, value in submission.settings.items())
-    return f"'{submission.calculator_kind}:{submission.artifact_filename}{settings}'"
+@register.simple_tag(takes_context=True)
+def own_run(context: Mapping[str, Any], version: TaskVersion) -> OwnRun:
+    """What runs a task on the reader's own machine, or why nothing does."""
+    return own_machine.run_with_any_potential(version, _site(context))
 
 
-@register.simple_tag
-def evaluate_command(task: str, calculator_name: str) -> str:
-    """What runs a task on the reader's own machine."""
-    return f"touchstone evaluate --task {task} --calculator {calculator_name} --json out.json"
+@register.simple_tag(takes_context=True)
+def own_run_of(
+    context: Mapping[str, Any], submission: Submission, evaluations: Sequence[Evaluation]
+) -> OwnRun:
+    """What runs a submission's file on a task that it was put on, or why nothing does."""
+    versions = [evaluation.task_version for evaluation in evaluations]
+    return own_machine.run_submission(versions, submission, _site(context))
+
+
+def _site(context: Mapping[str, Any]) -> str:
+    """Its address, as the command line is told it."""
+    address: str = context["request"].build_absolute_uri("/")
+    return address.rstrip("/")
 
 
 @register.simple_tag

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.management import call_command
 
@@ -13,6 +19,7 @@ from evaluator.cli.exit_codes import ExitCode
 from leaderboard import models
 from leaderboard.services.boards.reader import view_for
 from leaderboard.services.boards.store import current_board
+from leaderboard.services.submissions.artifacts import artifact_path
 from tests.end_to_end.conftest import Touchstone, token_of
 from tests.end_to_end.site import Site, running_site, wait_until
 from tests.leaderboard import factories
@@ -36,8 +43,10 @@ def site(
 
 
 @pytest.mark.sandbox
-def test_a_task_of_a_bundle_is_published_filled_and_scored(site: Site, tmp_path: Path) -> None:
-    submit_emt(factories.potential())
+def test_a_task_of_a_bundle_is_published_filled_scored_and_run_elsewhere_with_the_same_numbers(
+    site: Site, touchstone: Touchstone, live_server: Any, tmp_path: Path
+) -> None:
+    submission = submit_emt(factories.potential())
     site.start_worker("worker")
     path = write(tmp_path, bundle(copper(tmp_path / "copper.extxyz")))
 
@@ -50,6 +59,38 @@ def test_a_task_of_a_bundle_is_published_filled_and_scored(site: Site, tmp_path:
     version = models.BenchmarkVersion.objects.get()
     (row,) = view_for(current_board(version), AnonymousUser()).rows
     assert (row.rank, row.key) == (1, filled.submission_id)
+
+    page = requests.get(f"{live_server.url}/potentials/{submission.potential.slug}/", timeout=30)
+    (command,) = re.findall(r"<pre[^>]*><code>(touchstone evaluate.*?)</code>", page.text)
+    words = shlex.split(html.unescape(command))
+    artifact = tmp_path / submission.artifact_filename
+    artifact.write_bytes(artifact_path(submission.artifact).read_bytes())
+    out = tmp_path / "out.json"
+    words[words.index("out.json")] = str(out)
+    at = words.index("--calculator") + 1
+    words[at] = words[at].replace(artifact.name, str(artifact))
+
+    done = touchstone(*words[1:], url="")
+
+    assert done.returncode == ExitCode.OK, done.stderr
+    ours = json.loads(out.read_text())
+    theirs = {score.metric: score.value for score in filled.scores.all()}
+    assert {s["metric"]: s["value"] for s in ours["scores"]} == pytest.approx(theirs, rel=1e-6)
+    assert ours["task_score"]["value"] == pytest.approx(filled.score, rel=1e-6)
+    assert "copper-forces (version 1)" in touchstone("tasks").stdout
+    fetched = touchstone("data", "fetch", "copper")
+    assert filled.task_version.reference_set is not None
+    assert filled.task_version.reference_set.sha256 in fetched.stdout
+
+    models.ReferenceSet.objects.update(is_public=False)
+    hidden = touchstone(*words[1:], url="")
+    assert hidden.returncode == ExitCode.NOT_ALLOWED
+    assert "this service alone can run it" in hidden.stderr
+    assert "hidden: the service alone runs it" in touchstone("tasks").stdout
+    assert touchstone("data", "fetch", "copper").returncode == ExitCode.USAGE
+    page = requests.get(f"{live_server.url}/tasks/copper-forces/", timeout=30)
+    assert "touchstone evaluate" not in page.text
+    assert "this service alone can run it" in page.text
 
 
 def test_a_bundle_goes_to_the_service_and_comes_back_the_same(

@@ -81,7 +81,7 @@ FIELDS = {
         name label artifact suffixes settings is_built_in
     """,
     "ReferenceSetLink": """
-        slug version level_of_theory
+        slug version level_of_theory is_public
     """,
     "ReferenceSetRecord": """
         slug version level_of_theory title sha256 size_bytes n_systems elements properties
@@ -112,7 +112,7 @@ FIELDS = {
         slug name summary version published_at leaderboard
     """,
     "BenchmarkRecord": """
-        slug name summary version published_at leaderboard tasks
+        slug name summary version published_at leaderboard is_default tasks
     """,
     "StandingRecord": """
         rank rank_low rank_high tied_with_previous is_ranked why_not_ranked submission

@@ -108,6 +108,9 @@ api:evaluation-reevaluate post   private  401 404 403 202 202 202
 api:tasks                 get    -        200 200 200 200 200 200
 api:task                  get    -        200 200 200 200 200 200
 api:task-leaderboard      get    -        200 200 200 200 200 200
+api:task-bundle           get    -        200 200 200 200 200 200
+# No such set: test_own_machine.py fetches one.
+api:reference-file        get    -        404 404 404 404 404 404
 # Staff needs the right to change tasks as well: test_bundles.py gives it.
 api:bundle                get    -        401 403 403 403 403 403
 api:bundle                post   -        401 403 403 403 403 403

@@ -142,6 +142,8 @@ def addresses(world: HiddenWorld) -> dict[str, list[str]]:
         "api:task": (tasks, [""]),
         "api:task-leaderboard": (tasks, ["", *tables, f"?as_of={now}"]),
         "api:task-diff": (tasks, [since]),
+        "api:task-bundle": (tasks, [""]),
+        "api:reference-file": ([{"sha256": s.sha256} for s in world.sets], [""]),
         "api:reference-sets": ([{}], [""]),
         "api:benchmarks": ([{}], [""]),
         "api:recommend": ([{}], ["?elements=Al", "?elements=Al,Cu&atoms=100"]),

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from evaluator.catalog import METRICS, Parameter, Protocol
 from evaluator.contract import Limits
 from leaderboard.api.serializers.fields import Link, Record, TaskVersionLink
-from leaderboard.models import ReferenceSet, TaskVersion
+from leaderboard.models import BenchmarkVersion, ReferenceSet, TaskVersion
 from leaderboard.models.disclosure import may_read_set
 
 
@@ -72,6 +72,9 @@ class ReferenceSetLink(Record):
     slug = serializers.CharField()
     version = serializers.CharField()
     level_of_theory = serializers.CharField()
+    is_public = serializers.BooleanField(
+        help_text="The values of a hidden set are shown to nobody but the staff."
+    )
 
 
 class ReferenceSetRecord(ReferenceSetLink):
@@ -84,9 +87,6 @@ class ReferenceSetRecord(ReferenceSetLink):
     licence = serializers.CharField()
     citation = serializers.CharField()
     source_url = serializers.CharField(source="url", help_text="Where it was published.")
-    is_public = serializers.BooleanField(
-        help_text="The values of a hidden set are shown to nobody but the staff."
-    )
 
     def get_sha256(self, row: ReferenceSet) -> str | None:
         """Whoever guesses a file could make sure of it by its hash."""
@@ -211,4 +211,10 @@ class BenchmarkLink(Record):
 
 
 class BenchmarkRecord(BenchmarkLink):
+    is_default = serializers.SerializerMethodField(
+        help_text="Whether submissions are judged by it that name no other."
+    )
     tasks = BenchmarkTaskRecord(source="entries", many=True)
+
+    def get_is_default(self, row: BenchmarkVersion) -> bool:
+        return bool(row.benchmark.slug == self.context["default"])

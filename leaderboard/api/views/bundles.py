@@ -1,21 +1,23 @@
-"""Bundles over the API, for administrators whose benchmark is kept in git."""
+"""Bundles over the API: for administrators whose benchmark is kept in git, and of public tasks."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from django.conf import settings
-from django.http import FileResponse, QueryDict
+from django.http import FileResponse, HttpResponse, QueryDict
+from django.utils.cache import get_conditional_response
 from drf_spectacular.types import OpenApiTypes
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from leaderboard.api.parsers import BoundedMultiPartParser
-from leaderboard.api.query import read_query
+from leaderboard.api.query import NoFilter, VersionFilter, read_query
 from leaderboard.api.serializers.bundles import (
     BundleQuery,
     BundleRecord,
@@ -24,10 +26,16 @@ from leaderboard.api.serializers.bundles import (
 )
 from leaderboard.api.views.base import described, one, signed_in
 from leaderboard.api.views.output_files import WhateverIsAccepted
+from leaderboard.api.views.tasks import find_task_version
 from leaderboard.enums import TokenScope
 from leaderboard.models import ReferenceSet
-from leaderboard.services.definitions.bundle_export import export_bundle
+from leaderboard.services.definitions.bundle_export import (
+    Exported,
+    export_bundle,
+    export_task_version,
+)
 from leaderboard.services.definitions.bundles import Beside, import_bundle
+from leaderboard.services.definitions.own_machine import given_references, why_not_given
 from leaderboard.services.definitions.tasks import reference_path
 
 
@@ -62,16 +70,7 @@ class BundleView(APIView):
             benchmarks=_slugs(query.get("benchmarks", "")),
             drafts=query["drafts"],
         )
-        files = [
-            {
-                "name": name,
-                "sha256": row.sha256,
-                "size_bytes": row.size_bytes,
-                "is_public": row.is_public,
-            }
-            for name, row in exported.files.items()
-        ]
-        return Response(BundleRecord({"bundle": exported.text, "files": files}).data)
+        return Response(_record(exported))
 
     @described(
         "administration",
@@ -105,15 +104,73 @@ class BundleFileView(APIView):
     )
     def get(self, request: Request, sha256: str) -> FileResponse:
         row = one(ReferenceSet.objects.all(), f"reference set {sha256}", sha256=sha256)
-        response = FileResponse(
-            reference_path(row).open("rb"),
-            as_attachment=True,
-            filename=f"{row.slug}-{row.version}.extxyz",
-            content_type="application/octet-stream",
-        )
-        response["X-Content-Type-Options"] = "nosniff"
+        response = _file_of(row)
         response["Cache-Control"] = "private, no-store"
         return response
+
+
+class TaskBundle(APIView):
+    """What another machine needs to run a task. Of a hidden set: nothing, whoever asks."""
+
+    @described(
+        "tasks",
+        "A task version as YAML with the file that it needs, to run it on another machine",
+        BundleRecord,
+        parameters=[VersionFilter],
+        operation_id="tasks_bundle",
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        version = find_task_version(request, slug)
+        why_not = why_not_given(version)
+        if why_not:
+            raise PermissionDenied(why_not)
+        return Response(_record(export_task_version(version)))
+
+
+class ReferenceFile(APIView):
+    content_negotiation_class = WhateverIsAccepted
+
+    @described(
+        "tasks",
+        "The file of a public reference set of a published task, by its SHA-256",
+        {(200, "application/octet-stream"): OpenApiTypes.BINARY},
+        operation_id="reference_file",
+    )
+    def get(self, request: Request, sha256: str) -> HttpResponse | FileResponse:
+        read_query(request, NoFilter)
+        row = one(given_references(), f"reference set {sha256}", sha256=sha256)
+        etag = f'"{row.sha256}"'
+        response = get_conditional_response(request._request, etag=etag)
+        if response is None:
+            response = _file_of(row)
+            response["ETag"] = etag
+        # Not for ever: a set that is hidden later is asked for again.
+        response["Cache-Control"] = "no-cache"
+        return response
+
+
+def _file_of(row: ReferenceSet) -> FileResponse:
+    response = FileResponse(
+        reference_path(row).open("rb"),
+        as_attachment=True,
+        filename=f"{row.slug}-{row.version}.extxyz",
+        content_type="application/octet-stream",
+    )
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _record(exported: Exported) -> dict[str, Any]:
+    files = [
+        {
+            "name": name,
+            "sha256": row.sha256,
+            "size_bytes": row.size_bytes,
+            "is_public": row.is_public,
+        }
+        for name, row in exported.files.items()
+    ]
+    return dict(BundleRecord({"bundle": exported.text, "files": files}).data)
 
 
 def _slugs(text: str) -> list[str]:

@@ -21,6 +21,7 @@ from leaderboard.api.serializers.tasks import (
 from leaderboard.api.views.base import BySlug, PagedView, described, one, paged, user_of
 from leaderboard.enums import VersionState
 from leaderboard.models import BenchmarkTask, BenchmarkVersion, ReferenceSet, TaskVersion
+from leaderboard.services.submissions.submissions import default_benchmark_slug
 
 _SHOWN = (VersionState.PUBLISHED, VersionState.RETIRED)
 
@@ -134,4 +135,4 @@ class BenchmarkList(PagedView):
             .filter(state=VersionState.PUBLISHED, number=Subquery(newest.values("number")[:1]))
             .annotate(slug=F("benchmark__slug"))
         )
-        return paged(self, rows, BenchmarkRecord)
+        return paged(self, rows, BenchmarkRecord, default=default_benchmark_slug())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,8 +43,27 @@ def export_bundle(
         "tasks": [_task(t, _shown(t.versions.all(), drafts)) for t in rows],
         "benchmarks": [_benchmark(b, _shown(b.versions.all(), drafts)) for b in chosen],
     }
-    text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-    return Exported(text=text, files={_file_name(r): r for r in references})
+    return Exported(text=_yaml(content), files={_file_name(r): r for r in references})
+
+
+def export_task_version(version: TaskVersion) -> Exported:
+    """A bundle of one version of one task, with the reference set that it needs.
+
+    Whoever calls has made sure that its reader may have the set.
+    """
+    reference = version.reference_set
+    content = {
+        "touchstone": FORMAT,
+        "reference_sets": [_reference(reference)] if reference else [],
+        "tasks": [_task(version.task, [version])],
+        "benchmarks": [],
+    }
+    files = {_file_name(reference): reference} if reference else {}
+    return Exported(text=_yaml(content), files=files)
+
+
+def _yaml(content: Mapping[str, Any]) -> str:
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -87,7 +87,7 @@ def prepare(
         visibility=visibility,
         same=same,
     )
-    if prepared.same is None and submission.visibility == Visibility.PUBLIC:
+    if same is None and submission.visibility == Visibility.PUBLIC:
         slug_rights.refuse_public(potential)
     refuse_left_out(prepared, same)
     # Counted again, under a lock, once the file is there.

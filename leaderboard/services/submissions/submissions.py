@@ -240,12 +240,20 @@ def tasks_named(slugs: Sequence[str]) -> list[TaskVersion]:
 
 
 def default_benchmark() -> BenchmarkVersion | None:
-    """The published version of the one that the settings name, or of the only one there is."""
-    published = Benchmark.objects.all().published()
-    benchmark = published.filter(slug=settings.DEFAULT_BENCHMARK).first()
-    if benchmark is None and published.count() == 1:
-        benchmark = published.get()
-    return benchmark.current_version() if benchmark else None
+    """The published version of the benchmark that is meant where none is named. Two queries."""
+    slug = default_benchmark_slug()
+    if slug is None:
+        return None
+    published = BenchmarkVersion.objects.filter(state=VersionState.PUBLISHED, benchmark__slug=slug)
+    return published.select_related("benchmark").order_by("-number").first()
+
+
+def default_benchmark_slug() -> str | None:
+    """The one that the settings name, else the only one that is published. One query."""
+    slugs = list(Benchmark.objects.all().published().values_list("slug", flat=True))
+    if settings.DEFAULT_BENCHMARK in slugs:
+        return str(settings.DEFAULT_BENCHMARK)
+    return slugs[0] if len(slugs) == 1 else None
 
 
 def _accept(prepared: Prepared, artifact: Artifact) -> Submitted:

@@ -83,3 +83,35 @@ def test_a_token_without_the_scope_admin_and_staff_without_rights_are_refused() 
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")
     assert client.get(BUNDLE).status_code == 403
+
+
+@pytest.mark.slow
+def test_anybody_fetches_a_public_task_as_a_bundle_and_its_set_by_sha256(
+    own_blobs: None, tmp_path: Path
+) -> None:
+    path = tmp_path / "copper.extxyz"
+    assert send(client_with("read", "admin"), bundle(copper(path)), path).status_code == 200
+    stranger = APIClient()
+
+    answer = stranger.get("/api/v1/tasks/copper-forces/bundle/")
+
+    assert answer.status_code == 200
+    content = yaml.safe_load(answer.json()["bundle"])
+    (task,), (reference,) = content["tasks"], content["reference_sets"]
+    assert [(task["slug"], v["number"]) for v in task["versions"]] == [("copper-forces", 1)]
+    (file,) = answer.json()["files"]
+    assert file["sha256"] == reference["sha256"]
+    address = f"/api/v1/reference-sets/files/{file['sha256']}/"
+    had = stranger.get(address)
+    assert len(b"".join(had.streaming_content)) == file["size_bytes"]
+    assert stranger.get(address, headers={"If-None-Match": had["ETag"]}).status_code == 304
+
+    models.ReferenceSet.objects.update(is_public=False)
+    root = client_with("read", "submit", "admin")
+    for reader in (stranger, root):
+        refused = reader.get("/api/v1/tasks/copper-forces/bundle/")
+        assert refused.status_code == 403
+        assert "hidden: this service alone can run it" in refused.json()["detail"]
+        assert file["sha256"] not in refused.content.decode()
+        assert reader.get(address).status_code == 404
+    assert root.get(f"{BUNDLE}files/{file['sha256']}/").status_code == 200

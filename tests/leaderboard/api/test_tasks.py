@@ -132,6 +132,7 @@ def test_benchmarks_tell_their_tasks(stranger: APIClient) -> None:
         "summary": "All.",
         "version": 1,
         "leaderboard": f"{HOST}/api/v1/leaderboards/{slug}/",
+        "is_default": True,
         "tasks": [
             {
                 "task": {
@@ -148,6 +149,20 @@ def test_benchmarks_tell_their_tasks(stranger: APIClient) -> None:
     }
 
 
+def test_of_several_benchmarks_the_one_of_the_settings_is_the_default(
+    stranger: APIClient, settings: Any
+) -> None:
+    first, second = (factories.benchmark_version((factories.task_version(), "A")) for _ in "12")
+    rows = stranger.get("/api/v1/benchmarks/").json()["results"]
+    assert [row["is_default"] for row in rows] == [False, False]
+    settings.DEFAULT_BENCHMARK = second.benchmark.slug
+    rows = stranger.get("/api/v1/benchmarks/").json()["results"]
+    assert {row["slug"]: row["is_default"] for row in rows} == {
+        first.benchmark.slug: False,
+        second.benchmark.slug: True,
+    }
+
+
 @pytest.mark.parametrize("n", [1, 3])
 def test_lists_take_a_constant_number_of_queries(
     n: int, stranger: APIClient, django_assert_num_queries: Any
@@ -158,7 +173,7 @@ def test_lists_take_a_constant_number_of_queries(
         assert len(stranger.get("/api/v1/tasks/").json()["results"]) == n
     with django_assert_num_queries(2):  # the throttle, the rows
         assert len(stranger.get("/api/v1/reference-sets/").json()["results"]) == n
-    with django_assert_num_queries(3):  # the throttle, versions, their entries
+    with django_assert_num_queries(4):  # the throttle, the default, versions, their entries
         assert len(stranger.get("/api/v1/benchmarks/").json()["results"]) == n
 
 
