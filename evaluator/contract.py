@@ -278,3 +278,17 @@ class EvaluationReport(_Record):
     stderr: str = ""
     wall_time_s: float = 0.0
     contract_version: int = CONTRACT_VERSION
+
+    @property
+    def is_not_covered(self) -> bool:
+        """Whether nothing was asked, since the potential has the elements of no system."""
+        return is_not_covered(self.verdict, self.coverage)
+
+
+def is_not_covered(verdict: str, coverage: float | None) -> bool:
+    """Whether an evaluation ended as it covers nothing, which is no failure.
+
+    Where systems are covered and the calculator refused each of them, the verdict is the same and
+    the coverage is not zero: that is one.
+    """
+    return verdict == Verdict.UNSUPPORTED and coverage == 0

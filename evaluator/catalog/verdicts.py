@@ -44,9 +44,10 @@ VERDICTS: dict[str, VerdictHelp] = {
         in_the_log="Read the log, which shows the error.",
     ),
     Verdict.UNSUPPORTED: VerdictHelp(
-        title="Nothing that it supports",
-        meaning="The potential supports none of the task's systems, or it cannot give a quantity "
-        "that the task needs, such as stress.",
+        title="Not covered",
+        meaning="The potential supports the elements of none of the task's systems, so nothing was "
+        "asked of it: the task tells nothing of it, which is no failure. Where systems are counted "
+        "as failed, it declares their elements, and its calculator refused each of them.",
         what_to_do="Nothing, if this is so. If the declared elements are too few, withdraw this "
         "version on its page, and submit the file as a new one with the right elements.",
     ),

@@ -6,11 +6,12 @@ import argparse
 import json
 from typing import Any
 
+from evaluator.cli.display import NOT_COVERED
 from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.report_table import format_table
 from evaluator.cli.service import add_service_arguments, connect
 from evaluator.client import Client, Leaderboard, TaskBoard
-from evaluator.client.records import Standing
+from evaluator.client.records import BoardCell, Standing
 from evaluator.exceptions import SubmissionError
 
 
@@ -56,7 +57,7 @@ def format_board(board: Leaderboard) -> str:
     rows: list[tuple[str, ...]] = [("rank", "potential", "overall", "95 % interval", *tasks)]
     for row in board.rows:
         cells = {cell.task: cell for cell in row.tasks}
-        scores = [_cell(cells[task].score, cells[task].state) for task in tasks]
+        scores = [_cell(cells[task]) for task in tasks]
         standing = (_rank(row), row.submission.name[:40], _number(row.overall))
         rows.append((*standing, _interval(row.overall_low, row.overall_high), *scores))
     title = f"{board.benchmark.name}: overall score, 0 to 1 (version {board.benchmark.version})"
@@ -78,7 +79,9 @@ def format_task_board(board: TaskBoard) -> str:
     title = f"{task.name} ({task.slug}): score, 0 to 1 (version {task.version})"
     n_waiting = len(board.pending)
     waiting = [f"{n_waiting} more queued or running"] if n_waiting else []
-    return "\n".join([title, "", *format_table(rows, n_left=2), *waiting])
+    uncovered = [f"{NOT_COVERED}: {e.submission.name}" for e in board.failed
+                 if e.is_not_covered and e.submission]  # fmt: skip
+    return "\n".join([title, "", *format_table(rows, n_left=2), *waiting, *uncovered])
 
 
 def _rank(row: Standing) -> str:
@@ -97,5 +100,7 @@ def _interval(low: float | None, high: float | None) -> str:
     return "–" if low is None or high is None else f"{low:.3f} to {high:.3f}"
 
 
-def _cell(score: float | None, state: str) -> str:
-    return state if score is None else f"{score:.3f}"
+def _cell(cell: BoardCell) -> str:
+    if cell.is_not_covered:
+        return NOT_COVERED
+    return cell.state if cell.score is None else f"{cell.score:.3f}"

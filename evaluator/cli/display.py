@@ -5,9 +5,14 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import TextIO
 
+from evaluator.cli.durations import format_duration
 from evaluator.client import Evaluation
+
+#: Of a potential that has the elements of none of a task's systems: no failure.
+NOT_COVERED = "not covered"
 
 _LINES_INTERVAL_S = 20.0
 
@@ -15,14 +20,30 @@ _LINES_INTERVAL_S = 20.0
 def describe_state(evaluation: Evaluation) -> str:
     """Describe a state in a few words: its progress, its score, or how it failed."""
     if evaluation.state == "running":
-        done, total = evaluation.progress.done, evaluation.progress.total
-        return f"{_bar(done, total)} {done}/{total} {evaluation.phase}"
+        return _running(evaluation)
     if evaluation.has_ended and evaluation.score is not None:
         coverage = "" if evaluation.coverage is None else f"  coverage {evaluation.coverage:.0%}"
         return f"score {evaluation.score:.3f}{coverage}"
+    if evaluation.is_not_covered:
+        return NOT_COVERED
     if evaluation.has_ended:
         return f"{evaluation.state}: {evaluation.verdict}"
     return evaluation.state
+
+
+def _running(evaluation: Evaluation) -> str:
+    """How many systems are done, where they are what is counted; else the phase."""
+    if evaluation.phase != "simulating":
+        phase = evaluation.phase or "running"
+        return "waiting for the device" if phase == "waiting" else phase
+    progress = evaluation.progress
+    words = [f"{_bar(progress.done, progress.total)} {progress.done}/{progress.total} systems"]
+    if progress.calls:
+        words.append(f"{progress.calls:,} force calls")
+    if progress.expected_at is not None:
+        left_s = (progress.expected_at - datetime.now(UTC)).total_seconds()
+        words.append(f"about {format_duration(max(0.0, left_s))} left")
+    return ", ".join(words)
 
 
 def _bar(done: int, total: int, width: int = 16) -> str:

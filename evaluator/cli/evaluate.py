@@ -135,7 +135,7 @@ def _run(arguments: argparse.Namespace) -> int:
     print(format_report(task, potential.spec.name, report, is_whole=only is None))
     if report.files:
         print(format_files(report.files, arguments.files))
-    return exit_code_of(report.verdict)
+    return exit_code_of(report)
 
 
 def _potential(arguments: argparse.Namespace, folder: Path) -> ResolvedPotential:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import Protocol
 
 from evaluator.contract import Verdict
 
@@ -40,17 +41,30 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130  # Ctrl-C, as shells count it
 
 
-def exit_code_of(verdict: Verdict) -> ExitCode:
-    """The exit code that tells a verdict."""
+class Ended(Protocol):
+    """A report, or a service's evaluation that has ended."""
+
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def is_not_covered(self) -> bool: ...
+
+
+def exit_code_of(ended: Ended) -> ExitCode:
+    """The exit code that tells how it ended. What a potential does not cover is no failure."""
+    return ExitCode.OK if ended.is_not_covered else exit_code_of_verdict(Verdict(ended.verdict))
+
+
+def exit_code_of_verdict(verdict: Verdict) -> ExitCode:
     return ExitCode[verdict.name]
 
 
-def worst_exit_code(verdicts: Iterable[str]) -> ExitCode:
+def worst_exit_code(evaluations: Iterable[Ended]) -> ExitCode:
     """Return the highest code of several evaluations, so that no failure is hidden.
 
     What was cancelled counts only where nothing has failed: it may be the failure's consequence.
     """
-    codes = {exit_code_of(Verdict(verdict)) for verdict in verdicts}
+    codes = {exit_code_of(evaluation) for evaluation in evaluations}
     failures = codes - {ExitCode.OK, ExitCode.CANCELLED}
     return max(failures or codes, default=ExitCode.OK)
 

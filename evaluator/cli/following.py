@@ -75,7 +75,7 @@ def outcome(evaluations: Sequence[Evaluation]) -> ExitCode:
     """Tell a script the worst verdict, or that something has not ended."""
     if not all(evaluation.has_ended for evaluation in evaluations):
         return ExitCode.UNFINISHED
-    return worst_exit_code(evaluation.verdict for evaluation in evaluations)
+    return worst_exit_code(evaluations)
 
 
 def describe_submission(client: Client, submission: Submission) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from evaluator.cli.durations import format_duration
 from evaluator.contract import Phase, Progress
 
 #: Without tqdm's own estimate of the time left: the driver knows when one can be told.
@@ -48,13 +49,3 @@ def details_of(progress: Progress) -> str:
     if progress.remaining_s is not None and progress.n_done < progress.n_total:
         said.append(f"about {format_duration(progress.remaining_s)} left")
     return ", ".join(said)
-
-
-def format_duration(seconds: float) -> str:
-    """Rounded as an estimate deserves: "40 s", "3 min", "2 h 10 min"."""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60 // 10 * 10} min"

@@ -15,7 +15,9 @@ def format_report(
 ) -> str:
     """Scores with their intervals, what failed, and the consistency checks."""
     lines = [f"{potential} on {task.slug} (version {task.version})", ""]
-    if report.verdict is not Verdict.OK:
+    if report.is_not_covered:
+        lines += [f"Not covered. {report.message}", ""]
+    elif report.verdict is not Verdict.OK:
         lines += [f"Verdict: {report.verdict}. {report.message}", ""]
     if report.scores:
         lines += format_table([_HEAD, *(_metric_row(score) for score in report.scores)])
@@ -61,7 +63,7 @@ def _systems(task: TaskSpec, report: EvaluationReport) -> list[str]:
     n_well = sum(system.status is SystemStatus.OK for system in report.systems)
     counted = (
         f"Systems {report.n_systems}: {n_well} well, {report.n_failed} failed, "
-        f"{report.n_unsupported} unsupported (coverage {coverage})"
+        f"{report.n_unsupported} not covered (coverage {coverage})"
     )
     lines = [counted]
     failed = [system for system in report.systems if system.status is SystemStatus.FAILED]

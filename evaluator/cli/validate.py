@@ -74,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print(json.dumps({"potential": potential.spec.to_json(), **report.to_json()}, indent=2))
     else:
         print(format_validation(potential.spec, report))
-    return ExitCode.RUNTIME_ERROR if _has_failures(report) else exit_code_of(report.verdict)
+    return ExitCode.RUNTIME_ERROR if _has_failures(report) else exit_code_of(report)
 
 
 def _has_failures(report: EvaluationReport) -> bool:
@@ -85,6 +85,12 @@ def _has_failures(report: EvaluationReport) -> bool:
 def format_validation(potential: SubmissionSpec, report: EvaluationReport) -> str:
     """What the service would find, and what to do about each problem."""
     lines = [f"{potential.name} ({potential.calculator_kind})", ""]
+    if report.is_not_covered:
+        lines += [
+            "It loads. It covers none of the structures that are tried first, as each holds an",
+            "element that it does not support. The service goes on with the tasks that it covers.",
+        ]
+        return "\n".join(lines)
     if report.verdict is not Verdict.OK:
         lines += [f"The service would refuse it: {report.verdict}. {report.message}"]
         lines += [f"  {VERDICTS[report.verdict].what_to_do}"]

@@ -159,10 +159,13 @@ class SubmissionLink(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Progress(Record):
-    """Systems finished and in all."""
+    """Systems finished and in all while it simulates, and force calls answered."""
 
     done: int = 0
     total: int = 0
+    calls: int = 0
+    #: An estimate of the service's; None until it has one.
+    expected_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +228,11 @@ class Evaluation(Record):
     @property
     def has_ended(self) -> bool:
         return self.state in ENDED
+
+    @property
+    def is_not_covered(self) -> bool:
+        """Whether nothing was asked, as the potential has the elements of no system: no failure."""
+        return self.verdict == "unsupported" and self.coverage == 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -348,6 +356,11 @@ class BoardCell(Record):
     score_high: float | None = None
     rank: int | None = None
     coverage: float | None = None
+
+    @property
+    def is_not_covered(self) -> bool:
+        """Whether the potential has the elements of none of the task's systems: no failure."""
+        return self.state == "failed" and self.coverage == 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from evaluator.contract import SystemStatus
+from evaluator.contract import SystemStatus, is_not_covered
 from leaderboard.enums import TERMINAL_STATES, EvaluationState, Visibility, verdict_choices
 from leaderboard.models.team import potentials_of
 
@@ -257,6 +257,11 @@ class Evaluation(models.Model):
     @property
     def has_ended(self) -> bool:
         return self.state in TERMINAL_STATES
+
+    @property
+    def is_not_covered(self) -> bool:
+        """Whether it ended as the potential has the elements of none of the task's systems."""
+        return is_not_covered(self.verdict, self.coverage)
 
 
 class ScoreManager(models.Manager["Score"]):

@@ -270,6 +270,8 @@ def state(evaluation: Evaluation) -> SafeString | str:
     text = state_words({field: getattr(told, field) for field in STATE_FIELDS})
     if not evaluation.has_ended:
         return text
+    if evaluation.is_not_covered:
+        return format_html('<span class="soft">{}</span>', text)
     is_good = evaluation.state == EvaluationState.SUCCEEDED
     return format_html('<span class="{}">{}</span>', "good-text" if is_good else "bad-text", text)
 

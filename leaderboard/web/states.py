@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from evaluator.contract import is_not_covered
 from leaderboard.enums import EvaluationState
+
+#: Of a potential that has the elements of none of a task's systems: no failure.
+NOT_COVERED = "not covered"
 
 
 def state_words(evaluation: Mapping[str, Any]) -> str:
     """Put into words the ``progress.STATE_FIELDS`` of an evaluation.
 
-    Queued, running with its phase and progress, ended well, or the verdict.
+    Queued, running with its phase and progress, ended well, not covered, or the verdict.
     """
     state, phase = evaluation["state"], evaluation["phase"]
     if state == EvaluationState.RUNNING:
@@ -23,4 +27,6 @@ def state_words(evaluation: Mapping[str, Any]) -> str:
         return "queued"
     if state == EvaluationState.SUCCEEDED:
         return "ended well"
+    if is_not_covered(evaluation["verdict"], evaluation["coverage"]):
+        return NOT_COVERED
     return str(evaluation["verdict"]).replace("_", " ") or str(state)

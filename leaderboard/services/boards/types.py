@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from leaderboard.enums import EvaluationState
 from leaderboard.lib.memory import Remembered
 from leaderboard.models import BenchmarkTask, Evaluation, TaskVersion
 from leaderboard.services.boards.entrants import Entrant
@@ -106,6 +107,11 @@ class Cell(NamedTuple):
     #: Of a timed task: what it was timed on; the rank is among cells of the same alone.
     hardware: str
     theory_mismatch: bool
+
+    @property
+    def is_not_covered(self) -> bool:
+        """Whether it ended with nothing asked: nothing but that has a coverage of zero."""
+        return self.state == EvaluationState.FAILED and self.coverage == 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from leaderboard.enums import EvaluationState
 from leaderboard.lib.json_values import clean_text
 from leaderboard.models import Evaluation
 from leaderboard.models.disclosure import is_hidden
-from leaderboard.services.evaluations import fair_share, losses
+from leaderboard.services.evaluations import fair_share, losses, smoke
 from leaderboard.services.evaluations.events import record
 
 _STATE_BY_VERDICT = {
@@ -108,7 +108,7 @@ def _settle_held(gate: Evaluation) -> None:
             held_by=gate, state=EvaluationState.QUEUED
         )
     )
-    if gate.state != EvaluationState.SUCCEEDED:
+    if not smoke.has_passed(gate):
         for evaluation in held:
             end(evaluation, Verdict.CANCELLED, _why_cancelled(gate))
         return

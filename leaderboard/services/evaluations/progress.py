@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Submission, Worker
-from leaderboard.models.disclosure import OPEN
+from leaderboard.models.disclosure import OPEN, told_score
 from leaderboard.models.evaluation import EvaluationQuerySet
 
 #: Fields of an evaluation that tell where it stands.
-STATE_FIELDS = ("state", "phase", "progress_done", "progress_total", "verdict")
+STATE_FIELDS = ("state", "phase", "progress_done", "progress_total", "verdict", "coverage")
 
 _BOOLEAN = BooleanField()
 _BULKY = ("stdout", "stderr", "provenance", "replicates")
@@ -47,13 +47,15 @@ def scored_evaluations(submissions: Sequence[Submission]) -> list[Evaluation]:
 def states_of(evaluations: Collection[str]) -> list[Mapping[str, Any]]:
     """State, phase, progress and verdict by now, of evaluations that are named by their ids.
 
-    How far one on a hidden set has come is not told, as in ``disclosure.EVALUATION_FIELDS``.
+    Of one on a hidden set it is not told how far it has come, and coverage is rounded, as in
+    ``disclosure.EVALUATION_FIELDS``.
     """
     rows = Evaluation.objects.filter(pk__in=evaluations).order_by()
     states = list(rows.values("pk", *STATE_FIELDS, is_open=ExpressionWrapper(OPEN, _BOOLEAN)))
     for state in states:
         if not state.pop("is_open"):
-            state |= {"progress_done": 0, "progress_total": 0}
+            coverage = told_score(state["coverage"])
+            state |= {"progress_done": 0, "progress_total": 0, "coverage": coverage}
     return states
 
 

@@ -70,8 +70,16 @@ def gate_of(
     return gate, is_new
 
 
+def has_passed(gate: Evaluation) -> bool:
+    """Whether what it holds may begin: it ended well, or loaded and covers none of its structures.
+
+    A potential for few elements is tried by the tasks that have them.
+    """
+    return gate.state == EvaluationState.SUCCEEDED or gate.is_not_covered
+
+
 def has_failed(gate: Evaluation) -> bool:
-    return gate.has_ended and gate.state != EvaluationState.SUCCEEDED
+    return gate.has_ended and not has_passed(gate)
 
 
 def smoke_has_failed(submission: Submission) -> bool:
@@ -91,7 +99,7 @@ def never_begun(gate: Evaluation) -> QuerySet[Evaluation]:
 def check_not_held_back(old: Evaluation) -> None:
     """Refuse to repeat what the smoke evaluation has stopped: it would be stopped again."""
     gate = old.held_by
-    if gate is not None and gate.state != EvaluationState.SUCCEEDED:
+    if gate is not None and not has_passed(gate):
         raise ConflictError(
             f"Its smoke evaluation {gate.pk} has not succeeded. Repeat that one: what it held is "
             "then asked for again by itself."

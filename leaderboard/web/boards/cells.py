@@ -23,6 +23,7 @@ from leaderboard.templatetags.board import board_sort, sort_link
 from leaderboard.templatetags.touchstone import NOTHING, count, heat, metric, number, percent
 from leaderboard.web.boards.query import BoardQuery
 from leaderboard.web.names import version_html
+from leaderboard.web.states import NOT_COVERED
 
 _EMPTY = (
     '<td class="number cell"><span class="state" title="Not evaluated on this task">–'
@@ -124,7 +125,7 @@ def _cell(cell: Cell, ours: str, theirs: str) -> str:
     if cell.score is None:
         is_done = cell.state == EvaluationState.SUCCEEDED
         words = "nothing judged" if is_done else _LIVE.format(cell.evaluation)
-        is_bad = not is_done and cell.state not in LIVE_STATES
+        is_bad = not is_done and cell.state not in LIVE_STATES and not cell.is_not_covered
         bad = " bad-text" if is_bad else ""
         return f'<td class="number cell">{address}><span class="state{bad}">{words}</span></a></td>'
     score, low, high = _thousandths(cell.score), _thousandths(cell.low), _thousandths(cell.high)
@@ -223,6 +224,7 @@ def _short(cell: Cell) -> str:
     """The score alone; in brackets where it is not ranked."""
     if cell.score is None:
         words = "pending" if cell.state in LIVE_STATES else cell.state.replace(MISSING, "")
+        words = NOT_COVERED if cell.is_not_covered else words
         return f"<td>{'not judged' if cell.state == EvaluationState.SUCCEEDED else words}</td>"
     score = _thousandths(cell.score)
     number = _WRITTEN[score] if cell.rank else f"({_WRITTEN[score]})"

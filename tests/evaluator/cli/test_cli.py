@@ -34,9 +34,9 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_verdict_has_an_exit_code_of_its_own() -> None:
-    codes = [exit_code_of(verdict) for verdict in Verdict]
+    codes = [exit_code_of(EvaluationReport(verdict=verdict)) for verdict in Verdict]
     assert len(set(codes)) == len(codes)
-    assert exit_code_of(Verdict.OK) == 0
+    assert exit_code_of(EvaluationReport(verdict=Verdict.OK)) == 0
     assert {ExitCode.BUG, ExitCode.USAGE, ExitCode.INTERRUPTED}.isdisjoint(codes)
     assert all(f"{code.value:>3}" in describe_exit_codes() for code in ExitCode)
 
@@ -72,7 +72,7 @@ def test_evaluate_writes_everything_and_prints_the_same_numbers(
         assert all(number in line.split() for number in numbers)
     assert report.task_score is not None
     assert f"Task score {catalog.format_number(report.task_score.value, 3)} " in printed
-    assert "64 unsupported (coverage 9.9 %)" in printed  # EMT knows seven of the 71
+    assert "64 not covered (coverage 9.9 %)" in printed  # EMT knows seven of the 71
 
 
 @pytest.mark.slow

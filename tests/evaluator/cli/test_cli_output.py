@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from evaluator.cli.durations import format_duration
 from evaluator.cli.output_folder import SystemFolders, folder_name, format_files
-from evaluator.cli.progress_bar import details_of, format_duration
+from evaluator.cli.progress_bar import details_of
 from evaluator.contract import FileRecord, Phase, Progress
 from evaluator.driver.output_files import hand_over
 

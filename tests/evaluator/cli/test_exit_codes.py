@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from evaluator.cli.exit_codes import ExitCode, worst_exit_code
+from evaluator.contract import EvaluationReport, Verdict
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -29,4 +30,12 @@ def test_the_documented_table_is_the_codes() -> None:
     ],
 )
 def test_of_several_verdicts_the_worst_is_told(verdicts: list[str], code: ExitCode) -> None:
-    assert worst_exit_code(verdicts) is code
+    ended = [EvaluationReport(verdict=Verdict(verdict), coverage=1.0) for verdict in verdicts]
+    assert worst_exit_code(ended) is code
+
+
+def test_what_is_not_covered_is_no_failure_and_what_the_calculator_refuses_is_one() -> None:
+    not_covered = EvaluationReport(verdict=Verdict.UNSUPPORTED, coverage=0.0)
+    refused = EvaluationReport(verdict=Verdict.UNSUPPORTED, coverage=1.0)
+    assert worst_exit_code([EvaluationReport(verdict=Verdict.OK), not_covered]) is ExitCode.OK
+    assert worst_exit_code([not_covered, refused]) is ExitCode.UNSUPPORTED

@@ -37,6 +37,19 @@ def test_json_holds_the_whole_report(capsys: Capture) -> None:
 
 
 @pytest.mark.slow
+def test_a_potential_that_covers_nothing_has_not_failed(capsys: Capture) -> None:
+    assert main(["validate", "ase:emt", "--elements", "U"]) == ExitCode.OK
+    printed = capsys.readouterr().out
+    assert "It covers none of the structures that are tried first" in printed
+    assert "would refuse" not in printed
+    named = ["evaluate", "--task", "eos-wien2k", "--calculator", "ase:emt", "--elements", "U"]
+    assert main(named) == ExitCode.OK
+    printed = capsys.readouterr().out
+    assert "Not covered. The potential supports the elements of none" in printed
+    assert "71 not covered (coverage 0.0 %)" in printed
+
+
+@pytest.mark.slow
 def test_what_cannot_be_loaded_is_told_with_what_to_do_and_what_it_wrote(
     tmp_path: Path, capsys: Capture
 ) -> None:

@@ -33,10 +33,12 @@ def of(submission: models.Submission, version: models.TaskVersion) -> models.Eva
     return submission.evaluations.get(task_version=version, is_current=True)
 
 
-def run_next(verdict: Verdict = Verdict.OK, message: str = "") -> models.Evaluation:
+def run_next(
+    verdict: Verdict = Verdict.OK, message: str = "", coverage: float | None = None
+) -> models.Evaluation:
     claimed = lifecycle.claim_next(factories.worker())
     assert claimed is not None
-    report = EvaluationReport(verdict=verdict, message=message)
+    report = EvaluationReport(verdict=verdict, message=message, coverage=coverage)
     return lifecycle.record_report(claimed.pk, claimed.fencing_token, report)
 
 
@@ -82,6 +84,24 @@ def test_a_smoke_evaluation_that_fails_cancels_the_rest_and_says_why(
         )
         assert str(gate.pk) in evaluation.message
     assert lifecycle.claim_next(factories.worker()) is None
+
+
+def test_a_potential_that_covers_none_of_the_smoke_structures_is_tried_by_the_other_tasks(
+    smoke: Any, tasks: Any
+) -> None:
+    submission = submit_emt(factories.potential())
+    gate = run_next(Verdict.UNSUPPORTED, coverage=0.0)
+    assert gate.is_not_covered
+    assert {e.task_version for e in lifecycle.due()} == set(tasks)
+    later = factories.task_version()
+    assert [e.task_version for e in lifecycle.queue_evaluations(submission, [later])] == [later]
+
+
+def test_a_calculator_that_refuses_every_smoke_structure_has_failed(smoke: Any, tasks: Any) -> None:
+    submission = submit_emt(factories.potential())
+    gate = run_next(Verdict.UNSUPPORTED, coverage=1.0)
+    assert not gate.is_not_covered
+    assert states(submission).count("cancelled") == 2
 
 
 def test_what_the_smoke_evaluation_stopped_follows_when_it_is_repeated(
