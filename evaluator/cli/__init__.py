@@ -72,6 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InfrastructureError as error:
         print(f"touchstone: {error}", file=sys.stderr)
         return ExitCode.INFRASTRUCTURE_ERROR
+    except EOFError:
+        print("touchstone: no answer came, so nothing was done", file=sys.stderr)
+        return ExitCode.USAGE
     except KeyboardInterrupt:
         print("touchstone: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED

@@ -390,10 +390,24 @@ class Client:
         """Write a reference set's canonical file, of hidden sets too, whole or not at all."""
         self._save(f"/bundle/files/{sha256}/", sha256, path)
 
-    def import_bundle(self, bundle: str, files: Sequence[Path] = ()) -> ImportedBundle:
-        """Bring the service up to a bundle: all of it, or nothing."""
+    def import_bundle(
+        self,
+        bundle: str,
+        files: Sequence[Path] = (),
+        *,
+        dry_run: bool = False,
+        backfill: bool = False,
+    ) -> ImportedBundle:
+        """Bring the service up to a bundle: all of it, or nothing.
+
+        A dry run tells what would be done and changes nothing; ``backfill`` then has every
+        submission evaluated on what was published.
+        """
+        options = {"dry_run": dry_run, "backfill": backfill}
         with ExitStack() as stack:
             parts: list[tuple[str, Any]] = [("bundle", (None, bundle))]
+            # What is not asked for is not sent: services before 1.2 refuse unknown fields.
+            parts += [(name, (None, "true")) for name, is_asked in options.items() if is_asked]
             parts += [("file", (p.name, stack.enter_context(p.open("rb")))) for p in files]
             return _read(ImportedBundle, self._transport.json("POST", "/bundle/", files=parts))
 

@@ -425,3 +425,5 @@ class ImportedBundle(Record):
 
     lines: tuple[str, ...] = ()
     n_changed: int = 0
+    #: Evaluations; of a dry run, how many there would be.
+    n_queued: int = 0

@@ -100,6 +100,13 @@ def test_a_bundle_goes_to_the_service_and_comes_back_the_same(
     _, token = models.ApiToken.create(root, "git", scopes=["read", "admin"])
     path = write(tmp_path, bundle(copper(tmp_path / "copper.extxyz")))
 
+    tried = touchstone("admin", "import", str(path), "--dry-run", "--backfill", token=token)
+    assert "published: metals v1" in tried.stdout
+    assert tried.stdout.endswith(
+        "0 evaluations would be queued\nThis was a trial: nothing was changed.\n"
+    )
+    assert not models.Task.objects.exists()
+
     done = touchstone("admin", "import", str(path), token=token)
 
     assert done.returncode == ExitCode.OK, done.stderr
@@ -108,6 +115,15 @@ def test_a_bundle_goes_to_the_service_and_comes_back_the_same(
     done = touchstone("admin", "export", str(folder), "--benchmark", "metals", token=token)
     assert done.returncode == ExitCode.OK, done.stderr
     assert sorted(p.name for p in folder.iterdir()) == ["bundle.yaml", "copper-1.extxyz"]
+
+    export = ("admin", "export", str(folder), "--benchmark", "metals")
+    assert touchstone(*export, token=token).returncode == ExitCode.OK  # nothing would change
+    (folder / "bundle.yaml").write_text("mine")
+    kept = touchstone(*export, token=token)
+    assert kept.returncode == ExitCode.USAGE
+    assert f"{folder / 'bundle.yaml'} would be overwritten: say --force" in kept.stderr
+    assert (folder / "bundle.yaml").read_text() == "mine"
+    assert touchstone(*export, "--yes", token=token).returncode == ExitCode.OK
 
     again = touchstone("admin", "import", str(folder / "bundle.yaml"), token=token)
     assert {line.split(":")[0] for line in again.stdout.splitlines()} == {"unchanged"}

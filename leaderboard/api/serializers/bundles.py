@@ -37,6 +37,14 @@ class BundleUpload(serializers.Serializer[Any]):
         max_length=100,
         help_text="Files that the bundle names, under their names.",
     )
+    dry_run = serializers.BooleanField(
+        required=False, default=False, help_text="Say what would be done, and change nothing."
+    )
+    backfill = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Then evaluate every submission on what was published.",
+    )
 
 
 class ImportRecord(serializers.Serializer[Any]):
@@ -44,3 +52,6 @@ class ImportRecord(serializers.Serializer[Any]):
         child=serializers.CharField(), help_text="What was done, in the order of the bundle."
     )
     n_changed = serializers.IntegerField(help_text="How much of it was a change.")
+    n_queued = serializers.IntegerField(
+        help_text="Evaluations queued by a back-fill; of a dry run, how many it would be."
+    )

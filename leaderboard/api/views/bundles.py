@@ -88,7 +88,13 @@ class BundleView(APIView):
                 with Path(folder, PurePosixPath(file.name).name).open("wb") as copy:
                     copy.writelines(file.chunks())
             beside = Beside(folder=Path(folder), time_s=settings.REFERENCE_CHECK_S)
-            done = import_bundle(form.validated_data["bundle"], beside, signed_in(request))
+            done = import_bundle(
+                form.validated_data["bundle"],
+                beside,
+                signed_in(request),
+                is_trial=form.validated_data["dry_run"],
+                fills=form.validated_data["backfill"],
+            )
         return Response(ImportRecord(done).data)
 
 
@@ -181,9 +187,11 @@ def _form(request: Request) -> dict[str, object]:
     data = request.data
     if not isinstance(data, QueryDict):
         raise ValidationError("Send the bundle as multipart/form-data.")
-    unknown = sorted(set(data) - {"bundle", "file"})
+    options = ("dry_run", "backfill")
+    unknown = sorted(set(data) - {"bundle", "file", *options})
     if unknown:
         raise ValidationError(dict.fromkeys(unknown, "is unknown."))
     fields: dict[str, object] = {"bundle": data.get("bundle", "")}
+    fields |= {name: data[name] for name in options if name in data}
     files = [file for file in data.getlist("file") if not isinstance(file, str)]
     return fields | ({"file": files} if files else {})

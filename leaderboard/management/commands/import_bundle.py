@@ -6,11 +6,8 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from leaderboard.enums import VersionState
 from leaderboard.exceptions import SubmissionError
-from leaderboard.models import BenchmarkVersion, TaskVersion
-from leaderboard.services.definitions import backfill
-from leaderboard.services.definitions.bundles import Beside, Imported, import_bundle
+from leaderboard.services.definitions.bundles import Beside, import_bundle
 
 
 class Command(BaseCommand):
@@ -24,29 +21,25 @@ class Command(BaseCommand):
             help="Then evaluate every submission on what was published, behind everything else.",
         )
 
-    def handle(self, *, bundle: Path, backfill: bool, **options: object) -> None:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Say what would be done, and change nothing."
+        )
+
+    def handle(self, *, bundle: Path, backfill: bool, dry_run: bool, **options: object) -> None:
         try:
             text = bundle.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{bundle} cannot be read: {error}") from error
+        beside = Beside(folder=bundle.parent, downloads=True)
         try:
-            done = import_bundle(
-                text, Beside(folder=bundle.parent, downloads=True), "import_bundle"
-            )
+            done = import_bundle(text, beside, "import_bundle", is_trial=dry_run, fills=backfill)
         except SubmissionError as error:
             lines = [f"{place}: {s}" if place else s for place, s in error.errors.items()]
             raise CommandError("\n".join(["Nothing was imported.", *lines])) from error
         for line in done.lines:
             self.stdout.write(line)
         if backfill:
-            self.stdout.write(f"{_fill(done)} evaluations queued")
-
-
-def _fill(done: Imported) -> int:
-    versions = {v.pk: v for v in done.published if isinstance(v, TaskVersion)}
-    for frozen in done.published:
-        if isinstance(frozen, BenchmarkVersion):
-            rows = frozen.entries.select_related("task_version__task")
-            versions |= {e.task_version.pk: e.task_version for e in rows}
-    standing = [v for v in versions.values() if v.state == VersionState.PUBLISHED]
-    return len(backfill.start("import_bundle", standing))
+            would = "would be " if dry_run else ""
+            self.stdout.write(f"{done.n_queued} evaluations {would}queued")
+        if dry_run:
+            self.stdout.write("This was a trial: nothing was changed.")

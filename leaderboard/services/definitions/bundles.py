@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -22,7 +22,7 @@ from django.db import transaction
 from evaluator.catalog import PROTOCOLS, ParameterError, check_parameters
 from leaderboard.enums import VersionState
 from leaderboard.exceptions import ConflictError, SubmissionError
-from leaderboard.lib import outgoing
+from leaderboard.lib import blobs, outgoing
 from leaderboard.models import (
     Benchmark,
     BenchmarkTask,
@@ -32,10 +32,11 @@ from leaderboard.models import (
     TaskVersion,
 )
 from leaderboard.services.accounts import audit
-from leaderboard.services.definitions import dry_runs
+from leaderboard.services.definitions import backfill, dry_runs
 from leaderboard.services.definitions.bundle_reader import (
     BenchmarkEntry,
     BenchmarkVersionEntry,
+    Bundle,
     ReferenceEntry,
     TaskEntry,
     TaskVersionEntry,
@@ -73,6 +74,10 @@ class Imported:
     lines: list[str] = field(default_factory=list)
     n_changed: int = 0
     published: list[TaskVersion | BenchmarkVersion] = field(default_factory=list)
+    #: Evaluations; of a trial, how many there would be.
+    n_queued: int = 0
+    #: Of the storage, that were not there before.
+    new_files: list[str] = field(default_factory=list)
 
     def tell(self, what: str, row: object) -> None:
         self.lines.append(f"{what}: {row}")
@@ -89,31 +94,70 @@ class Beside:
     time_s: int = FILE_TIME_S
 
 
-def import_bundle(text: str, beside: Beside, actor: audit.Actor) -> Imported:
-    """Bring the database up to a bundle.
+def import_bundle(
+    text: str,
+    beside: Beside,
+    actor: audit.Actor,
+    *,
+    is_trial: bool = False,
+    fills: bool = False,
+) -> Imported:
+    """Bring the database up to a bundle; ``fills`` then queues everybody on what was published.
 
+    A trial goes all the way and takes it back: it tells what would be done, and what is wrong.
     Raises SubmissionError (ConflictError among them) that maps each bad place to a sentence; then
     nothing has changed.
     """
-    bundle = read_bundle(text)
-    done = Imported()
-    with transaction.atomic():
-        for reference in bundle.reference_sets:
-            with _at(reference.place):
-                _import_reference(reference, beside, actor, done)
-        for task in bundle.tasks:
-            with _at(task.place):
-                row = _import_named(Task, task, actor, done)
-            for version in task.versions:
-                with _at(version.place):
-                    _import_task_version(row, version, actor, done)
-        for benchmark in bundle.benchmarks:
-            with _at(benchmark.place):
-                named = _import_named(Benchmark, benchmark, actor, done)
-            for frozen in benchmark.versions:
-                with _at(frozen.place):
-                    _import_benchmark_version(named, frozen, actor, done)
+    bundle, done = read_bundle(text), Imported()
+    is_kept = False
+    try:
+        with transaction.atomic():
+            _import_all(bundle, beside, actor, done)
+            if is_trial:
+                done.n_queued = sum(backfill.lacking(v).count() for v in _standing(done) if fills)
+                transaction.set_rollback(True)
+        is_kept = not is_trial
+    finally:
+        if not is_kept:
+            _remove_unused(done.new_files)
+    if fills and not is_trial:
+        done.n_queued = len(backfill.start(actor, _standing(done)))
     return done
+
+
+def _import_all(bundle: Bundle, beside: Beside, actor: audit.Actor, done: Imported) -> None:
+    for reference in bundle.reference_sets:
+        with _at(reference.place):
+            _import_reference(reference, beside, actor, done)
+    for task in bundle.tasks:
+        with _at(task.place):
+            row = _import_named(Task, task, actor, done)
+        for version in task.versions:
+            with _at(version.place):
+                _import_task_version(row, version, actor, done)
+    for benchmark in bundle.benchmarks:
+        with _at(benchmark.place):
+            named = _import_named(Benchmark, benchmark, actor, done)
+        for frozen in benchmark.versions:
+            with _at(frozen.place):
+                _import_benchmark_version(named, frozen, actor, done)
+
+
+def _standing(done: Imported) -> list[TaskVersion]:
+    """The task versions that everybody is to be evaluated on after an import."""
+    versions = {v.pk: v for v in done.published if isinstance(v, TaskVersion)}
+    for frozen in done.published:
+        if isinstance(frozen, BenchmarkVersion):
+            rows = frozen.entries.select_related("task_version__task")
+            versions |= {e.task_version.pk: e.task_version for e in rows}
+    return [v for v in versions.values() if v.state == VersionState.PUBLISHED]
+
+
+def _remove_unused(names: Iterable[str]) -> None:
+    """Files of sets that were not imported after all, and that no other set has meanwhile."""
+    for name in names:
+        if not ReferenceSet.objects.filter(sha256=PurePosixPath(name).name).exists():
+            blobs.remove(name)
 
 
 @contextmanager
@@ -134,7 +178,7 @@ def _import_reference(
 ) -> None:
     stored = ReferenceSet.objects.filter(slug=entry.slug, version=entry.version).first()
     if stored is None:
-        row = _store(entry, beside)
+        row = _store(entry, beside, done)
         audit.record(actor, "imported", row, changes=audit.differences({}, audit.stored(row)))
         done.tell("created", row)
         done.lines += [f"look at {row}: {problem}" for problem in row.summary.get("problems", ())]
@@ -163,7 +207,7 @@ def _import_reference(
     done.tell("changed", stored)
 
 
-def _store(entry: ReferenceEntry, beside: Beside) -> ReferenceSet:
+def _store(entry: ReferenceEntry, beside: Beside, done: Imported) -> ReferenceSet:
     """Check the bytes as an upload's are. What has the right hash already is stored as it is."""
     convention = _convention(entry)
     with tempfile.TemporaryDirectory(prefix="touchstone-bundle-") as work:
@@ -187,6 +231,9 @@ def _store(entry: ReferenceEntry, beside: Beside) -> ReferenceSet:
             properties=usable_properties(checked.summary),
             **{name: getattr(entry, name) for name in _DESCRIPTIVE},
         )
+        name = ReferenceSet(sha256=sha256).storage_name
+        if not blobs.exists(name):
+            done.new_files.append(name)
         return store_reference_set(
             source if is_canonical else checked.path,
             description,

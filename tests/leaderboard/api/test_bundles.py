@@ -114,4 +114,5 @@ def test_anybody_fetches_a_public_task_as_a_bundle_and_its_set_by_sha256(
         assert "hidden: this service alone can run it" in refused.json()["detail"]
         assert file["sha256"] not in refused.content.decode()
         assert reader.get(address).status_code == 404
-    assert root.get(f"{BUNDLE}files/{file['sha256']}/").status_code == 200
+    kept: Any = root.get(f"{BUNDLE}files/{file['sha256']}/")
+    assert len(b"".join(kept.streaming_content)) == file["size_bytes"]

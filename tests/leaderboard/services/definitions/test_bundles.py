@@ -16,6 +16,7 @@ from evaluator.references.conventions import Convention
 from evaluator.references.upload import check_upload
 from leaderboard import models
 from leaderboard.exceptions import ConflictError, SubmissionError
+from leaderboard.lib import blobs
 from leaderboard.services.definitions.bundle_export import export_bundle
 from leaderboard.services.definitions.bundle_reader import read_bundle
 from leaderboard.services.definitions.bundles import Beside, import_bundle
@@ -292,3 +293,39 @@ def test_a_bundle_s_set_is_read_by_its_convention_and_its_problems_are_told(
     )
     properties = models.ReferenceSet.objects.get().properties
     assert properties == ["DFT_energy", "energy", "forces", "stress"]
+
+
+@pytest.mark.slow
+def test_a_trial_tells_what_an_import_would_do_and_leaves_nothing(
+    own_blobs: None, tmp_path: Path
+) -> None:
+    submission = factories.submission()
+    text = yaml.safe_dump(bundle(copper(tmp_path / "copper.extxyz")))
+    beside = Beside(folder=tmp_path)
+
+    tried = import_bundle(text, beside, "a test", is_trial=True, fills=True)
+
+    assert tried.n_queued == 1
+    assert not models.Task.objects.filter(slug="copper-forces").exists()
+    assert not models.ReferenceSet.objects.exists()
+    assert not models.AuditEntry.objects.exists()
+    assert not any(blobs.exists(name) for name in tried.new_files)
+    assert not submission.evaluations.exists()
+
+    done = import_bundle(text, beside, "a test", fills=True)
+
+    assert (done.lines, done.n_changed, done.n_queued) == (tried.lines, tried.n_changed, 1)
+    assert [blobs.exists(name) for name in done.new_files] == [True]
+    assert submission.evaluations.get().task_version.task.slug == "copper-forces"
+    # A set that was there before stays where it is.
+    again = import_bundle(text, beside, "a test", is_trial=True)
+    assert (again.n_changed, again.new_files) == (0, [])
+    assert blobs.exists(done.new_files[0])
+
+
+@pytest.mark.slow
+def test_what_is_refused_leaves_no_file_of_its_sets(own_blobs: None, tmp_path: Path) -> None:
+    text = yaml.safe_dump(bundle(copper(tmp_path / "copper.extxyz"), protocol="magic"))
+    with pytest.raises(SubmissionError, match="is unknown"):
+        import_bundle(text, Beside(folder=tmp_path), "a test")
+    assert not any((tmp_path / "data").rglob("references/*/*"))
