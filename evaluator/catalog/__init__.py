@@ -96,7 +96,8 @@ CALCULATOR_KINDS: dict[str, CalculatorKind] = {
             label="ASE calculator",
             artifact=(
                 'a JSON file naming one of ASE\'s own classical potentials: {"calculator": "emt"}, '
-                '"lj" with sigma_A and epsilon_eV by element, or "tersoff" with "element": "Si"'
+                '{"calculator": "tersoff", "element": "Si"} or {"calculator": "lj", "sigma_A": '
+                '{"Ar": 3.4}, "epsilon_eV": 0.0104, "cutoff_A": 10.2, "smooth": true}'
             ),
             suffixes=(".json",),
             is_built_in=True,

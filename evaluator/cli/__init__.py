@@ -15,6 +15,7 @@ from importlib import import_module
 
 from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.service import describe_error, exit_code_of_error
+from evaluator.cli.suggestions import did_you_mean
 from evaluator.client import ClientError
 from evaluator.exceptions import InfrastructureError, SubmissionError
 from evaluator.host.machine import package_version
@@ -39,6 +40,7 @@ _COMMANDS = {
     "check": "check",
     "worker": "worker",
     "admin": "admin",
+    "completion": "completion",
 }
 
 
@@ -59,6 +61,11 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. What the user can correct is one line on stderr, without a traceback."""
     given = sys.argv[1:] if arguments is None else arguments
+    if given and not given[0].startswith("-") and given[0] not in _COMMANDS:
+        hint = did_you_mean(given[0], _COMMANDS)
+        print(f"usage: touchstone COMMAND\ntouchstone: there is no command {given[0]!r}: {hint}",
+              file=sys.stderr)  # fmt: skip
+        raise SystemExit(ExitCode.USAGE)
     parsed = build_parser(given[0] if given else None).parse_args(given)
     try:
         code = int(parsed.run(parsed))

@@ -43,11 +43,9 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
         action="store_true",
         help="read a token that you have made on your account's page from standard input",
     )
+    login.add_argument("--name", help="of the new token (default: touchstone on this host)")
     login.add_argument(
-        "--name", default=f"touchstone on {socket.gethostname()}"[:100], help="of the new token"
-    )
-    login.add_argument(
-        "--days", type=int, default=_DAYS, help=f"until the new token expires (default {_DAYS})"
+        "--days", type=int, metavar="N", help=f"until the new token expires (default {_DAYS})"
     )
     login.add_argument(
         "--scope",
@@ -68,6 +66,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
 
 def _login(arguments: argparse.Namespace) -> int:
     url = service_url(arguments)
+    _check_options(arguments)
     if arguments.token_stdin:
         token = sys.stdin.readline().strip()
         if not token:
@@ -78,6 +77,11 @@ def _login(arguments: argparse.Namespace) -> int:
         username, password = _ask(arguments.username, url)
         token = _sign_in(client, username, password, arguments)
     me = client.me()
+    if "admin" in (arguments.scope or ()) and not me.is_staff:
+        print(
+            f"touchstone: {me.username} is no administrator: the scope admin is of use for teams",
+            file=sys.stderr,
+        )
     path = write_login(Login(url=url, token=token))
     if arguments.json:
         print(json.dumps(me.raw, indent=2))
@@ -88,6 +92,21 @@ def _login(arguments: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
+def _check_options(arguments: argparse.Namespace) -> None:
+    """Raise SubmissionError before any token is made that would be of no use here."""
+    if arguments.token_stdin:
+        given = ("username", "name", "days", "scope")
+        ignored = [f"--{name}" for name in given if getattr(arguments, name) is not None]
+        if ignored:
+            raise SubmissionError(f"{', '.join(ignored)}: of a new token; --token-stdin brings one")
+        return
+    if arguments.scope is not None and "read" not in arguments.scope:
+        asked = " ".join(f"--scope {scope}" for scope in dict.fromkeys(arguments.scope))
+        raise SubmissionError(
+            f"a token needs the scope read as well: touchstone login --scope read {asked}"
+        )
+
+
 def _sign_in(client: Client, username: str, password: str, arguments: argparse.Namespace) -> str:
     """The new token. Where the account has two-factor sign-in, its code is asked for too."""
 
@@ -95,9 +114,9 @@ def _sign_in(client: Client, username: str, password: str, arguments: argparse.N
         return client.sign_in(
             username,
             password,
-            name=arguments.name,
+            name=arguments.name or f"touchstone on {socket.gethostname()}"[:100],
             code=code,
-            expires_in_days=arguments.days,
+            expires_in_days=_DAYS if arguments.days is None else arguments.days,
             scopes=arguments.scope,
         ).token
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evaluator.catalog import CALCULATOR_KINDS
 from evaluator.catalog.elements import SYMBOLS
+from evaluator.cli.kind_guess import kinds_by_content
 from evaluator.exceptions import SubmissionError
 from evaluator.potentials.names import ResolvedPotential, resolve
 
@@ -19,7 +20,7 @@ def add_artifact_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kind",
         choices=sorted(CALCULATOR_KINDS),
-        help="which adapter loads the file; told by its ending where that is possible",
+        help="which adapter loads the file; told by its ending and content where that is possible",
     )
     parser.add_argument(
         "--setting",
@@ -63,12 +64,12 @@ def _kind_and_what(text: str, kind: str | None) -> tuple[str, str]:
     if not Path(text).expanduser().exists():
         raise SubmissionError(f"{text} does not exist")
     suits = [k.name for k in CALCULATOR_KINDS.values() if text.lower().endswith(k.suffixes)]
-    if len(suits) == 1:
-        return suits[0], text
-    known = suits or list(CALCULATOR_KINDS)
-    raise SubmissionError(
-        f"what kind is {Path(text).name}? Say --kind with one of {', '.join(known)}"
-    )
+    known = kinds_by_content(Path(text).expanduser(), suits or list(CALCULATOR_KINDS))
+    if len(known) == 1:
+        return known[0], text
+    what = [f"{name} is {CALCULATOR_KINDS[name].artifact}." for name in known if len(known) < 4]
+    ask = f"what kind is {Path(text).name}? Say --kind with one of {', '.join(known)}."
+    raise SubmissionError(" ".join([ask, *what]))
 
 
 def read_elements(text: str) -> tuple[str, ...]:

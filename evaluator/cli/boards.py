@@ -10,6 +10,7 @@ from evaluator.cli.display import NOT_COVERED
 from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.report_table import format_table
 from evaluator.cli.service import add_service_arguments, connect
+from evaluator.cli.suggestions import suggesting
 from evaluator.client import Client, Leaderboard, TaskBoard
 from evaluator.client.records import BoardCell, Standing
 from evaluator.exceptions import SubmissionError
@@ -18,7 +19,7 @@ from evaluator.exceptions import SubmissionError
 def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)
     parser = commands.add_parser("leaderboard", help="print a ranking")
     parser.add_argument(
-        "benchmark", nargs="?", help="its slug; may be left out where there is but one"
+        "benchmark", nargs="?", help="its slug; left out, the one that submissions are judged by"
     )
     parser.add_argument("--task", metavar="SLUG", help="the ranking on a single task")
     parser.add_argument("--version", type=int, metavar="N", help="of the benchmark or task")
@@ -32,10 +33,12 @@ def _run(arguments: argparse.Namespace) -> int:
         raise SubmissionError("name a benchmark or a --task, not both")
     board: Leaderboard | TaskBoard
     if arguments.task is not None:
-        board = client.task_leaderboard(arguments.task, version=arguments.version)
+        with suggesting("task", arguments.task, lambda: (t["slug"] for t in client.tasks())):
+            board = client.task_leaderboard(arguments.task, version=arguments.version)
     else:
-        benchmark = arguments.benchmark or _only_benchmark(client)
-        board = client.leaderboard(benchmark, version=arguments.version)
+        benchmark = arguments.benchmark or _default_benchmark(client)
+        with suggesting("benchmark", benchmark, lambda: (b.slug for b in client.benchmarks())):
+            board = client.leaderboard(benchmark, version=arguments.version)
     if arguments.json:
         print(json.dumps(board.raw, indent=2))
     else:
@@ -43,8 +46,10 @@ def _run(arguments: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _only_benchmark(client: Client) -> str:
-    slugs = [benchmark.slug for benchmark in client.benchmarks()]
+def _default_benchmark(client: Client) -> str:
+    benchmarks = list(client.benchmarks())
+    default = [benchmark.slug for benchmark in benchmarks if benchmark.is_default]
+    slugs = default or [benchmark.slug for benchmark in benchmarks]
     if len(slugs) != 1:
         known = ", ".join(slugs) or "none yet"
         raise SubmissionError(f"which benchmark? There are: {known}")

@@ -11,10 +11,11 @@ from itertools import islice
 from typing import Any
 
 from evaluator.catalog.verdicts import VERDICTS
-from evaluator.cli.display import Display, describe_state
+from evaluator.cli.display import NOT_COVERED, Display, describe_state
 from evaluator.cli.exit_codes import ExitCode, describe_exit_codes, worst_exit_code
-from evaluator.cli.service import add_service_arguments, checked_id, connect
-from evaluator.client import Client, Conflict, Evaluation, Logs, NotFound, Submission
+from evaluator.cli.ids import find, full_id, latest, short
+from evaluator.cli.service import add_service_arguments, connect
+from evaluator.client import Client, Conflict, Evaluation, Logs, Submission
 
 _N_LISTED = 20
 
@@ -34,13 +35,20 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
     status.set_defaults(run=_status)
 
     logs = commands.add_parser("logs", help="print what a submission wrote")
-    logs.add_argument("id", help="of a submission or evaluation")
+    logs.add_argument(
+        "id", nargs="?", help="of a submission or evaluation; left out, your latest submission"
+    )
     logs.add_argument("-f", "--follow", action="store_true", help="wait until it has ended")
     add_service_arguments(logs)
     logs.set_defaults(run=_logs)
 
     cancel = commands.add_parser("cancel", help="stop evaluations")
-    cancel.add_argument("id", help="of an evaluation, or of a submission for all of its own")
+    cancel.add_argument(
+        "id",
+        nargs="?",
+        help="of an evaluation, or of a submission for all of its own; left out, your latest "
+        "submission that has not ended",
+    )
     add_service_arguments(cancel)
     cancel.set_defaults(run=_cancel)
 
@@ -50,15 +58,6 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
     publish.add_argument("id", help="of the submission")
     add_service_arguments(publish)
     publish.set_defaults(run=_publish)
-
-
-def find(client: Client, text: str) -> Submission | Evaluation:
-    """What an id names. Raises NotFound where it is neither."""
-    wanted = checked_id(text)
-    try:
-        return client.submission(wanted)
-    except NotFound:
-        return client.evaluation(wanted)
 
 
 def watch_submission(client: Client, submission_id: str) -> Submission:
@@ -87,7 +86,9 @@ def describe_submission(client: Client, submission: Submission) -> str:
         lines.append("  no evaluations: nothing was asked for, or nothing is published yet")
     told: set[str] = set()
     for evaluation in submission.evaluations:
-        lines.append(f"  {evaluation.task:<22} {describe_state(evaluation)}  {evaluation.id}")
+        lines.append(
+            f"  {evaluation.task:<22} {describe_state(evaluation)}  {short(evaluation.id)}"
+        )
         if _went_wrong(evaluation):
             # A list has no messages; what stopped many at once is said once.
             reasons = _why(client.evaluation(evaluation.id), leads_to_log=True)
@@ -109,7 +110,7 @@ def _why(evaluation: Evaluation, *, leads_to_log: bool) -> list[str]:
     if known and _went_wrong(evaluation) and evaluation.verdict != "cancelled":
         reasons.append(known.advice(has_log=bool(evaluation.has_log) and leads_to_log))
         if evaluation.has_log and leads_to_log:
-            reasons.append(f"What it wrote: touchstone logs {evaluation.id}")
+            reasons.append(f"What it wrote: touchstone logs {short(evaluation.id)}")
     return reasons
 
 
@@ -158,11 +159,15 @@ def _list(client: Client, *, as_json: bool) -> int:
     if not submissions:
         print("You have submitted nothing yet: touchstone submit --help")
     for submission in submissions:
-        states = Counter(evaluation.state for evaluation in submission.evaluations)
+        states = Counter(_word(evaluation) for evaluation in submission.evaluations)
         counted = ", ".join(f"{n} {state}" for state, n in states.items()) or "no evaluations"
         when = f"{submission.created_at:%Y-%m-%d}" if submission.created_at else ""
-        print(f"{submission.id}  {when}  {submission.name:<36.36} {counted}")
+        print(f"{short(submission.id)}  {when}  {submission.name:<36.36} {counted}")
     return ExitCode.OK
+
+
+def _word(evaluation: Evaluation) -> str:
+    return NOT_COVERED if evaluation.is_not_covered else evaluation.state
 
 
 def _format_evaluation(evaluation: Evaluation, url: str) -> str:
@@ -194,7 +199,7 @@ def _waiting(evaluation: Evaluation) -> list[str]:
 
 def _publish(arguments: argparse.Namespace) -> int:
     client = connect(arguments)
-    submission = client.publish(checked_id(arguments.id))
+    submission = client.publish(full_id(client, arguments.id))
     if arguments.json:
         _print(submission.raw)
     else:
@@ -204,7 +209,7 @@ def _publish(arguments: argparse.Namespace) -> int:
 
 def _logs(arguments: argparse.Namespace) -> int:
     client = connect(arguments)
-    submission = find(client, arguments.id)
+    submission = find(client, arguments.id) if arguments.id else latest(client)
     if arguments.follow:
         submission = (
             watch_submission(client, submission.id)
@@ -241,7 +246,7 @@ def _print_log(evaluation: Evaluation, written: Logs) -> None:
 
 def _cancel(arguments: argparse.Namespace) -> int:
     client = connect(arguments)
-    submission = find(client, arguments.id)
+    submission = find(client, arguments.id) if arguments.id else latest(client, _is_under_way)
     evaluations = submission.evaluations if isinstance(submission, Submission) else (submission,)
     asked = []
     for evaluation in evaluations:
@@ -258,10 +263,14 @@ def _cancel(arguments: argparse.Namespace) -> int:
         return ExitCode.OK
     for evaluation in asked:
         how = "is stopped" if evaluation.has_ended else "will stop within seconds"
-        print(f"{evaluation.task} {how}  {evaluation.id}")
+        print(f"{evaluation.task} {how}  {short(evaluation.id)}")
     if not asked:
         print("All of its evaluations have ended.")
     return ExitCode.OK
+
+
+def _is_under_way(submission: Submission) -> bool:
+    return any(not evaluation.has_ended for evaluation in submission.evaluations)
 
 
 def _print(content: Any) -> None:  # noqa: ANN401  (text, or any JSON)

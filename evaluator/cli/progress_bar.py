@@ -11,8 +11,9 @@ from evaluator.cli.durations import format_duration
 from evaluator.contract import Phase, Progress
 
 #: Without tqdm's own estimate of the time left: the driver knows when one can be told.
-_FORMAT = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
-
+_COUNTED = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} systems [{elapsed}{postfix}]"
+#: While processes load and scores are made, no system is counted.
+_UNCOUNTED = "{desc} [{elapsed}]"
 
 _WAITING = "Waiting for this machine: what is timed needs it alone, and other work is going on."
 
@@ -22,7 +23,7 @@ class ProgressBar:
 
     def __init__(self) -> None:
         self._bar: tqdm[Any] = tqdm(
-            unit="system", bar_format=_FORMAT, leave=False, disable=None, file=sys.stderr
+            unit="system", bar_format=_UNCOUNTED, leave=False, disable=None, file=sys.stderr
         )
 
     def __enter__(self) -> ProgressBar:
@@ -36,6 +37,8 @@ class ProgressBar:
             # Said also where there is no bar: nothing else moves meanwhile.
             self._bar.write(_WAITING, file=sys.stderr)
         self._bar.set_description(progress.phase.value.capitalize(), refresh=False)
+        is_counted = progress.phase is Phase.SIMULATING
+        self._bar.bar_format = _COUNTED if is_counted else _UNCOUNTED
         self._bar.total, self._bar.n = progress.n_total, progress.n_done
         self._bar.set_postfix_str(details_of(progress), refresh=False)
         self._bar.refresh()

@@ -9,13 +9,15 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from evaluator.cli.artifact import resolve_artifact
 from evaluator.cli.cards import Card, option_of
 from evaluator.cli.service import connect
+from evaluator.cli.suggestions import near_to
 from evaluator.client import CheckedSubmission, Client, ClientError, Conflict, Refused
 from evaluator.exceptions import SubmissionError
 from evaluator.potentials.names import ResolvedPotential
@@ -106,6 +108,8 @@ _OF_FILE = (
     *("calculator_kind", "settings"),
     *("filename", "artifact", "size_bytes", "sha256"),
 )
+#: Potentials that a new one's name is compared with.
+_N_COMPARED = 2000
 _OPTIONS = {
     "calculator_kind": "--kind",
     "settings": "--setting",
@@ -128,9 +132,11 @@ def check(
         client = connect(arguments)
         checked = client.check_submission(proposal)
     except Refused as refusal:
+        theirs = _with_suggestions(client, _faults_of(refusal, proposal), proposal)
         if not faults:
-            raise worded(refusal, proposal, arguments) from None
-        faults = {**_faults_of(refusal, proposal), **faults}
+            refusal.args = (_told(theirs, proposal, arguments, refusal),)
+            raise
+        faults = {**theirs, **faults}
     except ClientError:
         if not faults:
             raise
@@ -158,6 +164,32 @@ def _faults_of(refusal: Refused, proposal: Mapping[str, Any]) -> dict[str, str]:
         text = f"{rest} {error.detail}" if field == "settings" and rest else error.detail
         faults[option] = f"{faults[option]} {text}" if option in faults else text
     return faults
+
+
+def _with_suggestions(
+    client: Client, faults: Mapping[str, str], proposal: Mapping[str, Any]
+) -> dict[str, str]:
+    """What may be meant where a name was mistyped; a new potential's may be an old one's."""
+    named: dict[str, tuple[Sequence[str], Callable[[], Iterable[str]]]] = {
+        "--task": (proposal.get("tasks", ()), lambda: (t["slug"] for t in client.tasks())),
+        "--benchmark": (
+            [proposal.get("benchmark", "")],
+            lambda: (benchmark.slug for benchmark in client.benchmarks()),
+        ),
+        "--name": (
+            [proposal.get("potential", "")],
+            lambda: (p.slug for p in islice(client.potentials(), _N_COMPARED)),
+        ),
+    }
+    sentences = dict(faults)
+    for option, (names, list_known) in named.items():
+        if option not in sentences:
+            continue
+        known = set(list_known())
+        near = [slug for name in names if name not in known for slug in near_to(name, known)]
+        if near:
+            sentences[option] += f" Did you mean {' or '.join(dict.fromkeys(near))}?"
+    return sentences
 
 
 def _option_of(field: str) -> str:

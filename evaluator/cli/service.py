@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from evaluator.client import (
     UnexpectedAnswer,
     Unreachable,
 )
+from evaluator.client.errors import words_of
 from evaluator.client.transport import checked_url
 from evaluator.exceptions import SubmissionError
 
@@ -163,10 +165,57 @@ def exit_code_of_error(error: ClientError) -> ExitCode:
 
 
 def describe_error(error: ClientError) -> str:
-    """The service's words, and what to do where these do not tell a user of the command line."""
-    match error:
-        case NotAuthenticated():
-            return f"{error} Sign in again: touchstone login"
-        case Unreachable():
-            return f"{error} Try again later, or check the URL."
-    return str(error)
+    """The service's words, and what to do where these do not tell a user of the command line.
+
+    Fields have the names of their options, and what is said to those who speak HTTP is left out.
+    """
+    if isinstance(error, Unreachable):
+        return f"{error} Try again later, or check the URL."
+    if not isinstance(error, Refused):
+        return str(error)
+    problem = error.problem
+    is_own = str(error) == words_of(problem)  # else a command has put it into words already
+    text = _without_requests(words_of(problem, name_of=_option_of) if is_own else str(error))
+    if isinstance(error, NotAuthenticated):
+        return f"{text} Sign in again: touchstone login"
+    scope = problem.raw.get("missing_scope") or ("admin" if "scope admin" in text else "")
+    if scope:
+        return f"{text} Sign in for it: touchstone login --scope read --scope {scope}"
+    return text
+
+
+#: Options by the field that they set, where the names differ.
+_OPTIONS = {
+    "calculator_kind": "--kind",
+    "supported_elements": "--elements",
+    "settings": "--setting",
+    "declares_non_conservative": "--non-conservative",
+    "visibility": "--private",
+    "tasks": "--task",
+    "benchmarks": "--benchmark",
+    "training_sets": "--training-set",
+    "expires_in_days": "--days",
+    "scopes": "--scope",
+    **dict.fromkeys(("artifact", "filename", "size_bytes", "sha256", "upload"), "the file"),
+    "code": "the code",
+    "bundle": "the bundle",
+    "file": "the file",
+}
+
+
+def _option_of(field: str) -> str:
+    """What a user of the command line calls a field; places in a bundle stand as they are."""
+    if "[" in field or "/" in field:
+        return field
+    if field in _OPTIONS:
+        return _OPTIONS[field]
+    return f"--{field.replace('_', '-')}" if field.replace("_", "").isalpha() else field
+
+
+def _without_requests(text: str) -> str:
+    """Drop the clauses that tell of addresses and methods of the API."""
+    text = re.sub(r",? or (?:with|from|by) (?:GET|POST|PUT|PATCH|DELETE) /api/\S*?(?=\.?(?:\s|$))",
+                  "", text)  # fmt: skip
+    sentences = re.split(r"(?<=[.!?])\s+", text)
+    kept = [s for s in sentences if not re.search(r"/api/v1/|\b(?:POST|PATCH|PUT) ", s)]
+    return " ".join(kept) or "The service did not take this."

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from evaluator.client import NotFound
 
 _MOST_LISTED = 12
 
@@ -33,3 +36,16 @@ def near_to(name: str, known: Iterable[str]) -> list[str]:
     spelled = difflib.get_close_matches(folded, by_folded, n=3, cutoff=0.6)
     parts = [o for o in by_folded if len(folded) > 2 and o.startswith(folded) and o not in spelled]
     return [by_folded[other] for other in [*spelled, *parts][:3]]
+
+
+@contextmanager
+def suggesting(kind: str, name: str, known: Callable[[], Iterable[str]]) -> Iterator[None]:
+    """Say what may be meant where a service has nothing of a name, with the code of not found."""
+    try:
+        yield
+    except NotFound as error:
+        names = list(known())
+        if name in names:
+            raise  # it is another version that there is not
+        error.args = (f"there is no {kind} {name!r}: {did_you_mean(name, names) or 'none yet'}",)
+        raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import tempfile
 import textwrap
@@ -30,6 +31,8 @@ _IDLE_GROWTH = 1.3
 _IDLE_SIZE_RATIO = 8
 #: A log beyond this is cut, and writing it takes time from every evaluation.
 _CHATTY_BYTES = 16_000
+#: File, line and class of a warning, and the line of code that Python shows below it.
+_WARNING = re.compile(r"^\S+:\d+: \w*Warning: .*\n?(?:^[ \t]+\S.*\n?)?", re.MULTILINE)
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)
@@ -104,8 +107,18 @@ def format_validation(potential: SubmissionSpec, report: EvaluationReport) -> st
 
 def _written(report: EvaluationReport) -> list[str]:
     """The end of what it wrote, where that may tell why."""
-    tail = (report.stderr or report.stdout).rstrip().splitlines()[-15:]
+    lines = without_warnings(report.stderr).splitlines() or report.stdout.rstrip().splitlines()
+    tail = lines[-15:]
     return ["", "It wrote:", *(f"  {line}" for line in tail)] if tail else []
+
+
+def without_warnings(text: str) -> str:
+    """What was written without Python's warnings of the packages, which are nobody's to mend.
+
+    >>> without_warnings("/a/torch/b.py:3: UserWarning: old\\n  warnings.warn(old)\\nno weights\\n")
+    'no weights'
+    """
+    return _WARNING.sub("", text).rstrip()
 
 
 def _elements(report: EvaluationReport) -> list[str]:

@@ -85,6 +85,10 @@ class Client:
     def url(self) -> str:
         return self._transport.url
 
+    @property
+    def has_token(self) -> bool:
+        return bool(self._transport.token)
+
     # The account
 
     def sign_in(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from evaluator.client.records import Problem
 
 
@@ -22,7 +24,7 @@ class Refused(ClientError):
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        super().__init__(_words(problem))
+        super().__init__(words_of(problem))
 
     @property
     def status(self) -> int:
@@ -89,13 +91,13 @@ def refusal(problem: Problem, retry_after_s: float | None = None) -> Refused:
     return _BY_STATUS.get(problem.status, Invalid)(problem)
 
 
-def _words(problem: Problem) -> str:
-    """The service's sentences, each field's with its name."""
+def words_of(problem: Problem, *, name_of: Callable[[str], str] = str) -> str:
+    """The service's sentences, each field's with its name, or with what ``name_of`` makes of it."""
     text = problem.detail or problem.title
     fields = [
         (error.pointer.removeprefix("#/").removeprefix("#"), error) for error in problem.errors
     ]
-    named = [f"{name}: {error.detail}" if name else error.detail for name, error in fields]
+    named = [f"{name_of(name)}: {e.detail}" if name else e.detail for name, e in fields]
     # Where the detail only repeats what is said of the fields, it would be said twice.
     is_repeated = all(error.detail in text for error in problem.errors)
     text = " ".join(named if named and is_repeated else [text, *named])

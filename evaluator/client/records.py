@@ -329,6 +329,8 @@ class Benchmark(Record):
     name: str
     version: int
     summary: str = ""
+    #: Whether submissions are judged by it that name no other.
+    is_default: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,7 +103,7 @@ def test_submit_registers_the_potential_and_the_same_again_changes_nothing(
     assert answer["id"] in again.stdout
     assert models.Submission.objects.count() == 1
     listed = touchstone("status", token=token)
-    assert listed.stdout.startswith(answer["id"])
+    assert listed.stdout.startswith(answer["id"][:8])
     status = touchstone("status", answer["id"], token=token)
     assert status.returncode == ExitCode.UNFINISHED
     assert "queued" in status.stdout
@@ -158,7 +158,9 @@ def test_all_that_is_wrong_or_missing_is_told_at_once_and_nothing_is_registered(
     touchstone: Touchstone, artifact: Path, tmp_path: Path
 ) -> None:
     token = token_of("alice")
-    nothing_said = touchstone("submit", str(artifact), "--elements", "Xx", token=token)
+    unclear = tmp_path / "unclear.json"
+    unclear.write_text('{"potential": "emt"}')
+    nothing_said = touchstone("submit", str(unclear), "--elements", "Xx", token=token)
     assert nothing_said.returncode == ExitCode.USAGE
     for words in ("Say --kind", "--potential: which", "--version: which", "Xx: no such chemical"):
         assert words in nothing_said.stderr
@@ -251,6 +253,7 @@ def test_a_potential_is_shown_changed_and_removed(touchstone: Touchstone, tmp_pa
 def test_a_file_whose_kind_is_not_told_by_its_name_is_asked_about(
     touchstone: Touchstone, artifact: Path
 ) -> None:
+    artifact.write_text('{"potential": "emt"}')
     done = touchstone("submit", str(artifact), "--potential", "p", "--version", "1", token="t")
     assert done.returncode == ExitCode.USAGE
     assert "Say --kind with one of ase, dummy" in done.stderr
@@ -313,7 +316,7 @@ def test_a_failure_is_told_where_one_looks(touchstone: Touchstone) -> None:
     assert status.returncode == ExitCode.LOAD_ERROR
     assert status.stdout.count("No module named 'x'.") == 1, "said once, for all that it stopped"
     assert status.stdout.count("The smoke task failed.") == 1
-    assert f"touchstone logs {talking.pk}" in status.stdout
+    assert f"touchstone logs {str(talking.pk)[:8]}" in status.stdout
     one = touchstone("status", str(silent.pk), token=token)
     assert "No module named 'x'." in one.stdout
     assert "Save the weights with a version" in one.stdout

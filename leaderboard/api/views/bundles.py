@@ -146,6 +146,7 @@ class ReferenceFile(APIView):
         read_query(request, NoFilter)
         row = one(given_references(), f"reference set {sha256}", sha256=sha256)
         etag = f'"{row.sha256}"'
+        response: HttpResponse | FileResponse | None
         response = get_conditional_response(request._request, etag=etag)
         if response is None:
             response = _file_of(row)

@@ -8,6 +8,7 @@ import pytest
 
 from evaluator.cli import main
 from evaluator.cli.exit_codes import ExitCode
+from evaluator.cli.validate import without_warnings
 from tests.evaluator.small_tasks import write_package
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(120)]
@@ -62,6 +63,24 @@ def test_what_cannot_be_loaded_is_told_with_what_to_do_and_what_it_wrote(
     assert "no weights" in printed
 
 
+def test_warnings_of_packages_stay_out_of_what_it_wrote() -> None:
+    written = (
+        "/opt/torch/serialization.py:12: FutureWarning: torch.load is old\n"
+        "  warnings.warn(message, FutureWarning)\n"
+        "my own words\n"
+        "/opt/e3nn/jit.py:7: UserWarning: unused\n"
+        "Traceback (most recent call last):\n"
+        '  File "potential.py", line 3, in calculator\n'
+        "RuntimeError: no weights\n"
+    )
+    assert without_warnings(written).splitlines() == [
+        "my own words",
+        "Traceback (most recent call last):",
+        '  File "potential.py", line 3, in calculator',
+        "RuntimeError: no weights",
+    ]
+
+
 @pytest.mark.slow
 def test_structures_without_a_finite_answer_are_counted_and_named(
     tmp_path: Path, capsys: Capture
@@ -101,7 +120,7 @@ def test_what_an_author_got_wrong_is_told_and_is_not_to_be_declared(
     ("arguments", "complaint"),
     [
         (["no.model"], "no.model does not exist"),
-        (["emt.json"], "Say --kind with one of ase, dummy"),
+        (["unclear.json"], "Say --kind with one of ase, dummy"),
         (["emt.json", "--kind", "ase", "--setting", "dtype"], "must be KEY=VALUE"),
         (["emt.json", "--kind", "ase", "--setting", "dtype=float64"], "dtype is unknown"),
         (["ase:emt", "--kind", "mace"], "ase:emt is of kind ase, not mace"),
@@ -116,6 +135,7 @@ def test_a_mistake_is_one_line(
     capsys: Capture,
 ) -> None:
     (tmp_path / "emt.json").write_text('{"calculator": "emt"}')
+    (tmp_path / "unclear.json").write_text('{"potential": "emt"}')
     monkeypatch.chdir(tmp_path)
     assert main(["validate", *arguments]) == ExitCode.USAGE
     error = capsys.readouterr().err
