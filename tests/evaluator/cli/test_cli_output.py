@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
 
 from evaluator.cli.durations import format_duration
 from evaluator.cli.output_folder import SystemFolders, folder_name, format_files
-from evaluator.cli.progress_bar import details_of
+from evaluator.cli.progress_bar import ProgressBar, details_of
 from evaluator.contract import FileRecord, Phase, Progress
 from evaluator.driver.output_files import hand_over
 
@@ -59,6 +61,30 @@ def test_the_bar_tells_calls_and_the_time_left() -> None:
     )
     assert details_of(progress) == "3,450 force calls, about 2 min left"
     assert details_of(Progress(phase=Phase.LOADING, n_total=1)) == ""
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_bar_counts_systems_and_nothing_while_processes_load(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with ProgressBar() as bar:
+        bar.show(Progress(phase=Phase.LOADING, n_done=1, n_total=2))
+        loading = screen.getvalue()
+        bar.show(Progress(phase=Phase.SIMULATING, n_done=12, n_total=71, n_calls=34))
+        simulating = screen.getvalue().removeprefix(loading)
+        bar.show(Progress(phase=Phase.SCORING, n_done=0, n_total=1))
+        scoring = screen.getvalue().removeprefix(loading + simulating)
+    assert "Loading" in loading
+    assert "Scoring" in scoring
+    assert "%" not in loading + scoring.rpartition("Scoring")[2]
+    assert "12/71 systems" in simulating
+    assert "34 force calls" in simulating
 
 
 @pytest.mark.parametrize(
