@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from leaderboard.enums import VersionState
-from leaderboard.models import Benchmark, BenchmarkVersion, Task
+from leaderboard.models import Benchmark, BenchmarkVersion, Task, TaskVersion
 from leaderboard.services.definitions import published
 from tests.leaderboard import factories
 
@@ -44,9 +44,7 @@ def test_of_a_task_with_many_versions_the_newest_published_one_is_current() -> N
     assert list(published.newest_versions_by("equation_of_state")) == [current]
     assert list(published.newest_versions_by("phonons")) == []
     assert list(versions.current_or_last()) == [current]
-    models.TaskVersion.objects.filter(state=VersionState.PUBLISHED).update(
-        state=VersionState.RETIRED
-    )
+    TaskVersion.objects.filter(state=VersionState.PUBLISHED).update(state=VersionState.RETIRED)
     assert list(versions.current_or_last()) == [current]  # the last of the retired ones
     for reader, is_shown in ((AnonymousUser(), False), (factories.charlie(), True)):
         assert (draft in versions.visible_to(reader)) is is_shown
