@@ -48,7 +48,7 @@ def shared_page(
 def _release() -> str:
     """Tell this release by what draws its pages."""
     digest = hashlib.sha256()
-    for folder in ("leaderboard", "templates"):
+    for folder in ("leaderboard", "templates", "evaluator/catalog"):
         for path in sorted((settings.BASE_DIR / folder).rglob("*")):
             if path.suffix in _DRAWN_BY:
                 digest.update(path.read_bytes())

@@ -30,12 +30,14 @@ def current_task_board(task_version: TaskVersion) -> TaskBoard:
         key=f"task board {task_version.pk}",
         memory=_boards,
         stamp=lambda: stamp_of_task(task_version.pk),
-        compute=lambda _: TaskBoard(task_version=task_version, rows=_public_rows(task_version)),
+        compute=lambda stamp: TaskBoard(
+            task_version=task_version, rows=_public_rows(task_version), stamp=stamp
+        ),
         to_plain=lambda board: [
             (row.entrant, row.evaluation_id.bytes, *row[2:]) for row in board.rows
         ],
-        from_plain=lambda _, rows: TaskBoard(
-            task_version=task_version, rows=[_row(*row) for row in rows]
+        from_plain=lambda stamp, rows: TaskBoard(
+            task_version=task_version, rows=[_row(*row) for row in rows], stamp=stamp
         ),
     ).value()
 

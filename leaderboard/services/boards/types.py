@@ -70,6 +70,8 @@ class TaskBoard:
     task_version: TaskVersion
     #: Ranked ones by rank, then the others by score; of a timed task, hardware by hardware.
     rows: list[TaskRow]
+    #: Of what the public rows were made; empty for a board of the past.
+    stamp: str = ""
     #: Queued and running.
     pending: list[Evaluation] = field(default_factory=list)
     #: Ended without a score: failed and cancelled.

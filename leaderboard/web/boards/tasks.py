@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
@@ -17,19 +19,23 @@ from leaderboard.charts import MAX_SERIES, Chart, parity_chart
 from leaderboard.charts.families import Judged, task_charts
 from leaderboard.enums import VersionState
 from leaderboard.models import TaskVersion
-from leaderboard.models.disclosure import is_hidden, may_read_set
+from leaderboard.models.disclosure import is_hidden, may_read_set, seen_by
 from leaderboard.services.boards.counts import n_potentials_judged
 from leaderboard.services.boards.task_reader import task_view
 from leaderboard.services.boards.types import TaskBoard, TaskRow
 from leaderboard.services.definitions import published
+from leaderboard.services.evaluations.progress import STATE_FIELDS
 from leaderboard.services.evaluations.records import answers_of, summaries_of
 from leaderboard.web.boards.systems import address_of_system, chosen_rows, label_of, systems_at
 from leaderboard.web.boards.task_cells import rows_html
 from leaderboard.web.names import options
 from leaderboard.web.paging import page_of
+from leaderboard.web.shared import shared_page
 
 #: Up to so many rows, each can be ticked for the plots; of more, so many of the best.
 _MOST_TICKED, _TICKED_OF_MANY = 60, 20
+#: Of what waits, runs or has failed, the template lists so many each.
+_LISTED = 30
 
 
 @require_safe
@@ -54,10 +60,11 @@ def task_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResponse:
+def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResponseBase:
     """The newest published version, or the one asked for. Drafts are seen by the staff alone.
 
-    A task that was retired keeps its address, and shows its last version.
+    A task that was retired keeps its address, and shows its last version. Whoever has the page is
+    told so before anything is drawn, as on the overall board.
     """
     versions = published.versions_of(slug)
     shown = list(versions.shown().order_by("-number"))
@@ -67,6 +74,29 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
         version = get_object_or_404(versions.current_or_last())
     board = task_view(version, request.user)
     n_judged = n_potentials_judged(shown)
+    made_of = (
+        (board.stamp, _live_words(board)),
+        [(row.pk, row.state, row.published_at, n_judged.get(row.pk, 0)) for row in shown],
+        version.published_disguise_secret,
+    )
+    draw = partial(_page, request, version, board, [(v, n_judged.get(v.pk, 0)) for v in shown])
+    return shared_page(request, made_of, draw)
+
+
+def _live_words(board: TaskBoard) -> list[object]:
+    """What the page says of evaluations without a score; no stamp tells of it."""
+    listed = [*board.pending[:_LISTED], *board.failed[:_LISTED]]
+    told = [seen_by(None, evaluation) for evaluation in listed]
+    words = [(str(e.pk), *(getattr(e, field) for field in STATE_FIELDS)) for e in told]
+    return [len(board.pending), len(board.failed), *words]
+
+
+def _page(
+    request: HttpRequest,
+    version: TaskVersion,
+    board: TaskBoard,
+    versions: Sequence[tuple[TaskVersion, int]],
+) -> HttpResponse:
     unscored = _unscored_metrics(version, board)
     shows_all = request.GET.get("columns") == "all"
     page = page_of(board.rows, request.GET, ("columns",), fragment="#ranking")
@@ -95,7 +125,7 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
             "page": page,
             "rows": rows_html(version, page.rows, [about.key for about, _ in scored], others),
             "complaints": complaints,
-            "versions": [(row, n_judged.get(row.pk, 0)) for row in shown],
+            "versions": versions,
             "shows_set": may_read_set(request.user, version.reference_set),
             "column": column,
             "columns": _parity_columns(version),

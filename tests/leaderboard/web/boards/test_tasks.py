@@ -2,8 +2,11 @@ import re
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from leaderboard import models
 from leaderboard.enums import VersionState, Visibility
+from leaderboard.models import TaskVersion
 from leaderboard.web.boards.tasks import _parity_columns
 from tests.leaderboard import factories
 from tests.leaderboard.factories import reference_set, task_version
@@ -54,3 +57,105 @@ def test_tasks_stand_by_protocol_with_their_boards_and_how_many_were_judged(clie
     assert f"/benchmarks/{board.benchmark.slug}/1/" in cards[eos.task.slug]
     assert "0 potentials judged" in cards[forces.task.slug]
     assert "/benchmarks/" not in cards[forces.task.slug]
+
+
+def running(version: TaskVersion) -> models.Evaluation:
+    return factories.evaluation(
+        on=version,
+        state="running",
+        phase="simulating",
+        progress_total=71,
+        worker=factories.worker(),
+        lease_expires_at=timezone.now(),
+    )
+
+
+@pytest.fixture
+def judged() -> TaskVersion:
+    """A task with a score, and an evaluation that runs."""
+    version = task_version()
+    factories.evaluation(on=version, score=0.5)
+    running(version)
+    return version
+
+
+def test_a_stranger_who_has_a_task_s_page_is_not_sent_it_again(
+    client: Client, judged: TaskVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = client.get(f"/tasks/{judged.task.slug}/")
+    assert page.headers["Cache-Control"] == "public, max-age=0, s-maxage=2"
+    monkeypatch.setattr("leaderboard.web.boards.tasks.render", None)  # nothing is drawn for a 304
+    again = client.get(page.request["PATH_INFO"], headers={"If-None-Match": page.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    for name in ("ETag", "Cache-Control", "Vary"):
+        assert again.headers[name] == page.headers[name]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["progress", "verdict", "score", "name", "version", "judged", "question", "release"],
+)
+def test_another_page_of_a_task_has_another_tag(
+    client: Client, judged: TaskVersion, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = task_version(judged.task, number=2)
+    address, query = f"/tasks/{judged.task.slug}/1/", {}
+    page = client.get(address)
+    at_work = models.Evaluation.objects.filter(state="running")
+    match change:
+        case "progress":  # which is not part of the stored board
+            at_work.update(progress_done=44)
+        case "verdict":
+            at_work.update(
+                state="failed",
+                verdict="nonfinite",
+                finished_at=timezone.now(),
+                lease_expires_at=None,
+            )
+        case "score":
+            factories.evaluation(on=judged, score=0.7)
+        case "name":
+            models.Potential.objects.update(name="Renamed")
+        case "version":
+            task_version(judged.task, number=3)
+        case "judged":  # of a version that the page names beside its own
+            factories.evaluation(on=older, score=0.7)
+        case "question":
+            query = {"columns": "all"}
+        case "release":
+            monkeypatch.setattr("leaderboard.web.shared._release", lambda: "another")
+    other = client.get(address, query, headers={"If-None-Match": page.headers["ETag"]})
+    assert other.status_code == 200
+    assert other.headers["ETag"] != page.headers["ETag"]
+
+
+def test_a_secret_that_is_told_at_last_is_another_page(client: Client) -> None:
+    version = task_version(state=VersionState.RETIRED)
+    task_version(version.task, number=2)
+    last = running(version)
+    address = f"/tasks/{version.task.slug}/1/"
+    page = client.get(address)
+    models.Evaluation.objects.filter(pk=last.pk).update(
+        state="cancelled", verdict="cancelled", finished_at=timezone.now(), lease_expires_at=None
+    )
+    told = client.get(address, headers={"If-None-Match": page.headers["ETag"]})
+    assert version.disguise_secret.hex in told.content.decode()
+
+
+def test_a_task_s_page_with_complaints_or_for_one_reader_is_shared_with_nobody(
+    client: Client, judged: TaskVersion
+) -> None:
+    address = f"/tasks/{judged.task.slug}/"
+    tag = client.get(address).headers["ETag"]
+    wrong = client.get(address, {"show": "nobody"})
+    assert wrong.status_code == 400
+    assert not {"ETag", "Cache-Control"} & set(wrong.headers)
+    mine = factories.submission(
+        factories.potential(factories.user("alice"), name="Secret"), visibility=Visibility.PRIVATE
+    )
+    factories.evaluation(mine, judged, score=0.9)
+    client.force_login(factories.user("alice"))
+    own = client.get(address, headers={"If-None-Match": tag})
+    assert (own.status_code, own.headers["Cache-Control"]) == (200, "private, max-age=0")
+    assert "Secret" in own.content.decode()
+    assert "ETag" not in own.headers
