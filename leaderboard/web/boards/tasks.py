@@ -111,7 +111,7 @@ def _page(
         {
             "version": version,
             "task": version.task,
-            "is_over": all(row.state == VersionState.RETIRED for row in shown),
+            "is_over": all(row.state == VersionState.RETIRED for row, _ in versions),
             "protocol": version.catalog_protocol,
             "parameters": [
                 (p, version.parameters.get(p.name, p.default))
