@@ -48,7 +48,9 @@ def read_loosely(form: StrictRequest) -> tuple[dict[str, Any], dict[str, str]]:
         except serializers.SkipField:
             continue
         except serializers.ValidationError as error:
-            wrong |= dict(flat_errors(name, error.detail))
+            # Several are told in one sentence, where "this" says nothing.
+            told = flat_errors(name, error.detail)
+            wrong |= {place: text.replace("This field", place, 1) for place, text in told}
     return right, wrong
 
 

@@ -201,8 +201,8 @@ class SubmissionCheckView(APIView):
     )
     def post(self, request: Request) -> Response:
         given, faults = read_loosely(SubmissionCheck(data=request.data))
-        told = request.data if isinstance(request.data, dict) else {}
-        if isinstance(card := told.get("card"), dict) and "card" not in given:
+        card = request.data.get("card") if isinstance(request.data, dict) else None
+        if isinstance(card, dict) and "card" not in given:
             given["card"], of_card = read_loosely(PotentialChange(data=card, partial=True))
             faults |= {f"card.{name}": text for name, text in of_card.items()}
         size_bytes = given.pop("size_bytes", 1)

@@ -285,6 +285,7 @@ def test_a_check_says_all_that_is_wrong_at_once(alice: APIClient) -> None:
         colour="red",
     )
     assert response.status_code == 400
+    assert "version is required." in response.json()["detail"]
     assert {e["pointer"] for e in response.json()["errors"]} == {
         "#/version",
         "#/calculator_kind",
