@@ -24,8 +24,12 @@ def test_one_signs_up_makes_a_token_and_a_team_and_signs_out(open_page: OpenPage
     factories.user("bob")
     with open_page("/", **ON_A_PHONE) as page:
         sign_up(page, "dora")
+        page.wait_for_url("**/account/welcome/")
+        page.click("main a >> text=sign in")
         sign_in(page, "dora", PASSWORD)
-        page.click("nav >> text=dora")
+        page.wait_for_url("**/account/welcome/")
+        page.click("main a >> text=make a token")
+        page.wait_for_url("**/account/#tokens")
 
         page.fill("form[action$='tokens/'] [name=name]", "laptop")
         page.click("text=Make a token")
