@@ -141,6 +141,8 @@ class BenchmarkVersionAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: ANN401
         if not change:
+            # Of two clicks the second waits, and gets a number of its own.
+            Benchmark.objects.select_for_update().get(pk=obj.benchmark_id)
             newest = obj.benchmark.versions.aggregate(newest=Max("number"))["newest"]
             obj.number = (newest or 0) + 1
         super().save_model(request, obj, form, change)

@@ -117,6 +117,8 @@ class TaskVersionAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: ANN401
         if not change:
+            # Of two clicks the second waits, and gets a number of its own.
+            Task.objects.select_for_update().get(pk=obj.task_id)
             newest = obj.task.versions.aggregate(newest=Max("number"))["newest"]
             obj.number = (newest or 0) + 1
         super().save_model(request, obj, form, change)

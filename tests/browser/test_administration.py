@@ -155,7 +155,7 @@ def test_a_task_is_defined_tried_published_and_filled_in_the_browser(
     site.start_worker("worker")
     write_reference(tmp_path / "metals.extxyz")
     with open_page("/admin/") as page:
-        page.set_default_timeout(8000)
+        page.set_default_timeout(20_000)
         sign_in(page)
         upload(page, tmp_path / "metals.extxyz")
         define(page)

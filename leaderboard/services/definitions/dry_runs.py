@@ -35,6 +35,10 @@ def start(user: User, version: TaskVersion, submission: Submission) -> Evaluatio
     if errors:
         raise SubmissionError(errors)
     with transaction.atomic():
+        # A second click waits here for the first.
+        TaskVersion.objects.select_for_update(of=("self",)).get(pk=version.pk)
+        if under_way(version).filter(submission=submission).exists():
+            raise ConflictError(f"A dry run of {submission} is under way already.")
         evaluation = Evaluation.objects.create(
             submission=submission,
             task_version=version,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
 
 from evaluator.catalog import PROTOCOLS
 from leaderboard.enums import VersionState
@@ -32,35 +32,49 @@ class FieldChange:
 
 
 def new_task_version(old: TaskVersion) -> TaskVersion:
-    """A draft like an old version, for the protocol's code as it is now."""
+    """A draft like an old version, for the protocol's code as it is now.
+
+    One that nobody has touched yet is not made twice: a second click gets the same.
+    """
     with transaction.atomic():
         task = type(old.task).objects.select_for_update().get(pk=old.task_id)
-        newest = task.versions.aggregate(newest=Max("number"))["newest"] or 0
-        return TaskVersion.objects.create(
-            task=task,
-            number=newest + 1,
-            protocol_version=PROTOCOLS[old.protocol].version,
-            **{name: getattr(old, name) for name in _COPIED},
-        )
+        newest = task.versions.order_by("-number").first()
+        fields = {name: getattr(old, name) for name in _COPIED}
+        fields["protocol_version"] = PROTOCOLS[old.protocol].version
+        if newest is not None and _is_untouched_draft(newest, old, fields):
+            return newest
+        number = 1 if newest is None else newest.number + 1
+        return TaskVersion.objects.create(task=task, number=number, **fields)
 
 
 def new_benchmark_version(old: BenchmarkVersion) -> BenchmarkVersion:
-    """A draft with the same tasks, each in its newest published version."""
+    """A draft with the same tasks, each in its newest published version; not made twice."""
     with transaction.atomic():
         benchmark = type(old.benchmark).objects.select_for_update().get(pk=old.benchmark_id)
-        newest = benchmark.versions.aggregate(newest=Max("number"))["newest"] or 0
-        new = BenchmarkVersion.objects.create(benchmark=benchmark, number=newest + 1)
-        for entry in old.entries.select_related("task_version__task"):
-            current = entry.task_version.task.current_version() or entry.task_version
+        entries = list(old.entries.select_related("task_version__task"))
+        for entry in entries:
+            entry.task_version = entry.task_version.task.current_version() or entry.task_version
+        newest = benchmark.versions.order_by("-number").first()
+        is_draft = newest is not None and newest.state == VersionState.DRAFT and newest != old
+        if newest is not None and is_draft and entries_in_words(newest) == _in_words(entries):
+            return newest
+        number = 1 if newest is None else newest.number + 1
+        new = BenchmarkVersion.objects.create(benchmark=benchmark, number=number)
+        for entry in entries:
             BenchmarkTask.objects.create(
                 benchmark_version=new,
-                task_version=current,
+                task_version=entry.task_version,
                 category=entry.category,
                 weight=entry.weight,
                 category_weight=entry.category_weight,
                 position=entry.position,
             )
     return new
+
+
+def _is_untouched_draft(version: TaskVersion, old: TaskVersion, fields: dict[str, Any]) -> bool:
+    is_draft = version.state == VersionState.DRAFT and version != old
+    return is_draft and all(getattr(version, name) == value for name, value in fields.items())
 
 
 def previous(version: TaskVersion) -> TaskVersion | None:
@@ -118,10 +132,14 @@ def _flat(version: TaskVersion) -> dict[str, Any]:
 
 def entries_in_words(version: BenchmarkVersion) -> dict[str, str]:
     """Version, category and weights of each task, by its slug."""
+    return _in_words(version.entries.select_related("task_version__task"))
+
+
+def _in_words(entries: Iterable[BenchmarkTask]) -> dict[str, str]:
     return {
         entry.task_version.task.slug: (
             f"version {entry.task_version.number} in {entry.category} (weight {entry.weight:g}, "
             f"category {entry.category_weight:g})"
         )
-        for entry in version.entries.select_related("task_version__task")
+        for entry in entries
     }

@@ -171,3 +171,25 @@ def test_what_cannot_be_undone_in_a_list_is_asked_for(
     assert audit.stored(row) == before
     answer(admin, address, data)
     assert audit.stored(row) != before
+
+
+def test_a_second_click_makes_no_second_draft_and_no_second_dry_run(admin: Client) -> None:
+    version = factories.task_version()
+    place = factories.benchmark_version((version, "Bulk"))
+    for _ in range(2):
+        admin.post(desk_of(version), {"do": "new_version"})
+        admin.post(desk_of(place), {"do": "new_version"})
+    assert version.task.versions.count() == 2
+    assert place.benchmark.versions.count() == 2
+    draft = version.task.versions.get(number=2)
+    submission = factories.submission()
+    for _ in range(2):
+        tried = admin.post(
+            desk_of(draft), {"do": "dry_run", "submission": submission.pk}, follow=True
+        )
+    assert f"A dry run of {submission} is under way already." in tried.content.decode()
+    assert dry_runs.of(draft).count() == 1
+
+    models.TaskVersion.objects.filter(pk=draft.pk).update(seed=3)  # it is somebody's work by now
+    admin.post(desk_of(version), {"do": "new_version"})
+    assert version.task.versions.count() == 3
