@@ -97,7 +97,7 @@ def offered_names(records: Sequence[Record], convention: Convention) -> dict[str
             if name not in chosen_names and _is_like(quantity, name) and name.isidentifier()
         ]
         if chosen not in counts and alike:
-            alike.sort(key=lambda name: -counts[name])
+            alike.sort(key=lambda name: (-counts[name], name))
             offers[quantity] = alike[:_MAX_NAMED]
     return offers
 

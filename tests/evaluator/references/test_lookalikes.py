@@ -108,6 +108,6 @@ def test_names_that_may_be_meant_are_offered(tmp_path: Path) -> None:
     frames = [f"{header} REF_energy={-i} DFT_energy=1.0" for i in range(2)]
     path.write_text("".join(f"1\n{frame}\nCu 0 0 0 0 0 0\n" for frame in frames))
     found = check_upload(path, tmp_path / "out.extxyz", Convention())
-    assert found["offers"] == {"energy": ["REF_energy", "DFT_energy"], "forces": ["REF_forces"]}
+    assert found["offers"] == {"energy": ["DFT_energy", "REF_energy"], "forces": ["REF_forces"]}
     chosen = Convention(energy_name="REF_energy", forces_name="REF_forces")
     assert check_upload(path, tmp_path / "out.extxyz", chosen)["offers"] == {}
