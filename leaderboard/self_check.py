@@ -1,7 +1,7 @@
 """Whether the settings of this process hold: ``python -m leaderboard.self_check`` tries each part.
 
 Database, broker and data folder are used as the service uses them, once, and left as they were.
-What is found is printed as JSON, for ``touchstone check`` and ``touchstone worker --check``, which
+What is found is printed in lines of JSON, for ``touchstone check`` and ``worker --check``, which
 must not import Django. No fault ends it: each has a line of its own, and says what to do.
 """
 
@@ -55,20 +55,32 @@ class Fault(Exception):
 
 
 def main() -> int:
-    """Print what was found; the status is 0 whatever it is."""
-    parts = [_tried("settings", _settings)]
-    values: dict[str, Any] | None = None
-    if parts[0].is_well:
-        values = _values()
-        checks = {"database": _database, "broker": _broker, "data folder": _data_folder}
-        parts += [_tried(name, check) for name, check in checks.items()]
-        if not values["is_development"]:
-            parts.append(_tried("static files", _static_files))
-    print(json.dumps({"values": values, "parts": [asdict(part) for part in parts]}))
+    """Print a line of JSON before and after each part; the status is 0 whatever is found."""
+    if not _tried("settings", _settings).is_well:
+        return 0
+    values = _values()
+    _say({"values": values})
+    _tried("database", _database)
+    _tried("broker", _broker)
+    _tried("data folder", _data_folder)
+    if not values["is_development"]:
+        _tried("static files", _static_files)
     return 0
 
 
+def _say(line: dict[str, Any]) -> None:
+    """At once, so that a part that never answers is known by name."""
+    print(json.dumps(line), flush=True)
+
+
 def _tried(name: str, check: Callable[[], str]) -> Part:
+    _say({"trying": name})
+    part = _found(name, check)
+    _say({"part": asdict(part)})
+    return part
+
+
+def _found(name: str, check: Callable[[], str]) -> Part:
     try:
         return Part(name=name, is_well=True, found=check())
     except Fault as fault:
@@ -245,7 +257,7 @@ def _data_folder() -> str:
         finally:
             blob.discard()
     except errors as error:
-        in_bucket = settings.S3_BUCKET and not isinstance(error, OSError)
+        in_bucket = isinstance(error, errors[1:])  # some of these are an OSError, too
         place = f"the bucket {settings.S3_BUCKET}" if in_bucket else name
         raise Fault(
             f"{place} cannot be used: {_one_line(error)}",
@@ -276,6 +288,7 @@ def _check_stored(blob: Any, content: bytes) -> None:  # noqa: ANN401  (lib.blob
 
 
 def _storage_errors() -> tuple[type[Exception], ...]:
+    """What the storage raises, OSError first; it is made not to try for long."""
     from django.conf import settings
 
     if not settings.S3_BUCKET:
@@ -286,8 +299,13 @@ def _storage_errors() -> tuple[type[Exception], ...]:
             "pip install -c deploy/constraints.txt -e '.[s3]'",
         )
     from boto3.exceptions import Boto3Error  # type: ignore[import-untyped]
+    from botocore.config import Config  # type: ignore[import-untyped]
     from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
+    # By itself it would try for minutes to reach a store behind a firewall.
+    config = Config(connect_timeout=_TIMEOUT_S, read_timeout=30, retries={"total_max_attempts": 1})
+    storages: Any = settings.STORAGES
+    storages["default"]["OPTIONS"]["client_config"] = config
     return (OSError, Boto3Error, BotoCoreError, ClientError)
 
 

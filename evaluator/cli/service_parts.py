@@ -65,28 +65,47 @@ def try_service_parts(part: str) -> ServiceParts:
         return _failed(
             f"{', '.join(missing)} not installed", "pip install 'touchstone-mlip[web,evaluator]'"
         )
-    try:
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "leaderboard.self_check"],
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return _failed(f"no answer within {_LIMIT_S} s", "is a disk or the network away?")
-    try:
-        answer = json.loads(done.stdout.splitlines()[-1])
-    except (IndexError, ValueError):
-        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        return _failed(f"cannot be read (status {done.returncode})", clean_line(last[0], 300))
+    lines, ending = _self_check()
     needs = NEEDS[part]
     findings = [
-        Finding(is_needed=found["name"] in needs, **found)
-        for found in answer["parts"]
-        if part == "web" or found["name"] != "static files"
+        Finding(is_needed=line["part"]["name"] in needs, **line["part"])
+        for line in lines
+        if "part" in line and (part == "web" or line["part"]["name"] != "static files")
     ]
-    return ServiceParts(findings, answer["values"] or {})
+    if ending:
+        tried = [line["trying"] for line in lines if "trying" in line]
+        findings.append(
+            Finding(
+                name=tried[-1] if tried else "settings",
+                is_well=False,
+                found="cannot be tried",
+                hint=ending,
+                is_needed=True,
+            )
+        )
+    values = [line["values"] for line in lines if "values" in line]
+    return ServiceParts(findings, values[0] if values else {})
+
+
+def _self_check() -> tuple[list[dict[str, Any]], str]:
+    """The lines that came, and why they ended before all was tried; empty where they did not."""
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "leaderboard.self_check"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        ending = ""
+        try:
+            output, errors = process.communicate(timeout=_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, errors = process.communicate()
+            ending = f"no answer within {_LIMIT_S} s: is a disk or a network away?"
+    if process.returncode and not ending:
+        last = errors.strip().splitlines()[-1:] or ["it said nothing"]
+        ending = f"status {process.returncode}: {clean_line(last[0], 300)}"
+    return [json.loads(line) for line in output.splitlines()], ending
 
 
 def _failed(found: str, hint: str) -> ServiceParts:

@@ -45,7 +45,10 @@ def checked(
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert KEY not in done.stdout
-    return {part["name"]: part for part in json.loads(done.stdout)["parts"]}
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    parts = [line["part"] for line in lines if "part" in line]
+    assert [line["trying"] for line in lines if "trying" in line] == [p["name"] for p in parts]
+    return {part["name"]: part for part in parts}
 
 
 def test_what_works_is_well_and_nothing_is_left_behind(
