@@ -16,7 +16,7 @@ from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.places import add_mirror_argument, cache_folder, mirror_folder
 from evaluator.cli.reference_files import add_check_action
 from evaluator.cli.service import add_service_arguments, add_url_argument, named_url
-from evaluator.cli.service_tasks import public_client, public_set, served_rows
+from evaluator.cli.service_tasks import public_client, public_set, served_rows, shipped_name
 from evaluator.cli.suggestions import did_you_mean
 from evaluator.client import Client
 from evaluator.exceptions import InfrastructureError, SubmissionError
@@ -116,6 +116,9 @@ def _fetch_one(name: str, arguments: argparse.Namespace) -> None:
     row = _served_set(client, name)
     if not row["is_public"]:
         raise SubmissionError(f"{name} is hidden: {client.url} gives it to nobody")
+    if (registered := shipped_name(row["sha256"])) is not None:
+        _show(fetch(registered, arguments), as_json=arguments.json)
+        return
     path = public_set(client, row["sha256"], f"{row['slug']} {row['version']}")
     _show_served(row, path, as_json=arguments.json)
 

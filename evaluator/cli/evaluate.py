@@ -19,7 +19,7 @@ from evaluator.cli.progress_bar import ProgressBar
 from evaluator.cli.reference_files import canonical_reference
 from evaluator.cli.report_table import format_report, format_systems
 from evaluator.cli.service import add_url_argument
-from evaluator.cli.service_tasks import reference_file
+from evaluator.cli.service_tasks import reference_file, shipped_name
 from evaluator.cli.task_files import ChosenTask, choose_task, local_reference
 from evaluator.contract import EvaluationReport, SubmissionSpec, TaskSpec
 from evaluator.driver.evaluation import evaluate
@@ -149,9 +149,12 @@ def _potential(arguments: argparse.Namespace, folder: Path) -> ResolvedPotential
 def _reference(chosen: ChosenTask, arguments: argparse.Namespace) -> Path:
     reference = chosen.spec.reference
     assert reference is not None  # noqa: S101  (choose_task sees to it)
-    if chosen.client is not None:
-        return reference_file(chosen.client, reference)
-    return fetch(reference.name, arguments).path
+    if chosen.client is None:
+        return fetch(reference.name, arguments).path
+    shipped = shipped_name(reference.sha256)
+    if shipped is not None:
+        return fetch(shipped, arguments).path
+    return reference_file(chosen.client, reference)
 
 
 def _only(task: TaskSpec, reference: Path, wanted: str | None) -> frozenset[str] | None:

@@ -80,6 +80,12 @@ def standard_task(slug: str) -> StandardTask:
 
 
 @cache
+def shipped_references() -> frozenset[str]:
+    """The sha256 of every reference set that is registered: anybody builds it from its source."""
+    return frozenset(entry["sha256"] for entry in _read(_REFERENCES)["set"])
+
+
+@cache
 def standard_benchmarks() -> tuple[StandardBenchmark, ...]:
     """All benchmarks, sorted by slug. Raises ValueError for a task that does not exist."""
     tasks = {(task.slug, task.version): task for task in standard_tasks()}

@@ -35,7 +35,11 @@ from leaderboard.services.definitions.bundle_export import (
     export_task_version,
 )
 from leaderboard.services.definitions.bundles import Beside, import_bundle
-from leaderboard.services.definitions.own_machine import given_references, why_not_given
+from leaderboard.services.definitions.own_machine import (
+    given_references,
+    why_its_file_is_not_given,
+    why_not_given,
+)
 from leaderboard.services.definitions.tasks import reference_path
 
 
@@ -145,6 +149,9 @@ class ReferenceFile(APIView):
     def get(self, request: Request, sha256: str) -> HttpResponse | FileResponse:
         read_query(request, NoFilter)
         row = one(given_references(), f"reference set {sha256}", sha256=sha256)
+        why_not = why_its_file_is_not_given(row)
+        if why_not:
+            raise PermissionDenied(why_not)
         etag = f'"{row.sha256}"'
         response: HttpResponse | FileResponse | None
         response = get_conditional_response(request._request, etag=etag)

@@ -16,6 +16,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from evaluator.catalog import PROTOCOLS
+from evaluator.standard_tasks.read import shipped_references
 from leaderboard.enums import VersionState
 from leaderboard.models import ReferenceSet, Submission, TaskVersion
 from leaderboard.models.disclosure import is_hidden
@@ -45,9 +46,19 @@ def why_not_given(version: TaskVersion) -> str:
 
 
 def given_references() -> QuerySet[ReferenceSet]:
-    """The sets whose files anybody may fetch: public ones of what was ever published."""
+    """The sets that anybody may have: public ones of what was ever published."""
     shown = TaskVersion.objects.exclude(state=VersionState.DRAFT)
     return ReferenceSet.objects.filter(is_public=True, pk__in=shown.values("reference_set"))
+
+
+def why_its_file_is_not_given(reference: ReferenceSet) -> str:
+    """Not all authors let others pass their data on; what ships everybody gets from them."""
+    if reference.sha256 not in shipped_references():
+        return ""
+    return (
+        f"{reference} is fetched from its authors and not passed on: touchstone data fetch "
+        f"{reference.slug} builds the same file."
+    )
 
 
 def run_with_any_potential(version: TaskVersion, site: str) -> OwnRun:

@@ -17,6 +17,7 @@ import yaml
 from evaluator.cli import main
 from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.service_tasks import task_of_bundle
+from evaluator.references.sets import known_references
 from tests.evaluator.small_tasks import write_crystals
 
 Capture = pytest.CaptureFixture[str]
@@ -217,3 +218,19 @@ def test_what_is_of_a_service_is_refused_with_a_file(tmp_path: Path, capsys: Cap
     assert "mine.toml is a file" in capsys.readouterr().err
     assert evaluate("--task", "eos-wien2k", "--version", "99") == ExitCode.USAGE
     assert "version 2 of eos-wien2k ships, not 99" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.sandbox
+def test_a_set_that_ships_is_built_here_and_not_asked_of_the_service(
+    service: Service, crystals: bytes
+) -> None:
+    known = known_references()["eos-wien2k"]
+    text = bundle(crystals).replace(hashlib.sha256(crystals).hexdigest(), known.sha256)
+    service.has("/tasks/mine/bundle/", {"bundle": text, "files": []})
+    named = ("--task", "mine", "--url", service.url, "--systems", "Cu")
+    assert evaluate(*named) == ExitCode.OK
+    assert [path for path in service.asked if "/files/" in path] == []
+    row = {"slug": "eos", "version": "1", "sha256": known.sha256, "is_public": True}
+    service.lists("/reference-sets/", [row])
+    assert main(["data", "fetch", "eos", "--url", service.url]) == ExitCode.OK

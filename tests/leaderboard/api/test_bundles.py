@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
+from evaluator.standard_tasks.read import shipped_references
 from leaderboard import models
 from tests.leaderboard import factories
 from tests.leaderboard.services.definitions.test_bundles import bundle, copper, own_blobs
@@ -116,3 +117,12 @@ def test_anybody_fetches_a_public_task_as_a_bundle_and_its_set_by_sha256(
         assert reader.get(address).status_code == 404
     kept: Any = root.get(f"{BUNDLE}files/{file['sha256']}/")
     assert len(b"".join(kept.streaming_content)) == file["size_bytes"]
+
+
+def test_a_set_that_ships_is_fetched_from_its_authors_and_not_passed_on() -> None:
+    (sha256, *_) = sorted(shipped_references())
+    reference = factories.reference_set(slug="registered", sha256=sha256)
+    factories.task_version(reference_set=reference)
+    answer = APIClient().get(f"/api/v1/reference-sets/files/{sha256}/")
+    assert answer.status_code == 403
+    assert "touchstone data fetch registered" in answer.json()["detail"]
