@@ -38,6 +38,10 @@ def find(client: Client, text: str) -> Submission | Evaluation:
 def full_id(client: Client, text: str) -> str:
     """An id in full. Raises SubmissionError for what names none, or several."""
     folded = text.strip().lower()
+    if re.fullmatch("[0-9a-f]{1,3}", folded):
+        raise SubmissionError(
+            f"{text} is too short for an id: give its first {_N_SHORT} characters"
+        )
     if not _BEGINNING.fullmatch(folded) or len(folded) >= 36:
         return checked_id(text)
     if not client.has_token:

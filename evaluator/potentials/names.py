@@ -7,6 +7,7 @@ keys are settings of the kind, as the catalog lists them.
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import json
 import re
@@ -57,7 +58,7 @@ def resolve(text: str, work_dir: Path) -> ResolvedPotential:
     if kind not in CALCULATOR_KINDS or not colon:
         raise UnknownPotential(
             f"{text!r} is no potential; write KIND:WHAT, where KIND is one of "
-            f"{', '.join(CALCULATOR_KINDS)}"
+            f"{', '.join(CALCULATOR_KINDS)}{_did_you_mean(text)}"
         )
     what, settings = _parse(kind, rest)
     if not what:
@@ -132,8 +133,19 @@ def _find(kind: str, what: str, work_dir: Path) -> tuple[Path, tuple[str, ...] |
         return _zip_of_model(path, work_dir), None, False
     if not path.is_file():
         problem = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise UnknownPotential(f"{what} {problem}; {_examples(kind)}")
+        raise UnknownPotential(f"{what} {problem}; {_examples(kind)}{_did_you_mean(name)}")
     return path.resolve(), None, False
+
+
+def _did_you_mean(name: str) -> str:
+    """A question with the shipped potential or the kind that is spelled alike; else nothing."""
+    kind, _, what = name.partition(":")
+    shipped = [potential.reference for potential in (*CHGNETS, *BASELINES)]
+    kinds = [f"{other}:{what}" for other in difflib.get_close_matches(kind, CALCULATOR_KINDS, n=1)]
+    near = difflib.get_close_matches(name, shipped, n=1, cutoff=0.8)
+    near = near or [other for other in shipped if other.endswith(f":{name}")]
+    near = near or [other for other in kinds if other != name and what]
+    return f". Did you mean {near[0]}?" if near else ""
 
 
 def _examples(kind: str) -> str:

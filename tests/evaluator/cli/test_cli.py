@@ -129,6 +129,10 @@ def test_the_exit_code_tells_the_verdict(tmp_path: Path, capsys: Capture) -> Non
         (["--task", "nonsense", "--calculator", "ase:emt"], "there is no task 'nonsense'"),
         (["--task", "eos-wien2k", "--calculator", "nonsense"], "'nonsense' is no potential"),
         (["--task", "eos-wien2k", "--calculator", "mace:no.model"], "no.model does not exist"),
+        (["--task", "eos-wein2k", "--calculator", "ase:emt"], "did you mean eos-wien2k?"),
+        (["--task", "eos-wien2k", "--calculator", "ase:em"], "Did you mean ase:emt?"),
+        (["--task", "eos-wien2k", "--calculator", "emt"], "Did you mean ase:emt?"),
+        (["--task", "eos-wien2k", "--calculator", "mcae:x"], "Did you mean mace:x?"),
         (["--task", "no.toml", "--calculator", "ase:emt"], "the task no.toml cannot be read"),
         (
             ["--task", "eos-wien2k", "--calculator", "ase:emt", "--systems", "Zz"],
@@ -196,6 +200,13 @@ def test_a_reference_that_does_not_suit_is_the_users_mistake(
     )
     assert code == ExitCode.USAGE
     assert "has no reference forces" in capsys.readouterr().err
+
+
+def test_a_mistyped_command_is_answered_with_what_may_be_meant(capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["evalute"])
+    assert caught.value.code == ExitCode.USAGE
+    assert "did you mean evaluate" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["evaluate"], ["dance"], ["data"]])
