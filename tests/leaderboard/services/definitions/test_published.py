@@ -6,7 +6,6 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
-from leaderboard import models
 from leaderboard.enums import VersionState
 from leaderboard.models import Benchmark, BenchmarkVersion, Task, TaskVersion
 from leaderboard.services.definitions import published
