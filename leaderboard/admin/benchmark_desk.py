@@ -119,7 +119,7 @@ def _parts_of_publishing(version: BenchmarkVersion) -> list[Part]:
 def _parts_of_retiring(version: BenchmarkVersion) -> list[Part]:
     sentences = consequences.of_retiring_benchmark(version)
     if version == board_version():
-        first = "The first page of the site shows it, and shows another board then."
+        first = "The first page of the site shows it, and then another board, if there is one."
         sentences = [first, *sentences]
     return [Part(heading=f"What {version} means", sentences=sentences)]
 
