@@ -13,6 +13,7 @@ import pytest
 from evaluator import catalog
 from evaluator.cli import main
 from evaluator.cli.exit_codes import ExitCode, describe_exit_codes, exit_code_of
+from evaluator.cli.service_parts import SERVICE_VARIABLES
 from evaluator.contract import EvaluationReport, TaskSpec, Verdict
 from evaluator.hashing import sha256_of
 from tests.evaluator.small_tasks import task_on, write_crystals, write_package
@@ -269,18 +270,26 @@ def test_an_unknown_reference_set_is_named_with_the_known_ones(capsys: Capture) 
     assert "eos-wien2k" in error
 
 
+@pytest.fixture
+def no_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that belongs to no service."""
+    for name in SERVICE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.mark.sandbox
-def test_check_says_what_the_machine_can_do(capsys: Capture) -> None:
+def test_check_says_what_the_machine_can_do(no_service: None, capsys: Capture) -> None:
     assert main(["check", "--json"]) == ExitCode.OK
     findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
     assert findings["sandbox"]["found"].startswith("bubblewrap")
+    assert findings["device"]["found"].startswith("cpu computes")
     assert all(finding["is_well"] or finding["hint"] for finding in findings.values())
-    assert main(["check"]) == ExitCode.OK
+    assert main(["check", "--quick"]) == ExitCode.OK
     assert "sandbox" in capsys.readouterr().out
 
 
 def test_check_fails_and_hints_where_there_is_no_sandbox(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
+    no_service: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["check"]) == ExitCode.INFRASTRUCTURE_ERROR
