@@ -26,8 +26,8 @@ NEEDS = {
     "reaper": {"settings", "database", "data folder"},
 }
 _MODULES = {"celery": "celery", "django": "Django", "leaderboard": "the web service"}
-#: Any of these set, this machine belongs to a service.
-SERVICE_VARIABLES = ("DATABASE_URL", "CELERY_BROKER_URL", "TOUCHSTONE_SECRET_KEY")
+#: Any of these set, this machine belongs to a service. DATABASE_URL may be another program's.
+SERVICE_VARIABLES = ("TOUCHSTONE_SECRET_KEY", "TOUCHSTONE_HOSTS", "TOUCHSTONE_DEVELOPMENT")
 _LIMIT_S = 90
 
 

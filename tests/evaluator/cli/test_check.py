@@ -99,3 +99,11 @@ def test_check_says_that_a_service_does_not_answer(capsys: Capture) -> None:
 def test_check_refuses_a_device_that_is_none(capsys: Capture) -> None:
     assert main(["check", "--device", "gpu0"]) == ExitCode.USAGE
     assert "'gpu0' must be cpu, cuda or cuda:N" in capsys.readouterr().err
+
+
+def test_another_program_s_database_makes_no_service_of_a_machine(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://localhost/shop")
+    assert main(["check", "--quick"]) == ExitCode.OK
+    assert "settings" not in capsys.readouterr().out

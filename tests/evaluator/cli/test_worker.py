@@ -15,7 +15,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TOUCHSTONE_DEVELOPMENT", *SERVICE_VARIABLES):
+    for name in ("DATABASE_URL", "CELERY_BROKER_URL", *SERVICE_VARIABLES):
         monkeypatch.delenv(name, raising=False)
 
 
