@@ -29,7 +29,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return whole("mace", tmp_path_factory.mktemp("models"))
 
 
-def test_wrapped_models_are_judged_in_the_sandbox(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_wrapped_models_are_judged_in_the_sandbox(
+    sandbox: Sandbox, model: Any, tmp_path: Path
+) -> None:
     reference = write_forces(tmp_path / "forces.extxyz", [quartz_like()])
     task = task_on(reference, "energy_forces")
     verdicts, values = {}, {}
