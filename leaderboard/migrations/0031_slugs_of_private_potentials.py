@@ -13,6 +13,9 @@ from django.db import migrations, models
 FILL = """
 UPDATE leaderboard_potential SET holds_slug = true WHERE id IN (
     SELECT potential_id FROM leaderboard_submission WHERE visibility = 'public');
+-- The foreign keys of rows that were rewritten above are checked now: the table changes once more.
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
 """
 TRIGGER = """
 CREATE FUNCTION touchstone_hold_slug() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
-from leaderboard import models
+from leaderboard import migrations, models
 from leaderboard.enums import Visibility
 from tests.leaderboard import factories
 
 pytestmark = pytest.mark.django_db
+
+#: Whatever its number.
+(_NAME,) = (
+    path.stem
+    for path in Path(migrations.__file__ or "").parent.glob("*_slugs_of_private_potentials.py")
+)
 
 
 def test_what_was_ever_public_holds_its_slug_after_the_upgrade() -> None:
@@ -20,10 +28,9 @@ def test_what_was_ever_public_holds_its_slug_after_the_upgrade() -> None:
     withdrawn.submissions.update(withdrawn_at="2026-01-01T00:00Z")
     factories.submission(factories.potential(slug="private"), visibility=Visibility.PRIVATE)
     factories.potential(slug="empty")
-    migration = import_module("leaderboard.migrations.0031_slugs_of_private_potentials")
     with connection.cursor() as cursor:
         cursor.execute("UPDATE leaderboard_potential SET holds_slug = false")
-        cursor.execute(migration.FILL)
+        cursor.execute(import_module(f"leaderboard.migrations.{_NAME}").FILL)
     held = models.Potential.objects.filter(holds_slug=True)
     assert set(held) == {public, withdrawn}
     assert {row.address for row in held} == {"public", "withdrawn"}
@@ -52,3 +59,17 @@ def test_what_the_previous_release_registers_and_publishes_is_as_ours() -> None:
     models.Submission.objects.filter(pk=version.pk).update(visibility=Visibility.PUBLIC)
     other.refresh_from_db()
     assert other.address == "other"
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_table_with_rows_is_migrated_there_and_back() -> None:
+    """PostgreSQL refuses what it lets through where a table is empty."""
+    factories.submission(factories.potential(slug="public"))
+    factories.submission(factories.potential(slug="private"), visibility=Visibility.PRIVATE)
+    newest = MigrationExecutor(connection).loader.graph.leaf_nodes("leaderboard")
+    before = import_module(f"leaderboard.migrations.{_NAME}").Migration.dependencies[0]
+    MigrationExecutor(connection).migrate([before])
+    MigrationExecutor(connection).migrate(newest)
+    held = dict(models.Potential.objects.values_list("slug", "holds_slug"))
+    assert held == {"public": True, "private": False}
