@@ -218,6 +218,7 @@ def test_the_report_of_the_driver_is_stored(monkeypatch: pytest.MonkeyPatch) -> 
     assert evaluation.worker.name == HOST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "message"),
     [

@@ -56,6 +56,7 @@ def test_what_is_rolled_back_is_not_announced(broker: Any) -> None:
     assert not models.Evaluation.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     "fault",

@@ -207,6 +207,7 @@ def _is_echo(answer: Answer) -> bool:
     return is_refusal and MARK in answer.address
 
 
+@pytest.mark.slow
 def test_why_an_evaluation_is_tried_again_is_told_to_those_who_may_read_its_message() -> None:
     hidden = factories.task_version(reference_set=factories.reference_set(is_public=False))
     waiting = factories.evaluation(
@@ -299,6 +300,7 @@ def test_letters_and_deliveries_tell_no_more(world: HiddenWorld) -> None:
     assert not [leak for text in (*bodies, *letters) for leak in world.planted.leaks_of(text)]
 
 
+@pytest.mark.slow
 def test_answers_with_private_things_are_kept_by_no_proxy(world: HiddenWorld) -> None:
     own, page = client_of(factories.user("alice")), Client()
     open_the_sets(world)

@@ -125,6 +125,7 @@ def test_answers_401_are_throttled_by_address(django_assert_num_queries: Any) ->
     assert client.get("/api/v1/me/", REMOTE_ADDR="203.0.113.7", **bad).status_code == 401
 
 
+@pytest.mark.slow
 def test_the_memory_of_addresses_is_bounded() -> None:
     throttles.forget_here()
     for n in range(30_000):

@@ -260,6 +260,7 @@ def test_every_row_has_an_address() -> None:
     assert {row.name for row in rows()} - set(patterns()) == set()
 
 
+@pytest.mark.slow
 def test_the_admin_is_for_the_staff_alone(stage: Stage) -> None:
     client = Client()
     for user in (None, "bob", "alice"):

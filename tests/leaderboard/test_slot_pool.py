@@ -48,6 +48,7 @@ def test_jobs_run_in_the_children_and_as_many_at_once_as_there_are_slots(pool: S
     assert [end.get(timeout=5) for end in running] == [None, None]
 
 
+@pytest.mark.slow
 def test_a_killed_idle_child_costs_no_job(pool: SlotPool) -> None:
     for _ in range(10):
         killed = pids(pool)
@@ -76,6 +77,7 @@ def test_a_killed_busy_child_is_told_as_lost_and_replaced(pool: SlotPool) -> Non
     assert apply(pool, os.getpid).get(timeout=5) in pids(pool)
 
 
+@pytest.mark.slow
 def test_an_idle_child_that_died_is_replaced_though_no_work_comes(
     pool: SlotPool, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -88,6 +90,7 @@ def test_an_idle_child_that_died_is_replaced_though_no_work_comes(
     assert f"A CHILD PROCESS WAS LOST: {killed} was killed (SIGKILL)" in record.getMessage()
 
 
+@pytest.mark.slow
 def test_a_stopped_pool_leaves_no_child() -> None:
     pool = SlotPool(3, app=app, initargs=(app, "worker@host"))
     pool.start()

@@ -33,6 +33,7 @@ def fresh_modules() -> Iterator[None]:
     os.chdir(folder)
 
 
+@pytest.mark.slow
 def test_the_package_that_the_page_shows_runs(tmp_path: Path) -> None:
     (code,) = blocks("python")
     artifact = tmp_path / "potential.zip"

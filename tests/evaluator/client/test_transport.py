@@ -269,6 +269,7 @@ def test_what_is_no_address_is_refused(text: str) -> None:
         checked_url(text)
 
 
+@pytest.mark.slow
 def test_importing_the_client_brings_in_no_physics(run_python: Callable[[str], str]) -> None:
     heavy = "{'ase', 'numpy', 'scipy', 'torch', 'django'}"
     code = f"import sys, evaluator.client; print(sorted({heavy} & set(sys.modules)))"

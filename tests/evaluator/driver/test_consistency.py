@@ -52,6 +52,7 @@ def check(
     )
 
 
+@pytest.mark.slow
 def test_a_potential_of_sound_physics_is_consistent_to_rounding() -> None:
     figures = check()
     assert figures["systems"] == ["Cu", "Pt", "Al4"]  # the smallest first
@@ -64,6 +65,7 @@ def test_a_potential_of_sound_physics_is_consistent_to_rounding() -> None:
     assert figures["stress_gradient_error_GPa_max"] < 1e-5
 
 
+@pytest.mark.slow
 def test_forces_along_a_fixed_axis_show_in_the_rotation_and_the_gradient() -> None:
     def spoil(structure: Structure, answer: Prediction) -> Prediction:
         return Prediction(energy=answer.energy, forces=answer.forces + np.array([0.1, 0, 0]))
@@ -84,6 +86,7 @@ def test_an_energy_that_depends_on_the_order_of_atoms_shows_in_the_permutation()
     assert figures["rotation_energy_error_meV_atom_max"] < 1e-9
 
 
+@pytest.mark.slow
 def test_scaled_forces_are_no_gradient() -> None:
     def spoil(structure: Structure, answer: Prediction) -> Prediction:
         return Prediction(energy=answer.energy, forces=0.9 * answer.forces)
@@ -120,6 +123,7 @@ def test_large_energies_in_double_precision_are_measured() -> None:
         assert figures["is_conservative_measured"] is True
 
 
+@pytest.mark.slow
 def test_a_wrong_stress_shows_in_gpa() -> None:
     gpa = 1 / 160.21766208
 
@@ -167,6 +171,7 @@ def test_a_molecule_is_checked_without_its_stress() -> None:
     assert "stress_gradient_error_GPa_max" not in figures
 
 
+@pytest.mark.slow
 def test_it_is_measured_whether_charge_and_spin_make_a_difference() -> None:
     ion, radical = bulk("Cu"), bulk("Al", cubic=True)
     ion.info, radical.info = {"charge": 1, "spin": 1}, {"charge": 0, "spin": 2}
@@ -182,6 +187,7 @@ def test_it_is_measured_whether_charge_and_spin_make_a_difference() -> None:
     assert not {"is_charge_read", "is_spin_read"} & set(check())
 
 
+@pytest.mark.slow
 def test_systems_that_are_not_answered_are_counted_and_harm_nothing() -> None:
     def ask(structure: Structure, properties: Sequence[str]) -> Answer:
         if 13 in structure.numbers:
@@ -207,6 +213,7 @@ def test_nothing_to_check_is_no_error() -> None:
     assert check(systems=[])["systems"] == []
 
 
+@pytest.mark.slow
 def test_every_figure_that_pages_label_is_one_that_the_checks_make() -> None:
     gap = Gap(energy_meV_atom=0.0, force_eV_A=0.0)
     finding = Finding(

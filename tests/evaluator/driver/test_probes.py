@@ -74,6 +74,7 @@ def by_heart(label: Callable[[Prediction], Prediction], borrowed: Potential = em
     return potential
 
 
+@pytest.mark.slow
 def test_a_potential_of_sound_physics_is_not_disqualified() -> None:
     findings = probed(emt, n_calls=3)
     figures = figures_of(findings)
@@ -95,6 +96,7 @@ def test_forces_that_are_no_gradient_are_not_disqualified() -> None:
     assert disqualification(probed(direct)) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift_eV", [0.0, 0.04])
 def test_labels_learnt_by_heart_over_a_borrowed_potential_are_seen(shift_eV: float) -> None:
     """Energies 10 meV/atom off, or none but forces a third off: what borrowed potentials err by."""
@@ -110,6 +112,7 @@ def test_labels_learnt_by_heart_over_a_borrowed_potential_are_seen(shift_eV: flo
     assert figures_of(findings)["n_changed"] == 0, "the disguise alone does not show it"
 
 
+@pytest.mark.slow
 def test_roughness_that_is_put_on_elsewhere_excuses_no_table() -> None:
     def rough(structure: Structure) -> Prediction:
         answer = emt(structure)
@@ -129,6 +132,7 @@ def test_a_potential_that_is_rough_everywhere_alike_is_not_disqualified() -> Non
     assert disqualification(probed(rough)) == ""
 
 
+@pytest.mark.slow
 def test_noise_is_seen_by_asking_again() -> None:
     rng = np.random.default_rng(0)
 
@@ -150,6 +154,7 @@ def test_answers_that_depend_on_the_orientation_are_seen() -> None:
     assert "asked again" in disqualification(probed(oriented))
 
 
+@pytest.mark.slow
 def test_refusing_all_but_the_scored_structures_is_seen() -> None:
     def picky(structure: Structure) -> Answer:
         known = {shape(structure_of(system.atoms)) for system in METALS}
@@ -176,6 +181,7 @@ def test_few_structures_disqualify_nobody() -> None:
     assert disqualification(probed(cheat, METALS[:2])) == ""
 
 
+@pytest.mark.slow
 def test_another_seed_probes_other_systems_and_asks_in_another_order() -> None:
     def asked(seed: int) -> list[tuple[float, ...]]:
         calls: list[tuple[float, ...]] = []
@@ -228,6 +234,7 @@ def wrong(structure: Structure) -> Prediction:
     return Prediction(energy=answer.energy + 0.015 * n_atoms, forces=1.15 * answer.forces)
 
 
+@pytest.mark.slow
 def test_a_table_that_behaves_once_something_near_it_was_asked_is_seen() -> None:
     is_warned: set[bytes] = set()
 
@@ -240,6 +247,7 @@ def test_a_table_that_behaves_once_something_near_it_was_asked_is_seen() -> None
     assert disqualification(probed(potential)) != ""
 
 
+@pytest.mark.slow
 def test_a_table_that_hides_its_steps_in_noise_is_seen() -> None:
     rng = np.random.default_rng(0)
 
@@ -255,6 +263,7 @@ def test_a_table_that_hides_its_steps_in_noise_is_seen() -> None:
     assert disqualification(probed(potential)) != ""
 
 
+@pytest.mark.slow
 def test_a_table_of_some_structures_shows_in_the_share_of_steps() -> None:
     known = {shape(structure_of(system.atoms)) for system in METALS[:3]}
 

@@ -61,6 +61,7 @@ def test_small_sizes_enter_the_law_only_where_large_ones_are_lacking() -> None:
     assert mixed.smallest_n_atoms == 8
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_exponent_covers_it_nineteen_times_in_twenty() -> None:
     sizes = np.array([512, 1000, 4096, 10648, 32768])
     n_covered = 0

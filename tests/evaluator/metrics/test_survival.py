@@ -122,6 +122,7 @@ def test_band_of_replicas_that_are_all_alike_is_that_of_one_of_each() -> None:
     assert (apart.low[inside] > alone.low[inside]).all()
 
 
+@pytest.mark.slow
 def test_band_covers_the_truth_where_replicas_are_alike() -> None:
     # Structures fail at exponential times, their three replicas together: S(1) = 1/e.
     covered = {True: 0, False: 0}

@@ -106,6 +106,7 @@ def _fresh_counters() -> None:
     CALCULATORS["nan after 5 calls"].cache_clear()  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_forces_rank_every_fault_below_the_good_calculator() -> None:
     systems = snapshots()
     scores = {

@@ -83,6 +83,7 @@ def test_window_that_is_not_centred_is_moved() -> None:
     assert values["volume_per_atom_A3"] == pytest.approx(middle, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.91, 0.97, 1.04, 1.12])
 def test_result_hardly_depends_on_the_reference_volume(share: float) -> None:
     # Within the tolerance for the window's centre; EMT's curve is no Birch-Murnaghan one.

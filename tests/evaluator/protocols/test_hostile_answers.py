@@ -28,6 +28,7 @@ def run(case: Case) -> str:
     return end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", QUICK)
 def test_absurd_answers_end_in_data(protocol: str) -> None:
     ends = {run(Case(protocol=protocol, seed=seed)).split()[0] for seed in range(QUICK[protocol])}

@@ -59,6 +59,7 @@ def test_both_splits_of_one_state_are_one_sample(tmp_path: Path) -> None:
     assert told["least_noise_percent"] == first.info["rdf_noise_percent"]
 
 
+@pytest.mark.slow
 def test_noise_falls_with_the_root_of_the_number_of_snapshots(tmp_path: Path) -> None:
     noise = []
     for n in (12, 48):

@@ -78,6 +78,7 @@ def test_many_alike_problems_are_counted() -> None:
     assert summary.problems[-1] == "and 7 more alike."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pbc", [(True, True, True), (True, True, False), (False, False, False)])
 def test_the_shortest_distance_is_that_of_a_neighbour_list(pbc: tuple[bool, bool, bool]) -> None:
     rng = np.random.default_rng(3)
@@ -94,6 +95,7 @@ def test_the_shortest_distance_is_that_of_a_neighbour_list(pbc: tuple[bool, bool
     assert n_found > 3
 
 
+@pytest.mark.slow
 def test_skewed_cells_take_no_time_and_have_the_same_distances() -> None:
     rng = np.random.default_rng(5)
     for _ in range(20):

@@ -196,6 +196,7 @@ def test_a_file_that_is_too_large_or_takes_too_long_is_refused(
     assert "could not be read within" in response.context["form"].errors["file"][0]
 
 
+@pytest.mark.slow
 def test_the_desk_of_a_task_version_tries_publishes_and_fills(admin: Client) -> None:
     version = factories.task_version(state=VersionState.DRAFT)
     submission = factories.submission()
@@ -221,6 +222,7 @@ def test_the_desk_of_a_task_version_tries_publishes_and_fills(admin: Client) -> 
     assert list(actions) == ["dry run", "published", "back-fill", "added", "retired"]
 
 
+@pytest.mark.slow
 def test_the_desk_of_a_benchmark_version_shows_its_board_before_it_is_published(
     admin: Client,
 ) -> None:
@@ -244,6 +246,7 @@ def test_the_desk_of_a_benchmark_version_shows_its_board_before_it_is_published(
     assert f'href="/benchmarks/{new.benchmark.slug}/1/"' in public
 
 
+@pytest.mark.slow
 def test_the_queue_desk_acts_on_evaluations_and_workers(admin: Client) -> None:
     worker = factories.worker(name="host-1")
 

@@ -76,6 +76,7 @@ def test_the_protocol_is_chosen_first(admin: Client) -> None:
     assert "Number of equally spaced volumes in the fit. At least 5, at most 41" in shown
 
 
+@pytest.mark.slow
 def test_a_task_is_made_from_a_protocol_published_and_evaluated_for_everybody(
     admin: Client,
 ) -> None:

@@ -239,6 +239,7 @@ def test_a_version_that_is_not_there_is_not_found(world: World, stranger: APICli
         assert stranger.get(address).status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 3])
 def test_boards_take_a_constant_number_of_queries(
     n: int, stranger: APIClient, django_assert_num_queries: Any

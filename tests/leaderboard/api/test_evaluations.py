@@ -108,6 +108,7 @@ def test_an_ended_evaluation_tells_all(world: World, stranger: APIClient) -> Non
     }
 
 
+@pytest.mark.slow
 def test_a_waiting_evaluation_tells_its_place_and_when_to_ask_again(
     world: World, alice: APIClient
 ) -> None:

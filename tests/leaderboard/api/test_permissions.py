@@ -70,6 +70,7 @@ def test_what_is_private_is_in_no_list_of_a_stranger(
         assert SECRET in charlie.get(path).content.decode(), path
 
 
+@pytest.mark.slow
 def test_a_withdrawn_submission_is_gone_for_strangers_and_stays_for_its_owner(
     world: World, clients: list[APIClient]
 ) -> None:

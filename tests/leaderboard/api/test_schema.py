@@ -42,6 +42,7 @@ def test_every_operation_is_described_with_its_problems(schema: str) -> None:
             assert "application/problem+json" in operation["responses"]["default"]["content"]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)  # a closed file closes the connection
 def test_the_schema_and_its_page_are_served_from_this_host_alone(stranger: APIClient) -> None:
     assert stranger.get("/api/v1/schema/").status_code == 200

@@ -203,6 +203,7 @@ def test_the_secret_of_disguises_is_told_once_the_version_is_retired(stranger: A
     assert told["disguise_secret"] == first.disguise_secret.hex
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["queued", "running"])
 def test_the_secret_is_kept_while_something_is_evaluated_on_the_retired_version(
     stranger: APIClient, state: str

@@ -61,6 +61,7 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.is_file())
 
 
+@pytest.mark.slow
 def test_parts_in_any_order_make_the_file(alice: APIClient, tmp_path: Path) -> None:
     response = announce(alice)
     assert response.status_code == 201
@@ -104,6 +105,7 @@ def test_parts_in_any_order_make_the_file(alice: APIClient, tmp_path: Path) -> N
     assert files_below(tmp_path) == [artifact_path(artifact)], "the parts are gone"
 
 
+@pytest.mark.slow
 def test_the_same_part_twice_changes_nothing_and_other_bytes_replace_it(alice: APIClient) -> None:
     url = announce(alice).json()["url"]
     wrong = b"x" * PART_BYTES
@@ -114,6 +116,7 @@ def test_the_same_part_twice_changes_nothing_and_other_bytes_replace_it(alice: A
     assert alice.post(url + "complete/").json()["is_complete"]
 
 
+@pytest.mark.slow
 def test_a_whole_that_does_not_match_keeps_its_parts_so_that_one_can_be_sent_again(
     alice: APIClient, tmp_path: Path
 ) -> None:
@@ -201,6 +204,7 @@ def test_only_a_stream_of_bytes_is_taken(alice: APIClient) -> None:
     assert response.status_code == 415
 
 
+@pytest.mark.slow
 def test_there_is_an_end_to_the_uploads_of_a_user(alice: APIClient, bob: APIClient) -> None:
     urls = [announce(alice).json()["url"] for _ in range(10)]
     assert announce(alice).status_code == 409
@@ -220,6 +224,7 @@ def test_an_upload_is_nobody_elses(alice: APIClient, bob: APIClient, charlie: AP
     assert [u["url"] for u in alice.get(URL).json()["results"]] == [url]
 
 
+@pytest.mark.slow
 def test_what_expires_is_swept_with_its_bytes_unless_something_was_made_of_it(
     alice: APIClient, tmp_path: Path
 ) -> None:

@@ -61,6 +61,7 @@ def test_a_picture_is_whole_and_of_the_size_that_pages_tell() -> None:
     assert len(png) < 120_000
 
 
+@pytest.mark.slow
 def test_dots_lie_where_the_scores_are() -> None:
     def middle(score: float) -> float:
         bars = [replace(BAR, score=score, low=None, high=None, median=None)]

@@ -91,12 +91,14 @@ def test_survival_falls_where_trajectories_fail_and_a_whole_one_is_drawn_to_its_
     assert "share of trajectories still in physics" in chart.svg
 
 
+@pytest.mark.slow
 def test_ends_are_counted_by_reason_and_none_is_lost() -> None:
     chart = dynamics.end_chart([("A 1", found(0, 50)[0])])
     counts = {r["end"]: r["n"] for r in data(chart.spec, "end")}
     assert counts == {"completed": 1, "non-finite": 1}
 
 
+@pytest.mark.slow
 def test_course_goes_up_to_the_failure_and_failed_ones_come_first() -> None:
     _, systems = found(0, 50)
     chart = dynamics.course_chart("A 1", systems)
@@ -110,6 +112,7 @@ def test_course_goes_up_to_the_failure_and_failed_ones_come_first() -> None:
         assert title in chart.svg
 
 
+@pytest.mark.slow
 def test_crosses_stand_in_those_panels_alone_where_a_failure_has_a_value() -> None:
     _, systems = found(0, 50)
     chart = dynamics.course_chart("A 1", systems)
@@ -123,6 +126,7 @@ def test_crosses_stand_in_those_panels_alone_where_a_failure_has_a_value() -> No
     assert 'aria-roledescription="symbol mark container"></g>' not in chart.svg
 
 
+@pytest.mark.slow
 def test_no_more_courses_are_drawn_than_can_be_seen() -> None:
     _, ((name, values),) = found(0)
     chart = dynamics.course_chart("A 1", [(f"{name}-{i}", values) for i in range(40)])

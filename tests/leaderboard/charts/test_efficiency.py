@@ -46,6 +46,7 @@ def test_an_evaluation_is_drawn_with_a_curve_and_a_law_for_each_material() -> No
     assert "<svg" in chart.svg
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "law",
     [

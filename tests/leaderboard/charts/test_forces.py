@@ -93,12 +93,14 @@ def test_nothing_judged_gives_no_chart() -> None:
     assert forces.task_charts([("A", {}), ("B", {})]) == []
 
 
+@pytest.mark.slow
 def test_potential_without_numbers_is_not_in_the_legend() -> None:
     charts = forces.task_charts([("A", summary(0.9)), ("B without", {})])
     assert len(charts) == 3
     assert not any("B without" in chart.svg for chart in charts)
 
 
+@pytest.mark.slow
 def test_exact_forces_are_drawn_on_the_logarithmic_axis_too() -> None:
     charts = forces.task_charts([("exact", summary(1.0))])
     assert {row["error"] for row in data(charts[0].spec, "error")} == {1e-3}

@@ -43,6 +43,7 @@ def test_unbroken_ranks_are_one_line_and_a_gap_is_a_gap() -> None:
     assert [row["is_change"] for row in data(chart.spec)] == [True, True, False, True, False]
 
 
+@pytest.mark.slow
 def test_it_is_drawn_with_the_first_rank_on_top_and_boards_marked() -> None:
     chart = rank_chart(
         [stretch("1.0", 0, 9, 3), stretch("<b>2.0</b>", 4, 9, 1)],

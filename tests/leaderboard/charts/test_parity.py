@@ -61,6 +61,7 @@ def test_points_beyond_the_frame_lie_on_its_edge() -> None:
     assert scale["domain"][1] < 100
 
 
+@pytest.mark.slow
 def test_a_wide_positive_range_is_drawn_on_logarithmic_axes() -> None:
     wide = charts.parity_chart(points(reference=(1.0, 400.0)), COLUMN, ["A"]).spec
     signed = charts.parity_chart(points(reference=(-1.0, 400.0)), COLUMN, ["A"]).spec
@@ -68,6 +69,7 @@ def test_a_wide_positive_range_is_drawn_on_logarithmic_axes() -> None:
     assert "type" not in signed["layer"][1]["encoding"]["x"]["scale"]
 
 
+@pytest.mark.slow
 def test_drawings_are_kept_by_the_hash_of_their_spec(cache: Path) -> None:
     first = charts.parity_chart(points(), COLUMN, ["A"])
     (kept,) = cache.rglob("*.svg")

@@ -45,6 +45,7 @@ def rows(spec: dict[str, Any], key: str) -> list[dict[str, Any]]:
     return next(rows for rows in spec["datasets"].values() if rows and key in rows[0])
 
 
+@pytest.mark.slow
 def test_bands_stand_beside_both_densities_of_states(copper: dict[str, Any]) -> None:
     reference = {"dos": plain(dos_curve(np.array([[1.0, 2.0, 3.0]]), np.ones(1)))}
     chart = phonons.band_chart("A 1", "Cu", copper | {"reference": reference})
@@ -58,6 +59,7 @@ def test_bands_stand_beside_both_densities_of_states(copper: dict[str, Any]) -> 
     assert "the reference's is grey" in chart.description
 
 
+@pytest.mark.slow
 def test_lines_break_where_the_path_jumps(copper: dict[str, Any]) -> None:
     chart = phonons.band_chart("A 1", "Cu", copper)
     ends = {at for at, name in copper["bands"]["corners"] if name == "U"}  # the path goes on from K

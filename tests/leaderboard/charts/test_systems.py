@@ -30,6 +30,7 @@ TIMED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("protocol", "values", "reference", "titles"),
     [
@@ -68,6 +69,7 @@ def test_the_reference_curve_is_its_birch_murnaghan_equation() -> None:
     assert rows[-1]["energy"] == pytest.approx(85, abs=3)
 
 
+@pytest.mark.slow
 def test_trajectories_times_and_bands_lead_to_the_pages_of_their_systems() -> None:
     course = dynamics.course_chart("A 1", [("Cu", {**WHOLE_MD, "url": "/tasks/t/1/systems/Cu/"})])
     assert course is not None

@@ -30,6 +30,7 @@ def url(transactional_db: None) -> Iterator[str]:
             cursor.execute("DROP SCHEMA threads CASCADE")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 def test_one_channel_serves_the_main_thread_and_those_of_slots(url: str) -> None:
     with Connection(url) as connection:

@@ -130,6 +130,7 @@ def test_a_long_queue_is_announced_by_its_most_urgent_alone(messages: list[str])
     assert reap().n_messages_sent == 0
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_simultaneous_reapers_return_each_evaluation_once() -> None:
     for _ in range(5):

@@ -37,6 +37,7 @@ def test_robots_are_told_of_the_sitemap(client: Client) -> None:
     assert "Disallow: /account/" in text
 
 
+@pytest.mark.slow
 def test_a_page_has_one_address_whatever_the_query_says(client: Client) -> None:
     build_site()
     page = client.get("/tasks/eos-wien2k/?plot=delta_meV&show=chgnet:0.3.0").content.decode()

@@ -94,6 +94,7 @@ def test_unknown_things_are_not_found(client: Client, address: str) -> None:
     assert "There is nothing at this address" in text_of(response)
 
 
+@pytest.mark.slow
 def test_private_and_withdrawn_submissions_are_seen_by_their_owner_alone(client: Client) -> None:
     task = factories.task_version(metrics=EOS_METRICS)
     alice, bob = factories.user("alice"), factories.user("bob")
@@ -148,6 +149,7 @@ def test_an_owner_withdraws_his_submission(client: Client) -> None:
     assert submission.withdrawn_at is not None
 
 
+@pytest.mark.slow
 def test_hostile_names_are_escaped_everywhere(client: Client) -> None:
     task = factories.task_version(metrics=EOS_METRICS)
     factories.benchmark_version((task, "bulk"))
@@ -201,6 +203,7 @@ def test_logs_are_shown_to_the_owner_alone(client: Client) -> None:
     assert "SECRET LOG" in text_of(client.get(address))
 
 
+@pytest.mark.slow
 def test_hidden_reference_values_are_on_no_page(client: Client) -> None:
     site = build_site()
     evaluation = site.eos.evaluations.filter(state="succeeded").first()
@@ -391,6 +394,7 @@ def test_the_account_tells_in_a_few_words_how_submissions_went(client: Client) -
     assert f'<a href="{submission.get_absolute_url()}">{words}</a>' in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 3])
 def test_pages_take_a_constant_number_of_queries(client: Client, n: int) -> None:
     tasks = [factories.task_version(metrics=EOS_METRICS) for _ in range(n)]

@@ -80,6 +80,7 @@ def square() -> Atoms:
     return Atoms("Cu4", places, cell=[30] * 3, pbc=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reason", "calculator", "values", "atoms", "known"),
     [

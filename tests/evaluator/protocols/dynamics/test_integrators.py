@@ -45,6 +45,7 @@ def test_bath_of_a_small_cell_counts_its_free_motions() -> None:
     np.testing.assert_allclose(atoms.get_momenta().sum(axis=0), 0, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_conserved_quantity_of_the_bath_is_conserved_at_a_constant_target() -> None:
     atoms = bulk("Cu", cubic=True).repeat((2, 1, 1))
     atoms.calc = EMT()

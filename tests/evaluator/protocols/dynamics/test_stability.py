@@ -143,6 +143,7 @@ def test_exploding_crystal_has_a_reason_and_a_time() -> None:
     assert found["survived_share"] == pytest.approx(found["survived_ps"] / 0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [30, 77])
 def test_not_a_number_ends_the_trajectory_where_it_comes(n: int) -> None:
     found = run(NanAfter(n), HEATING).values
@@ -179,6 +180,7 @@ def test_crystal_without_forces_melts_too_early_or_collides() -> None:
     assert found["failure_reason"] in ("melted too early", "atoms too close")
 
 
+@pytest.mark.slow
 def test_energy_that_is_not_extensive_changes_no_trajectory() -> None:
     ours, theirs = run(EMT(), HEATING).values, run(NonExtensive(), HEATING).values
     assert ours["series_temperature_K"] == theirs["series_temperature_K"]
@@ -206,6 +208,7 @@ def test_pressure_without_stress_is_a_failed_system() -> None:
 # --------------------------------------------------------------------------------------- the clock
 
 
+@pytest.mark.slow
 def test_slow_potential_is_censored_and_never_failed() -> None:
     found = run(Slow(0.02), HEATING | {"wall_limit_s": 0.3})
     assert found.values["end"] == "censored"
@@ -288,6 +291,7 @@ def test_systems_with_hydrogen_take_the_shorter_step() -> None:
 # ---------------------------------------------------------------------------------------- the whole
 
 
+@pytest.mark.slow
 def test_failed_at_the_start_counts_as_no_time_and_summary_counts_the_ends() -> None:
     whole, broken = run(EMT(), HEATING), run(NanAfter(75), HEATING)
     outcomes = [whole, broken, None]

@@ -224,6 +224,7 @@ def test_processes_take_turns_and_progress_reaches_its_end() -> None:
     assert bench.steps == [(1, 3), (2, 3), (3, 3)]
 
 
+@pytest.mark.slow
 def test_a_slow_potential_scores_below_a_fast_one_and_one_that_fails_below_both() -> None:
     task = TaskSpec(
         slug="speed",

@@ -88,6 +88,7 @@ def frequencies_of(atoms: Atoms, calculator: Calculator, qpoints: FloatArray) ->
     return dynamics.frequencies_at(phonon, qpoints)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("second", ["Cl", "I"])
 def test_diatomic_lattice_has_its_exact_modes(second: str) -> None:
     # Each atom is bound to its six neighbours of the other kind. With m, M the masses,
@@ -110,6 +111,7 @@ def test_diatomic_lattice_has_its_exact_modes(second: str) -> None:
     assert values["omega_mean_THz"] == pytest.approx(unit * mean, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_gamma_is_the_same_in_every_supercell() -> None:
     small = simulate(rocksalt("Na", "Cl", 1), Springs(A / 2, K))
     large = simulate(rocksalt("Na", "Cl", 2), Springs(A / 2, K))
@@ -153,6 +155,7 @@ def test_hot_crystal_is_classical_and_a_cold_one_rests() -> None:
     assert cold.entropy == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_forces_scaled_by_08_scale_frequencies_by_its_root() -> None:
     copper = System(id="Cu", atoms=bulk("Cu"), reference={"supercell_matrix": 2 * np.eye(3)})
     true = simulate(copper, EMT(), fmax_eV_A=0.0001)
@@ -161,6 +164,7 @@ def test_forces_scaled_by_08_scale_frequencies_by_its_root() -> None:
         assert found[name] == pytest.approx(np.sqrt(0.8) * true[name], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_modes_are_blind_to_an_energy_that_is_not_extensive() -> None:
     # Only forces and stress enter; the equation of state is what such a potential fails.
     copper = System(id="Cu", atoms=bulk("Cu"), reference={"supercell_matrix": 2 * np.eye(3)})
@@ -169,6 +173,7 @@ def test_modes_are_blind_to_an_energy_that_is_not_extensive() -> None:
     )
 
 
+@pytest.mark.slow
 def test_modes_are_blind_to_a_curl_which_the_consistency_checks_see() -> None:
     # What is antisymmetric in the force constants belongs to no energy, and symmetry removes it.
     a, k, copper = 3.6, 2.0, bulk("Cu", a=3.6)

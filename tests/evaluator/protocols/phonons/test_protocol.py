@@ -190,6 +190,7 @@ def test_forces_scaled_by_081_scale_frequencies_by_09() -> None:
     assert values["entropy_J_K_mol"] > known["entropy_J_K_mol"]
 
 
+@pytest.mark.slow
 def test_result_does_not_depend_on_the_choice_of_the_cell() -> None:
     primitive = simulate(copper(), EMT()).values
     cubic = System(
@@ -209,6 +210,7 @@ def test_result_does_not_depend_on_the_volume_the_relaxation_starts_from() -> No
     assert small["volume_change_percent"] > 0 > large["volume_change_percent"]
 
 
+@pytest.mark.slow
 def test_symmetry_keeps_calls_few() -> None:
     calculator = Scaled(1.0)
     assert simulate(copper(), calculator).values["n_displacements"] == 1
@@ -223,6 +225,7 @@ def test_supercell_is_long_enough_where_the_reference_states_none() -> None:
     assert simulate(system, EMT()).values["n_supercell_atoms"] == 27
 
 
+@pytest.mark.slow
 def test_record_is_small_and_holds_bands_and_density_of_states() -> None:
     system = with_modes(bulk("Cu"), EMT())
     values = simulate(system, EMT(), fmax_eV_A=0.0001).values
@@ -242,6 +245,7 @@ def test_record_is_small_and_holds_bands_and_density_of_states() -> None:
     assert set(PROTOCOL.reference_values(system)) <= {"dos"} | set(system.reference)
 
 
+@pytest.mark.slow
 def test_space_group_that_changes_is_remarked() -> None:
     # A tetragonal cell of copper relaxes to the cube within its own, lower group.
     cell = bulk("Cu", a=3.6, cubic=True).cell.array * np.array([1.0, 1.0, 1.02])
@@ -322,6 +326,7 @@ def test_potential_without_stress_is_charged_with_a_reason() -> None:
         simulate(copper(), calculator)
 
 
+@pytest.mark.slow
 def test_answer_that_turns_bad_during_the_displacements_is_charged() -> None:
     n_relaxation = simulate(copper(), counting := Scaled(1.0)).values["n_relaxation_steps"]
     assert n_relaxation > 0
@@ -383,6 +388,7 @@ def test_one_who_fails_is_charged_in_every_metric_and_counted_nowhere_as_right()
     assert not any(sample.missing[0] for sample in samples.values())
 
 
+@pytest.mark.slow
 def test_metric_does_not_apply_where_the_reference_lacks_its_number() -> None:
     system = copper(gamma_max_THz=0.0)
     PROTOCOL.check_reference([system], ["gamma_max_mae"])
@@ -470,6 +476,7 @@ def test_molecule_and_empty_set_are_refused() -> None:
         PROTOCOL.check_reference([System(id="H2", atoms=Atoms("H2"))], [])
 
 
+@pytest.mark.slow
 def test_a_left_handed_cell_has_the_modes_of_the_right_handed_one() -> None:
     right = bulk("Cu", "fcc", a=3.6)
     left = right.copy()

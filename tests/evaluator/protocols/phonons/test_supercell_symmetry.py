@@ -66,6 +66,7 @@ def test_symmetry_of_a_supercell_is_phonopys_own(name: str) -> None:
         np.testing.assert_array_equal(found.get_site_symmetry(i), known.get_site_symmetry(i))
 
 
+@pytest.mark.slow
 def test_operations_that_are_no_group_are_matched_one_by_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

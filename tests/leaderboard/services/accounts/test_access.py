@@ -114,6 +114,7 @@ def test_whatever_else_is_saved_of_a_user_ends_nothing(alice: User) -> None:
     assert answer(token)[0] == 200
 
 
+@pytest.mark.slow
 def test_a_password_hash_that_is_renewed_at_sign_in_ends_nothing(
     alice: User, settings: object
 ) -> None:

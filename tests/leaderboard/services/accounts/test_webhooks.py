@@ -110,6 +110,7 @@ def test_an_event_that_is_rolled_back_is_told_to_nobody(border: Border) -> None:
     assert models.WebhookDelivery.objects.count() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer", [500, 302, outgoing.Failed("gone"), outgoing.AddressRefused("private")]
 )

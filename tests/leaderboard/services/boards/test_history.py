@@ -149,6 +149,7 @@ def test_what_moved_a_potential_is_told(past: Past) -> None:
     assert [row.n_ranked for row in rows_of(first)] == [1, 2, 3, 2, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_change_of_rank_is_who_came_above_less_who_left(past: Past) -> None:
     list(happenings(past, 7))
     record(past.board)

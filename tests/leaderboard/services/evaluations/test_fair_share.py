@@ -48,6 +48,7 @@ def smoke_of(name: str, on: models.TaskVersion) -> models.Evaluation:
     return of(name, on=on, priority=smoke.SMOKE_PRIORITY)
 
 
+@pytest.mark.slow
 def test_a_newcomer_is_next_whoever_fills_the_queue(smoke_task: models.TaskVersion) -> None:
     for _ in range(27):
         of("alice")
@@ -199,6 +200,7 @@ def test_the_time_that_an_attempt_took_is_counted_however_it_ends() -> None:
     assert hour(alice) == (180, 130)
 
 
+@pytest.mark.slow
 def test_loads_fade_and_what_runs_weighs_at_least_as_one_that_has_begun(settings: Any) -> None:
     half_life = timedelta(seconds=settings.FAIR_SHARE_HALF_LIFE_S)
     values = {"party": "user 0", "smoke_seconds": 0, "paid_seconds": 0}

@@ -411,6 +411,7 @@ def test_a_verdict_on_the_submission_ends_the_evaluation(verdict: Verdict) -> No
     assert evaluation.finished_at is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verdict", sorted(INFRASTRUCTURE_VERDICTS))
 def test_our_own_faults_are_tried_again_after_growing_pauses_and_then_fail(
     verdict: Verdict,

@@ -56,6 +56,7 @@ def test_an_artifact_that_loses_workers_who_go_on_with_others_has_its_verdict() 
     assert charge in models.Charge.objects.counted()
 
 
+@pytest.mark.slow
 def test_one_outage_that_takes_several_evaluations_of_an_artifact_counts_once() -> None:
     worker, first = factories.worker(), factories.evaluation()
     others = [factories.evaluation(first.submission, on=factories.task_version()) for _ in "12"]

@@ -143,6 +143,7 @@ def test_many_unknown_fields_do_no_harm(client: Client, world: Advice) -> None:
     assert client.get(f"/choose/?{query}").status_code == 200
 
 
+@pytest.mark.slow
 def test_private_and_withdrawn_potentials_are_not_betrayed(client: Client, world: Advice) -> None:
     alice = factories.user("alice")
     add(world, "good", 0.8)

@@ -15,7 +15,7 @@ from tests.leaderboard import factories
 from tests.leaderboard.advice_world import add, build_board
 
 pytestmark = pytest.mark.django_db
-N_QUERIES = 9
+N_QUERIES = 7
 
 
 def text_of(response: Any) -> str:
@@ -29,6 +29,7 @@ def test_a_young_site_has_none(client: Client) -> None:
     assert "too little is known: 0 potentials with a score on both, at least 4" in shown
 
 
+@pytest.mark.slow
 def test_forces_and_dynamics_are_answered_first(client: Client) -> None:
     world = build_board()
     for n in range(12):
@@ -46,6 +47,7 @@ def test_forces_and_dynamics_are_answered_first(client: Client) -> None:
         assert response.context["chart"].title == "Heating over Forces"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", ["x=nothing&y=forces", "x=forces&y=forces", "x=%00&y=<b>", "x="])
 def test_unknown_pairs_draw_the_usual_one(client: Client, query: str) -> None:
     world = build_board()
@@ -59,6 +61,7 @@ def test_unknown_pairs_draw_the_usual_one(client: Client, query: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_more_potentials_take_no_more_queries(client: Client) -> None:
     world = build_board()
     counts = []

@@ -38,6 +38,7 @@ def shown(client: Client, **query: Any) -> str:
     return str(client.get("/", query).content.decode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -233,6 +234,7 @@ def test_the_board_as_it_stood_and_what_changed_since(client: Client, site: Site
     assert "must not be later than as_of" in backwards.content.decode()
 
 
+@pytest.mark.slow
 def test_owners_see_their_private_rows_and_nobody_else_does(client: Client, site: Site) -> None:
     alice, bob = factories.user("alice"), factories.user("bob")
     secret = factories.submission(factories.potential(alice, name="Hush"), visibility="private")

@@ -126,6 +126,7 @@ def test_what_is_not_in_the_set_is_not_found(client: Client) -> None:
         assert client.get(address).status_code == 404, address
 
 
+@pytest.mark.slow
 def test_a_private_potential_is_shown_to_its_owner_alone(client: Client) -> None:
     version = task()
     answered(version)
@@ -156,6 +157,7 @@ def test_a_draft_is_seen_by_the_staff_alone(client: Client) -> None:
     assert client.get(address).status_code == 200
 
 
+@pytest.mark.slow
 def test_the_number_of_queries_does_not_grow_with_the_potentials(client: Client) -> None:
     version = task()
     address = address_of_system(version, "cu")
@@ -197,6 +199,7 @@ def test_columns_without_a_number_are_left_out_and_secondary_ones_are_a_link_awa
     assert "43.21" in everything
 
 
+@pytest.mark.slow
 def test_points_of_the_task_lead_to_their_systems(client: Client) -> None:
     version = task()
     answered(version)

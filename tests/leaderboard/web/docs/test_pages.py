@@ -293,6 +293,7 @@ def test_the_licence_of_the_scores_is_the_operators_to_name(client: Client, sett
     assert "has named no licence" not in shown
 
 
+@pytest.mark.slow
 def test_they_take_a_constant_number_of_queries(client: Client) -> None:
     counts = []
     for n in (1, 3):

@@ -53,6 +53,7 @@ def drawings(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.rglob("cards/**/*.png")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_a_card_is_drawn_once_and_answered_with_304_to_who_has_it(
     client: Client, site: Site, folder: Path, address: str
@@ -84,6 +85,7 @@ def test_a_page_has_one_drawing_however_its_number_is_written(
     assert client.get(f"/tasks/eos-wien2k/{10**30}/card.png").status_code == 404
 
 
+@pytest.mark.slow
 def test_a_card_is_drawn_anew_when_what_it_shows_has_changed(
     client: Client, site: Site, folder: Path
 ) -> None:
@@ -177,7 +179,8 @@ def test_a_retired_version_says_so_and_a_draft_has_no_card(client: Client, site:
     models.BenchmarkVersion.objects.update(state=VersionState.RETIRED)
     assert task_card("eos-wien2k", 1).mark == "retired"
     assert board_card("core", 1).mark == "retired"
-    assert client.get("/tasks/eos-wien2k/card.png").status_code == 404  # none is current
+    # Its page keeps its address, and shows this card.
+    assert client.get("/tasks/eos-wien2k/card.png").status_code == 200
     draft = factories.task_version(site.eos.task, state="draft")
     client.force_login(factories.charlie())
     for address in (f"/tasks/eos-wien2k/{draft.number}/card.png", "/benchmarks/core/9/card.png"):
@@ -206,6 +209,7 @@ def test_a_private_version_changes_no_card(client: Client, site: Site) -> None:
     assert after == before
 
 
+@pytest.mark.slow
 def test_withdrawn_and_private_potentials_have_no_card_for_anybody(
     client: Client, site: Site
 ) -> None:
@@ -261,6 +265,7 @@ def test_pages_name_a_picture_that_is_there(
     assert client.get(picture).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_hostile_name_is_drawn_and_does_not_leave_the_head(client: Client, site: Site) -> None:
     name = '"><script>alert(1)</script>' + "\u202e" + "x" * 60
     models.Potential.objects.filter(slug="chgnet").update(name=name, licence="漢" * 90)
@@ -269,6 +274,7 @@ def test_a_hostile_name_is_drawn_and_does_not_leave_the_head(client: Client, sit
     assert client.get("/benchmarks/core/1/card.png").status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ADDRESSES[1:])
 def test_a_card_takes_as_many_queries_for_many_rows(
     client: Client, site: Site, address: str

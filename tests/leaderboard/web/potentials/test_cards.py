@@ -107,6 +107,7 @@ def test_what_is_refused_is_said_beside_its_field_and_nothing_changes(
     assert {name: getattr(mine, name) for name in CARD} == CARD
 
 
+@pytest.mark.slow
 def test_the_page_leads_only_those_to_the_form_who_may_use_it(
     client: Client, mine: models.Potential
 ) -> None:

@@ -38,6 +38,7 @@ def steps(past: Past) -> models.Potential:
     return potential
 
 
+@pytest.mark.slow
 def test_it_shows_steps_and_says_why(client: Client, steps: models.Potential) -> None:
     response = client.get(PAGE)
     shown = text_of(response)
@@ -125,6 +126,7 @@ def test_strangers_see_nothing_of_withdrawn_and_private_versions(
     assert {line.row.submission.version for line in own.lines} == {"1.0", "2.0"}
 
 
+@pytest.mark.slow
 def test_a_hostile_version_is_only_text(client: Client, past: Past) -> None:
     potential = factories.potential(slug="steps", name="</script><script>alert(1)</script>")
     past.enters(0.5, potential, version='"><svg onload=alert(1)>')

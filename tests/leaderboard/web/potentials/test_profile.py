@@ -127,6 +127,7 @@ def test_errors_on_a_hidden_set_are_not_told_by_element(client: Client) -> None:
     assert site.eos.task.name in page
 
 
+@pytest.mark.slow
 def test_the_number_of_queries_does_not_grow_with_the_versions(client: Client) -> None:
     site = build_site()
     counts = []
