@@ -49,8 +49,9 @@ def forget_processes_peak(pids: Iterable[int]) -> None:
 
 def _resident_peak(pid: int) -> int | None:
     try:
-        # The first line is the name, which a process gives itself, of any bytes.
-        lines = Path(f"/proc/{pid}/status").read_bytes().splitlines()
+        # The first line is the name, which a process gives itself, of any bytes; the kernel escapes
+        # its line feeds alone, and splitlines would let it write a line of its own by others.
+        lines = Path(f"/proc/{pid}/status").read_bytes().split(b"\n")
     except OSError:
         return None
     peak_kB = next((line.split()[1] for line in lines if line.startswith(b"VmHWM:")), None)

@@ -67,6 +67,29 @@ def test_a_process_that_has_ended_has_no_peak(process: subprocess.Popen[str]) ->
     memory.forget_processes_peak([process.pid])  # and nothing to forget
 
 
+_NAMED = """
+import ctypes, sys
+ctypes.CDLL(None).prctl(15, sys.argv[1].encode("latin-1"), 0, 0, 0)
+print("named", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("name", ["\rVmHWM: 1 kB", "\rVmHWM:", "\r\xffVmHWM:"])
+def test_a_process_tells_no_peak_by_its_own_name(name: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _NAMED, name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            _say(process, "named")
+            assert (memory.processes_peak([process.pid]) or 0) > 1 << 20
+        finally:
+            process.kill()
+
+
 @pytest.mark.sandbox
 def test_the_peak_of_a_control_group_stays_until_it_is_forgotten(
     process: subprocess.Popen[str],
