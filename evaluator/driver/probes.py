@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from evaluator.arrays import FloatArray
-from evaluator.driver.probing import moved, rms, strained
+from evaluator.driver.probing import moved, rms, rounded_energy, strained
 from evaluator.pool.remote import Ask, Disguise, seed_of
 from evaluator.protocols.base import System
 from evaluator.wire import Answer, Prediction, Structure, StructureFailure
@@ -245,7 +245,8 @@ class _Probe:
     def _rounding(self) -> float:
         """Give a dozen roundings of the energy in meV/atom; all-electron energies are large."""
         assert isinstance(self.scored, Prediction)  # noqa: S101  (asked for by finding alone)
-        return 1e3 * 12 * self.eps * abs(self.scored.energy) / len(self.scored.forces)
+        energy_eV_atom = rounded_energy(self.scored.energy, self.structure.numbers)
+        return 1e3 * 12 * self.eps * energy_eV_atom
 
     def _is_small(self, step: Gap) -> bool:
         return step.energy_meV_atom <= STEP_TOLERANCE_MEV_ATOM and (

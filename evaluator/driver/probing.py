@@ -13,9 +13,11 @@ from ase import Atoms
 
 from evaluator.arrays import FloatArray
 from evaluator.pool.remote import Ask
-from evaluator.wire import Prediction, Structure, StructureFailure
+from evaluator.wire import IntArray, Prediction, Structure, StructureFailure
 
 SHAKE_A = 0.05
+#: Times Z^(7/3), in eV: a fifth more than Thomas and Fermi give an atom, for what they leave out.
+_ALL_ELECTRONS_EV = 25.0
 
 #: Four-point central difference: f'(0) h = sum(weight * f(step * h)), error of order h^4.
 _STENCIL = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))
@@ -69,6 +71,16 @@ def energy_spacing(energies_eV: Sequence[float]) -> float:
         single = values.astype(np.float32)
     largest = np.abs(single if np.array_equal(single, values) else values).max(initial=0)
     return float(np.spacing(largest))
+
+
+def rounded_energy(energy_eV: float, numbers: IntArray) -> float:
+    """How large an energy in eV per atom may be said to be where its rounding excuses something.
+
+    No atoms have more than all of their electrons: a constant that is added to every energy, which
+    no score notices, would excuse anything else.
+    """
+    all_electrons_eV = _ALL_ELECTRONS_EV * float(np.mean(numbers ** (7 / 3)))
+    return min(abs(energy_eV) / len(numbers), all_electrons_eV)
 
 
 def rms(values: Sequence[float] | FloatArray) -> float:

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from evaluator.driver.probing import rms
+from evaluator.driver.probing import rms, rounded_energy
 from evaluator.pool.remote import Ask, Disguise, structure_of
 from evaluator.protocols.base import System
 from evaluator.wire import IntArray, Prediction, Structure, StructureFailure
 
 #: As large as asking twice may differ: single precision on a GPU sums in any order.
 AGAIN_TOLERANCE_MEV_ATOM, AGAIN_TOLERANCE_EV_A = 1.0, 0.05
-#: And by this share of the energy: all-electron energies are large.
+#: And by this share of the energy: all-electron energies are large. See ``rounded_energy``.
 _ENERGY_ROUNDING = 2e-6
 #: Beside what displacements cost: a hundredth of an ångström takes a few meV/atom, and more as its
 #: square. Small cells sample it badly.
@@ -84,10 +84,10 @@ class TimedAnswers:
     def add(self, structure: Structure, timed: Prediction, again: Prediction) -> None:
         """Compare a timed answer with the one given when the structure was asked again."""
         n_atoms = len(structure.numbers)
-        error_meV = 1e3 * abs(timed.energy - again.energy)
-        rounding_meV = 1e3 * _ENERGY_ROUNDING * abs(again.energy)
-        self._again_meV_atom.append(error_meV / n_atoms)
-        self._again_beyond_rounding_meV_atom.append((error_meV - rounding_meV) / n_atoms)
+        rounding_meV = 1e3 * _ENERGY_ROUNDING * rounded_energy(again.energy, structure.numbers)
+        error_meV = 1e3 * abs(timed.energy - again.energy) / n_atoms
+        self._again_meV_atom.append(error_meV)
+        self._again_beyond_rounding_meV_atom.append(error_meV - rounding_meV)
         self._again_eV_A.append(rms(timed.forces - again.forces))
         composition = _composition(structure.numbers)
         polymorphs = self._untimed[composition]
@@ -99,7 +99,6 @@ class TimedAnswers:
         small = min(polymorphs, key=lambda other: abs(other.energy_eV - found.energy_eV))
         error_meV = 1e3 * abs(found.energy_eV - small.energy_eV)
         self._size_meV_atom.append(error_meV)
-        rounding_meV = 1e3 * _ENERGY_ROUNDING * abs(small.energy_eV)
         self._size_beyond_rounding_meV_atom.append(error_meV - rounding_meV)
         if n_atoms >= _SMALLEST_N_ATOMS and small.force_eV_A > _SMALL_FORCE_EV_A:
             self._force_ratios.append(found.force_eV_A / small.force_eV_A)

@@ -44,10 +44,15 @@ def emt(structure: Structure) -> Prediction:
 
 
 def probed(
-    potential: Potential, systems: Sequence[System] = METALS, *, seed: int = 1, n_calls: int = 1
+    potential: Potential,
+    systems: Sequence[System] = METALS,
+    *,
+    seed: int = 1,
+    n_calls: int = 1,
+    dtype: str = "float64",
 ) -> list[Finding]:
     """Ask every system in its own disguise, as an evaluation does."""
-    probes = Probes(systems, seed=seed, dtype="float64")
+    probes = Probes(systems, seed=seed, dtype=dtype)
     findings: list[Finding] = []
     for place, system in enumerate(systems):
         ask = probes.around(system, lambda structure, properties: potential(structure), findings)
@@ -110,6 +115,17 @@ def test_labels_learnt_by_heart_over_a_borrowed_potential_are_seen(shift_eV: flo
 
     assert "A potential has no such steps" in disqualification(findings)
     assert figures_of(findings)["n_changed"] == 0, "the disguise alone does not show it"
+
+
+def test_a_constant_in_all_energies_excuses_no_table() -> None:
+    """Said to be in single precision, such energies may be rounded by more than any label."""
+
+    def shifted(structure: Structure) -> Prediction:
+        answer = emt(structure)
+        return replace(answer, energy=answer.energy - 1e7 * len(structure.numbers))
+
+    cheat = by_heart(lambda answer: replace(answer, energy=answer.energy + 2.0), shifted)
+    assert "A potential has no such steps" in disqualification(probed(cheat, dtype="float32"))
 
 
 @pytest.mark.slow

@@ -105,6 +105,28 @@ def test_rounding_of_large_energies_is_no_difference() -> None:
     assert answers.disqualification() == ""
 
 
+@pytest.mark.parametrize("offset_eV_atom", [1e6, 1e9])
+def test_a_constant_in_all_energies_excuses_no_answer(offset_eV_atom: float) -> None:
+    """Scores know no constants by element; rounding of such energies would excuse anything."""
+
+    def shifted(structure: Structure, properties: object = None) -> Prediction:
+        answer = emt(structure)
+        return replace(answer, energy=answer.energy - offset_eV_atom * len(structure.numbers))
+
+    answers = TimedAnswers()
+    answers.ask_untimed([COPPER], shifted, seed=1, rattle_A=0.01)
+    structure = structure_of(COPPER.atoms * 2)
+    honest_answer = shifted(structure)
+    cheap = replace(honest_answer, energy=honest_answer.energy + 0.5 * len(structure.numbers))
+    answers.add(structure, cheap, honest_answer)
+    assert "without the clock" in answers.disqualification()
+
+    answers = TimedAnswers()
+    answers.ask_untimed([COPPER], shifted, seed=1, rattle_A=0.01)
+    answers.add(structure, cheap, cheap)
+    assert "small cell of the same crystal" in answers.disqualification()
+
+
 def test_nothing_compared_tells_nothing() -> None:
     assert TimedAnswers().figures() == {}
     assert TimedAnswers().disqualification() == ""
