@@ -116,6 +116,19 @@ def test_energies_too_coarse_to_tell_a_gradient_are_not_called_wrong() -> None:
     assert "Energies come in steps of 0.02 eV" in finding
 
 
+def test_coarse_energies_hide_no_forces_that_are_wrong_beyond_rounding() -> None:
+    def rounded(structure: Structure, answer: Prediction) -> Prediction:
+        return replace(answer, energy=float(np.float32(answer.energy - 64.0)))
+
+    def direct(structure: Structure, answer: Prediction) -> Prediction:
+        return replace(rounded(structure, answer), forces=2.0 * answer.forces)
+
+    assert check(rounded)["is_gradient_measurable"] is False
+    figures = check(direct)
+    assert figures["is_gradient_measurable"] is True
+    assert figures["is_conservative_measured"] is False
+
+
 def test_large_energies_in_double_precision_are_measured() -> None:
     for dtype in ("float64", "float32"):  # by what the numbers are, not by what is declared
         figures = check(all_electron(np.float64), dtype=dtype)
