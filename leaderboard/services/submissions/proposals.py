@@ -116,6 +116,9 @@ def _potential(user: User, slug: str, card: Mapping[str, Any] | None) -> Potenti
     if not slug:
         raise SubmissionError({"potential": "Name the potential, by its name in addresses."})
     fields = dict(card or {})
+    if fields.pop("slug", slug) != slug:
+        sentence = f"Give one name: the potential is to be {slug}. Leave this out."
+        raise SubmissionError({"card.slug": sentence})
     if not fields.get("name"):
         sentence = f"There is no potential {slug!r} that you may see. To register it, say its name."
         raise SubmissionError({"card.name": sentence})

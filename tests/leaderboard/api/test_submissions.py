@@ -219,6 +219,17 @@ def test_a_card_registers_a_new_potential_with_its_first_version(alice: APIClien
     assert (row.slug, row.name, row.licence, str(row.owner)) == ("emt", "EMT", "MIT", "alice")
 
 
+@pytest.mark.parametrize(("slug", "status"), [("emt", 201), ("other", 400)])
+def test_a_card_names_no_other_slug_than_the_request(
+    alice: APIClient, slug: str, status: int
+) -> None:
+    card = json.dumps({"name": "EMT", "slug": slug})
+    response = post(alice, potential="emt", card=card)
+    assert response.status_code == status, response.content
+    if status == 400:
+        assert [e["pointer"] for e in response.json()["errors"]] == ["#/card/slug"]
+
+
 def test_nobody_takes_a_potential_of_another_by_a_card(alice: APIClient, bob: APIClient) -> None:
     factories.submission(factories.potential(slug="emt", name="EMT"))
     factories.potential(slug="unseen")
