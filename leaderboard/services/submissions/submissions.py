@@ -101,17 +101,21 @@ def update_potential(user: User, potential: Potential, **fields: Any) -> Potenti
     _refuse_unknown(user, fields, allowed=(*POTENTIAL_FIELDS, "slug", "team"))
     if "team" in fields:
         fields |= _handed_over(user, potential, fields["team"])
-    before = (potential.owner_id, potential.team_id)
-    is_new_slug = fields.get("slug", potential.slug) != potential.slug
-    if is_new_slug and potential.holds_slug:
-        raise SubmissionError({"slug": "It stands in public addresses, and never changes."})
-    for name, value in fields.items():
-        setattr(potential, name, value)
-    _check_fields(potential)
-    is_new_holder = before != (potential.owner_id, potential.team_id)
-    holder = quotas.one_more_potential(user, potential.team) if is_new_holder else nullcontext()
-    with slug_rights.saved(potential, is_new=is_new_slug), holder:
-        potential.save(update_fields=[*fields])
+    with transaction.atomic():
+        # Locked as by what makes a version public: whoever has read the row before may be late.
+        there = Potential.objects.select_for_update().filter(pk=potential.pk).first()
+        if there is None:
+            raise ConflictError({"potential": f"{potential} was deleted in the meantime."})
+        is_new_slug = fields.get("slug", there.slug) != there.slug
+        if is_new_slug and there.holds_slug:
+            raise SubmissionError({"slug": "It stands in public addresses, and never changes."})
+        for name, value in fields.items():
+            setattr(potential, name, value)
+        _check_fields(potential)
+        is_new_holder = (there.owner_id, there.team_id) != (potential.owner_id, potential.team_id)
+        holder = quotas.one_more_potential(user, potential.team) if is_new_holder else nullcontext()
+        with slug_rights.saved(potential, is_new=is_new_slug), holder:
+            potential.save(update_fields=[*fields])
     if "slug" in fields:
         potential.refresh_from_db(fields=["address"])
     if {"name", "slug", "team"} & set(fields):

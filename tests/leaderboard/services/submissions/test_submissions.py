@@ -344,6 +344,21 @@ def test_of_simultaneous_equal_submissions_one_is_accepted() -> None:
 
 
 @pytest.mark.django_db
+def test_who_has_read_a_potential_before_it_was_public_or_deleted_changes_no_slug() -> None:
+    potential = factories.potential(slug="emt")
+    read_before = models.Potential.objects.get()
+    factories.submission(potential)
+    with pytest.raises(SubmissionError, match="never changes"):
+        submissions.update_potential(potential.owner, read_before, slug="other")
+    assert models.Potential.objects.get().address == "emt"
+
+    gone = factories.potential(slug="gone")
+    submissions.delete_potential(gone.owner, models.Potential.objects.get(slug="gone"))
+    with pytest.raises(ConflictError, match="deleted in the meantime"):
+        submissions.update_potential(gone.owner, gone, licence="MIT")
+
+
+@pytest.mark.django_db
 def test_tasks_may_be_chosen_or_a_benchmark_or_neither() -> None:
     chosen, other = factories.task_version(), factories.task_version()
     small = factories.benchmark_version((chosen, "A"))
