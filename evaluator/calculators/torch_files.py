@@ -18,6 +18,8 @@ from evaluator.calculators.base import InvalidArtifact, LoadError, LoadRequest
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 _HALF = {torch.float16, torch.bfloat16}
+#: What AveragedModel counts, beside the weights, whose names have its prefix.
+_N_AVERAGED = "n_averaged"
 _AROUND_MODULE = (torch.nn.DataParallel, torch.optim.swa_utils.AveragedModel)
 
 # e3nn reads its constants by torch.load's safe mode, which does not know slices by itself; without
@@ -182,9 +184,10 @@ def unwrapped(loaded: Any) -> Any:  # noqa: ANN401  (a file holds anything)
 
 def unwrapped_names(weights: Mapping[str, Any]) -> Mapping[str, Any]:
     """A state dict without the prefixes that wrappers put before each name."""
+    names = [str(name) for name in weights if name != _N_AVERAGED]
     for prefix in ("module.", "_orig_mod."):
-        if weights and all(str(name).startswith(prefix) for name in weights):
-            bare = {str(name).removeprefix(prefix): value for name, value in weights.items()}
+        if names and all(name.startswith(prefix) for name in names):
+            bare = {name.removeprefix(prefix): weights[name] for name in names}
             return unwrapped_names(bare)
     return weights
 

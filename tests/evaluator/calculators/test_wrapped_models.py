@@ -93,6 +93,14 @@ def test_names_of_weights_that_a_wrapper_began_are_read(
     assert ask(adapter, quartz_like()).energy == ask(bare, quartz_like()).energy
 
 
+def test_the_averaged_weights_of_training_are_read(folder: Path, tmp_path: Path) -> None:
+    model = whole("chgnet", folder)
+    checkpoint = {**model.as_dict(), "state_dict": averaged(model).state_dict()}
+    adapter, _ = loaded("chgnet", saved(checkpoint, tmp_path / "averaged.pt"))
+    bare, _ = loaded("chgnet", saved(model, tmp_path / "bare.pt"))
+    assert ask(adapter, quartz_like()).energy == ask(bare, quartz_like()).energy
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("kind", ["mace", "chgnet"])
 def test_weights_in_half_precision_are_refused_with_words(
