@@ -74,11 +74,13 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
         version = get_object_or_404(versions.current_or_last())
     board = task_view(version, request.user)
     n_judged = n_potentials_judged(shown)
-    made_of = (
-        (board.stamp, _live_words(board)),
-        [(row.pk, row.state, row.published_at, n_judged.get(row.pk, 0)) for row in shown],
-        version.published_disguise_secret,
-    )
+    # What was read before the stamp, and can change, stands here: the stamp may be of a later moment.
+    about = (version.task.name, version.task.summary, version.published_disguise_secret)
+    listed = [
+        (row.pk, row.state, row.published_at, is_hidden(row), n_judged.get(row.pk, 0))
+        for row in (version, *shown)
+    ]
+    made_of = (board.stamp, _live_words(board), about, listed)
     draw = partial(_page, request, version, board, [(v, n_judged.get(v.pk, 0)) for v in shown])
     return shared_page(request, made_of, draw)
 

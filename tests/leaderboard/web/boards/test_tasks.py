@@ -1,6 +1,8 @@
 import re
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -159,3 +161,21 @@ def test_a_task_s_page_with_complaints_or_for_one_reader_is_shared_with_nobody(
     assert (own.status_code, own.headers["Cache-Control"]) == (200, "private, max-age=0")
     assert "Secret" in own.content.decode()
     assert "ETag" not in own.headers
+
+
+def test_a_page_drawn_while_its_task_changes_is_nobodys_page_afterwards(
+    judged: TaskVersion, client: Client
+) -> None:
+    task, address = judged.task, judged.task.get_absolute_url()
+
+    def change_before_the_stamp(execute: Any, sql: str, *others: Any) -> Any:
+        if "leaderboard_boardchange" in sql and task.summary != "Another summary.":
+            task.summary = "Another summary."
+            task.save(update_fields=["summary"])
+        return execute(sql, *others)
+
+    with connection.execute_wrapper(change_before_the_stamp):
+        stale = client.get(address)
+    assert "Another summary." not in stale.content.decode()
+    fresh = client.get(address, headers={"If-None-Match": stale.headers["ETag"]})
+    assert "Another summary." in fresh.content.decode()
