@@ -19,9 +19,7 @@ from leaderboard.models import Potential
 def refuse_taken(potential: Potential) -> None:
     """Raise ConflictError where a new slug is public, or its holder's other potential has it."""
     if _same_slug(potential).filter(holds_slug=True).exists():
-        raise ConflictError(
-            {"slug": f"A potential named {potential.slug} is there already. Choose another slug."}
-        )
+        raise _is_taken(potential)
     _refuse_own(potential)
 
 
@@ -47,7 +45,8 @@ def saved(potential: Potential, *, is_new: bool) -> Iterator[None]:
 def refuse_public(potential: Potential) -> None:
     """Raise ConflictError where another potential was public under this slug first."""
     if _same_slug(potential).filter(holds_slug=True).exists():
-        raise _is_anothers(potential)
+        # One that is not registered yet has no address, and needs none: another slug is enough.
+        raise _is_anothers(potential) if potential.pk else _is_taken(potential)
 
 
 @contextmanager
@@ -70,6 +69,12 @@ def _same_slug(potential: Potential) -> QuerySet[Potential]:
 def _refuse_own(potential: Potential) -> None:
     if _same_slug(potential).filter(_held_as(potential)).exists():
         raise _is_own(potential)
+
+
+def _is_taken(potential: Potential) -> ConflictError:
+    return ConflictError(
+        {"slug": f"A potential named {potential.slug} is there already. Choose another slug."}
+    )
 
 
 def _is_own(potential: Potential) -> ConflictError:

@@ -359,6 +359,15 @@ def test_who_has_read_a_potential_before_it_was_public_or_deleted_changes_no_slu
 
 
 @pytest.mark.django_db
+def test_a_slug_that_becomes_public_while_a_new_potential_is_submitted_is_told() -> None:
+    alice = factories.user("alice")
+    new = submissions.new_potential(alice, slug="emt", name="EMT")
+    factories.submission(factories.potential(factories.user("bob"), slug="emt"))
+    with pytest.raises(ConflictError, match="emt is there already"):
+        submit_emt(new)
+
+
+@pytest.mark.django_db
 def test_tasks_may_be_chosen_or_a_benchmark_or_neither() -> None:
     chosen, other = factories.task_version(), factories.task_version()
     small = factories.benchmark_version((chosen, "A"))
