@@ -3,7 +3,8 @@
 A submission can find what kills the process that judges it. Called a fault of the service, that
 would be repeated for ever, at nobody's expense. A worker that is lost with one artifact again and
 again, and does well with those of others meanwhile, is not to blame. What counts is how often, not
-how many evaluations: an outage takes all that run.
+how many evaluations: an outage takes all that run. A host that goes down again and again takes what
+others run along, and nobody does well on it meanwhile: all of that counts once.
 """
 
 from __future__ import annotations
@@ -29,8 +30,7 @@ def is_the_artifact_s(evaluation: Evaluation) -> bool:
     first = _losses(evaluation).first()
     if first is None or _n_incidents(evaluation) < settings.MAX_ATTEMPTS:
         return False
-    names = set(_events_of(evaluation, "claimed").values_list("data__worker", flat=True))
-    return _others_went_on(evaluation, names, first.at)
+    return _others_went_on(evaluation, first.at)
 
 
 def message(evaluation: Evaluation) -> str:
@@ -49,12 +49,34 @@ def _n_incidents(evaluation: Evaluation) -> int:
     """
     lasts = timedelta(seconds=settings.LEASE_S + 2 * settings.REAPER_INTERVAL_S)
     losses = list(_losses(evaluation).values_list("at", "evaluation_id"))
-    n_incidents, ends_at, lost = 0, None, set[UUID]()
+    n_incidents, begun_at, lost = 0, None, set[UUID]()
     for at, lost_id in [*losses, (timezone.now(), evaluation.pk)]:
-        if ends_at is None or at > ends_at or lost_id in lost:
-            n_incidents, ends_at, lost = n_incidents + 1, at + lasts, set()
+        if begun_at is None or at > begun_at + lasts or lost_id in lost:
+            is_new = begun_at is None or not _is_one_outage(evaluation, begun_at, at, lasts)
+            n_incidents, begun_at, lost = n_incidents + is_new, at, set()
         lost.add(lost_id)
     return n_incidents
+
+
+def _is_one_outage(
+    evaluation: Evaluation, since: datetime, until: datetime, lasts: timedelta
+) -> bool:
+    """Whether workers were lost to other people as well, and went on with nobody until then."""
+    claimed = Event.objects.filter(
+        kind="claimed", data__worker__in=_workers(evaluation), at__gt=since - _REMEMBERED
+    )
+    others = (
+        Event.objects.filter(
+            kind__in=("retried", EvaluationState.FAILED),
+            at__range=(since - lasts, until),
+            data__verdict=Verdict.INFRASTRUCTURE_LOST.value,
+            evaluation__in=claimed.values("evaluation"),
+        )
+        .exclude(evaluation__submission__artifact_id=evaluation.submission.artifact_id)
+        # Whoever submits two such files is not excused by the one for the other.
+        .exclude(evaluation__parties__overlap=evaluation.parties)
+    )
+    return others.exists() and not _others_went_on(evaluation, since, until)
 
 
 def _losses(evaluation: Evaluation) -> QuerySet[Event]:
@@ -78,10 +100,17 @@ def _events_of(evaluation: Evaluation, *kinds: str) -> QuerySet[Event]:
     )
 
 
-def _others_went_on(evaluation: Evaluation, workers: set[str], since: datetime) -> bool:
+def _workers(evaluation: Evaluation) -> set[str]:
+    return set(_events_of(evaluation, "claimed").values_list("data__worker", flat=True))
+
+
+def _others_went_on(evaluation: Evaluation, since: datetime, until: datetime | None = None) -> bool:
     ours = Q(verdict__in=[*FREE_VERDICTS, Verdict.CANCELLED.value])
+    then = Q(finished_at__gt=since)
+    if until is not None:
+        then &= Q(finished_at__lte=until)
     return (
-        Evaluation.objects.filter(worker__name__in=workers, finished_at__gt=since)
+        Evaluation.objects.filter(then, worker__name__in=_workers(evaluation))
         .exclude(ours)
         .exclude(submission__artifact_id=evaluation.submission.artifact_id)
         .exists()

@@ -138,6 +138,26 @@ def test_a_worker_that_is_lost_with_everybody_is_to_blame() -> None:
     assert ended(evaluation) == ("failed", "infrastructure_lost")
 
 
+@pytest.mark.parametrize(("party", "state"), [("user bob", "queued"), ("user eve", "failed")])
+def test_a_host_that_goes_down_again_and_again_with_all_that_it_runs_counts_once(
+    settings: Any, party: str, state: str
+) -> None:
+    """But of files of the same party the one excuses not the other."""
+    worker, evaluation = factories.worker(), factories.evaluation(parties=["user eve"])
+    innocent = factories.evaluation(parties=[party])
+    for _ in range(3):
+        lose(innocent, worker)
+        lose(evaluation, worker)
+    assert ended(evaluation) == ("failed", "infrastructure_lost")
+
+    settings.LEASE_S = settings.REAPER_INTERVAL_S = 0  # long after the outage
+    again = factories.evaluation(
+        evaluation.submission, on=factories.task_version(), parties=["user eve"]
+    )
+    end_another(worker)
+    assert ended(lose(again, worker))[0] == state
+
+
 def test_losses_of_what_succeeded_in_the_end_were_the_host_s() -> None:
     worker, first = factories.worker(), factories.evaluation()
     for _ in range(2):
