@@ -74,7 +74,7 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
         version = get_object_or_404(versions.current_or_last())
     board = task_view(version, request.user)
     n_judged = n_potentials_judged(shown)
-    # What was read before the stamp, and can change, stands here: the stamp may be of a later moment.
+    # What was read before the stamp and can change stands here: the stamp may be of a later moment.
     about = (version.task.name, version.task.summary, version.published_disguise_secret)
     listed = [
         (row.pk, row.state, row.published_at, is_hidden(row), n_judged.get(row.pk, 0))
