@@ -54,6 +54,10 @@ CHANGE_TOLERANCE_MEV_ATOM, CHANGE_TOLERANCE_EV_A = 10.0, 0.1
 #: Nobody is disqualified by fewer structures.
 MIN_JUDGED = 3
 
+#: Roundings of the energy that a sum of many terms may be off by.
+_N_ROUNDINGS = 12
+#: As a share of these, what rounding five energies once does to a step: the weights' sum, halved.
+_ONCE_ROUNDED = 4 / 3 / _N_ROUNDINGS
 _EPS = {"float64": 2.2e-16, "float32": 1.2e-7}
 #: The points of a line that are asked, in steps from the structure.
 _PLACES = (-2, -1, 1, 2)
@@ -149,7 +153,7 @@ def figures(findings: Sequence[Finding]) -> dict[str, Any]:
         "redescribed_force_error_eV_A_max": _finite(changed_eV_A),
         "step_energy_meV_atom_median": _median(f.step.energy_meV_atom for f in findings),
         "step_force_eV_A_median": _median(f.step.force_eV_A for f in findings),
-        "n_steps": (n_steps := sum(_has_step(f) for f in findings)),
+        "n_steps": (n_steps := _n_steps(findings)),
         "step_share_percent": 100 * n_steps / len(findings),
         "n_changed": sum(_has_changed(f) for f in findings),
     }
@@ -161,7 +165,7 @@ def disqualification(findings: Sequence[Finding]) -> str:
     More than half of the probed structures must be amiss, and at least ``MIN_JUDGED``.
     """
     n = len(findings)
-    n_steps = sum(_has_step(f) for f in findings)
+    n_steps = _n_steps(findings)
     n_changed = sum(_has_changed(f) for f in findings)
     if n_changed >= MIN_JUDGED and 2 * n_changed > n:
         return (
@@ -246,7 +250,7 @@ class _Probe:
         """Give a dozen roundings of the energy in meV/atom; all-electron energies are large."""
         assert isinstance(self.scored, Prediction)  # noqa: S101  (asked for by finding alone)
         energy_eV_atom = rounded_energy(self.scored.energy, self.structure.numbers)
-        return 1e3 * 12 * self.eps * energy_eV_atom
+        return 1e3 * _N_ROUNDINGS * self.eps * energy_eV_atom
 
     def _is_small(self, step: Gap) -> bool:
         return step.energy_meV_atom <= STEP_TOLERANCE_MEV_ATOM and (
@@ -261,9 +265,22 @@ def _has_changed(finding: Finding) -> bool:
     )
 
 
-def _has_step(finding: Finding) -> bool:
+def _n_steps(findings: Sequence[Finding]) -> int:
+    """How many stand out, by more than the roundings that show near the others as well.
+
+    Rounding spares no structure: where energies are smooth elsewhere, it explains no more of a step
+    than numbers that are rounded once, each by half of a spacing at most.
+    """
+    nearby_meV_atom = [f.nearby.energy_meV_atom for f in findings if f.nearby is not None]
+    seen_meV_atom = _median(filter(math.isfinite, nearby_meV_atom)) or 0.0
+    return sum(_has_step(f, _TIMES_NEARBY * seen_meV_atom) for f in findings)
+
+
+def _has_step(finding: Finding, most_rounding_meV_atom: float) -> bool:
     step, nearby = finding.step, finding.nearby or Gap(0.0, 0.0)
-    energy = STEP_TOLERANCE_MEV_ATOM + finding.rounding_meV_atom
+    once = _ONCE_ROUNDED * finding.rounding_meV_atom
+    rounding = min(finding.rounding_meV_atom, max(once, most_rounding_meV_atom))
+    energy = STEP_TOLERANCE_MEV_ATOM + rounding
     force = STEP_TOLERANCE_EV_A * max(1.0, finding.force_eV_A)
     energy += _TIMES_NEARBY * min(nearby.energy_meV_atom, MOST_EXCUSED_MEV_ATOM)
     force += _TIMES_NEARBY * min(nearby.force_eV_A, MOST_EXCUSED_EV_A)
@@ -352,7 +369,9 @@ def _other_edges(cell: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 
 def _median(values: Iterable[float]) -> float | None:
-    return _finite(float(np.median(list(values))))
+    """None of nothing, and where it is not finite."""
+    numbers = list(values)
+    return _finite(float(np.median(numbers))) if numbers else None
 
 
 def _finite(value: float) -> float | None:

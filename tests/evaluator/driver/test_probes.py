@@ -117,14 +117,29 @@ def test_labels_learnt_by_heart_over_a_borrowed_potential_are_seen(shift_eV: flo
     assert figures_of(findings)["n_changed"] == 0, "the disguise alone does not show it"
 
 
-def test_a_constant_in_all_energies_excuses_no_table() -> None:
+def all_electron(structure: Structure) -> Prediction:
+    """EMT with about the energies of all electrons (Thomas and Fermi's), in single precision."""
+    answer = emt(structure)
+    all_electrons_eV = 20.9 * float(np.sum(structure.numbers ** (7 / 3)))
+    return replace(answer, energy=float(np.float32(answer.energy - all_electrons_eV)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_energies_that_are_rounded_everywhere_alike_are_not_disqualified(seed: int) -> None:
+    assert disqualification(probed(all_electron, seed=seed, dtype="float32")) == ""
+
+
+@pytest.mark.parametrize("offset_eV_atom", [4.5e4, 1e7])
+def test_a_constant_in_all_energies_excuses_no_table(offset_eV_atom: float) -> None:
     """Said to be in single precision, such energies may be rounded by more than any label."""
 
     def shifted(structure: Structure) -> Prediction:
         answer = emt(structure)
-        return replace(answer, energy=answer.energy - 1e7 * len(structure.numbers))
+        return replace(answer, energy=answer.energy - offset_eV_atom * len(structure.numbers))
 
-    cheat = by_heart(lambda answer: replace(answer, energy=answer.energy + 2.0), shifted)
+    cheat = by_heart(
+        lambda answer: replace(answer, energy=answer.energy + 0.05 * len(answer.forces)), shifted
+    )
     assert "A potential has no such steps" in disqualification(probed(cheat, dtype="float32"))
 
 
