@@ -59,3 +59,10 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_the_web_server_writes_nothing_where_its_user_may_not() -> None:
+    """gunicorn's control socket would lie in the user's home, which belongs to root."""
+    (unit,) = (unit for unit in UNITS if unit.name == "touchstone-web.service")
+    (start,) = commands(unit, "ExecStart")
+    assert "--no-control-socket" in start
