@@ -57,8 +57,9 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
     parser.add_argument(
         "--url",
         metavar="URL",
-        help=f"look at the queue of this service, too (default: {URL_VARIABLE}, then what "
-        "touchstone login has stored)",
+        help="look at the queue of this service, too, and end with status 30 where it does not "
+        f"answer or nobody does its work (default: {URL_VARIABLE}, then what touchstone login has "
+        "stored; these are only looked at)",
     )
     add_mirror_argument(parser)
     parser.set_defaults(run=_check)
@@ -152,7 +153,11 @@ def _machine() -> Finding:
 
 
 def _service(arguments: argparse.Namespace) -> list[Finding]:
-    """Of the service that was named or signed in to; nothing where there is none."""
+    """Of the service that was named or signed in to; nothing where there is none.
+
+    Whoever names one asks whether it works; to be signed in to one asks nothing of this machine.
+    """
+    is_asked_for = bool(arguments.url)
     url = arguments.url or os.environ.get(URL_VARIABLE) or read_login().url
     if not url:
         return []
@@ -160,7 +165,11 @@ def _service(arguments: argparse.Namespace) -> list[Finding]:
         with Client(checked_url(url), timeout_s=_TIMEOUT_S, max_attempts=1) as client:
             queue = client.queue()
     except ClientError as error:
-        return [Finding(name="service", is_well=False, found=url, hint=str(error))]
+        return [
+            Finding(
+                name="service", is_well=False, found=url, hint=str(error), is_needed=is_asked_for
+            )
+        ]
     n_due = queue.n_queued - queue.n_held
     counts = (
         f"{url}: {queue.n_queued} waiting, {queue.n_running} running, "
@@ -179,7 +188,15 @@ def _service(arguments: argparse.Namespace) -> list[Finding]:
         ]
     is_unmanned = n_due > 0 and queue.n_workers == 0
     hint = "work waits and no worker is online: start one with touchstone worker"
-    return [Finding(name="service", is_well=not is_unmanned, found=counts, hint=hint)]
+    return [
+        Finding(
+            name="service",
+            is_well=not is_unmanned,
+            found=counts,
+            hint=hint,
+            is_needed=is_asked_for,
+        )
+    ]
 
 
 def _package(name: str, module: str) -> Finding:

@@ -74,7 +74,7 @@ def service() -> Iterator[Service]:
         ),
         (
             {"n_queued": 3, "n_held": 1, "n_workers": 0, "n_deaf": 0},
-            ExitCode.OK,
+            ExitCode.INFRASTRUCTURE_ERROR,
             "work waits and no worker is online",
         ),
     ],
@@ -89,8 +89,15 @@ def test_check_looks_at_the_queue_of_the_service(
     assert words in capsys.readouterr().out
 
 
-def test_check_says_that_a_service_does_not_answer(capsys: Capture) -> None:
-    assert main(["check", "--quick", "--url", "http://127.0.0.1:1", "--json"]) == ExitCode.OK
+@pytest.mark.parametrize(
+    ("is_named", "status"), [(True, ExitCode.INFRASTRUCTURE_ERROR), (False, ExitCode.OK)]
+)
+def test_a_service_that_does_not_answer_is_a_fault_for_who_names_it(
+    is_named: bool, status: ExitCode, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    url = "http://127.0.0.1:1"
+    monkeypatch.setenv("TOUCHSTONE_URL", url)
+    assert main(["check", "--quick", "--json", *(["--url", url] if is_named else [])]) == status
     findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
     assert not findings["service"]["is_well"]
     assert findings["service"]["hint"]
