@@ -17,7 +17,7 @@ from tests.leaderboard import factories
 from tests.leaderboard.advice_world import Advice, add, build_board
 
 pytestmark = pytest.mark.django_db
-N_QUERIES = 16
+N_QUERIES = 14
 
 
 @pytest.fixture
