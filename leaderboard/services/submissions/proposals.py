@@ -105,7 +105,7 @@ def _rows(user: User, proposal: Proposal, errors: _Errors) -> dict[str, Any]:
 
 def _potential(user: User, slug: str, card: Mapping[str, Any] | None) -> Potential:
     """The one that is there, of which the card says nothing else; or a new one."""
-    there = potential_to_submit_to(user, slug) or visible_potentials(user).named(slug).first()
+    there = potential_to_submit_to(user, slug) or _another_s(user, slug, card or {})
     if there is not None:
         if not may_submit(user, there) and card and card.get("name"):
             sentence = f"A potential named {slug} is there already. Choose another name for yours."
@@ -131,6 +131,18 @@ def _potential(user: User, slug: str, card: Mapping[str, Any] | None) -> Potenti
             for name, text in error.errors.items()
         }
         raise
+
+
+def _another_s(user: User, slug: str, card: Mapping[str, Any]) -> Potential | None:
+    """What he may see of others under this name, which is not his to take.
+
+    A private one has no right to its slug: whoever names a new one does not mean it, unless by its
+    address. Else the staff, who see all, would put their versions, public ones too, on it.
+    """
+    there = visible_potentials(user).named(slug).first()
+    if there is None or there.holds_slug or there.address == slug or not card.get("name"):
+        return there
+    return None
 
 
 def _refuse_other_card(potential: Potential, card: Mapping[str, Any]) -> None:

@@ -230,6 +230,24 @@ def test_a_card_names_no_other_slug_than_the_request(
         assert [e["pointer"] for e in response.json()["errors"]] == ["#/card/slug"]
 
 
+def test_the_staff_s_new_potential_is_not_somebody_s_private_one_of_the_same_slug(
+    alice: APIClient, charlie: APIClient
+) -> None:
+    card = json.dumps({"name": "EMT"})
+    theirs = post(alice, potential="emt", card=card, visibility="private").json()["potential"]
+
+    own = post(charlie, potential="emt", card=card)
+
+    assert own.status_code == 201, own.content
+    assert own.json()["potential"]["url"].endswith("/potentials/emt/")
+    owners = models.Potential.objects.values_list("owner__username", "holds_slug")
+    assert set(owners) == {("alice", False), ("charlie", True)}
+    address = theirs["url"].rstrip("/").rpartition("/")[2]
+    other = b'{"calculator": "emt" }'
+    meant = post(charlie, potential=address, version="2", visibility="private", content=other)
+    assert meant.json()["potential"]["url"] == theirs["url"]
+
+
 def test_nobody_takes_a_potential_of_another_by_a_card(alice: APIClient, bob: APIClient) -> None:
     factories.submission(factories.potential(slug="emt", name="EMT"))
     factories.potential(slug="unseen")
