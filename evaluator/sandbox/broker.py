@@ -244,7 +244,7 @@ class SandboxBroker:
         except OSError as error:
             logger.warning("A request of the driver could not be met.", exc_info=True)
             answer = {"error": f"The worker could not do what was asked ({error})."[:2000]}
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
             answer = {"error": f"a request of the driver cannot be read ({error!r})"[:2000]}
         finally:
             for fd in fds:
