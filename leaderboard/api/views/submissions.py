@@ -123,7 +123,12 @@ class PotentialDetail(APIView):
         return Response(status=204)
 
     def _find(self, request: Request, slug: str) -> Potential:
-        return one(visible_potentials(request).named(slug), f"potential {slug!r}")
+        """Of private ones that the staff see under one slug, their own is meant."""
+        potential = one(visible_potentials(request).named(slug), f"potential {slug!r}")
+        user = user_of(request)
+        if potential.holds_slug or potential.address == slug or user.is_anonymous:
+            return potential
+        return potential_to_submit_to(user, slug) or potential
 
     def _answer(self, request: Request, potential: Potential) -> Response:
         return Response(PotentialRecord(potential, context={"request": request}).data)

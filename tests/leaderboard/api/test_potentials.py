@@ -162,3 +162,13 @@ def test_a_potential_goes_while_it_has_no_version(alice: APIClient, bob: APIClie
     refused = alice.delete(URL + "judged/")
     assert refused.status_code == 409
     assert "whose results stay in the record" in refused.json()["detail"]
+
+
+def test_a_slug_of_several_private_potentials_means_one_s_own(
+    alice: APIClient, charlie: APIClient
+) -> None:
+    for client in (alice, charlie):  # the older one is another's; charlie sees both
+        assert client.post(URL, {"slug": "emt", "name": "EMT"}).status_code == 201
+    assert charlie.patch(f"{URL}emt/", {"licence": "MIT"}).json()["owner"] == "charlie"
+    assert charlie.delete(f"{URL}emt/").status_code == 204
+    assert models.Potential.objects.get().owner.username == "alice"
