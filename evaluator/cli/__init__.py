@@ -12,11 +12,9 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from evaluator.cli.exit_codes import ExitCode
-from evaluator.cli.service import describe_error, exit_code_of_error
-from evaluator.cli.suggestions import did_you_mean
-from evaluator.client import ClientError
 from evaluator.exceptions import InfrastructureError, SubmissionError
 from evaluator.host.machine import package_version
 
@@ -59,13 +57,30 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. What the user can correct is one line on stderr, without a traceback."""
-    given = sys.argv[1:] if arguments is None else arguments
+    """Run one command. What the user can correct is one line on stderr, without a traceback.
+
+    What takes long to import is imported within: Ctrl-C is heard from the first moment on.
+    """
+    try:
+        return _run(sys.argv[1:] if arguments is None else arguments)
+    except EOFError:
+        print("touchstone: no answer came, so nothing was done", file=sys.stderr)
+        return ExitCode.USAGE
+    except KeyboardInterrupt:
+        print("touchstone: interrupted", file=sys.stderr)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; nothing is left to say, also not at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+
+
+def _run(given: Sequence[str]) -> int:
+    from evaluator.cli.service import describe_error, exit_code_of_error
+    from evaluator.client import ClientError
+
     if given and not given[0].startswith("-") and given[0] not in _COMMANDS:
-        hint = did_you_mean(given[0], _COMMANDS)
-        print(f"usage: touchstone COMMAND\ntouchstone: there is no command {given[0]!r}: {hint}",
-              file=sys.stderr)  # fmt: skip
-        raise SystemExit(ExitCode.USAGE)
+        _refuse_unknown(given[0])
     parsed = build_parser(given[0] if given else None).parse_args(given)
     try:
         code = int(parsed.run(parsed))
@@ -79,14 +94,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InfrastructureError as error:
         print(f"touchstone: {error}", file=sys.stderr)
         return ExitCode.INFRASTRUCTURE_ERROR
-    except EOFError:
-        print("touchstone: no answer came, so nothing was done", file=sys.stderr)
-        return ExitCode.USAGE
-    except KeyboardInterrupt:
-        print("touchstone: interrupted", file=sys.stderr)
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; nothing is left to say, also not at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
     return code
+
+
+def _refuse_unknown(command: str) -> NoReturn:
+    from evaluator.cli.suggestions import did_you_mean
+
+    hint = did_you_mean(command, _COMMANDS)
+    print(f"usage: touchstone COMMAND\ntouchstone: there is no command {command!r}: {hint}",
+          file=sys.stderr)  # fmt: skip
+    raise SystemExit(ExitCode.USAGE)

@@ -323,6 +323,26 @@ def test_without_a_sandbox_built_in_kinds_run_only_when_allowed(
     assert "sandbox" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("imported", ["evaluator.client", "evaluator.cli.data", "ase"])
+def test_an_interrupt_while_a_command_is_imported_is_no_traceback(imported: str) -> None:
+    program = f"""
+import sys
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == {imported!r}:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+from evaluator.cli import main
+sys.exit(main(["data", "list"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "touchstone: interrupted\n")
+
+
 @pytest.mark.slow
 @pytest.mark.sandbox
 def test_an_interrupt_ends_the_calculators_and_is_no_traceback(tmp_path: Path) -> None:
