@@ -8,10 +8,12 @@ from datetime import timedelta
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from evaluator.standard_tasks.read import SMOKE_TASK
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.models import BenchmarkVersion, Evaluation, Submission, TaskVersion
 from leaderboard.services.accounts import audit
 from leaderboard.services.definitions.tasks import evaluate_everyone
+from leaderboard.services.evaluations import smoke
 from leaderboard.services.evaluations.queue import typical_durations
 from leaderboard.services.evaluations.workers import live_workers
 
@@ -92,11 +94,17 @@ def estimate(task_versions: Sequence[TaskVersion]) -> Cost:
 
 
 def lacking(version: TaskVersion) -> QuerySet[Submission]:
-    """Standing submissions without a current evaluation on it."""
+    """Standing submissions without a current evaluation on it, which a back-fill would give them.
+
+    Those whose smoke evaluation failed get none.
+    """
     there = Evaluation.objects.filter(
         submission=OuterRef("pk"), task_version=version, is_current=True
     )
-    return Submission.objects.filter(~Exists(there), withdrawn_at__isnull=True)
+    standing = Submission.objects.filter(~Exists(there), withdrawn_at__isnull=True)
+    if version.task.slug == SMOKE_TASK:
+        return standing
+    return standing.exclude(Exists(smoke.failed_gates().filter(submission=OuterRef("pk"))))
 
 
 def start(actor: audit.Actor, task_versions: Sequence[TaskVersion]) -> list[Evaluation]:

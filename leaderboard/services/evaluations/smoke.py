@@ -15,10 +15,10 @@ from dataclasses import replace
 from django.conf import settings
 from django.db.models import QuerySet
 
-from evaluator.contract import TaskSpec
+from evaluator.contract import TaskSpec, Verdict
 from evaluator.standard_tasks.read import SMOKE_TASK
 from leaderboard import dispatch
-from leaderboard.enums import EvaluationState, VersionState
+from leaderboard.enums import TERMINAL_STATES, EvaluationState, VersionState
 from leaderboard.exceptions import ConflictError
 from leaderboard.models import Evaluation, Submission, TaskVersion
 from leaderboard.services.evaluations.events import record
@@ -80,6 +80,13 @@ def has_passed(gate: Evaluation) -> bool:
 
 def has_failed(gate: Evaluation) -> bool:
     return gate.has_ended and not has_passed(gate)
+
+
+def failed_gates() -> QuerySet[Evaluation]:
+    """Smoke evaluations for which ``has_failed`` holds: of their submissions nothing is queued."""
+    current = Evaluation.objects.filter(task_version=smoke_version(), is_current=True)
+    ended_otherwise = current.filter(state__in=TERMINAL_STATES - {EvaluationState.SUCCEEDED})
+    return ended_otherwise.exclude(verdict=Verdict.UNSUPPORTED, coverage=0)
 
 
 def smoke_has_failed(submission: Submission) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from evaluator.contract import EvaluationReport, Verdict
 from leaderboard import models
 from leaderboard.exceptions import ConflictError
+from leaderboard.services.definitions import backfill
 from leaderboard.services.definitions.tasks import evaluate_everyone
 from leaderboard.services.evaluations import lifecycle
 from leaderboard.services.submissions import submissions
@@ -142,13 +143,22 @@ def test_a_back_fill_waits_for_the_smoke_evaluation_and_skips_those_it_failed(
     tasks: Any, smoke: Any
 ) -> None:
     good, bad = submit_emt(factories.potential()), submit_emt(factories.potential())
-    for submission, verdict in ((good, Verdict.OK), (bad, Verdict.LOAD_ERROR)):
+    few_elements = submit_emt(factories.potential())
+    for submission, verdict, coverage in (
+        (good, Verdict.OK, None),
+        (bad, Verdict.LOAD_ERROR, None),
+        (few_elements, Verdict.UNSUPPORTED, 0.0),
+    ):
         gate = of(submission, smoke)
         claimed = lifecycle.claim_evaluation(gate.pk, factories.worker())
         assert claimed is not None
-        lifecycle.record_report(gate.pk, claimed.fencing_token, EvaluationReport(verdict=verdict))
+        report = EvaluationReport(verdict=verdict, coverage=coverage)
+        lifecycle.record_report(gate.pk, claimed.fencing_token, report)
     third = factories.task_version()
-    assert [e.submission for e in evaluate_everyone(third)] == [good]
+    # What is told beforehand is what is then queued.
+    assert set(backfill.lacking(third)) == {good, few_elements}
+    assert {e.submission for e in evaluate_everyone(third)} == {good, few_elements}
+    assert not backfill.lacking(third).exists()
     assert of(good, third).held_by is None
 
 
