@@ -131,7 +131,8 @@ def _import(arguments: argparse.Namespace) -> int:
     print("\n".join(done.lines))
     if arguments.backfill:
         would = "would be " if arguments.dry_run else ""
-        print(f"{done.n_queued} evaluations {would}queued")
+        plural = "" if done.n_queued == 1 else "s"
+        print(f"{done.n_queued} evaluation{plural} {would}queued")
     if arguments.dry_run:
         print("This was a trial: nothing was changed.")
     return ExitCode.OK

@@ -205,7 +205,9 @@ _OPTIONS = {
 
 def _option_of(field: str) -> str:
     """What a user of the command line calls a field; places in a bundle stand as they are."""
-    if "[" in field or "/" in field:
+    if "[" in field:
+        return field.replace("/", ".")
+    if "/" in field:
         return field
     if field in _OPTIONS:
         return _OPTIONS[field]

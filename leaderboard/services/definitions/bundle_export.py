@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 import yaml
+from django.db.models import QuerySet
 
 from leaderboard.enums import VersionState
 from leaderboard.exceptions import SubmissionError
@@ -84,21 +86,27 @@ _Dumper.add_representer(str, _text)
 def _benchmarks(slugs: Collection[str], *, everything: bool) -> list[Benchmark]:
     rows = Benchmark.objects.prefetch_related("versions__entries__task_version__task")
     chosen = list(rows if everything else rows.filter(slug__in=slugs))
-    _check_found("benchmarks", slugs, [row.slug for row in chosen])
+    _check_found("benchmarks", slugs, [row.slug for row in chosen], rows)
     return chosen
 
 
 def _tasks(slugs: Collection[str], *, everything: bool) -> list[Task]:
     rows = Task.objects.prefetch_related("versions__reference_set")
     chosen = list(rows if everything else rows.filter(slug__in=slugs))
-    _check_found("tasks", slugs, [row.slug for row in chosen])
+    _check_found("tasks", slugs, [row.slug for row in chosen], rows)
     return chosen
 
 
-def _check_found(kind: str, wanted: Collection[str], present: Sequence[str]) -> None:
+def _check_found(
+    kind: str, wanted: Collection[str], present: Sequence[str], rows: QuerySet[Any]
+) -> None:
     missing = sorted(set(wanted) - set(present))
-    if missing:
-        raise SubmissionError({kind: f"There is no {', '.join(missing)}."})
+    if not missing:
+        return
+    known = list(rows.values_list("slug", flat=True))
+    near = sorted({other for name in missing for other in get_close_matches(name, known)})
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise SubmissionError({kind: f"There is no {', '.join(missing)}.{hint}"})
 
 
 def _shown(versions: Any, drafts: bool) -> list[Any]:  # noqa: ANN401  (rows of versions)

@@ -15,6 +15,11 @@ from leaderboard.exceptions import SubmissionError
 FORMAT = 1
 MAX_BYTES = 2 * 2**20
 
+_HOW_TO_SHA256 = (
+    "It is that of the canonical file: touchstone data check FILE prints it, with the convention "
+    "as options."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceEntry:
@@ -155,8 +160,9 @@ class _Fields:
         if not isinstance(content, Mapping):
             errors[place] = "must be a mapping of names to values."
 
-    def text(self, name: str, default: str | None = None) -> str:
-        value = self._take(name, default)
+    def text(self, name: str, default: str | None = None, *, hint: str = "") -> str:
+        """``hint`` says where to find it, should it be missing."""
+        value = self._take(name, default, hint)
         if not isinstance(value, str):
             self._complain(name, f"must be a text, not {value!r}: put it in quotes.")
             return ""
@@ -213,11 +219,11 @@ class _Fields:
         for name in self._left:
             self._complain(str(name), "is unknown.")
 
-    def _take(self, name: str, default: Any) -> Any:  # noqa: ANN401
+    def _take(self, name: str, default: Any, hint: str = "") -> Any:  # noqa: ANN401
         if name in self._left:
             return self._left.pop(name)
         if default is None:
-            self._complain(name, "is missing.")
+            self._complain(name, f"is missing. {hint}".rstrip())
             return None
         return default
 
@@ -243,7 +249,7 @@ def _reference(fields: _Fields) -> ReferenceEntry:
         place=fields.place,
         slug=fields.text("slug"),
         version=fields.text("version"),
-        sha256=fields.text("sha256"),
+        sha256=fields.text("sha256", hint=_HOW_TO_SHA256),
         title=fields.text("title"),
         level_of_theory=fields.text("level_of_theory"),
         licence=fields.text("licence"),

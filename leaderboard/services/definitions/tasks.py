@@ -201,7 +201,8 @@ def _check_same_bytes(stored: ReferenceSet, row: ReferenceSet) -> None:
         raise ConflictError(
             {
                 "version": f"{stored} has other bytes already (SHA-256 {stored.sha256}). "
-                "Give the new data a new version."
+                "Give the new data a new version. Should it be the same data, it is read "
+                "otherwise here: look at the names and units of energy, forces and stress."
             }
         )
 

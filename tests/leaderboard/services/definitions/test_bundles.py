@@ -145,6 +145,8 @@ def test_what_was_exported_makes_the_same_site_elsewhere(own_blobs: None, tmp_pa
     path = write(tmp_path, bundle(copper(tmp_path / "copper.extxyz")))
     call_command("import_bundle", path, verbosity=0)
     folder = tmp_path / "exported"
+    with pytest.raises(CommandError, match=r"There is no metal\. Did you mean metals\?"):
+        call_command("export_bundle", folder, benchmark=["metal"], verbosity=0)
     call_command("export_bundle", folder, benchmark=["metals"], verbosity=0)
     text = (folder / "bundle.yaml").read_text()
     for kind, slug in (("reference_sets", "copper"), ("tasks", "copper-forces")):
@@ -228,6 +230,14 @@ def test_each_complaint_names_its_place_and_nothing_is_imported(
 def test_what_is_no_bundle_is_refused(text: str, complaint: str) -> None:
     with pytest.raises(SubmissionError, match=complaint):
         read_bundle(text)
+
+
+def test_a_reference_set_without_its_sha256_is_told_where_to_find_it() -> None:
+    with pytest.raises(SubmissionError) as caught:
+        read_bundle("touchstone: 1\nreference_sets: [{slug: copper}]\n")
+    complaint = str(caught.value.errors["reference_sets[0].sha256"])
+    assert complaint.startswith("is missing. ")
+    assert "touchstone data check FILE" in complaint
 
 
 @pytest.mark.slow
