@@ -23,7 +23,13 @@ class Command(BaseCommand):
         password = os.environ.get("TOUCHSTONE_PASSWORD", "")
         if len(password) < 8:
             raise CommandError("Set TOUCHSTONE_PASSWORD to a password of at least 8 characters.")
-        if User.objects.filter(username=username).exists():
+        existing = User.objects.filter(username=username).first()
+        if existing is not None and staff and not existing.is_superuser:
+            raise CommandError(
+                f"{username} exists already and is no administrator, and is left as he is. Take "
+                "another name, or make him one in the admin, under Users."
+            )
+        if existing is not None:
             self.stdout.write(f"{username} exists already")
             return
         create = User.objects.create_superuser if staff else User.objects.create_user
