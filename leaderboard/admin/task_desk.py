@@ -26,8 +26,14 @@ from leaderboard.services.evaluations.lifecycle import cancel
 _N_DRY_RUNS = 10
 
 
+class _SubmissionField(forms.ModelChoiceField):
+    def label_from_instance(self, submission: Submission) -> str:
+        """With the slug: two potentials may have one name."""
+        return f"{submission} ({submission.potential.slug})"
+
+
 class DryRunForm(forms.Form):
-    submission = forms.ModelChoiceField(
+    submission = _SubmissionField(
         queryset=Submission.objects.filter(withdrawn_at__isnull=True).select_related("potential"),
         help_text="It runs on a worker like everybody later, and stands on no board.",
     )

@@ -117,7 +117,7 @@ def what_nobody_can_take() -> list[str]:
         n_drained = Worker.objects.filter(is_enabled=False, last_seen_at__gt=_lease_ago()).count()
         advice = (
             f"{_counted(n_drained, 'worker')} {'are' if n_drained > 1 else 'is'} online and "
-            "drained: enable one below."
+            "drained: enable one among the workers."
             if n_drained
             else "Start one: touchstone worker, on a host that touchstone worker --check approves."
         )

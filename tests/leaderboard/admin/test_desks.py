@@ -207,6 +207,7 @@ def test_the_desk_of_a_task_version_tries_publishes_and_fills(admin: Client) -> 
         return [str(message) for message in response.context["messages"]]
 
     assert press("backfill") == [f"{version} is not published, so nothing is evaluated on it."]
+    assert f"{submission} ({submission.potential.slug})" in admin.get(desk).content.decode()
     assert press("dry_run", submission="x") == ["Choose a submission for the dry run."]
     assert press("dry_run", submission=submission.pk) == [f"A dry run of {submission} is queued."]
     edit = admin.post(f"/admin/leaderboard/taskversion/{version.pk}/change/", {"seed": "1"})

@@ -43,7 +43,9 @@ def test_a_banner_says_that_nobody_online_can_take_what_waits(admin: Client) -> 
     factories.evaluation(factories.submission(calculator_kind="mace"))
     assert "Nobody online can take what waits (1 evaluation). Start one" in text_of(admin.get(DESK))
     drained = factories.worker(is_enabled=False)
-    assert "1 worker is online and drained: enable one below." in text_of(admin.get(DESK))
+    assert "1 worker is online and drained: enable one among the workers." in text_of(
+        admin.get(DESK)
+    )
     assert "Nobody online can take what waits" in text_of(admin.get("/admin/"))
     unconfined = factories.worker(sandbox_level="none")
     page = text_of(admin.get(DESK))
