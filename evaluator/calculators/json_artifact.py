@@ -39,9 +39,8 @@ def check_keys(parameters: Mapping[str, Any], known: Collection[str], what: str)
     """Raise LoadError naming the keys that ``what`` does not have."""
     unknown = sorted(set(parameters) - set(known))
     if unknown:
-        raise LoadError(
-            f"{what} has no parameter {', '.join(unknown)}; known are {', '.join(known)}"
-        )
+        takes = f"known are {', '.join(known)}" if known else "it takes none"
+        raise LoadError(f"{what} has no parameter {', '.join(unknown)}; {takes}")
 
 
 def number(value: object, name: str, *, positive: bool = False) -> float:

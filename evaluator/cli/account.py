@@ -201,4 +201,14 @@ def _format_quota(quota: Quota) -> str:
 def _format_allowance(allowance: Allowance) -> str:
     per = 3600 if allowance.unit == "worker-seconds" else 1
     what = _SPANS.get(allowance.name, f"{allowance.name.replace('_', ' ')} left")
-    return f"quota: {allowance.remaining / per:.4g} of {allowance.limit / per:.4g} {what}"
+    left, of = (_number(n / per) for n in (allowance.remaining, allowance.limit))
+    return f"quota: {left} of {of} {what}"
+
+
+def _number(value: float) -> str:
+    """With one decimal at most, and never as a power of ten.
+
+    >>> _number(100_000), _number(47.96)
+    ('100,000', '48')
+    """
+    return f"{value:,.1f}".removesuffix(".0")

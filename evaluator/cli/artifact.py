@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evaluator.catalog import CALCULATOR_KINDS
 from evaluator.catalog.elements import SYMBOLS
-from evaluator.cli.kind_guess import kinds_by_content
+from evaluator.cli.kind_guess import json_fault, kinds_by_content
 from evaluator.exceptions import SubmissionError
 from evaluator.potentials.names import ResolvedPotential, resolve
 
@@ -41,6 +41,8 @@ def resolve_artifact(arguments: argparse.Namespace, folder: Path) -> ResolvedPot
 
     Raises SubmissionError for whatever the user can correct.
     """
+    if fault := json_fault(Path(arguments.path).expanduser()):
+        raise SubmissionError(f"{arguments.path} is no valid JSON: {fault}")
     kind, what = _kind_and_what(arguments.path, arguments.kind)
     for setting in arguments.setting:
         if "=" not in setting:

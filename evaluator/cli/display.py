@@ -27,7 +27,8 @@ def describe_state(evaluation: Evaluation) -> str:
     if evaluation.is_not_covered:
         return NOT_COVERED
     if evaluation.has_ended:
-        return f"{evaluation.state}: {evaluation.verdict}"
+        verdict = evaluation.verdict
+        return verdict if verdict == evaluation.state else f"{evaluation.state}: {verdict}"
     return evaluation.state
 
 

@@ -30,6 +30,19 @@ def kinds_by_content(path: Path, kinds: Sequence[str]) -> list[str]:
     return [kind for kind in kinds if kind in guessed] or list(kinds)
 
 
+def json_fault(path: Path) -> str:
+    """What is wrong with a small file that begins as JSON does, and where; empty if nothing is."""
+    try:
+        if path.stat().st_size > _JSON_BYTES or path.read_bytes().lstrip()[:1] != b"{":
+            return ""
+        json.loads(path.read_bytes())
+    except OSError:
+        return ""  # whoever opens it next says what is wrong
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def _guess(head: bytes, tail: bytes, size_bytes: int) -> set[str]:
     if head.lstrip()[:1] == b"{":
         return _of_json(head) if size_bytes <= _JSON_BYTES else set()

@@ -6,12 +6,14 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from evaluator.cli.cards import add_card_arguments, option_of, read_card
 from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.service import add_service_arguments, connect
-from evaluator.client import Refused
+from evaluator.cli.suggestions import N_COMPARED, suggesting
+from evaluator.client import Client, Potential, Refused
 from evaluator.exceptions import SubmissionError
 
 #: Of the service's answer, what is said of a potential rather than found by the service.
@@ -59,7 +61,7 @@ def _add_slug(parser: argparse.ArgumentParser) -> None:
 
 def _show(arguments: argparse.Namespace) -> int:
     client = connect(arguments, needs_token=False)
-    potential = client.potential(arguments.slug)
+    potential = _potential(client, arguments.slug)
     if arguments.json:
         print(json.dumps(potential.raw, indent=2))
         return ExitCode.OK
@@ -80,7 +82,7 @@ def _edit(arguments: argparse.Namespace) -> int:
     if not fields:
         raise SubmissionError("say what is to change, e.g. --licence MIT, or --card FILE")
     client = connect(arguments)
-    before = client.potential(arguments.slug).raw
+    before = _potential(client, arguments.slug).raw
     try:
         changed = client.change_potential(arguments.slug, fields)
     except Refused as refusal:
@@ -99,7 +101,7 @@ def _edit(arguments: argparse.Namespace) -> int:
 
 def _delete(arguments: argparse.Namespace) -> int:
     client = connect(arguments)
-    potential = client.potential(arguments.slug)
+    potential = _potential(client, arguments.slug)
     if not arguments.yes and not _is_sure(potential.name, arguments.slug):
         print("Nothing was removed.")
         return ExitCode.OK
@@ -109,6 +111,13 @@ def _delete(arguments: argparse.Namespace) -> int:
     else:
         print(f"Removed the potential {arguments.slug} from {client.url}.")
     return ExitCode.OK
+
+
+def _potential(client: Client, slug: str) -> Potential:
+    with suggesting(
+        "potential", slug, lambda: (p.slug for p in islice(client.potentials(), N_COMPARED))
+    ):
+        return client.potential(slug)
 
 
 def _is_sure(name: str, slug: str) -> bool:

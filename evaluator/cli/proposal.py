@@ -17,7 +17,7 @@ from typing import Any
 from evaluator.cli.artifact import resolve_artifact
 from evaluator.cli.cards import Card, option_of
 from evaluator.cli.service import connect
-from evaluator.cli.suggestions import near_to
+from evaluator.cli.suggestions import N_COMPARED, near_to
 from evaluator.client import CheckedSubmission, Client, ClientError, Conflict, Refused
 from evaluator.exceptions import SubmissionError
 from evaluator.potentials.names import ResolvedPotential
@@ -108,8 +108,6 @@ _OF_FILE = (
     *("calculator_kind", "settings"),
     *("filename", "artifact", "size_bytes", "sha256"),
 )
-#: Potentials that a new one's name is compared with.
-_N_COMPARED = 2000
 _OPTIONS = {
     "calculator_kind": "--kind",
     "settings": "--setting",
@@ -178,7 +176,7 @@ def _with_suggestions(
         ),
         "--name": (
             [proposal.get("potential", "")],
-            lambda: (p.slug for p in islice(client.potentials(), _N_COMPARED)),
+            lambda: (p.slug for p in islice(client.potentials(), N_COMPARED)),
         ),
     }
     sentences = dict(faults)
@@ -209,7 +207,7 @@ def _told(
         text if option in ("PATH", "") else f"{option}: {text}" for option, text in faults.items()
     ]
     if isinstance(refusal, Conflict) and (changes := _card_conflicts(refusal)):
-        lines.append(f"to change the card: {_edit_command(changes, proposal, arguments)}")
+        lines.append(f"To change the card: {_edit_command(changes, proposal, arguments)}")
     if len(lines) == 1:
         return lines[0]
     return "\n  ".join(["nothing was submitted:", *lines])

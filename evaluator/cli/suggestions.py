@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from evaluator.client import NotFound
 
 _MOST_LISTED = 12
+#: Potentials that a name is compared with.
+N_COMPARED = 2000
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

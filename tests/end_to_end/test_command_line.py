@@ -195,7 +195,7 @@ def test_nothing_that_is_asked_of_a_known_file_is_dropped(
         (("--version", "1.0", "--private"), "--private: Version 1.0"),
         (
             ("--version", "1.0", "--licence", "GPL"),
-            "to change the card: touchstone potential edit my-emt --licence GPL",
+            "To change the card: touchstone potential edit my-emt --licence GPL",
         ),
     ):
         done = touchstone(*submit(artifact, *more), token=token)
@@ -239,7 +239,8 @@ def test_a_potential_is_shown_changed_and_removed(touchstone: Touchstone, tmp_pa
         (("edit", "q", "--card", str(card)), ExitCode.USAGE, "the card is that of 'p'"),
         (("edit", "p", "--paper-url", "x"), ExitCode.REFUSED, "--paper-url: "),
         (("delete", "p"), ExitCode.USAGE, "say --yes"),
-        (("delete", "nowhere", "--yes"), ExitCode.NOT_FOUND, "no potential 'nowhere'"),
+        (("delete", "nowhere", "--yes"), ExitCode.NOT_FOUND, "no potential 'nowhere': there are p"),
+        (("show", "pp"), ExitCode.NOT_FOUND, "did you mean p?"),
     ):
         done = touchstone("potential", *arguments, token=token)
         assert (done.returncode, words in done.stderr) == (code, True), done.stderr

@@ -122,7 +122,8 @@ def _settle_held(gate: Evaluation) -> None:
 def _why_cancelled(gate: Evaluation) -> str:
     task = gate.task_version.task.slug
     # What a calculator said of a hidden set must not stand in the record of an open one.
-    words = f": {gate.message}" if gate.message and not is_hidden(gate.task_version) else "."
+    words = f": {gate.message}" if gate.message and not is_hidden(gate.task_version) else ""
+    words += "" if words.endswith((".", "!", "?")) else "."
     return (
         f"Not begun, since the task {task} did not succeed ({gate.get_verdict_display()})"
         f"{words} See evaluation {gate.pk} and its logs; repeat that one, or submit a "

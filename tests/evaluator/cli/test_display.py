@@ -66,7 +66,7 @@ def test_a_log_gets_one_line_when_an_evaluation_has_ended() -> None:
         *[{"state": "cancelled", "verdict": "cancelled"}] * 2,
     ):
         display.update([evaluation(**members)])
-    assert stream.getvalue() == "  smoke                  cancelled: cancelled\n"
+    assert stream.getvalue() == "  smoke                  cancelled\n"
 
 
 def test_a_terminal_is_drawn_over_and_never_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.cli.kind_guess import kinds_by_content
+from evaluator.cli.kind_guess import json_fault, kinds_by_content
 
 JSON, TORCH, ZIP = ["ase", "dummy"], ["chgnet", "mace"], ["matgl", "package"]
 
@@ -52,6 +52,19 @@ def test_a_large_json_file_is_not_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "large.json"
     path.write_text(json.dumps({"calculator": "emt", "more": "x" * 2**21}))
     assert kinds_by_content(path, JSON) == JSON
+
+
+def test_json_that_cannot_be_read_is_told_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "emt.json"
+    for content, fault in (
+        ('{"calculator": "emt",', "line 1 column 22"),
+        ('{"calculator": "emt"}', ""),
+        ("PK", ""),
+    ):
+        path.write_text(content)
+        assert fault in json_fault(path)
+        assert bool(fault) == bool(json_fault(path))
+    assert json_fault(tmp_path) == json_fault(tmp_path / "nowhere") == ""
 
 
 def test_a_file_that_cannot_be_read_tells_nothing(tmp_path: Path) -> None:
