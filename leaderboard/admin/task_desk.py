@@ -26,7 +26,7 @@ from leaderboard.services.evaluations.lifecycle import cancel
 _N_DRY_RUNS = 10
 
 
-class _SubmissionField(forms.ModelChoiceField):
+class _SubmissionField(forms.ModelChoiceField):  # type: ignore[type-arg]  # no [] at runtime
     def label_from_instance(self, submission: Submission) -> str:
         """With the slug: two potentials may have one name."""
         return f"{submission} ({submission.potential.slug})"
