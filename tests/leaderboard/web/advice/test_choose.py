@@ -20,7 +20,7 @@ QUESTION = (
     "elements=Li-P-S&n_atoms=10000&duration=1&duration_unit=ns&temperature_K=600"
     "&hardware=gpu&licence=open"
 )
-N_QUERIES = 10
+N_QUERIES = 8
 
 
 @pytest.fixture
