@@ -39,7 +39,9 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
     export.set_defaults(run=_export)
 
     importing = actions.add_parser("import", help="bring the service up to a bundle, or refuse it")
-    importing.add_argument("bundle", metavar="BUNDLE", type=Path, help="a bundle.yaml")
+    importing.add_argument(
+        "bundle", metavar="BUNDLE", type=Path, help="a bundle.yaml, or a folder with one"
+    )
     importing.add_argument(
         "--dry-run", action="store_true", help="say what would be done, and change nothing"
     )
@@ -114,6 +116,8 @@ def _write(client: Client, folder: Path, bundle: str, files: Sequence[BundleFile
 
 def _import(arguments: argparse.Namespace) -> int:
     path: Path = arguments.bundle
+    if path.is_dir():  # as an export left it
+        path = path / "bundle.yaml"
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

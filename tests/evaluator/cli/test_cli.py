@@ -383,3 +383,8 @@ def _is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_folder_stands_for_the_bundle_in_it(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["admin", "import", str(tmp_path)]) != ExitCode.OK
+    assert f"{tmp_path / 'bundle.yaml'} cannot be read" in capsys.readouterr().err
