@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from leaderboard.admin.asking import ask, is_answered, question_about
+from leaderboard.admin.asking import ask_first, question_about
 from leaderboard.admin.base import ReadOnlyAdmin, for_each
 from leaderboard.models import ApiToken
 from leaderboard.services.accounts.accounts import revoke_token
@@ -43,7 +43,7 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         valid = [row for row in queryset.select_related("user") if row.revoked_at is None]
         meaning = "Whatever signs in with them is refused from then on. It cannot be undone."
         question = question_about("Revoke", valid, meaning, request.get_full_path())
-        if valid and not is_answered(request, question):
-            return ask(request, self.admin_site, question)
+        if valid and (page := ask_first(request, self.admin_site, question)):
+            return page
         for_each(request, queryset, act, "Revoked")
         return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import messages
 from django.contrib.admin import AdminSite
@@ -14,7 +14,11 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from leaderboard.models import BenchmarkVersion, TaskVersion
+from leaderboard.services.definitions import consequences
 from leaderboard.services.definitions.version_changes import FieldChange
+
+_Row = TypeVar("_Row")
 
 #: Of many rows, so many are named.
 _N_NAMED = 20
@@ -56,13 +60,11 @@ class Question:
 def question_about(act: str, rows: Sequence[Model], meaning: str, back: str) -> Question:
     """The question before something is done to rows of a list; the first of them are named."""
     n = len(rows)
-    named = [f"{row}" for row in rows[:_N_NAMED]]
-    more = [f"and {n - _N_NAMED} more."] if n > _N_NAMED else []
     return Question(
-        title=f"{act} {named[0]}?" if n == 1 else f"{act} {n} of them?",
+        title=f"{act} {rows[0]}?" if n == 1 else f"{act} {n} of them?",
         button=act,
         parts=[
-            Part(heading="Which", sentences=[*named, *more]),
+            Part(heading="Which", sentences=first_of(rows)),
             Part(heading="What it means", sentences=[meaning], is_warning=True),
         ],
         back=back,
@@ -70,16 +72,57 @@ def question_about(act: str, rows: Sequence[Model], meaning: str, back: str) -> 
     )
 
 
-def is_answered(request: HttpRequest, question: Question) -> bool:
-    """Whether this very question was answered; says so where it was another one."""
+def first_of(
+    rows: Sequence[_Row], in_words: Callable[[_Row], str] = lambda row: f"{row}"
+) -> list[str]:
+    """The first of many, each in words, and how many more there are."""
+    more = [f"and {len(rows) - _N_NAMED} more."] if len(rows) > _N_NAMED else []
+    return [*map(in_words, rows[:_N_NAMED]), *more]
+
+
+def question_of_versions(
+    do: str, versions: Sequence[TaskVersion | BenchmarkVersion], parts: Sequence[Part], back: str
+) -> Question:
+    """The question before versions of tasks or benchmarks are published or retired."""
+    names = ", ".join(map(str, versions))
+    return Question(
+        title=f"Publish {names}?" if do == "publish" else f"Retire {names}?",
+        button="Publish: frozen from then on" if do == "publish" else "Retire",
+        parts=parts,
+        back=back,
+        about=[consequences.what_is_asked_about(version) for version in versions],
+    )
+
+
+def part_of_changes(
+    earlier: TaskVersion | BenchmarkVersion,
+    version: TaskVersion | BenchmarkVersion,
+    changes: Sequence[FieldChange],
+    nothing: str,
+) -> Part:
+    """What differs from the version before, or the sentence that ``nothing`` does."""
+    return Part(
+        heading=f"What differs from {earlier}",
+        changes=changes,
+        sentences=[] if changes else [nothing],
+        is_warning=not changes,
+        earlier=str(earlier),
+        version=str(version),
+    )
+
+
+def ask_first(request: HttpRequest, site: AdminSite, question: Question) -> HttpResponse | None:
+    """The page that asks; None where this very question was answered, so that it may be done."""
     answer = request.POST.get("sure")
-    if answer and answer != question.stamp:
+    if answer == question.stamp:
+        return None
+    if answer:
         messages.warning(request, "It has changed since you were asked. Please look again.")
-    return answer == question.stamp
+    return _page(request, site, question)
 
 
-def ask(request: HttpRequest, site: AdminSite, question: Question) -> HttpResponse:
-    """Show the question; its button sends the same form once more, with the answer."""
+def _page(request: HttpRequest, site: AdminSite, question: Question) -> HttpResponse:
+    """Its button sends the same form once more, with the answer."""
     sent = [
         (name, value)
         for name, values in request.POST.lists()

@@ -11,7 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from leaderboard.admin.asking import Part, Question, ask, is_answered
+from leaderboard.admin.asking import (
+    Part,
+    Question,
+    ask_first,
+    part_of_changes,
+    question_of_versions,
+)
 from leaderboard.admin.base import ModelAdmin, is_done_already, told
 from leaderboard.enums import VersionState
 from leaderboard.exceptions import SubmissionError
@@ -34,7 +40,7 @@ def show(admin: ModelAdmin, request: HttpRequest, version: BenchmarkVersion) -> 
     is_draft = version.state == VersionState.DRAFT
     preview = _preview(request, version)
     entries = list(version.entries.select_related("task_version__task"))
-    earlier = consequences.earlier_benchmark_version(version)
+    earlier = version_changes.previous(version)
     context = {
         **admin.admin_site.each_context(request),
         "title": f"{version}: {version.get_state_display().lower()}",
@@ -86,34 +92,21 @@ def _lines(board: BoardView) -> list[tuple[BoardRow, list[tuple[float | None, st
 
 def question_of(do: str, versions: Sequence[BenchmarkVersion], back: str) -> Question:
     """What is asked before these versions are published or retired."""
-    names = ", ".join(map(str, versions))
-    return Question(
-        title=f"Publish {names}?" if do == "publish" else f"Retire {names}?",
-        button="Publish: frozen from then on" if do == "publish" else "Retire",
-        parts=[part for version in versions for part in _PARTS[do](version)],
-        back=back,
-        about=[consequences.what_is_asked_about(version) for version in versions],
-    )
+    parts = [part for version in versions for part in _PARTS[do](version)]
+    return question_of_versions(do, versions, parts, back)
 
 
 def _parts_of_publishing(version: BenchmarkVersion) -> list[Part]:
     meaning = Part(
         heading=f"What {version} means", sentences=consequences.of_publishing_benchmark(version)
     )
-    earlier = consequences.earlier_benchmark_version(version)
+    earlier = version_changes.previous(version)
     if earlier is None:
         first = ["It is the first version of its benchmark."]
         return [meaning, Part(heading="What differs", sentences=first)]
     changes = version_changes.benchmark_changes(earlier, version)
-    differs = Part(
-        heading=f"What differs from {earlier}",
-        changes=changes,
-        sentences=[] if changes else ["Nothing: it holds what the version before it does."],
-        is_warning=not changes,
-        earlier=str(earlier),
-        version=str(version),
-    )
-    return [meaning, differs]
+    nothing = "Nothing: it holds what the version before it does."
+    return [meaning, part_of_changes(earlier, version, changes, nothing)]
 
 
 def _parts_of_retiring(version: BenchmarkVersion) -> list[Part]:
@@ -159,8 +152,8 @@ def _act(admin: ModelAdmin, request: HttpRequest, version: BenchmarkVersion) -> 
         return back
     if do in _PARTS and not (do == "publish" and check_benchmark_version(version)):
         question = question_of(do, [version], back.url)
-        if not is_answered(request, question):
-            return ask(request, admin.admin_site, question)
+        if page := ask_first(request, admin.admin_site, question):
+            return page
     if do in acts:
         told(request, acts[do])
     if made:

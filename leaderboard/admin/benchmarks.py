@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from leaderboard.admin import benchmark_desk
-from leaderboard.admin.asking import ask, is_answered
+from leaderboard.admin.asking import ask_first
 from leaderboard.admin.base import ModelAdmin, TabularInline, for_each
 from leaderboard.admin.category_fields import BenchmarkVersionForm, EntriesFormSet, weights_of
 from leaderboard.enums import VersionState
@@ -181,7 +181,7 @@ class BenchmarkVersionAdmin(ModelAdmin):
         versions = list(queryset.select_related("benchmark"))
         drafts = [v for v in versions if v.state == VersionState.DRAFT]
         question = benchmark_desk.question_of("publish", drafts, request.get_full_path())
-        if drafts and not is_answered(request, question):
-            return ask(request, self.admin_site, question)
+        if drafts and (page := ask_first(request, self.admin_site, question)):
+            return page
         for_each(request, versions, act, "Published")
         return None

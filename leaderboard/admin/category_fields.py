@@ -43,7 +43,7 @@ class CategoriesWidget(TableWidget):
         attrs: dict[str, Any] | None,
     ) -> dict[str, Any]:
         given = [tuple(pair) for pair in value or []]
-        blank = [("", "")] * max(_N_BLANK, 0)
+        blank = [("", "")] * _N_BLANK
         lines = [
             {"name": category, "weight": weight, "complaint": self.complaints.get(number, "")}
             for number, (category, weight) in enumerate([*given, *blank])

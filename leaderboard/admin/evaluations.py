@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
 from leaderboard.admin import queue_desk
-from leaderboard.admin.asking import ask, is_answered
+from leaderboard.admin.asking import ask_first
 from leaderboard.admin.base import ReadOnlyAdmin, ReadOnlyInline, for_each
 from leaderboard.models import Evaluation, Event, Score
 from leaderboard.services.evaluations.lifecycle import cancel, reevaluate
@@ -77,7 +77,7 @@ class EvaluationAdmin(ReadOnlyAdmin):
         active = [row for row in queryset if not row.has_ended]
         if active:
             question = queue_desk.question_of_cancelling(active, request.get_full_path())
-            if not is_answered(request, question):
-                return ask(request, self.admin_site, question)
+            if page := ask_first(request, self.admin_site, question):
+                return page
         for_each(request, queryset, act, "Cancelled, or asked to stop")
         return None

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from leaderboard.admin.asking import ask, is_answered, question_about
+from leaderboard.admin.asking import ask_first, question_about
 from leaderboard.admin.base import URL_FIELDS, ModelAdmin, ReadOnlyAdmin, for_each
 from leaderboard.lib.names import mixed_letters
 from leaderboard.models import Artifact, Potential, Submission
@@ -74,8 +74,8 @@ class SubmissionAdmin(ReadOnlyAdmin):
             "stays in the record. It cannot be undone."
         )
         question = question_about("Withdraw", standing, meaning, request.get_full_path())
-        if standing and not is_answered(request, question):
-            return ask(request, self.admin_site, question)
+        if standing and (page := ask_first(request, self.admin_site, question)):
+            return page
         for_each(request, rows, act, "Withdrawn")
         return None
 

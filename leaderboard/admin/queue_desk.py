@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
-from leaderboard.admin.asking import Part, Question, ask, is_answered
+from leaderboard.admin.asking import Part, Question, ask_first, first_of
 from leaderboard.admin.base import ModelAdmin, told
 from leaderboard.enums import EvaluationState
 from leaderboard.exceptions import SubmissionError
@@ -24,8 +24,6 @@ from leaderboard.services.evaluations import operations
 from leaderboard.services.evaluations.lifecycle import cancel
 
 _REFRESH_S = 10
-#: Of many that are chosen, so many are named.
-_N_NAMED = 20
 _RELATED = ("submission__potential", "task_version__task", "worker")
 
 
@@ -49,8 +47,6 @@ def show(admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
 def question_of_cancelling(evaluations: Sequence[Evaluation], back: str) -> Question:
     """What is asked before evaluations that wait or run are stopped."""
     n = len(evaluations)
-    named = [_in_words(evaluation) for evaluation in evaluations[:_N_NAMED]]
-    more = [f"and {n - _N_NAMED} more."] if n > _N_NAMED else []
     n_held = Evaluation.objects.filter(
         held_by__in=[e.pk for e in evaluations], state=EvaluationState.QUEUED
     ).count()
@@ -64,7 +60,7 @@ def question_of_cancelling(evaluations: Sequence[Evaluation], back: str) -> Ques
         title=f"Cancel {evaluations[0]}?" if n == 1 else f"Cancel {n} evaluations?",
         button="Cancel it" if n == 1 else f"Cancel all {n}",
         parts=[
-            Part(heading="What is cancelled", sentences=[*named, *more]),
+            Part(heading="What is cancelled", sentences=first_of(evaluations, _in_words)),
             Part(heading="What it means", sentences=meaning),
         ],
         back=back,
@@ -106,9 +102,10 @@ def _act_on_evaluations(admin: ModelAdmin, request: HttpRequest) -> HttpResponse
         )
         return None
     active = [row for row in chosen if not row.has_ended]
-    question = question_of_cancelling(active, reverse("admin:queue-desk")) if active else None
-    if question is not None and not is_answered(request, question):
-        return ask(request, admin.admin_site, question)
+    if active:
+        question = question_of_cancelling(active, reverse("admin:queue-desk"))
+        if page := ask_first(request, admin.admin_site, question):
+            return page
     _each(
         request,
         chosen,
@@ -156,8 +153,8 @@ def _act_on_worker(admin: ModelAdmin, request: HttpRequest) -> HttpResponse | No
         return None
     if do == "take_out":
         question = _question_of_taking_out(worker)
-        if not is_answered(request, question):
-            return ask(request, admin.admin_site, question)
+        if page := ask_first(request, admin.admin_site, question):
+            return page
 
     def act() -> str:
         match do:

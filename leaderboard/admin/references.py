@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
-from leaderboard.admin.asking import ask, is_answered, question_about
+from leaderboard.admin.asking import ask_first, question_about
 from leaderboard.admin.base import ReadOnlyAdmin, for_each, told
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import ReferenceSet, ReferenceUpload
@@ -205,8 +205,8 @@ class ReferenceSetAdmin(ReadOnlyAdmin):
             "were ever made on them. Whoever has read them knows them: it cannot be undone."
         )
         question = question_about("Open", hidden, meaning, request.get_full_path())
-        if hidden and not is_answered(request, question):
-            return ask(request, self.admin_site, question)
+        if hidden and (page := ask_first(request, self.admin_site, question)):
+            return page
         for_each(request, queryset, open_set, "Opened")
         return None
 

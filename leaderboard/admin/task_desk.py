@@ -13,7 +13,13 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from evaluator.catalog import METRICS
-from leaderboard.admin.asking import Part, Question, ask, is_answered
+from leaderboard.admin.asking import (
+    Part,
+    Question,
+    ask_first,
+    part_of_changes,
+    question_of_versions,
+)
 from leaderboard.admin.base import ModelAdmin, is_done_already, told
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.models import Evaluation, Submission, TaskVersion
@@ -67,22 +73,12 @@ def show(admin: ModelAdmin, request: HttpRequest, version: TaskVersion) -> HttpR
 
 def question_of(do: str, versions: Sequence[TaskVersion], back: str) -> Question:
     """What is asked before these versions are published or retired."""
-    names = ", ".join(map(str, versions))
-    title = f"Publish {names}?" if do == "publish" else f"Retire {names}?"
-    parts = [part for version in versions for part in _PARTS[do](version)]
-    if len(versions) > 1:
-        parts = [
-            replace(part, heading=f"{version}: {part.heading.lower()}")
-            for version in versions
-            for part in _PARTS[do](version)
-        ]
-    return Question(
-        title=title,
-        button="Publish: frozen from then on" if do == "publish" else "Retire",
-        parts=parts,
-        back=back,
-        about=[consequences.what_is_asked_about(version) for version in versions],
-    )
+    parts = [
+        part if len(versions) == 1 else replace(part, heading=f"{version}: {part.heading.lower()}")
+        for version in versions
+        for part in _PARTS[do](version)
+    ]
+    return question_of_versions(do, versions, parts, back)
 
 
 def _parts_of_publishing(version: TaskVersion) -> list[Part]:
@@ -92,14 +88,8 @@ def _parts_of_publishing(version: TaskVersion) -> list[Part]:
         differs = Part(heading="What differs", sentences=["It is the first version of its task."])
     else:
         changes = version_changes.task_changes(earlier, version)
-        differs = Part(
-            heading=f"What differs from {earlier}",
-            changes=changes,
-            sentences=[] if changes else ["Nothing: it reads like the version before it."],
-            is_warning=not changes,
-            earlier=str(earlier),
-            version=str(version),
-        )
+        nothing = "Nothing: it reads like the version before it."
+        differs = part_of_changes(earlier, version, changes, nothing)
     return [
         Part(heading="What uses it", sentences=consequences.of_publishing_task(version)),
         Part(heading="Whether it was tried", sentences=trials, is_warning=not is_tried),
@@ -169,8 +159,8 @@ def _act(admin: ModelAdmin, request: HttpRequest, version: TaskVersion) -> HttpR
         return back
     if do in _PARTS and not (do == "publish" and check_task_version(version)):
         question = question_of(do, [version], back.url)
-        if not is_answered(request, question):
-            return ask(request, admin.admin_site, question)
+        if page := ask_first(request, admin.admin_site, question):
+            return page
     if do in acts:
         told(request, acts[do])
     if made:

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 
 from evaluator.catalog import PROTOCOLS, Protocol
 from leaderboard.admin import task_desk
-from leaderboard.admin.asking import ask, is_answered
+from leaderboard.admin.asking import ask_first
 from leaderboard.admin.base import ModelAdmin, for_each
 from leaderboard.admin.forms import PREFIX, form_for
 from leaderboard.enums import VersionState
@@ -138,8 +138,8 @@ class TaskVersionAdmin(ModelAdmin):
         versions = list(queryset.select_related("task", "reference_set"))
         drafts = [v for v in versions if v.state == VersionState.DRAFT]
         question = task_desk.question_of("publish", drafts, request.get_full_path())
-        if drafts and not is_answered(request, question):
-            return ask(request, self.admin_site, question)
+        if drafts and (page := ask_first(request, self.admin_site, question)):
+            return page
         for_each(request, versions, act, "Published")
         return None
 
@@ -162,8 +162,8 @@ class TaskVersionAdmin(ModelAdmin):
         versions = list(queryset.select_related("task", "reference_set"))
         published = [v for v in versions if v.state == VersionState.PUBLISHED]
         question = task_desk.question_of("retire", published, request.get_full_path())
-        if published and not is_answered(request, question):
-            return ask(request, self.admin_site, question)
+        if published and (page := ask_first(request, self.admin_site, question)):
+            return page
         for_each(request, versions, act, "Retired")
         return None
 

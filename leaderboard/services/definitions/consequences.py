@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evaluator.standard_tasks.read import SMOKE_TASK
 from leaderboard.enums import EvaluationState, VersionState
-from leaderboard.models import BenchmarkTask, BenchmarkVersion, Evaluation, TaskVersion
+from leaderboard.models import BenchmarkVersion, Evaluation, TaskVersion
 from leaderboard.services.definitions import backfill, dry_runs, version_changes
 
 _WAITING = (EvaluationState.QUEUED, EvaluationState.RUNNING)
@@ -70,19 +70,21 @@ def trials_of(version: TaskVersion) -> tuple[list[str], bool]:
 
 def of_publishing_benchmark(version: BenchmarkVersion) -> list[str]:
     current = version.benchmark.current_version()
-    n_tasks = version.entries.count()
+    versions = [
+        entry.task_version for entry in version.entries.select_related("task_version__task")
+    ]
     address = f"/benchmarks/{version.benchmark.slug}/"
     sentences = [
         f"{address} leads to it from then on"
         + (f", in the place of {current}, which keeps its own page." if current else ".")
     ]
-    cost = backfill.estimate([entry.task_version for entry in _entries(version)])
+    cost = backfill.estimate(versions)
     sentences.append(
-        f"It holds {n_tasks} task{'s' * (n_tasks != 1)}. {cost.n_missing} "
+        f"It holds {len(versions)} task{'s' * (len(versions) != 1)}. {cost.n_missing} "
         f"evaluation{'s are' if cost.n_missing != 1 else ' is'} missing, and queued when you ask "
         "for that; new submissions get its tasks by themselves, where it is the default benchmark."
     )
-    retired = [e.task_version for e in _entries(version) if e.task_version.state == "retired"]
+    retired = [v for v in versions if v.state == VersionState.RETIRED]
     if retired:
         names = ", ".join(map(str, retired))
         sentences.append(f"Retired since it was drafted: {names}.")
@@ -104,16 +106,6 @@ def of_retiring_benchmark(version: BenchmarkVersion) -> list[str]:
         "and its board stay. It cannot be undone."
     )
     return sentences
-
-
-def earlier_benchmark_version(version: BenchmarkVersion) -> BenchmarkVersion | None:
-    """The version that was published before this one."""
-    return (
-        version.benchmark.versions.filter(number__lt=version.number)
-        .exclude(state=VersionState.DRAFT)
-        .order_by("-number")
-        .first()
-    )
 
 
 def what_is_asked_about(version: TaskVersion | BenchmarkVersion) -> object:
@@ -153,7 +145,3 @@ def _told(run: Evaluation) -> str:
     verdict = run.get_verdict_display()
     failed = f", {run.n_failed} systems failed" if run.n_failed else ""
     return f"Tried as it is on {run.submission}: {verdict}{score}{failed}{time}."
-
-
-def _entries(version: BenchmarkVersion) -> list[BenchmarkTask]:
-    return list(version.entries.select_related("task_version__task"))

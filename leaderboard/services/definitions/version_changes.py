@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 
@@ -18,6 +18,9 @@ _COPIED = (
     *("protocol", "parameters", "reference_set", "metrics", "limits", "min_coverage", "seed"),
     *_TEXTS,
 )
+
+
+_Version = TypeVar("_Version", TaskVersion, BenchmarkVersion)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +80,12 @@ def _is_untouched_draft(version: TaskVersion, old: TaskVersion, fields: dict[str
     return is_draft and all(getattr(version, name) == value for name, value in fields.items())
 
 
-def previous(version: TaskVersion) -> TaskVersion | None:
-    """The version that was published before this one."""
-    return (
-        version.task.versions.filter(number__lt=version.number)
-        .exclude(state=VersionState.DRAFT)
-        .order_by("-number")
-        .first()
-    )
+def previous(version: _Version) -> _Version | None:
+    """The version of the same task or benchmark that was published before this one."""
+    named = version.task if isinstance(version, TaskVersion) else version.benchmark
+    earlier: Any = named.versions.filter(number__lt=version.number)
+    found: _Version | None = earlier.exclude(state=VersionState.DRAFT).order_by("-number").first()
+    return found
 
 
 def task_changes(old: TaskVersion, new: TaskVersion) -> list[FieldChange]:
