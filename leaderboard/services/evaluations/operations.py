@@ -161,7 +161,7 @@ def requeue(user: User, evaluation: Evaluation) -> Evaluation:
             record(row, "requeued", by=user.username)
             dispatch.announce_on_commit([row.pk])
         else:
-            raise ConflictError(_WHY_NOT[row.state == EvaluationState.QUEUED, bool(row.held_by_id)])
+            raise ConflictError(_why_not_requeued(row))
     return row
 
 
@@ -196,12 +196,12 @@ def _take_from(user: User, worker: Worker, evaluation: Evaluation) -> bool:
     return True
 
 
-_WHY_NOT = {
-    (True, True): "It waits for its smoke evaluation.",
-    (True, False): "It is in the queue and waits for its turn: there is nothing to re-queue.",
-    (False, True): "It has ended meanwhile.",
-    (False, False): "It has ended meanwhile.",
-}
+def _why_not_requeued(evaluation: Evaluation) -> str:
+    if evaluation.has_ended:
+        return "It has ended meanwhile."
+    if evaluation.held_by_id:
+        return "It waits for its smoke evaluation."
+    return "It is in the queue and waits for its turn: there is nothing to re-queue."
 
 
 def _counted(n: int, word: str) -> str:

@@ -34,7 +34,7 @@ from leaderboard.web.shared import shared_page
 
 #: Up to so many rows, each can be ticked for the plots; of more, so many of the best.
 _MOST_TICKED, _TICKED_OF_MANY = 60, 20
-#: Of what waits, runs or has failed, the template lists so many each.
+#: Of what waits, runs or has failed, so many each are listed.
 _LISTED = 30
 
 
@@ -125,6 +125,7 @@ def _page(
             "n_more_metrics": 0 if shows_all else len(unscored),
             "board": board,
             "page": page,
+            "n_listed": _LISTED,
             "rows": rows_html(version, page.rows, [about.key for about, _ in scored], others),
             "complaints": complaints,
             "versions": versions,
