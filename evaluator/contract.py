@@ -20,6 +20,9 @@ CONTRACT_VERSION = 1
 #: Names of output files: safe in a folder, in an address and in an HTTP header.
 FILE_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 
+#: What a device is called.
+DEVICE_PATTERN = r"cpu|cuda(:[0-9]{1,3})?"
+
 
 class Verdict(StrEnum):
     """How an evaluation ended. A physical failure is no verdict: it is data and is scored."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from evaluator.contract import DEVICE_PATTERN
 from leaderboard.lib.safe_start import public_hosts, weakness_of_hosts, weakness_of_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -413,7 +414,7 @@ ALLOW_UNSANDBOXED_BUILT_IN = _flag("TOUCHSTONE_ALLOW_UNSANDBOXED_BUILT_IN")
 REQUIRE_CGROUP = _flag("TOUCHSTONE_REQUIRE_CGROUP", "0" if DEVELOPMENT else "1")
 #: Device on which this host's worker evaluates: "cpu", "cuda" or "cuda:0".
 DEVICE = os.environ.get("TOUCHSTONE_DEVICE") or "cpu"
-if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", DEVICE):
+if not re.fullmatch(DEVICE_PATTERN, DEVICE):
     raise ImproperlyConfigured(f"TOUCHSTONE_DEVICE={DEVICE!r} must be cpu, cuda or cuda:N")
 
 LOGGING = {

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from evaluator.cli.exit_codes import ExitCode
+from evaluator.cli.questions import is_agreed
 from evaluator.cli.service import add_service_arguments, connect
 from evaluator.client import Client
 from evaluator.client.records import BundleFile
@@ -95,10 +96,8 @@ def _check_may_overwrite(paths: Sequence[Path], arguments: argparse.Namespace) -
     if not paths or arguments.force:
         return
     names = ", ".join(str(path) for path in paths)
-    if not sys.stdin.isatty():
-        raise SubmissionError(f"{names} would be overwritten: say --force, or name another folder")
-    print(f"Overwrite {names}? [y/N] ", end="", file=sys.stderr, flush=True)
-    if input().strip().lower() not in ("y", "yes"):
+    unasked = f"{names} would be overwritten: say --force, or name another folder"
+    if not is_agreed(f"Overwrite {names}?", without_terminal=unasked):
         raise SubmissionError("nothing was written")
 
 

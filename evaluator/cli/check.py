@@ -13,13 +13,14 @@ from dataclasses import asdict
 from typing import Any
 
 from evaluator.cli.exit_codes import ExitCode
-from evaluator.cli.findings import Finding, print_findings
+from evaluator.cli.findings import Finding, faults_of, printed
 from evaluator.cli.places import add_mirror_argument, cache_folder, mirror_folder
 from evaluator.cli.service import URL_VARIABLE, read_login
 from evaluator.cli.service_parts import NEEDS, is_set_up, try_service_parts
 from evaluator.cli.trial import try_machine
 from evaluator.client import Client, ClientError
 from evaluator.client.transport import checked_url
+from evaluator.contract import DEVICE_PATTERN
 from evaluator.exceptions import InfrastructureError, SubmissionError
 from evaluator.host import machine
 from evaluator.host.device_lock import device_lock
@@ -28,7 +29,6 @@ from evaluator.sandbox.find import SandboxPolicy
 _TRAINED = {"torch": "torch", "chgnet": "chgnet", "mace-torch": "mace", "matgl": "matgl"}
 
 _TIMEOUT_S = (5.0, 10.0)
-DEVICE = re.compile("cpu|cuda(:[0-9]{1,3})?")
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its type private)
@@ -66,23 +66,22 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    device = arguments.device or os.environ.get("TOUCHSTONE_DEVICE") or "cpu"
-    if not DEVICE.fullmatch(device):
+    device = _device(arguments)
+    if not re.fullmatch(DEVICE_PATTERN, device):
         raise SubmissionError(f"device {device!r} must be cpu, cuda or cuda:N")
-    findings = list(_shown(_findings(arguments), is_json=arguments.json))
     if arguments.json:
+        findings = list(_findings(arguments))
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
-    faults = [finding.name for finding in findings if finding.is_fault]
+    else:
+        findings = list(printed(_findings(arguments)))
+    faults = faults_of(findings)
     if faults:
-        print(f"touchstone: faults: {', '.join(faults)}", file=sys.stderr)
+        print(f"touchstone: faults: {faults}", file=sys.stderr)
     return ExitCode.INFRASTRUCTURE_ERROR if faults else ExitCode.OK
 
 
-def _shown(findings: Iterator[Finding], *, is_json: bool) -> Iterator[Finding]:
-    for finding in findings:
-        if not is_json:
-            print_findings([finding])
-        yield finding
+def _device(arguments: argparse.Namespace) -> str:
+    return arguments.device or os.environ.get("TOUCHSTONE_DEVICE") or "cpu"
 
 
 def _findings(arguments: argparse.Namespace) -> Iterator[Finding]:
@@ -110,7 +109,7 @@ def findings_of_part(
 
 def _of_the_author(arguments: argparse.Namespace) -> Iterator[Finding]:
     """Of who evaluates on his own machine, for no service."""
-    device = arguments.device or os.environ.get("TOUCHSTONE_DEVICE") or "cpu"
+    device = _device(arguments)
     yield from try_machine(SandboxPolicy(), device, is_worker=False, is_quick=arguments.quick)
     yield from (_package(name, module) for name, module in _TRAINED.items())
     yield _gpu()

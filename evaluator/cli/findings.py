@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -21,10 +21,16 @@ class Finding:
         return self.is_needed and not self.is_well
 
 
-def print_findings(findings: Iterable[Finding]) -> None:
+def faults_of(findings: Sequence[Finding]) -> str:
+    """Names of what is missing that is needed; empty where nothing is."""
+    return ", ".join(finding.name for finding in findings if finding.is_fault)
+
+
+def printed(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Print each when it is known, since some take seconds."""
     for finding in findings:
         mark = "ok" if finding.is_well else "!!" if finding.is_needed else "--"
         print(f"{mark}  {finding.name:<12} {finding.found}", flush=True)
         if finding.hint and not finding.is_well:
             print(f"    {'':<12} {finding.hint}", flush=True)
+        yield finding

@@ -33,9 +33,9 @@ def kinds_by_content(path: Path, kinds: Sequence[str]) -> list[str]:
 def json_fault(path: Path) -> str:
     """What is wrong with a small file that begins as JSON does, and where; empty if nothing is."""
     try:
-        if path.stat().st_size > _JSON_BYTES or path.read_bytes().lstrip()[:1] != b"{":
-            return ""
-        json.loads(path.read_bytes())
+        content = path.read_bytes() if path.stat().st_size <= _JSON_BYTES else b""
+        if content.lstrip()[:1] == b"{":
+            json.loads(content)
     except OSError:
         return ""  # whoever opens it next says what is wrong
     except ValueError as error:

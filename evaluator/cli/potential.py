@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
 from evaluator.cli.cards import add_card_arguments, option_of, read_card
 from evaluator.cli.exit_codes import ExitCode
+from evaluator.cli.questions import is_agreed
 from evaluator.cli.service import add_service_arguments, connect
 from evaluator.cli.suggestions import N_COMPARED, suggesting
 from evaluator.client import Client, Potential, Refused
@@ -121,10 +121,8 @@ def _potential(client: Client, slug: str) -> Potential:
 
 
 def _is_sure(name: str, slug: str) -> bool:
-    if not sys.stdin.isatty():
-        raise SubmissionError("there is no terminal to ask at: say --yes to remove it")
-    print(f"Remove {name} ({slug})? [y/N] ", end="", file=sys.stderr, flush=True)
-    return input().strip().lower() in ("y", "yes")
+    unasked = "there is no terminal to ask at: say --yes to remove it"
+    return is_agreed(f"Remove {name} ({slug})?", without_terminal=unasked)
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from evaluator.cli.artifact import resolve_artifact
 from evaluator.cli.cards import Card, option_of
-from evaluator.cli.service import connect
+from evaluator.cli.service import OPTIONS, connect
 from evaluator.cli.suggestions import N_COMPARED, near_to
 from evaluator.client import CheckedSubmission, Client, ClientError, Conflict, Refused
 from evaluator.exceptions import SubmissionError
@@ -108,15 +108,7 @@ _OF_FILE = (
     *("calculator_kind", "settings"),
     *("filename", "artifact", "size_bytes", "sha256"),
 )
-_OPTIONS = {
-    "calculator_kind": "--kind",
-    "settings": "--setting",
-    "supported_elements": "--elements",
-    "declares_non_conservative": "--non-conservative",
-    "visibility": "--private",
-    "tasks": "--task",
-    **dict.fromkeys(("filename", "artifact", "size_bytes", "sha256"), "PATH"),
-}
+_OPTIONS = OPTIONS | dict.fromkeys(("filename", "artifact", "size_bytes", "sha256"), "PATH")
 
 
 def check(

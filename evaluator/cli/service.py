@@ -185,7 +185,7 @@ def describe_error(error: ClientError) -> str:
 
 
 #: Options by the field that they set, where the names differ.
-_OPTIONS = {
+OPTIONS = {
     "calculator_kind": "--kind",
     "supported_elements": "--elements",
     "settings": "--setting",
@@ -209,8 +209,8 @@ def _option_of(field: str) -> str:
         return field.replace("/", ".")
     if "/" in field:
         return field
-    if field in _OPTIONS:
-        return _OPTIONS[field]
+    if field in OPTIONS:
+        return OPTIONS[field]
     return f"--{field.replace('_', '-')}" if field.replace("_", "").isalpha() else field
 
 

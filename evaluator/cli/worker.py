@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from evaluator.cli.check import findings_of_part
 from evaluator.cli.exit_codes import ExitCode
-from evaluator.cli.findings import print_findings
+from evaluator.cli.findings import faults_of, printed
 from evaluator.exceptions import InfrastructureError
 
 
@@ -34,13 +34,9 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    findings = []
-    for finding in findings_of_part("worker"):
-        print_findings([finding])
-        findings.append(finding)
-    faults = [finding.name for finding in findings if finding.is_fault]
+    faults = faults_of(list(printed(findings_of_part("worker"))))
     if faults:
-        raise InfrastructureError(f"this machine cannot be a worker; faults: {', '.join(faults)}")
+        raise InfrastructureError(f"this machine cannot be a worker; faults: {faults}")
     print("This machine can be a worker.")
     if not arguments.check:
         _become_worker(arguments)
