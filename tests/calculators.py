@@ -7,6 +7,7 @@ borrow it from a base calculator, ASE's EMT unless another is given.
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 _PROPERTIES = ["energy", "free_energy", "forces", "stress"]
 
 
-class _Faulty(Calculator):
+class _Faulty(Calculator, ABC):
     """Answers what ``answer`` says, and counts its calls."""
 
     implemented_properties = _PROPERTIES
@@ -45,8 +46,9 @@ class _Faulty(Calculator):
             "stress": stress,
         }
 
+    @abstractmethod
     def answer(self, atoms: Atoms) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-        raise NotImplementedError
+        """Energy, forces and stress, wrong in this calculator's own way."""
 
 
 class _OnBase(_Faulty):
