@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from deploy.demo.stack import ROOT, DemoError
-from evaluator.client import Client
+from evaluator.client import Client, NotFound
 from evaluator.potentials.names import KnownPotential, known_potentials, resolve
 
 #: Seconds of training; enough for a potential that is clearly better than the baselines.
 MACE_TRAINING_S = 60
+MACE_SLUG = "mace-mlearn-small"
 MACE_CARD: dict[str, Any] = {
-    "slug": "mace-mlearn-small",
     "name": "MACE mlearn (small)",
     "architecture": "MACE",
     "authors": "Trained by the demo",
@@ -69,6 +69,15 @@ def _is_there(client: Client, slug: str, version: str) -> bool:
     return any(s.version == version for s in client.submissions(potential=slug))
 
 
+def _card_if_new(client: Client, slug: str, card: dict[str, Any]) -> dict[str, Any] | None:
+    """None where the potential is registered: its card speaks for all its versions, and stays."""
+    try:
+        client.potential(slug)
+    except NotFound:
+        return card
+    return None
+
+
 def submit_potentials(
     client: Client, data_dir: Path, *, is_baseline: bool, only: Collection[str] = ()
 ) -> None:
@@ -88,7 +97,7 @@ def submit_potentials(
             client.submit(
                 potential.slug,
                 resolved.artifact,
-                card=_card(potential),
+                card=_card_if_new(client, potential.slug, _card(potential)),
                 version=potential.version,
                 calculator_kind=resolved.spec.calculator_kind,
                 settings=resolved.spec.settings,
@@ -156,11 +165,11 @@ class MaceTraining:
                 self.is_pending = False
                 print(f"    the training of the MACE failed; see {self._log_path}")
                 return
-        if not _is_there(client, MACE_CARD["slug"], "1"):
+        if not _is_there(client, MACE_SLUG, "1"):
             client.submit(
-                MACE_CARD["slug"],
+                MACE_SLUG,
                 self._model,
-                card={name: value for name, value in MACE_CARD.items() if name != "slug"},
+                card=_card_if_new(client, MACE_SLUG, MACE_CARD),
                 version="1",
                 calculator_kind="mace",
                 supported_elements=MACE_ELEMENTS,
