@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from evaluator.contract import Verdict
@@ -62,16 +62,9 @@ def _is_one_outage(
     evaluation: Evaluation, since: datetime, until: datetime, lasts: timedelta
 ) -> bool:
     """Whether workers were lost to other people as well, and went on with nobody until then."""
-    claimed = Event.objects.filter(
-        kind="claimed", data__worker__in=_workers(evaluation), at__gt=since - _REMEMBERED
-    )
     others = (
-        Event.objects.filter(
-            kind__in=("retried", EvaluationState.FAILED),
-            at__range=(since - lasts, until),
-            data__verdict=Verdict.INFRASTRUCTURE_LOST.value,
-            evaluation__in=claimed.values("evaluation"),
-        )
+        _lost(Event.objects.filter(at__range=(since - lasts, until)))
+        .filter(worker__in=_workers(evaluation))
         .exclude(evaluation__submission__artifact_id=evaluation.submission.artifact_id)
         # Whoever submits two such files is not excused by the one for the other.
         .exclude(evaluation__parties__overlap=evaluation.parties)
@@ -84,24 +77,31 @@ def _losses(evaluation: Evaluation) -> QuerySet[Event]:
 
     The last one of an evaluation that was given up is one of them.
     """
-    return (
-        _events_of(evaluation, "retried", EvaluationState.FAILED)
-        .filter(data__verdict=Verdict.INFRASTRUCTURE_LOST.value)
-        .exclude(evaluation__state=EvaluationState.SUCCEEDED)
-        .order_by("pk")
-    )
-
-
-def _events_of(evaluation: Evaluation, *kinds: str) -> QuerySet[Event]:
-    return Event.objects.filter(
-        kind__in=kinds,
+    of_artifact = Event.objects.filter(
         at__gt=timezone.now() - _REMEMBERED,
         evaluation__submission__artifact_id=evaluation.submission.artifact_id,
     )
+    return _lost(of_artifact).exclude(evaluation__state=EvaluationState.SUCCEEDED).order_by("pk")
+
+
+def _lost(events: QuerySet[Event]) -> QuerySet[Event]:
+    """Those that tell of a loss, each with the name of the ``worker`` that was lost."""
+    claims = Event.objects.filter(
+        evaluation=OuterRef("evaluation"), kind="claimed", pk__lt=OuterRef("pk")
+    )
+    return events.filter(
+        kind__in=("retried", EvaluationState.FAILED),
+        data__verdict=Verdict.INFRASTRUCTURE_LOST.value,
+    ).annotate(worker=Subquery(claims.order_by("-pk").values("data__worker")[:1]))
 
 
 def _workers(evaluation: Evaluation) -> set[str]:
-    return set(_events_of(evaluation, "claimed").values_list("data__worker", flat=True))
+    """Those that were lost with the artifact, with the one that is about to be recorded.
+
+    What goes on elsewhere, where it was evaluated as well, says nothing of a host that goes down.
+    """
+    now = {evaluation.worker.name} if evaluation.worker else set()
+    return now | set(_losses(evaluation).values_list("worker", flat=True))
 
 
 def _others_went_on(evaluation: Evaluation, since: datetime, until: datetime | None = None) -> bool:

@@ -138,6 +138,17 @@ def test_a_worker_that_is_lost_with_everybody_is_to_blame() -> None:
     assert ended(evaluation) == ("failed", "infrastructure_lost")
 
 
+def test_what_goes_on_elsewhere_proves_nothing_of_the_host_that_goes_down() -> None:
+    """Also where another evaluation of the same artifact was taken up elsewhere, and goes well."""
+    worker, elsewhere, evaluation = factories.worker(), factories.worker(), factories.evaluation()
+    other = factories.evaluation(evaluation.submission, on=factories.task_version())
+    assert lifecycle.claim_evaluation(other.pk, elsewhere) is not None
+    for _ in range(3):
+        lose(evaluation, worker)
+        end_another(elsewhere)
+    assert ended(evaluation) == ("failed", "infrastructure_lost")
+
+
 @pytest.mark.parametrize(("party", "state"), [("user bob", "queued"), ("user eve", "failed")])
 def test_a_host_that_goes_down_again_and_again_with_all_that_it_runs_counts_once(
     settings: Any, party: str, state: str
