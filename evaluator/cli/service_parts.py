@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,7 +106,18 @@ def _self_check() -> tuple[list[dict[str, Any]], str]:
     if process.returncode and not ending:
         last = errors.strip().splitlines()[-1:] or ["it said nothing"]
         ending = f"status {process.returncode}: {clean_line(last[0], 300)}"
-    return [json.loads(line) for line in output.splitlines()], ending
+    return list(_own_lines(output)), ending
+
+
+def _own_lines(output: str) -> Iterator[dict[str, Any]]:
+    """Leave out what a library prints beside them, and half a line of a process that was ended."""
+    for line in output.splitlines():
+        try:
+            content = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(content, dict):
+            yield content
 
 
 def _failed(found: str, hint: str) -> ServiceParts:

@@ -35,7 +35,9 @@ def test_a_web_server_waits_for_a_broker_and_not_for_a_database(
 def test_a_check_that_breaks_off_names_the_part_that_it_tried(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text("raise SystemExit('a broken installation')")
+    # What a library prints is no line of the check's own.
+    words = "print('hello', 5, sep=chr(10)); raise SystemExit('a broken installation')"
+    (tmp_path / "sitecustomize.py").write_text(words)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
     (finding,) = try_service_parts("worker").findings
