@@ -38,7 +38,7 @@ def json_fault(path: Path) -> str:
             json.loads(content)
     except OSError:
         return ""  # whoever opens it next says what is wrong
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return str(error)
     return ""
 

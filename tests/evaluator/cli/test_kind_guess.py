@@ -60,6 +60,7 @@ def test_json_that_cannot_be_read_is_told_with_its_place(tmp_path: Path) -> None
         ('{"calculator": "emt",', "line 1 column 22"),
         ('{"calculator": "emt"}', ""),
         ("PK", ""),
+        ('{"a":' * 100_000, "recursion"),
     ):
         path.write_text(content)
         assert fault in json_fault(path)
