@@ -174,23 +174,18 @@ def _service(arguments: argparse.Namespace) -> list[Finding]:
         f"{url}: {queue.n_queued} waiting, {queue.n_running} running, "
         f"{queue.n_workers} workers online"
     )
-    if queue.n_deaf:
-        return [
-            Finding(
-                name="service",
-                is_well=False,
-                found=f"{counts}, {queue.n_deaf} of them deaf",
-                hint="work waits and a free worker does not hear of it: it starts anew by itself; "
-                "if this stays, restart it and look at the broker",
-                is_needed=True,
-            )
-        ]
     is_unmanned = n_due > 0 and queue.n_workers == 0
     hint = "work waits and no worker is online: start one with touchstone worker"
+    if queue.n_deaf:
+        counts += f", {queue.n_deaf} of them deaf"
+        hint = (
+            "work waits and a free worker does not hear of it: it starts anew by itself; "
+            "if this stays, restart it and look at the broker"
+        )
     return [
         Finding(
             name="service",
-            is_well=not is_unmanned,
+            is_well=not (is_unmanned or queue.n_deaf),
             found=counts,
             hint=hint,
             is_needed=is_asked_for,
