@@ -99,20 +99,20 @@ def update_potential(user: User, potential: Potential, **fields: Any) -> Potenti
     """
     check_may_manage(user, potential)
     _refuse_unknown(user, fields, allowed=(*POTENTIAL_FIELDS, "slug", "team"))
-    if "team" in fields:
-        fields |= _handed_over(user, potential, fields["team"])
     with transaction.atomic():
         # Locked as by what makes a version public: whoever has read the row before may be late.
-        there = Potential.objects.select_for_update().filter(pk=potential.pk).first()
-        if there is None:
-            raise ConflictError({"potential": f"{potential} was deleted in the meantime."})
-        is_new_slug = fields.get("slug", there.slug) != there.slug
-        if is_new_slug and there.holds_slug:
+        _reread(potential)
+        check_may_manage(user, potential)
+        if "team" in fields:
+            fields |= _handed_over(user, potential, fields["team"])
+        is_new_slug = fields.get("slug", potential.slug) != potential.slug
+        if is_new_slug and potential.holds_slug:
             raise SubmissionError({"slug": "It stands in public addresses, and never changes."})
+        before = (potential.owner_id, potential.team_id)
         for name, value in fields.items():
             setattr(potential, name, value)
         _check_fields(potential)
-        is_new_holder = (there.owner_id, there.team_id) != (potential.owner_id, potential.team_id)
+        is_new_holder = before != (potential.owner_id, potential.team_id)
         holder = quotas.one_more_potential(user, potential.team) if is_new_holder else nullcontext()
         with slug_rights.saved(potential, is_new=is_new_slug), holder:
             potential.save(update_fields=[*fields])
@@ -312,6 +312,15 @@ def _choose_tasks(
         return []  # a young site: evaluate_everyone() queues it when a task is published
     published = TaskVersion.objects.filter(state=VersionState.PUBLISHED)
     return list(published.filter(benchmark_entries__benchmark_version=chosen))
+
+
+def _reread(potential: Potential) -> None:
+    """As it is by now, locked. Raises ConflictError where it is gone."""
+    try:
+        potential.refresh_from_db(from_queryset=Potential.objects.select_for_update())
+    except Potential.DoesNotExist:
+        text = f"{potential} was deleted in the meantime."
+        raise ConflictError({"potential": text}) from None
 
 
 def _handed_over(user: User, potential: Potential, team: Team | None) -> dict[str, object]:

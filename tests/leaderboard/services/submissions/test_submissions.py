@@ -359,6 +359,17 @@ def test_who_has_read_a_potential_before_it_was_public_or_deleted_changes_no_slu
 
 
 @pytest.mark.django_db
+def test_who_has_read_a_potential_before_it_was_handed_over_changes_nothing_of_it() -> None:
+    potential = factories.potential(licence="MIT")
+    read_before = models.Potential.objects.get()
+    others = models.Team.objects.create(slug="others", name="O", created_by=factories.user())
+    models.Potential.objects.update(team=others)
+    with pytest.raises(PermissionDenied):
+        submissions.update_potential(potential.owner, read_before, licence="GPL-3.0")
+    assert models.Potential.objects.get().licence == "MIT"
+
+
+@pytest.mark.django_db
 def test_a_slug_that_becomes_public_while_a_new_potential_is_submitted_is_told() -> None:
     alice = factories.user("alice")
     new = submissions.new_potential(alice, slug="emt", name="EMT")
