@@ -10,6 +10,7 @@ others run along, and nobody does well on it meanwhile: all of that counts once.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -72,7 +73,7 @@ def _is_one_outage(
     return others.exists() and not _others_went_on(evaluation, since, until)
 
 
-def _losses(evaluation: Evaluation) -> QuerySet[Event]:
+def _losses(evaluation: Evaluation) -> QuerySet[Any]:
     """Of all evaluations of the same artifact; those that succeeded in the end were the host's.
 
     The last one of an evaluation that was given up is one of them.
@@ -84,7 +85,7 @@ def _losses(evaluation: Evaluation) -> QuerySet[Event]:
     return _lost(of_artifact).exclude(evaluation__state=EvaluationState.SUCCEEDED).order_by("pk")
 
 
-def _lost(events: QuerySet[Event]) -> QuerySet[Event]:
+def _lost(events: QuerySet[Event]) -> QuerySet[Any]:
     """Those that tell of a loss, each with the name of the ``worker`` that was lost."""
     claims = Event.objects.filter(
         evaluation=OuterRef("evaluation"), kind="claimed", pk__lt=OuterRef("pk")
