@@ -10,7 +10,6 @@ others run along, and nobody does well on it meanwhile: all of that counts once.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -63,9 +62,13 @@ def _is_one_outage(
     evaluation: Evaluation, since: datetime, until: datetime, lasts: timedelta
 ) -> bool:
     """Whether workers were lost to other people as well, and went on with nobody until then."""
+    # By whichever of a host's workers they were taken up then, these have had them, too.
+    claimed = Event.objects.filter(
+        kind="claimed", data__worker__in=_workers(evaluation), at__gt=since - _REMEMBERED
+    )
     others = (
         _lost(Event.objects.filter(at__range=(since - lasts, until)))
-        .filter(worker__in=_workers(evaluation))
+        .filter(evaluation__in=claimed.values("evaluation"))
         .exclude(evaluation__submission__artifact_id=evaluation.submission.artifact_id)
         # Whoever submits two such files is not excused by the one for the other.
         .exclude(evaluation__parties__overlap=evaluation.parties)
@@ -73,7 +76,7 @@ def _is_one_outage(
     return others.exists() and not _others_went_on(evaluation, since, until)
 
 
-def _losses(evaluation: Evaluation) -> QuerySet[Any]:
+def _losses(evaluation: Evaluation) -> QuerySet[Event]:
     """Of all evaluations of the same artifact; those that succeeded in the end were the host's.
 
     The last one of an evaluation that was given up is one of them.
@@ -85,15 +88,11 @@ def _losses(evaluation: Evaluation) -> QuerySet[Any]:
     return _lost(of_artifact).exclude(evaluation__state=EvaluationState.SUCCEEDED).order_by("pk")
 
 
-def _lost(events: QuerySet[Event]) -> QuerySet[Any]:
-    """Those that tell of a loss, each with the name of the ``worker`` that was lost."""
-    claims = Event.objects.filter(
-        evaluation=OuterRef("evaluation"), kind="claimed", pk__lt=OuterRef("pk")
-    )
+def _lost(events: QuerySet[Event]) -> QuerySet[Event]:
     return events.filter(
         kind__in=("retried", EvaluationState.FAILED),
         data__verdict=Verdict.INFRASTRUCTURE_LOST.value,
-    ).annotate(worker=Subquery(claims.order_by("-pk").values("data__worker")[:1]))
+    )
 
 
 def _workers(evaluation: Evaluation) -> set[str]:
@@ -101,8 +100,12 @@ def _workers(evaluation: Evaluation) -> set[str]:
 
     What goes on elsewhere, where it was evaluated as well, says nothing of a host that goes down.
     """
+    claims = Event.objects.filter(
+        evaluation=OuterRef("evaluation"), kind="claimed", pk__lt=OuterRef("pk")
+    )
+    last = Subquery(claims.order_by("-pk").values("data__worker")[:1])
     now = {evaluation.worker.name} if evaluation.worker else set()
-    return now | set(_losses(evaluation).values_list("worker", flat=True))
+    return now | set(_losses(evaluation).values_list(last, flat=True))
 
 
 def _others_went_on(evaluation: Evaluation, since: datetime, until: datetime | None = None) -> bool:
