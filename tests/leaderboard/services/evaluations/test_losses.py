@@ -149,6 +149,14 @@ def test_what_goes_on_elsewhere_proves_nothing_of_the_host_that_goes_down() -> N
     assert ended(evaluation) == ("failed", "infrastructure_lost")
 
 
+def test_workers_that_were_lost_with_it_before_and_went_on_tell_as_well() -> None:
+    first, last, evaluation = factories.worker(), factories.worker(), factories.evaluation()
+    for worker in (first, first, last):
+        end_another(first)
+        lose(evaluation, worker)
+    assert ended(evaluation) == ("failed", "runtime_error")
+
+
 @pytest.mark.parametrize(("party", "state"), [("user bob", "queued"), ("user eve", "failed")])
 def test_a_host_that_goes_down_again_and_again_with_all_that_it_runs_counts_once(
     settings: Any, party: str, state: str
