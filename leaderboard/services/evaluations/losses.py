@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from evaluator.contract import Verdict
 from leaderboard.enums import EvaluationState
-from leaderboard.models import Evaluation, Event
+from leaderboard.models import Evaluation, Event, Submission
 from leaderboard.models.usage import FREE_VERDICTS
 
 #: Losses that lie further back say nothing of the hosts of today.
@@ -71,9 +71,20 @@ def _is_one_outage(
         .filter(evaluation__in=claimed.values("evaluation"))
         .exclude(evaluation__submission__artifact_id=evaluation.submission.artifact_id)
         # Whoever submits two such files is not excused by the one for the other.
-        .exclude(evaluation__parties__overlap=evaluation.parties)
+        .exclude(_is_of_same_people(evaluation.submission))
     )
     return others.exists() and not _others_went_on(evaluation, since, until)
+
+
+def _is_of_same_people(submission: Submission) -> Q:
+    """Whoever pays for it: a back-fill, of everybody's files, comes out of the staff's share."""
+    potential = submission.potential
+    people = [potential.owner_id, submission.submitted_by_id]
+    same = Q(evaluation__submission__submitted_by__in=people)
+    same |= Q(evaluation__submission__potential__owner__in=people)
+    if potential.team_id is not None:
+        same |= Q(evaluation__submission__potential__team=potential.team_id)
+    return same
 
 
 def _losses(evaluation: Evaluation) -> QuerySet[Event]:

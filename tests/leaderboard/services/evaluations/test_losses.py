@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from evaluator.contract import Verdict
 from leaderboard import models
+from leaderboard.models.evaluation import STAFF_PARTY
 from leaderboard.services import housekeeping
 from leaderboard.services.evaluations import lifecycle
 from tests.leaderboard import factories
@@ -157,21 +158,28 @@ def test_workers_that_were_lost_with_it_before_and_went_on_tell_as_well() -> Non
     assert ended(evaluation) == ("failed", "runtime_error")
 
 
-@pytest.mark.parametrize(("party", "state"), [("user bob", "queued"), ("user eve", "failed")])
+@pytest.mark.parametrize(
+    ("name", "parties", "state"), [("bob", [STAFF_PARTY], "queued"), ("eve", [], "failed")]
+)
 def test_a_host_that_goes_down_again_and_again_with_all_that_it_runs_counts_once(
-    settings: Any, party: str, state: str
+    settings: Any, name: str, parties: list[str], state: str
 ) -> None:
-    """But of files of the same party the one excuses not the other."""
-    worker, evaluation = factories.worker(), factories.evaluation(parties=["user eve"])
-    innocent = factories.evaluation(parties=[party])
+    """But of files of the same people the one excuses not the other, whoever pays for it."""
+    worker = factories.worker()
+    potentials = [factories.potential(factories.user(owner)) for owner in ("eve", name)]
+    # As in a back-fill, which comes out of the staff's share.
+    evaluation, other = (
+        factories.evaluation(factories.submission(potential), parties=[STAFF_PARTY])
+        for potential in potentials
+    )
     for _ in range(3):
-        lose(innocent, worker)
+        lose(other, worker)
         lose(evaluation, worker)
     assert ended(evaluation) == ("failed", "infrastructure_lost")
 
     settings.LEASE_S = settings.REAPER_INTERVAL_S = 0  # long after the outage
     again = factories.evaluation(
-        evaluation.submission, on=factories.task_version(), parties=["user eve"]
+        evaluation.submission, on=factories.task_version(), parties=parties
     )
     end_another(worker)
     assert ended(lose(again, worker))[0] == state
