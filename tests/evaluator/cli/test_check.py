@@ -106,7 +106,7 @@ def test_a_service_that_does_not_answer_is_a_fault_for_who_names_it(
 def test_deaf_workers_of_a_service_that_is_not_named_are_only_told(
     service: Service, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    service.queue = QUIET | {"n_queued": 27, "n_workers": 1, "n_deaf": 1}
+    service.queue = {**QUIET, "n_queued": 27, "n_workers": 1, "n_deaf": 1}
     monkeypatch.setenv("TOUCHSTONE_URL", service.url)
     assert main(["check", "--quick"]) == ExitCode.OK
     assert "1 of them deaf" in capsys.readouterr().out
