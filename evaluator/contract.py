@@ -136,6 +136,9 @@ class ScoredMetric(_Record):
     weight: float = 1.0
     #: "linear" or "log".
     scale: str = "linear"
+    #: Of tasks that are scored by skill (``evaluator.skills``): the error that the reference's own
+    #: uncertainty explains, in the metric's unit.
+    noise: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +177,11 @@ class TaskSpec(_Record):
     #: Of disguises and probes. The service's secret of this version; empty on other machines,
     #: whose numbers agree to the tolerance of the calculator's invariance.
     disguise_secret: str = field(default="", repr=False)
+
+    @property
+    def is_scored_by_skill(self) -> bool:
+        """Whether scores are means of skills (rule 2), and not pooled values between anchors."""
+        return any(metric.noise is not None for metric in self.metrics)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,6 +229,15 @@ class ScoreRecord(_Record):
     n_failed: int
     #: Of the value, in its unit, drawn as those of TaskScore; empty without an interval.
     replicates: tuple[float, ...] = ()
+    #: Of tasks scored by skill, in the order of the reference set: each system's skill, 0 to 1;
+    #: None where the metric tests nothing on it.
+    skills: tuple[float | None, ...] = ()
+    #: Of tasks scored by skill: the median of the systems' errors; a mean may be that of a few.
+    median_error: float | None = None
+    #: The same of an answer that knows nothing: what no skill means; None where that is ``bad``.
+    baseline_error: float | None = None
+    #: Systems on which the metric tells skill from none.
+    n_tested: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,6 +252,8 @@ class TaskScore(_Record):
     low: float | None
     high: float | None
     replicates: tuple[float, ...] = ()
+    #: Of tasks scored by skill: that of each system over all metrics, None where nothing is tested.
+    skills: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,6 +287,10 @@ class EvaluationReport(_Record):
     n_systems: int = 0
     n_failed: int = 0
     n_unsupported: int = 0
+    #: Of tasks scored by skill, for each system in the order of the reference set: its elements
+    #: ("Cl-Na", sorted), and the cluster that it is drawn with.
+    system_elements: tuple[str, ...] = ()
+    system_clusters: tuple[str, ...] = ()
     #: What only the whole set tells (force errors by element, the fitted energy shift, ...).
     summary: dict[str, Any] = field(default_factory=dict)
     #: Of a timed protocol: what it was timed on. Reports are ranked with those of the same alone.

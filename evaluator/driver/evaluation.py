@@ -49,6 +49,7 @@ from evaluator.host import device_state, machine
 from evaluator.host.device_lock import DeviceLock, device_lock
 from evaluator.plain import plain
 from evaluator.pool.pool import CalculatorPool, PoolPlan, Session, plan_pool, run_side_by_side
+from evaluator.protocols.base import System
 from evaluator.sandbox.base import Sandbox
 from evaluator.sandbox.session import CalculatorFailure, CalculatorRequest, CalculatorSession
 from evaluator.scoring import score
@@ -194,6 +195,16 @@ def _remaining(n_done: int, n_all: int, elapsed_s: float) -> float | None:
     if n_done < max(_ESTIMATE_FROM_N, _ESTIMATE_FROM_SHARE * n_all):
         return None
     return elapsed_s * (n_all - n_done) / n_done
+
+
+def _index_of(systems: Sequence[System], clusters: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """By what a reader picks systems, and how they are drawn; fields of the report."""
+    return {
+        "system_elements": tuple(
+            "-".join(sorted(set(system.atoms.get_chemical_symbols()))) for system in systems
+        ),
+        "system_clusters": tuple(clusters),
+    }
 
 
 class _Evaluation:
@@ -525,7 +536,18 @@ class _Evaluation:
         outcomes = [trial.outcome for trial in self.trials]
         samples, rows = protocol.samples(systems, outcomes, parameters)
         statuses = [trial.status for trial in self.trials if trial.status is not None]
-        scores, task_score = score(task, statuses, samples, clusters=protocol.clusters(systems))
+        clusters = protocol.clusters(systems)
+        scores, task_score = score(
+            task,
+            statuses,
+            samples,
+            clusters=clusters,
+            uninformed=protocol.uninformed(systems, parameters),
+            submission=self.prepared.submission.artifact_sha256,
+        )
+        for row, skill in zip(rows, task_score.skills, strict=False):  # none where by anchors
+            if skill is not None:
+                row["skill"] = skill
         self.timings["scoring_s"] = time.monotonic() - started
         self._tell(Phase.SCORING, 1, 1)
         return self._report(
@@ -534,6 +556,7 @@ class _Evaluation:
             rows=rows,
             scores=scores,
             task_score=task_score,
+            **(_index_of(systems, clusters) if task.is_scored_by_skill else {}),
             summary=plain(
                 {**protocol.summary(systems, outcomes, parameters), **self._timing_summary()}
             ),

@@ -84,6 +84,9 @@ class Sample:
     weights: FloatArray
     missing: NDArray[np.bool_]
     statistic: Statistic = Statistic.MEAN
+    #: What the skill of each system is made of (see ``evaluator.skills``), where it is not made of
+    #: ``values``: a survival of all, say, has no part of one trajectory.
+    errors: FloatArray | None = None
 
 
 class Protocol(ABC):
@@ -128,6 +131,16 @@ class Protocol(ABC):
     def clusters(self, systems: Sequence[System]) -> list[str]:
         """Name of each system's cluster: those that are alike are drawn together in intervals."""
         return [system.id for system in systems]
+
+    def uninformed(
+        self, systems: Sequence[System], parameters: Mapping[str, Any]
+    ) -> dict[str, FloatArray]:
+        """Errors of an answer that knows nothing of any energy surface, by metric key.
+
+        Each of shape (n_systems,), as ``skills.errors_of`` makes them; NaN where there is no such
+        answer. They follow from the reference alone, and are what no skill means.
+        """
+        return {}
 
     def reference_values(self, system: System) -> dict[str, Any]:
         """The reference's small numbers under the names of ``Outcome.values``, for tables."""

@@ -14,6 +14,7 @@ import numpy as np
 from ase.calculators.calculator import Calculator
 
 from evaluator.arrays import FloatArray
+from evaluator.catalog import METRICS, Direction
 from evaluator.metrics import forces as force_metrics
 from evaluator.metrics.energies import composition_fractions, composition_shift
 from evaluator.metrics.stresses import pressure, stress_errors
@@ -84,6 +85,27 @@ class EnergyForcesProtocol(Protocol):
             samples |= _stress_samples(systems, outcomes)
         return samples, rows
 
+    def uninformed(
+        self, systems: Sequence[System], parameters: Mapping[str, Any]
+    ) -> dict[str, FloatArray]:
+        """No forces and no stress; of energies what a composition tells.
+
+        What it misses by is, for energies, the mean (or root mean square) over the structures of a
+        cluster: that the energy of one structure comes near the mean is no merit of a guess.
+        """
+        samples, _ = self.samples(systems, [_nothing(system) for system in systems], parameters)
+        errors = {
+            key: np.sqrt(sample.values) if sample.statistic is Statistic.RMS else sample.values
+            for key, sample in samples.items()
+            if METRICS[key].direction is Direction.LOWER
+        }
+        clusters = np.array(self.clusters(systems))
+        for key in _ENERGY_METRICS:
+            if key in errors:
+                is_rms = samples[key].statistic is Statistic.RMS
+                errors[key] = _over_clusters(errors[key], clusters, is_rms=is_rms)
+        return errors
+
     def reference_values(self, system: System) -> dict[str, Any]:
         values: dict[str, Any] = {}
         energy, forces, stress = (_known(system, name) for name in ("energy", "forces", "stress"))
@@ -111,6 +133,28 @@ class EnergyForcesProtocol(Protocol):
         if judged:
             summary["dummy"] = dummy_errors(systems, dummy_rmse)
         return summary
+
+
+def _nothing(system: System) -> Outcome:
+    """An answer of zeros."""
+    return Outcome(
+        values={},
+        arrays={
+            "energy": np.zeros(1),
+            "forces": np.zeros((len(system.atoms), 3)),
+            "stress": np.zeros(6),
+        },
+    )
+
+
+def _over_clusters(errors: FloatArray, clusters: np.ndarray, *, is_rms: bool) -> FloatArray:
+    """Errors pooled over the systems of each cluster; over all for one that is alone in its own."""
+    pooled = np.empty(len(errors))
+    for i, name in enumerate(clusters):
+        alike = errors[clusters == name]
+        chosen = alike if len(alike) > 1 else errors
+        pooled[i] = np.sqrt(np.mean(chosen**2)) if is_rms else np.mean(chosen)
+    return pooled
 
 
 def _known(system: System, name: str) -> FloatArray | None:

@@ -48,6 +48,9 @@ _MAX_FITS = 8
 #: A curve whose energies, eV/atom, all lie this close together is flat; helium's span 100 times it.
 _FLAT_EV = 1e-6
 
+#: Of a flat curve, where it multiplies nothing.
+_ANY_DERIVATIVE = 4.0
+
 _REFERENCE = ("volume_per_atom_A3", "bulk_modulus_GPa", "bulk_modulus_derivative")
 
 Curve = Callable[[float], float]
@@ -115,6 +118,36 @@ class EquationOfStateProtocol(Protocol):
             "bulk_modulus_derivative_mae": _sample(error["bulk_modulus_derivative"]),
             "bulk_modulus_ratio_median": _sample(ratio, Statistic.MEDIAN),
         }, [{} for _ in systems]
+
+    def uninformed(
+        self, systems: Sequence[System], parameters: Mapping[str, Any]
+    ) -> dict[str, FloatArray]:
+        """A flat curve: no stiffness, and of Δ as much as the reference's own curve rises."""
+        modulus = np.array([s.reference["bulk_modulus_GPa"] for s in systems], dtype=float)
+        return {
+            "eos_delta_mean": np.array([_rise(system) for system in systems]),
+            "bulk_modulus_mae": modulus,
+            "bulk_modulus_relative_error": np.full(len(systems), 100.0),
+            "bulk_modulus_ratio_median": np.ones(len(systems)),
+        }
+
+
+def _rise(system: System) -> float:
+    """Δ in meV/atom between the reference and a curve that does not depend on the volume."""
+    reference = _reference_curve(system)
+    flat = EquationOfState(
+        volume=reference.volume, bulk_modulus=0.0, bulk_modulus_derivative=_ANY_DERIVATIVE
+    )
+    return delta_gauge(flat, reference)
+
+
+def _reference_curve(system: System) -> EquationOfState:
+    known = system.reference
+    return EquationOfState(
+        volume=known["volume_per_atom_A3"],
+        bulk_modulus=known["bulk_modulus_GPa"] * GPa,
+        bulk_modulus_derivative=known["bulk_modulus_derivative"],
+    )
 
 
 def _sample(values: FloatArray, statistic: Statistic = Statistic.MEAN) -> Sample:
@@ -210,12 +243,7 @@ def _fit_around_minimum(
 def _outcome(
     system: System, fitted: EquationOfState, volumes: FloatArray, energies: FloatArray
 ) -> Outcome:
-    known = system.reference
-    reference = EquationOfState(
-        volume=known["volume_per_atom_A3"],
-        bulk_modulus=known["bulk_modulus_GPa"] * GPa,
-        bulk_modulus_derivative=known["bulk_modulus_derivative"],
-    )
+    reference = _reference_curve(system)
     return Outcome(
         values={
             "element": system.atoms.get_chemical_formula(empirical=True),

@@ -131,6 +131,19 @@ class RareEventForcesProtocol(Protocol):
             )
         return samples, [{} for _ in systems]
 
+    def uninformed(
+        self, systems: Sequence[System], parameters: Mapping[str, Any]
+    ) -> dict[str, FloatArray]:
+        """No forces at all."""
+        nothing = [
+            Outcome(values={}, arrays={"forces": np.zeros_like(_reference(s))}) for s in systems
+        ]
+        samples, _ = self.samples(systems, nothing, parameters)
+        return {
+            key: np.sqrt(sample.values) if sample.statistic is Statistic.RMS else sample.values
+            for key, sample in samples.items()
+        }
+
     def reference_values(self, system: System) -> dict[str, Any]:
         reference = _reference(system)
         return {"migrating_force_eV_A": _mean_length(reference)} if len(reference) else {}

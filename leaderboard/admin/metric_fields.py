@@ -17,6 +17,8 @@ from evaluator.contract import Limits
 from leaderboard.services.definitions.task_checks import complaints_by_limit, complaints_by_metric
 
 _ANCHORS = ("good", "bad", "worst", "weight")
+#: May be left empty: the task is then scored by anchors.
+_OPTIONAL = ("noise",)
 #: What a stored row means that leaves it out.
 _USUAL = {"weight": 1.0}
 _PERFECT = {Direction.LOWER: 0.0, Direction.ONE: 1.0}
@@ -83,7 +85,9 @@ class MetricsWidget(TableWidget):
             MetricRow(
                 metric=METRICS[key],
                 is_used=key in rows and rows[key].get("is_used", True),
-                values={n: rows.get(key, {}).get(n, _USUAL.get(n)) for n in _ANCHORS},
+                values={
+                    n: rows.get(key, {}).get(n, _USUAL.get(n)) for n in (*_ANCHORS, *_OPTIONAL)
+                },
                 scale=rows.get(key, {}).get("scale", "linear"),
                 complaints=self.complaints.get(key, ()),
             )
@@ -99,7 +103,8 @@ class MetricsWidget(TableWidget):
     ) -> list[dict[str, Any]]:
         rows = []
         for key in self.keys:
-            row = {part: data.get(f"{name}-{key}-{part}", "") for part in _ANCHORS}
+            parts = (*_ANCHORS, *_OPTIONAL)
+            row = {part: data.get(f"{name}-{key}-{part}", "") for part in parts}
             row["scale"] = data.get(f"{name}-{key}-scale", "linear")
             row["is_used"] = f"{name}-{key}-use" in data
             rows.append({"key": key, **row})
@@ -121,7 +126,9 @@ class MetricsField(forms.Field):
         if not rows:
             raise ValidationError("Choose at least one metric.")
         unread = {
-            row["key"]: [f"{n} must be a finite number" for n in _ANCHORS if row[n] is None]
+            row["key"]: [
+                f"{n} must be a finite number" for n, number in row.items() if number is None
+            ]
             for row in rows
         }
         unread = {key: wrong for key, wrong in unread.items() if wrong}
@@ -156,7 +163,8 @@ def used_keys(value: Any) -> list[str]:  # noqa: ANN401  (what the widget gives)
 def _as_row(given: Mapping[str, Any]) -> dict[str, Any]:
     """Numbers as numbers, None for what is none."""
     row: dict[str, Any] = {"key": given["key"], "scale": given["scale"]}
-    return row | {name: _number(given[name]) for name in _ANCHORS}
+    given_parts = [name for name in _OPTIONAL if str(given.get(name, "")).strip()]
+    return row | {name: _number(given[name]) for name in (*_ANCHORS, *given_parts)}
 
 
 class LimitsWidget(TableWidget):

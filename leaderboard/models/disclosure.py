@@ -229,7 +229,13 @@ SCORE_FIELDS: Final = _rules(
     rounded=("score",),
     others={
         # The mean of errors that somebody chose is an equation in the labels.
-        **dict.fromkeys(("value", "low", "high", "n", "n_failed"), _withheld(None)),
+        **dict.fromkeys(
+            (
+                *("value", "low", "high", "median_error", "baseline_error"),
+                *("n", "n_failed", "n_tested"),
+            ),
+            _withheld(None),
+        ),
         "replicates": _withheld(b""),
     },
 )
@@ -238,7 +244,7 @@ EVENT_FIELDS: Final = _rules(
     told=("id", "evaluation_id", "kind", "at"), rounded=(), others={"data": _withheld({})}
 )
 #: Models whose rows are withheld whole: systems, their files, and what waits for a next attempt.
-WITHHELD_ROWS: Final = frozenset({"SystemResult", "EvaluationFile", "KeptSystem"})
+WITHHELD_ROWS: Final = frozenset({"SystemResult", "SkillTable", "EvaluationFile", "KeptSystem"})
 
 _Row = TypeVar("_Row", bound=Model)
 

@@ -281,9 +281,18 @@ class Score(models.Model):
     value = models.FloatField(null=True, help_text="In the metric's unit; empty if unjudged.")
     low = models.FloatField(null=True, help_text="Lower end of the 95 % interval.")
     high = models.FloatField(null=True, help_text="Upper end of the 95 % interval.")
-    score = models.FloatField(null=True, help_text="0 to 1 by the task's anchors, if scored.")
+    score = models.FloatField(null=True, help_text="0 to 1 by the task's rule, if scored.")
+    median_error = models.FloatField(
+        null=True, help_text="Of a task scored by skill: the median of the systems' errors."
+    )
+    baseline_error = models.FloatField(
+        null=True, help_text="The same of an answer that knows nothing; empty if that is bad."
+    )
+    n_tested = models.PositiveIntegerField(
+        null=True, help_text="Of a task scored by skill: systems on which it tells skill from none."
+    )
     n = models.PositiveIntegerField(help_text="Systems judged, failed ones included.")
-    n_failed = models.PositiveIntegerField(help_text="Of these, charged the worst value.")
+    n_failed = models.PositiveIntegerField(help_text="Of these, failed.")
     replicates = models.BinaryField(
         default=b"",
         help_text="Bootstrap replicates of the value, packed by services/metric_replicates.py; "

@@ -134,6 +134,12 @@ def plain(value: float) -> str:
 
 
 @register.filter
+def largest_error(anchor: ScoredMetric) -> float:
+    """Beyond which nobody has skill, where a task is scored by it."""
+    return abs(anchor.bad - anchor.good)
+
+
+@register.filter
 def percent(value: float | None) -> str:
     """A share as whole percent, never rounded up to 100 % or down to 0 %."""
     if value is None:
@@ -329,6 +335,11 @@ def _site(context: Mapping[str, Any]) -> str:
 @register.simple_tag
 def anchors_in_words(anchor: ScoredMetric) -> str:
     """What scores one, what scores zero, and what a failed system is charged."""
+    if anchor.noise is not None:
+        return (
+            f"An error of {plain(anchor.noise)} has the skill 1; that of a guess, and "
+            f"{plain(largest_error(anchor))} at most, the skill 0; a failed system too."
+        )
     between = ", logarithms between" if anchor.scale == "log" else ""
     scale = f"{plain(anchor.good)} scores 1, {plain(anchor.bad)} scores 0{between}"
     return f"{scale}; a failed system is charged {plain(anchor.worst)}."

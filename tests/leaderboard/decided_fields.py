@@ -42,7 +42,7 @@ FIELDS = {
         files events has_log logs
     """,
     "ScoreRecord": """
-        metric label unit value low high score n n_failed
+        metric label unit value low high score n n_failed n_tested median_error baseline_error
     """,
     "WorkerRecord": """
         name device sandbox_level hardware versions
@@ -69,7 +69,7 @@ FIELDS = {
         key label unit direction description source
     """,
     "ScoredMetricRecord": """
-        key label unit direction description source good bad worst weight scale
+        key label unit direction description source good bad worst noise weight scale
     """,
     "ColumnRecord": """
         name label unit
@@ -127,7 +127,7 @@ FIELDS = {
         overall overall_low overall_high grades tasks
     """,
     "BoardScoreRecord": """
-        value low high score n n_failed
+        value low high score n n_failed median_error baseline_error
     """,
     "ChangeRecord": """
         kind submission rank_before rank_after score_before score_after

@@ -20,7 +20,7 @@ from django.utils import timezone
 from leaderboard import models
 from leaderboard.enums import EvaluationState, VersionState, Visibility
 from leaderboard.lib import blobs
-from leaderboard.services.evaluations import metric_replicates
+from leaderboard.services.evaluations import metric_replicates, skill_tables
 from leaderboard.services.evaluations.events import record
 from tests.leaderboard import factories
 
@@ -244,8 +244,18 @@ def _ended(
             score=planted.score(near),
             n=planted.count(),
             n_failed=planted.count(),
+            n_tested=planted.count(),
+            median_error=planted.number(),
+            baseline_error=planted.number(),
             replicates=metric_replicates.packed([value, value + 1, value + 2]),
         )
+    models.SkillTable.objects.create(
+        evaluation=evaluation,
+        metrics=["force_mae"],
+        packed=skill_tables.packed([[planted.score(near)] * 2] * 2),
+        elements=[MARK, MARK],
+        clusters=[MARK, MARK],
+    )
     _records(evaluation, version, planted)
     return evaluation
 

@@ -38,6 +38,13 @@ class BoardScoreRecord(Record):
     score = serializers.FloatField(allow_null=True)
     n = serializers.IntegerField(allow_null=True)
     n_failed = serializers.IntegerField(allow_null=True)
+    median_error = serializers.FloatField(
+        allow_null=True, help_text="Over the systems, in tasks scored by skill; null as value."
+    )
+    baseline_error = serializers.FloatField(
+        allow_null=True,
+        help_text="Median error of an answer that knows nothing; null as median_error.",
+    )
 
 
 class TaskBoardRowRecord(StandingRecord):

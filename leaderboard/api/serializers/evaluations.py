@@ -69,14 +69,26 @@ class ScoreRecord(Record):
     high = serializers.FloatField(allow_null=True)
     score = serializers.FloatField(
         allow_null=True,
-        help_text="0 to 1 by the task's anchors; two decimals where the set is hidden.",
+        help_text="0 to 1 by the task's rule; two decimals where the set is hidden.",
     )
     n = serializers.IntegerField(
         allow_null=True,
         help_text="Systems judged, failed ones included; null where the set is hidden.",
     )
     n_failed = serializers.IntegerField(
-        allow_null=True, help_text="Of these, charged the worst value; null as n."
+        allow_null=True,
+        help_text="Of these, failed: skill 0, or charged the worst value; null as n.",
+    )
+    n_tested = serializers.IntegerField(
+        allow_null=True,
+        help_text="Systems on which the metric tells skill from none; null by anchors, and as n.",
+    )
+    median_error = serializers.FloatField(
+        allow_null=True, help_text="Over the systems, in tasks scored by skill; null as value."
+    )
+    baseline_error = serializers.FloatField(
+        allow_null=True,
+        help_text="Median error of an answer that knows nothing; null as median_error.",
     )
 
     def get_label(self, row: Score) -> str:
@@ -184,7 +196,9 @@ class SystemRecord(Record):
     system_id = serializers.CharField()
     status = serializers.CharField(help_text="ok, failed or unsupported.")
     message = serializers.CharField(help_text="Why it failed.")
-    values = JSONObject(help_text="Numbers found, by name with unit.")
+    values = JSONObject(
+        help_text="Numbers found, by name with unit; skill, 0 to 1, where it is scored by skill."
+    )
     reference = JSONObject(help_text="The reference's numbers by the same names.")
     n_calls = serializers.IntegerField(help_text="Force calls it took.")
     wall_time_s = serializers.FloatField()

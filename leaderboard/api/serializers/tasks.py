@@ -102,9 +102,15 @@ class ReferenceSetRecord(ReferenceSetLink):
 class ScoredMetricRecord(MetricRecord):
     """A metric with the anchors that turn its value into a score."""
 
-    good = serializers.FloatField(help_text="Scores 1.")
-    bad = serializers.FloatField(help_text="Scores 0.")
-    worst = serializers.FloatField(help_text="What a failed system is charged.")
+    good = serializers.FloatField(help_text="Scores 1; by skill, the value without an error.")
+    bad = serializers.FloatField(help_text="Scores 0; by skill, beyond it nobody has skill.")
+    worst = serializers.FloatField(
+        help_text="What a failed system is charged; by skill it has the skill 0."
+    )
+    noise = serializers.FloatField(
+        allow_null=True,
+        help_text="The error that has the skill 1, in tasks that are scored by skill; else null.",
+    )
     weight = serializers.FloatField(help_text="In the task's score; 0 is shown, not scored.")
     scale = serializers.CharField(
         help_text="linear or log: log takes the logarithms of value, good and bad."

@@ -29,6 +29,9 @@ class MetricScore(NamedTuple):
     score: float | None
     n: int | None
     n_failed: int | None
+    #: Of a task scored by skill: median errors, the potential's and that of who knows nothing.
+    median_error: float | None = None
+    baseline_error: float | None = None
 
 
 class TaskRow(NamedTuple):

@@ -97,6 +97,13 @@ def complaints_by_metric(protocol: Protocol, rows: Sequence[object]) -> dict[str
     for key in sorted(set(keys)):
         if keys.count(key) > 1:
             complaints.setdefault(key, []).append("stands twice")
+    if any(metric.noise is not None for metric in metrics):
+        for metric in metrics:
+            if metric.weight > 0 and metric.noise is None:
+                complaints.setdefault(metric.key, []).append(
+                    "another metric tells its noise, and then each that is scored must: the task "
+                    "is scored by skill, system by system"
+                )
     if not complaints and sum(metric.weight for metric in metrics) <= 0:
         complaints[""] = ["at least one weight must be positive"]
     return complaints
@@ -151,6 +158,8 @@ def _read_metric(row: object) -> ScoredMetric:
     for name in ("good", "bad", "worst", "weight"):
         if not _is_finite(getattr(metric, name)):
             raise ValueError(f"{name} must be a finite number")
+    if metric.noise is not None and not _is_finite(metric.noise):
+        raise ValueError("noise must be a finite number")
     return metric
 
 
@@ -169,12 +178,16 @@ def _check_metric(protocol: Protocol, metric: ScoredMetric) -> list[str]:
         complaints.append("higher is better, so good must be above bad")
     elif (metric.worst - metric.bad) * (metric.bad - metric.good) < 0:
         complaints.append("worst, which a failed system is charged, must not be better than bad")
+    elif metric.noise is not None and not 0 < metric.noise < abs(metric.bad - metric.good):
+        complaints.append("noise must be above 0 and less than what bad is away from good")
     return complaints
 
 
 def _check_scale(metric: ScoredMetric, direction: Direction) -> list[str]:
     if metric.scale not in ("linear", "log"):
         return [f"scale must be linear or log, not {metric.scale!r}"]
+    if metric.noise is not None:
+        return []  # it is errors that logarithms are taken of
     if metric.scale == "log" and direction is Direction.ONE:
         return ["a metric that is best at one has the scale linear"]
     if metric.scale == "log" and min(metric.good, metric.bad, metric.worst) <= 0:

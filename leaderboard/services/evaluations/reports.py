@@ -5,7 +5,12 @@ from __future__ import annotations
 from evaluator.contract import EvaluationReport, ScoreRecord, SystemRecord, Verdict
 from leaderboard.lib.json_values import clean_json, clean_text, finite
 from leaderboard.models import Evaluation, Score, SystemResult
-from leaderboard.services.evaluations import failures, metric_replicates, output_files
+from leaderboard.services.evaluations import (
+    failures,
+    metric_replicates,
+    output_files,
+    skill_tables,
+)
 
 
 def store(evaluation: Evaluation, report: EvaluationReport) -> None:
@@ -24,6 +29,7 @@ def store(evaluation: Evaluation, report: EvaluationReport) -> None:
     if report.verdict is Verdict.OK:
         _set_task_score(evaluation, report)
         Score.objects.bulk_create(_score(evaluation, record) for record in report.scores)
+        skill_tables.store(evaluation, report)
     SystemResult.objects.bulk_create(
         (_system(evaluation, i, record) for i, record in enumerate(report.systems)),
         batch_size=1000,
@@ -50,6 +56,9 @@ def _score(evaluation: Evaluation, record: ScoreRecord) -> Score:
         low=finite(record.low),
         high=finite(record.high),
         score=finite(record.score),
+        median_error=finite(record.median_error),
+        baseline_error=finite(record.baseline_error),
+        n_tested=record.n_tested,
         n=record.n,
         n_failed=record.n_failed,
         replicates=metric_replicates.packed(record.replicates),

@@ -69,8 +69,8 @@ def head_html(column: BoardColumn, query: BoardQuery, share: float) -> str:
     entry = column.entry
     task = entry.task_version.task
     tips = "".join(
-        f"<span>{label}: {good:g} scores 1, {bad:g} {unit} scores 0</span>"
-        for label, unit, good, bad, _ in _anchors(entry.task_version)
+        f"<span>{label}: {best:g} scores 1, {worst:g} {unit} scores 0</span>"
+        for label, unit, best, worst, _ in _anchors(entry.task_version)
     )
     return (
         f'<th scope="col" class="number task"{board_sort(query, task.slug)}>'
@@ -86,8 +86,8 @@ def about_html(column: BoardColumn, share: float) -> str:
     version = column.entry.task_version
     task, reference = version.task, version.reference_set
     anchors = "".join(
-        f'<span class="anchors">{label}: {good:g} → {bad:g} {unit}{log}</span> '
-        for label, unit, good, bad, log in _anchors(version)
+        f'<span class="anchors">{label}: {best:g} → {worst:g} {unit}{log}</span> '
+        for label, unit, best, worst, log in _anchors(version)
     )
     set_words = "–"
     if reference is not None:
@@ -104,11 +104,16 @@ def about_html(column: BoardColumn, share: float) -> str:
 
 
 def _anchors(version: TaskVersion) -> Iterator[tuple[str, str, float, float, str]]:
-    """Of each metric that counts: label and unit, the values that score 1 and 0, the scale."""
-    for m in version.metrics:
-        if float(m.get("weight", 1.0)) > 0:
-            log = " (log)" if m.get("scale") == "log" else ""
-            yield *_label(m["key"]), m["good"], m["bad"], log
+    """Of each metric that counts: label and unit, what scores 1 and 0, the scale.
+
+    Where the task is scored by skill these are errors: the noise, and the largest of a guess.
+    """
+    for m in version.scored_metrics():
+        if m.weight > 0:
+            log = " (log)" if m.scale == "log" else ""
+            by_skill = m.noise is not None
+            best = m.noise if m.noise is not None else m.good
+            yield *_label(m.key), best, abs(m.bad - m.good) if by_skill else m.bad, log
 
 
 @cache

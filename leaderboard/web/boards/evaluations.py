@@ -130,6 +130,7 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
     done = found.state == EvaluationState.SUCCEEDED
     seen = disclosure.seen_by(request.user, found)
     scored = {metric.key: metric for metric in version.scored_metrics()}
+    by_skill = version.spec().is_scored_by_skill
     return render(
         request,
         "evaluation.html",
@@ -138,6 +139,7 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
             "submission": found.submission,
             "version": version,
             "scores": [(score, scored.get(score.metric)) for score in seen.scores.all()],
+            "by_skill": by_skill,
             "columns": columns,
             "names": _names(list(page.object_list), columns),
             "lines": [

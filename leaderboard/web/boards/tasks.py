@@ -85,6 +85,12 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
     return shared_page(request, made_of, draw)
 
 
+def _guesses(board: TaskBoard) -> dict[str, float | None]:
+    """Median error of an answer that knows nothing, by metric: it follows from the reference."""
+    row = next((row for row in board.rows if row.metrics), None)
+    return {key: found.baseline_error for key, found in row.metrics.items()} if row else {}
+
+
 def _live_words(board: TaskBoard) -> list[object]:
     """What the page says of evaluations without a score; no stamp tells of it."""
     listed = [*board.pending[:_LISTED], *board.failed[:_LISTED]]
@@ -120,6 +126,8 @@ def _page(
                 for p in version.catalog_protocol.parameters
             ],
             "scored": scored,
+            "by_skill": any(anchor.noise is not None for _, anchor in scored),
+            "guesses": _guesses(board),
             "unscored": others,
             "shows_all": shows_all,
             "n_more_metrics": 0 if shows_all else len(unscored),

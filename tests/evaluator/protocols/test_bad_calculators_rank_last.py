@@ -96,7 +96,8 @@ def task_score(slug: str, protocol: Protocol, systems: list[System], name: str) 
             outcomes.append(None)
     statuses = [SystemStatus.FAILED if o is None else SystemStatus.OK for o in outcomes]
     samples, _ = protocol.samples(systems, outcomes, spec.parameters)
-    _, total = score(spec, statuses, samples)
+    uninformed = protocol.uninformed(systems, spec.parameters)
+    _, total = score(spec, statuses, samples, uninformed=uninformed)
     assert total.value is not None
     return total.value
 

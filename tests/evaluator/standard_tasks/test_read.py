@@ -67,7 +67,9 @@ def test_task_scores_something_and_states_its_limitations(task: StandardTask) ->
     assert sum(metric.weight for metric in task.spec.metrics) > 0
     assert len(task.limitations) >= 3
     assert all(text.endswith(".") and "\n" not in text for text in task.limitations)
-    assert 0 < task.min_coverage <= 1
+    # By skill what is not supported has the skill 0: coverage is part of the score.
+    assert (task.min_coverage == 0) == task.spec.is_scored_by_skill
+    assert task.min_coverage <= 1
     assert task.spec.protocol_version == PROTOCOLS[task.spec.protocol].version
 
 

@@ -89,6 +89,8 @@ def test_the_board_of_a_task(world: World, stranger: APIClient) -> None:
                     "score": 0.8,
                     "n": 2,
                     "n_failed": 1,
+                    "median_error": None,
+                    "baseline_error": None,
                 }
             },
         }

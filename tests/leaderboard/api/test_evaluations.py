@@ -87,6 +87,9 @@ def test_an_ended_evaluation_tells_all(world: World, stranger: APIClient) -> Non
                 "score": 0.8,
                 "n": 2,
                 "n_failed": 1,
+                "n_tested": None,
+                "median_error": None,
+                "baseline_error": None,
             }
         ],
         "worker": {

@@ -71,6 +71,7 @@ def test_a_task_tells_all_that_decides_its_numbers(stranger: APIClient) -> None:
         "good": 1.0,
         "bad": 50.0,
         "worst": 100.0,
+        "noise": None,
         "weight": 2.0,
         "scale": "linear",
     }

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from evaluator.contract import ScoredMetric, ScoreRecord, SystemStatus, TaskScore, TaskSpec
 from evaluator.protocols.base import Sample, Statistic
-from evaluator.scoring import metric_score, resample, score
+from evaluator.scoring import score
+from evaluator.scoring.pooled import metric_score, resample
 
 OK, FAILED, UNSUPPORTED = SystemStatus.OK, SystemStatus.FAILED, SystemStatus.UNSUPPORTED
 MAE = ScoredMetric(key="force_mae", good=0.0, bad=1.0, worst=2.0)

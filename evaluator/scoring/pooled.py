@@ -1,4 +1,4 @@
-"""From samples to scores: charge what failed, pool over systems, resample, apply the anchors.
+"""Scores by anchors: charge what failed, pool over systems, resample, apply the anchors.
 
 Every rule of this file is stated on the pages:
 
@@ -47,45 +47,24 @@ class _Pooled:
     n_clusters: int
 
 
-def score(
+def score_by_anchors(
     task: TaskSpec,
     statuses: Sequence[SystemStatus],
     samples: Mapping[str, Sample],
-    n_replicates: int = N_REPLICATES,
-    clusters: Sequence[str] | None = None,
+    n_replicates: int,
+    clusters: Sequence[str] | None,
 ) -> tuple[tuple[ScoreRecord, ...], TaskScore]:
-    """Score one submission on one task version.
-
-    Parameters
-    ----------
-    task
-        Names the metrics with their anchors and weights.
-    statuses
-        What became of each system of the whole reference set, in its order.
-    samples
-        By metric key, over the same systems, as ``Protocol.samples`` made them.
-    clusters
-        Name of each system's cluster; without it each system is its own.
-
-    Raises
-    ------
-    ValueError
-        Where a metric of the task has no sample, or a sample another length than the systems.
-    """
+    """Score one submission; see ``scoring.score``."""
     n_systems = len(statuses)
     supported = np.array([status != SystemStatus.UNSUPPORTED for status in statuses], dtype=bool)
     failed = np.array([status == SystemStatus.FAILED for status in statuses], dtype=bool)
     index = _cluster_index(n_systems, clusters)
     drawn = resample(task, int(index.max(initial=-1)) + 1, n_replicates)[:, index]
     counts = np.vstack([np.ones(n_systems, dtype=np.int64), drawn])
-    pooled = []
-    for metric in task.metrics:
-        if metric.key not in samples:
-            raise ValueError(f"protocol {task.protocol} gave no sample of {metric.key}")
-        sample = samples[metric.key]
-        if not sample.values.shape == sample.weights.shape == sample.missing.shape == (n_systems,):
-            raise ValueError(f"the sample of {metric.key} is not one value for each system")
-        pooled.append(_pool(metric, sample, supported, failed, counts, index))
+    pooled = [
+        _pool(metric, samples[metric.key], supported, failed, counts, index)
+        for metric in task.metrics
+    ]
     return tuple(p.record for p in pooled), _task_score(task.metrics, pooled)
 
 

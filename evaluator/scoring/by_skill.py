@@ -1,0 +1,175 @@
+"""Scores that are means of skills, system by system (``skills``).
+
+* A metric's score is the mean of the skills on the systems that it tests; a task's the mean over
+  the systems of the weighted mean of the skills there. Metrics of weight 0 have no part in it.
+* The value of a metric is what the literature defines, over the systems that were answered:
+  nothing is charged and nothing capped. How many failed stands beside it, and the median error.
+* A system that failed or is not supported has skill 0: coverage is part of the score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluator import resampling
+from evaluator.arrays import FloatArray
+from evaluator.contract import ScoredMetric, ScoreRecord, SystemStatus, TaskScore, TaskSpec
+from evaluator.protocols.base import Sample, Statistic
+from evaluator.scoring import skills
+
+
+class SkillScoring:
+    """Scores one submission on one task version.
+
+    Parameters
+    ----------
+    clusters
+        Name of each system's cluster, in the order of the reference set.
+    uninformed
+        Errors of an answer that knows nothing, as ``Protocol.uninformed`` tells them.
+    submission
+        Names the submission, for the part of its intervals that is its own.
+    """
+
+    def __init__(
+        self,
+        task: TaskSpec,
+        clusters: Sequence[str],
+        uninformed: Mapping[str, FloatArray],
+        submission: str,
+        n_replicates: int,
+    ) -> None:
+        self._task, self._clusters = task, clusters
+        self._uninformed = uninformed
+        self._own = f"{task.slug}/{task.version}/{submission}"
+        self._weights = resampling.cluster_weights(clusters, n_replicates)
+
+    def score(
+        self, statuses: Sequence[SystemStatus], samples: Mapping[str, Sample]
+    ) -> tuple[tuple[ScoreRecord, ...], TaskScore]:
+        """Score what was found for the systems; see ``scoring.score``."""
+        is_supported = np.array([s != SystemStatus.UNSUPPORTED for s in statuses], dtype=bool)
+        has_failed = np.array([s == SystemStatus.FAILED for s in statuses], dtype=bool)
+        records, tables = [], []
+        for metric in self._task.metrics:
+            sample = samples[metric.key]
+            errors = skills.errors_of(metric, sample)
+            errors = np.where(is_supported & ~has_failed, errors, np.nan)
+            record = self._record(metric, sample, is_supported, has_failed)
+            table = np.full(len(errors), np.nan)
+            if metric.noise is not None:
+                applies = ~sample.missing & (sample.weights > 0)
+                table, about = self._skills(metric, errors, applies)
+                record = replace(record, **about)
+            records.append(record)
+            tables.append(table)
+        scored = [i for i, metric in enumerate(self._task.metrics) if metric.weight > 0]
+        weights = [self._task.metrics[i].weight for i in scored]
+        return tuple(records), self._task_score(tables, scored, weights)
+
+    def _skills(
+        self, metric: ScoredMetric, errors: FloatArray, applies: NDArray[np.bool_]
+    ) -> tuple[FloatArray, dict[str, Any]]:
+        """Skills by one metric, and the fields of its record that tell of them."""
+        baseline = self._uninformed.get(metric.key)
+        table = skills.skills_of(metric, errors, baseline, is_judged=applies)
+        known = errors[applies & np.isfinite(errors)]
+        guess = np.full(len(errors), np.nan) if baseline is None else baseline
+        guess = guess[applies & np.isfinite(guess)]
+        return table, {
+            "score": _mean(table),
+            "skills": _rounded(table),
+            "median_error": float(np.median(known)) if len(known) else None,
+            "baseline_error": float(np.median(guess)) if len(guess) else None,
+            "n_tested": int(np.isfinite(table).sum()),
+        }
+
+    def _record(
+        self,
+        metric: ScoredMetric,
+        sample: Sample,
+        is_supported: NDArray[np.bool_],
+        has_failed: NDArray[np.bool_],
+    ) -> ScoreRecord:
+        judged = is_supported & ~sample.missing & (sample.weights > 0)
+        answered = judged & ~has_failed & np.isfinite(sample.values)
+        pooled = self._pooled(sample, answered)
+        low, high = resampling.interval(pooled[1:]) if len(pooled) else (None, None)
+        return ScoreRecord(
+            metric=metric.key,
+            value=float(pooled[0]) if len(pooled) else None,
+            low=low,
+            high=high,
+            score=None,
+            n=int(judged.sum()),
+            n_failed=int((judged & ~answered).sum()),
+            replicates=() if low is None else tuple(float(f"{v:.6g}") for v in pooled[1:]),
+        )
+
+    def _pooled(self, sample: Sample, answered: NDArray[np.bool_]) -> FloatArray:
+        """The value, and then one for each replicate; empty where nothing was answered."""
+        if not answered.any():
+            return np.empty(0)
+        drawn = np.vstack([np.ones(len(answered)), self._weights])[:, answered]
+        return _POOL[sample.statistic](sample.values[answered], drawn * sample.weights[answered])
+
+    def _task_score(
+        self, tables: Sequence[FloatArray], scored: Sequence[int], weights: Sequence[float]
+    ) -> TaskScore:
+        if not scored:
+            return TaskScore(value=None, low=None, high=None)
+        system_skills = skills.over_metrics([tables[i] for i in scored], weights)
+        drawn = resampling.drawn_means(system_skills, self._weights, self._clusters, self._own)
+        low, high = resampling.interval(drawn) if len(drawn) else (None, None)
+        return TaskScore(
+            value=_mean(system_skills),
+            low=low,
+            high=high,
+            replicates=tuple(np.round(drawn, 6).tolist()),
+            skills=_rounded(system_skills),
+        )
+
+
+def _mean(table: FloatArray) -> float | None:
+    known = table[np.isfinite(table)]
+    return float(known.mean()) if len(known) else None
+
+
+def _rounded(table: FloatArray) -> tuple[float | None, ...]:
+    return tuple(round(float(v), 6) if np.isfinite(v) else None for v in table)
+
+
+def _weighted_mean(values: FloatArray, weights: FloatArray) -> FloatArray:
+    return np.asarray(weights @ values / weights.sum(axis=1))
+
+
+def _weighted_rms(values: FloatArray, weights: FloatArray) -> FloatArray:
+    return np.sqrt(_weighted_mean(values, weights))
+
+
+def _weighted_geometric_mean(values: FloatArray, weights: FloatArray) -> FloatArray:
+    return np.exp(_weighted_mean(np.log(values), weights))
+
+
+def _weighted_median(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Where half of the weight lies below; the middle of two values where it parts them."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    below = np.cumsum(weights[:, order], axis=1)
+    half = below[:, -1:] / 2
+    lower = ordered[np.argmax(below >= half * (1 - 1e-12), axis=1)]
+    upper = ordered[np.argmax(below > half * (1 + 1e-12), axis=1)]
+    return np.asarray(0.5 * (lower + upper))
+
+
+_POOL = {
+    Statistic.MEAN: _weighted_mean,
+    Statistic.RMS: _weighted_rms,
+    Statistic.MEDIAN: _weighted_median,
+    Statistic.GEOMETRIC_MEAN: _weighted_geometric_mean,
+}

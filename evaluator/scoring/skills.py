@@ -1,0 +1,99 @@
+"""Skill: how far one answer on one system is from a guess, and how near to the reference's noise.
+
+One number for each (evaluation, metric, system) is the base of a score. With e the error, b that of
+a baseline that knows nothing of the potential energy surface, on the very same system, and n the
+noise of the reference,
+
+    linear       skill = (b - e) / (b - n)
+    logarithmic  skill = ln(b / e) / ln(b / n)
+
+kept between 0 and 1. Whoever is no better than the baseline has 0, whoever is within the noise 1.
+
+* A system on which one failed has skill 0, and so has one with elements that are not supported.
+* Where the baseline is within the noise itself, nothing is tested: the system is left out for
+  whoever is within the noise, too. Who is not has 0, so that failing never pays.
+* The skill of a system is the weighted mean over the metrics that are tested on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluator.arrays import FloatArray
+from evaluator.catalog import METRICS, Direction
+from evaluator.contract import ScoredMetric
+from evaluator.protocols.base import Sample, Statistic
+
+
+def errors_of(metric: ScoredMetric, sample: Sample) -> FloatArray:
+    """Error of each system, 0 for the best there is; shape (n_systems,), NaN where it failed."""
+    if sample.errors is not None:
+        return sample.errors
+    values = sample.values
+    if sample.statistic is Statistic.RMS:
+        return np.sqrt(values)
+    direction = METRICS[metric.key].direction
+    if direction is Direction.ONE:
+        return np.abs(values - metric.good)
+    if direction is Direction.HIGHER:
+        return np.maximum(metric.good - values, 0.0)
+    return values
+
+
+def largest_error(metric: ScoredMetric) -> float:
+    """Error at the anchor ``bad``, beyond which nobody has skill, whatever the baseline."""
+    if METRICS[metric.key].direction is Direction.LOWER:
+        return metric.bad
+    return abs(metric.bad - metric.good)
+
+
+def skills_of(
+    metric: ScoredMetric,
+    errors: FloatArray,
+    baseline: FloatArray | None = None,
+    *,
+    is_judged: NDArray[np.bool_],
+) -> FloatArray:
+    """Skill of each system by one metric, shape (n_systems,); NaN where nothing is tested.
+
+    Parameters
+    ----------
+    metric
+        With its noise. Raises ValueError for one without.
+    errors
+        Of each system, NaN where it failed.
+    baseline
+        Errors of the baseline, NaN where there is none: then, and where it is larger, the
+        ``largest_error`` counts.
+    is_judged
+        False where the metric does not apply to a system, for anybody.
+    """
+    if metric.noise is None or not 0 < metric.noise < largest_error(metric):
+        raise ValueError(f"{metric.key} needs a noise above 0 and below that of the anchor bad")
+    noise = metric.noise
+    least = np.full(len(errors), largest_error(metric))
+    if baseline is not None:
+        least = np.fmin(baseline, least)
+    is_tested = least > noise
+    worse = np.where(is_tested, least, 2 * noise)  # any number that keeps the formulas defined
+    capped = np.clip(np.where(np.isfinite(errors), errors, np.inf), noise, worse)
+    if metric.scale == "log":
+        skills = np.log(worse / capped) / np.log(worse / noise)
+    else:
+        skills = (worse - capped) / (worse - noise)
+    skills = np.clip(skills, 0.0, 1.0)
+    untested = np.where(capped <= noise, np.nan, 0.0)
+    return np.where(is_judged, np.where(is_tested, skills, untested), np.nan)
+
+
+def over_metrics(skills: Sequence[FloatArray], weights: Sequence[float]) -> FloatArray:
+    """Weighted mean of each system's skills that are known, shape (n_systems,); NaN without any."""
+    table = np.array(skills, dtype=float)
+    known = np.where(np.isfinite(table), np.array(weights, dtype=float)[:, None], 0.0)
+    total = known.sum(axis=0)
+    mean: FloatArray = np.full(table.shape[1], np.nan)
+    np.divide((known * np.nan_to_num(table)).sum(axis=0), total, out=mean, where=total > 0)
+    return mean

@@ -1,0 +1,39 @@
+"""Skills as bytes: 0 to 1 in single precision, little-endian; NaN where nothing is tested."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from evaluator.contract import EvaluationReport
+from leaderboard.lib.json_values import clean_text
+from leaderboard.models import Evaluation, SkillTable
+from leaderboard.ranking import FloatArray
+
+_KEPT = np.dtype("<f4")
+
+
+def packed(rows: Sequence[Sequence[float | None]]) -> bytes:
+    """Pack rows of one length; None becomes NaN."""
+    table = [[np.nan if skill is None else skill for skill in row] for row in rows]
+    return np.array(table, dtype=_KEPT).tobytes()
+
+
+def unpacked(stored: bytes | memoryview, n_systems: int) -> FloatArray:
+    """Rows as ``packed`` took them, shape (1 + n_metrics, n_systems)."""
+    return np.frombuffer(stored, _KEPT).astype(float).reshape(-1, n_systems)
+
+
+def store(evaluation: Evaluation, report: EvaluationReport) -> None:
+    """Keep the skills of a report that has any."""
+    if report.task_score is None or not report.task_score.skills:
+        return
+    scored = [record for record in report.scores if record.skills]
+    SkillTable.objects.create(
+        evaluation=evaluation,
+        metrics=[record.metric for record in scored],
+        packed=packed([report.task_score.skills, *(record.skills for record in scored)]),
+        elements=[clean_text(text)[:500] for text in report.system_elements],
+        clusters=[clean_text(text)[:200] for text in report.system_clusters],
+    )
