@@ -16,18 +16,23 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int32]
 
 #: Ends of the 95 % interval.
 INTERVAL = (0.025, 0.975)
 
 
-@dataclass(frozen=True)
-class Standing:
-    """Where one potential stands among those ranked together; all None when it has no score."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Standings:
+    """Who stands where among others. Shapes are (rows,); 0 stands for no rank or interval."""
 
-    rank: int | None
-    rank_low: int | None = None
-    rank_high: int | None = None
+    #: Rows from the top of the board to its bottom: by rank, then by score, then by name.
+    order: IntArray
+    rank: IntArray
+    rank_low: IntArray
+    rank_high: IntArray
+    #: Cannot be told apart from the row above it.
+    is_tied: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -39,45 +44,72 @@ class Weighted:
     category_weight: float
 
 
-def ranks(scores: Sequence[float | None]) -> list[int | None]:
-    """True ranks by descending score: equal scores share the lowest; None and NaN have none."""
-    values = as_array(scores)
-    judged = ~np.isnan(values)
-    found = rankdata(-values[judged], method="min").astype(int).tolist()
-    return [found.pop(0) if is_judged else None for is_judged in judged]
+def ranks(scores: FloatArray) -> IntArray:
+    """True ranks by descending score: equal scores share the lowest; NaN has none, which is 0."""
+    judged = ~np.isnan(scores)
+    ranks = np.zeros(len(scores), np.int32)
+    ranks[judged] = rankdata(-scores[judged], method="min")
+    return ranks
 
 
 def standings(
-    scores: Sequence[float | None], replicates: Sequence[Sequence[float] | FloatArray]
-) -> list[Standing]:
-    """Rank each potential, with the 95 % interval of its rank over the replicates.
+    scores: FloatArray,
+    replicates: FloatArray,
+    is_ranked: npt.NDArray[np.bool_],
+    names: Sequence[str],
+) -> Standings:
+    """Rank the rows that are to be ranked, with the 95 % interval of each rank, and order them all.
 
     Parameters
     ----------
     scores
-        One a potential; None or NaN where nothing could be judged.
+        One a row; NaN where nothing could be judged.
     replicates
-        Replicates of each score. A potential without any is held at its score while the others
-        are resampled, and has no interval itself. Where lengths differ, the shortest counts.
+        Replicates of each score, as ``table_of`` makes them: a row without any is NaN. It is held
+        at its score while the others are resampled, and has no interval itself.
+    names
+        Rows of equal scores stand in their order.
     """
-    order = ranks(scores)
-    judged = [i for i, rank in enumerate(order) if rank is not None]
-    columns = min((len(replicates[i]) for i in judged if len(replicates[i])), default=0)
-    if not columns:
-        return [Standing(rank) for rank in order]
-    table = np.array(
-        [replicates[i][:columns] if len(replicates[i]) else [scores[i]] * columns for i in judged],
-        dtype=float,
-    )
-    low, high = np.quantile(
-        _ranks_of_columns(table), INTERVAL, axis=1, method="inverted_cdf"
-    ).astype(int)
-    found = [Standing(rank) for rank in order]
-    for row, i in enumerate(judged):
-        rank = order[i]
-        if rank is not None and len(replicates[i]):
-            found[i] = Standing(rank, min(rank, int(low[row])), max(rank, int(high[row])))
-    return found
+    rank = ranks(np.where(is_ranked, scores, np.nan))
+    low, high = np.zeros((2, len(scores)), np.int32)
+    has_replicates, judged = are_there(replicates), np.flatnonzero(rank)
+    if has_replicates[judged].any():
+        held = np.where(has_replicates[:, None], replicates, scores[:, None])[judged]
+        columns = _ranks_of_columns(held)
+        ends = np.quantile(columns, INTERVAL, axis=1, method="inverted_cdf").astype(np.int32)
+        low[judged] = np.minimum(rank[judged], ends[0])
+        high[judged] = np.maximum(rank[judged], ends[1])
+        low[~has_replicates] = high[~has_replicates] = 0
+    keys = [
+        row_key(rank_, None if np.isnan(score) else score, name)
+        for rank_, score, name in zip(rank.tolist(), scores.tolist(), names, strict=True)
+    ]
+    order = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int32)
+    is_tied = np.zeros(len(scores), bool)
+    in_order = order[: len(judged)]
+    is_tied[in_order] = ties(scores[in_order], replicates[in_order])
+    return Standings(order=order, rank=rank, rank_low=low, rank_high=high, is_tied=is_tied)
+
+
+def row_key(rank: int | None, score: float | None, name: str) -> tuple[bool, int, bool, float, str]:
+    """Sorts by rank, then the unranked by score, then by name."""
+    return (not rank, rank or 0, score is None, -(score or 0.0), name)
+
+
+def table_of(replicates: Sequence[FloatArray]) -> FloatArray:
+    """Put the replicates of several scores below each other; NaN for a score without any.
+
+    Where lengths differ, the shortest counts.
+    """
+    n = min((len(row) for row in replicates if len(row)), default=0)
+    rows = [row[:n] if len(row) else np.full(n, np.nan) for row in replicates]
+    return np.array(rows, float).reshape(len(rows), n)
+
+
+def are_there(replicates: FloatArray) -> npt.NDArray[np.bool_]:
+    """Which rows of a table have replicates."""
+    there: npt.NDArray[np.bool_] = np.full(len(replicates), replicates.shape[1] > 0)
+    return there & ~np.isnan(replicates).any(axis=1)
 
 
 def _ranks_of_columns(table: FloatArray) -> npt.NDArray[np.int32]:
@@ -93,40 +125,21 @@ def _ranks_of_columns(table: FloatArray) -> npt.NDArray[np.int32]:
     return np.ascontiguousarray(ranks.T)
 
 
-def ties(
-    scores: Sequence[float | None], replicates: Sequence[Sequence[float] | FloatArray]
-) -> list[bool]:
-    """Whether each cannot be told apart from the one before it; see ``are_tied``."""
-    found = [False] * len(scores)
-    lengths = {len(row) for row in replicates}
-    if len(scores) > 1 and len(lengths) == 1 and lengths != {0} and None not in scores:
-        table = np.array(replicates, dtype=float)
-        low, high = np.quantile(table[:-1] - table[1:], INTERVAL, axis=1)
-        found[1:] = ((low <= 0.0) & (high >= 0.0)).tolist()
-        return found
-    for i in range(1, len(scores)):
-        first, second = scores[i - 1], scores[i]
-        if first is not None and second is not None:
-            rows = as_array(replicates[i - 1]), as_array(replicates[i])
-            found[i] = are_tied(first, second, *rows)
-    return found
+def ties(scores: FloatArray, replicates: FloatArray) -> npt.NDArray[np.bool_]:
+    """Whether each row cannot be told apart from the one before it.
 
-
-def are_tied(
-    first: float, second: float, first_replicates: FloatArray, second_replicates: FloatArray
-) -> bool:
-    """Whether two potentials cannot be told apart.
-
-    They are tied when the 95 % interval of the difference of their scores, formed replicate by
+    Two are tied when the 95 % interval of the difference of their scores, formed replicate by
     replicate, contains zero. Without replicates on both sides only equal scores are tied.
     Being tied is no equivalence: A may be tied with B, and B with C, and A still beat C.
     """
-    columns = min(len(first_replicates), len(second_replicates))
-    if not columns:
-        return first == second
-    difference = np.asarray(first_replicates[:columns]) - np.asarray(second_replicates[:columns])
-    low, high = np.quantile(difference, INTERVAL)
-    return bool(low <= 0.0 <= high)
+    tied = np.zeros(len(scores), bool)
+    tied[1:] = scores[1:] == scores[:-1]
+    has_replicates = are_there(replicates)
+    first = np.flatnonzero(has_replicates[1:] & has_replicates[:-1])
+    if len(first):
+        low, high = np.quantile(replicates[first] - replicates[first + 1], INTERVAL, axis=1)
+        tied[first + 1] = (low <= 0.0) & (high >= 0.0)
+    return tied
 
 
 def overall_score(values: Sequence[float | None], tasks: Sequence[Weighted]) -> float | None:
@@ -143,24 +156,6 @@ def overall_score(values: Sequence[float | None], tasks: Sequence[Weighted]) -> 
             return None
         total += share * value
     return float(total)
-
-
-def overall_replicates(
-    replicates: Sequence[Sequence[float]], tasks: Sequence[Weighted]
-) -> FloatArray:
-    """Replicates of the overall score: replicate i of every task, combined as the scores are.
-
-    Tasks have different systems and are resampled independently of each other. Empty when a
-    task that counts has none.
-    """
-    counted = [
-        (share, row) for share, row in zip(shares_of(tasks), replicates, strict=True) if share > 0
-    ]
-    columns = min((len(row) for _, row in counted), default=0)
-    total = np.zeros(columns)
-    for share, row in counted:
-        total += share * np.asarray(row[:columns], dtype=float)
-    return total
 
 
 def shares_of(tasks: Sequence[Weighted]) -> list[float]:

@@ -16,7 +16,7 @@ from leaderboard.api.serializers.tasks import (
     scored_metrics,
 )
 from leaderboard.services.boards.reader import BoardView
-from leaderboard.services.boards.rules import TaskBoard
+from leaderboard.services.boards.types import TaskBoard
 
 
 class StandingRecord(Record):

@@ -31,11 +31,11 @@ from leaderboard.api.tables import Cell, LaTeXRenderer, Table, is_table, tables,
 from leaderboard.api.views.base import TABLES_TOO, described, one, user_of
 from leaderboard.api.views.tasks import shown_benchmark_versions, shown_task_versions
 from leaderboard.models import BenchmarkVersion, TaskVersion
-from leaderboard.services.boards import rules as service
-from leaderboard.services.boards.changes import Change, changes, changes_of_boards
+from leaderboard.services.boards.changes import Change, changes_of_boards, changes_of_task
 from leaderboard.services.boards.reader import BoardRow, BoardView, view_for, with_live_states
+from leaderboard.services.boards.rules import WEIGHT_PREFIX, weights_from_query
 from leaderboard.services.boards.store import board_at, part_of_board
-from leaderboard.services.boards.task_reader import task_view, wanted_rows
+from leaderboard.services.boards.task_reader import past_task_board, task_view, wanted_rows
 from leaderboard.services.boards.types import TaskRow
 
 _STANDING = (
@@ -78,9 +78,8 @@ class TaskDiff(APIView):
     def get(self, request: Request, slug: str) -> Response:
         query, moments = _moments(request)
         version = _task_version(slug, {**query, "as_of": moments[1]})
-        boards = [service.task_board(version, user=user_of(request), as_of=m) for m in moments]
-        found = changes(boards[0].rows, boards[1].rows)
-        return _diff(request, version.number, moments, found)
+        before, after = (past_task_board(version, moment).rows for moment in moments)
+        return _diff(request, version.number, moments, changes_of_task(before, after))
 
 
 class Leaderboard(APIView):
@@ -93,9 +92,9 @@ class Leaderboard(APIView):
         parameters=[BenchmarkBoardQuery],
     )
     def get(self, request: Request, slug: str) -> Response:
-        query = read_query(request, BenchmarkBoardQuery, service.WEIGHT_PREFIX)
+        query = read_query(request, BenchmarkBoardQuery, WEIGHT_PREFIX)
         version = _benchmark_version(slug, query)
-        weights = service.weights_from_query(request.query_params.dict())
+        weights = weights_from_query(request.query_params.dict())
         board = board_at(version, query.get("as_of"))
         if "category" in query:
             board = part_of_board(board, query["category"])

@@ -22,7 +22,7 @@ from leaderboard.models import (
     TaskVersion,
 )
 from leaderboard.models.disclosure import seen_by
-from leaderboard.services.boards.reader import BoardRow, view_for
+from leaderboard.services.boards.matrix import Standing
 from leaderboard.services.boards.store import current_board
 from leaderboard.services.boards.task_store import current_task_board
 from leaderboard.services.submissions.submissions import default_benchmark
@@ -84,10 +84,10 @@ def _standing(potential: Potential) -> str:
     if version is None:
         return "not ranked"
     board = current_board(version)
-    rows = view_for(board, _EVERYBODY).rows
-    for row in rows:
-        if row.rank and row.entrant.slug == potential.slug:
-            words = f"{_rank(row)} of {sum(other.rank is not None for other in rows)}"
+    standings = board.own.standings()
+    for i in board.own.order.tolist():
+        if standings[i].rank and board.entrants[i].slug == potential.slug:
+            words = f"{_rank(standings[i])} of {sum(s.rank is not None for s in standings)}"
             n_pending = _n_pending(version)
             return f"{words}, {n_pending} pending" if n_pending else words
     return "not ranked"
@@ -148,7 +148,7 @@ def _first(names: Iterable[str]) -> str:
     return f"1st: {first[0]}" + (f" and {len(first) - 1} more" if len(first) > 1 else "")
 
 
-def _rank(row: BoardRow) -> str:
+def _rank(row: Standing) -> str:
     """The rank, with its interval where that says more."""
     if row.rank_low is None or row.rank_low == row.rank_high:
         return f"rank {row.rank}"

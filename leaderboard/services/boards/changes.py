@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from leaderboard.lib.json_values import finite
 from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.boards.matrix import SUCCEEDED, Ranking
 from leaderboard.services.boards.store import StoredBoard
@@ -24,64 +24,49 @@ class Change:
     score_after: float | None
 
 
-def changes(before: Sequence[_Any], after: Sequence[_Any]) -> list[Change]:
+class _Standing(NamedTuple):
+    entrant: Entrant
+    rank: int | None
+    score: float | None
+
+
+def changes_of_task(before: Sequence[TaskRow], after: Sequence[TaskRow]) -> list[Change]:
     """Those that differ, in the order of the later board, then those that went."""
-    old = {row.entrant.submission: row for row in before}
-    new = {row.entrant.submission: row for row in after}
-    rows = [*after, *(row for row in before if row.entrant.submission not in new)]
-    changed = [
-        _change(row.entrant, old.get(row.entrant.submission), new.get(row.entrant.submission))
-        for row in rows
-    ]
-    return [change for change in changed if change is not None]
+    return _changes(*([_Standing(r.entrant, r.rank, r.score) for r in b] for b in (before, after)))
 
 
 def changes_of_boards(
     before: tuple[StoredBoard, Ranking], after: tuple[StoredBoard, Ranking]
 ) -> list[Change]:
     """The same of boards as they are stored. Who has not succeeded anywhere does not stand yet."""
-    return changes(_standing(*before), _standing(*after))
+    return _changes(_standings(*before), _standings(*after))
 
 
-@dataclass(frozen=True)
-class _Standing:
-    entrant: Entrant
-    rank: int | None
-    overall: float | None
-
-
-def _standing(board: StoredBoard, ranking: Ranking) -> list[_Standing]:
+def _standings(board: StoredBoard, ranking: Ranking) -> list[_Standing]:
+    standings = ranking.standings()
     return [
-        _Standing(
-            entrant=board.entrants[i],
-            rank=int(ranking.rank[i]) or None,
-            overall=finite(float(ranking.overall[i])),
-        )
+        _Standing(board.entrants[i], standings[i].rank, standings[i].overall)
         for i in ranking.order.tolist()
         if (board.matrix.state[i] == SUCCEEDED).any()
     ]
 
 
-def _change(entrant: Entrant, old: _Any | None, new: _Any | None) -> Change | None:
-    ranks = (old.rank if old else None, new.rank if new else None)
-    scores = (_score(old), _score(new))
-    if old is not None and new is not None and len({*ranks}) == len({*scores}) == 1:
-        return None
-    kind = "entered" if old is None else "left" if new is None else "moved"
-    return Change(
-        entrant=entrant,
-        kind=kind,
-        rank_before=ranks[0],
-        rank_after=ranks[1],
-        score_before=scores[0],
-        score_after=scores[1],
-    )
-
-
-def _score(row: _Any | None) -> float | None:
-    if row is None:
-        return None
-    return row.score if isinstance(row, TaskRow) else row.overall
-
-
-_Any = TaskRow | _Standing
+def _changes(before: Sequence[_Standing], after: Sequence[_Standing]) -> list[Change]:
+    old = {row.entrant.submission: row for row in before}
+    new = {row.entrant.submission: row for row in after}
+    changes = []
+    for key, row in {**new, **{key: row for key, row in old.items() if key not in new}}.items():
+        was, is_now = old.get(key), new.get(key)
+        if was and is_now and was[1:] == is_now[1:]:
+            continue
+        changes.append(
+            Change(
+                entrant=row.entrant,
+                kind="moved" if was and is_now else "entered" if is_now else "left",
+                rank_before=was and was.rank,
+                rank_after=is_now and is_now.rank,
+                score_before=was and was.score,
+                score_after=is_now and is_now.score,
+            )
+        )
+    return changes

@@ -17,14 +17,13 @@ import uuid
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from leaderboard.enums import StandingChange, VersionState
-from leaderboard.lib.json_values import finite
 from leaderboard.models import BenchmarkVersion, BoardHistory, StandingRecord
+from leaderboard.services.boards.matrix import Standing
 from leaderboard.services.boards.ranking_moments import Moments, moments_of
 from leaderboard.services.boards.stamps import stamp_of_benchmark
 from leaderboard.services.boards.store import StoredBoard, computed_board, with_rows
@@ -36,17 +35,6 @@ SETTLED_S = 60
 _BATCH = 1000
 #: Class of PostgreSQL's advisory locks under which a board's history is written.
 _LOCK = 0x70B2
-
-
-class RecordedStanding(NamedTuple):
-    """Equal where nothing has changed."""
-
-    rank: int | None
-    rank_low: int | None
-    rank_high: int | None
-    overall: float
-    low: float | None
-    high: float | None
 
 
 def record_all(at_most: int | None = None) -> int:
@@ -156,7 +144,7 @@ class _Boards:
                 last = None
         self._read: tuple[datetime, StoredBoard] | None = None
 
-    def standings(self, at: datetime) -> dict[uuid.UUID, RecordedStanding]:
+    def standings(self, at: datetime) -> dict[uuid.UUID, Standing]:
         last = self._last[at]
         if self._read is None or self._read[0] != last:
             self._read = last, computed_board(self.version, last)
@@ -171,10 +159,10 @@ class _Boards:
 def _write_moment(
     boards: _Boards,
     at: datetime,
-    last: Mapping[uuid.UUID, RecordedStanding | None],
+    last: Mapping[uuid.UUID, Standing | None],
     mark: BoardHistory,
     through: datetime | None,
-) -> dict[uuid.UUID, RecordedStanding] | None:
+) -> dict[uuid.UUID, Standing] | None:
     """All rows of a moment with the new mark, or none: None where another process was first."""
     version = boards.version
     with transaction.atomic():
@@ -189,25 +177,13 @@ def _write_moment(
     return after
 
 
-def standings_of(board: StoredBoard) -> dict[uuid.UUID, RecordedStanding]:
+def standings_of(board: StoredBoard) -> dict[uuid.UUID, Standing]:
     """Of all rows that have an overall score, ranked or not."""
-    own = board.own
-    by_submission: dict[uuid.UUID, RecordedStanding] = {}
-    for i, entrant in enumerate(board.entrants):
-        overall = finite(own.overall[i])
-        if overall is not None:
-            by_submission[uuid.UUID(entrant.submission)] = RecordedStanding(
-                rank=int(own.rank[i]) or None,
-                rank_low=int(own.rank_low[i]) or None,
-                rank_high=int(own.rank_high[i]) or None,
-                overall=overall,
-                low=finite(own.low[i]),
-                high=finite(own.high[i]),
-            )
-    return by_submission
+    rows = zip(board.entrants, board.own.standings(), strict=True)
+    return {uuid.UUID(e.submission): row for e, row in rows if row.overall is not None}
 
 
-def _last_standings(version: BenchmarkVersion) -> dict[uuid.UUID, RecordedStanding | None]:
+def _last_standings(version: BenchmarkVersion) -> dict[uuid.UUID, Standing | None]:
     """As they were written last; None where the submission has left."""
     rows = (
         StandingRecord.objects.filter(benchmark_version=version)
@@ -217,7 +193,7 @@ def _last_standings(version: BenchmarkVersion) -> dict[uuid.UUID, RecordedStandi
     return {
         row.submission_id: None
         if row.overall is None
-        else RecordedStanding(row.rank, row.rank_low, row.rank_high, row.overall, row.low, row.high)
+        else Standing(row.rank, row.rank_low, row.rank_high, row.overall, row.low, row.high)
         for row in rows
     }
 
@@ -225,8 +201,8 @@ def _last_standings(version: BenchmarkVersion) -> dict[uuid.UUID, RecordedStandi
 def _rows(
     version: BenchmarkVersion,
     at: datetime,
-    last: Mapping[uuid.UUID, RecordedStanding | None],
-    after: Mapping[uuid.UUID, RecordedStanding],
+    last: Mapping[uuid.UUID, Standing | None],
+    after: Mapping[uuid.UUID, Standing],
     withdrawn: Collection[uuid.UUID],
 ) -> list[StandingRecord]:
     """One for each submission that stands otherwise than before, those that left included."""
@@ -252,14 +228,14 @@ def _rows(
             row.change = _how_it_came(
                 old, is_known=key in last, is_first=at == version.published_at
             )
-            if old is not None:
+            if old is not None and new.overall is not None:
                 row.n_came_above = _n_above(came, new.overall)
                 row.n_left_above = _n_above(left, new.overall)
         rows.append(row)
     return rows
 
 
-def _how_it_came(old: RecordedStanding | None, *, is_known: bool, is_first: bool) -> StandingChange:
+def _how_it_came(old: Standing | None, *, is_known: bool, is_first: bool) -> StandingChange:
     if old is not None:
         return StandingChange.MOVED
     if is_known:
@@ -268,12 +244,14 @@ def _how_it_came(old: RecordedStanding | None, *, is_known: bool, is_first: bool
 
 
 def _scores_of_those_ranked(
-    here: Mapping[uuid.UUID, RecordedStanding], there: Mapping[uuid.UUID, RecordedStanding]
+    here: Mapping[uuid.UUID, Standing], there: Mapping[uuid.UUID, Standing]
 ) -> Iterator[float]:
     """And not ranked there."""
     for key, place in here.items():
         other = there.get(key)
-        if place.rank is not None and (other is None or other.rank is None):
+        if place.rank is None or place.overall is None:
+            continue
+        if other is None or other.rank is None:
             yield place.overall
 
 

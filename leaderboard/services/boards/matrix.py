@@ -9,19 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from leaderboard import ranking
 from leaderboard.enums import EvaluationState, Visibility
+from leaderboard.lib.json_values import finite
 from leaderboard.models import BenchmarkTask, Evaluation, Submission, TaskVersion
-from leaderboard.ranking import FloatArray
+from leaderboard.ranking import FloatArray, IntArray
 from leaderboard.services.boards import hardware as board_hardware
 from leaderboard.services.boards.results import Result, described
-
-IntArray = npt.NDArray[np.int32]
 
 #: Code of a state in ``Matrix.state``; 0 where there is no evaluation.
 STATES = ("", *EvaluationState.values)
@@ -69,24 +68,36 @@ class Matrix:
         return Matrix(**arrays)
 
 
+class Standing(NamedTuple):
+    """Where one row stands; None where it has no rank, no interval or no score."""
+
+    rank: int | None
+    rank_low: int | None
+    rank_high: int | None
+    overall: float | None
+    low: float | None
+    high: float | None
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Ranking:
+class Ranking(ranking.Standings):
     """Who stands where with certain weights. Shapes are (rows,)."""
 
-    #: Rows from the top of the board to its bottom.
-    order: IntArray
-    #: 0 where a row is not ranked; then ``reasons`` has a sentence.
-    rank: IntArray
-    rank_low: IntArray
-    rank_high: IntArray
     overall: FloatArray
     low: FloatArray
     high: FloatArray
-    #: Cannot be told apart from the row above it.
-    is_tied: npt.NDArray[np.bool_]
+    #: Why a row is not ranked, a sentence; empty for those that are.
     reasons: Sequence[str]
     #: Where timed tasks count: the hardware of the ranked rows.
     hardware: str
+
+    def standings(self) -> list[Standing]:
+        """Of each row."""
+        ranks = (
+            [n or None for n in a.tolist()] for a in (self.rank, self.rank_low, self.rank_high)
+        )
+        scores = ([finite(v) for v in a.tolist()] for a in (self.overall, self.low, self.high))
+        return [Standing._make(row) for row in zip(*ranks, *scores, strict=True)]
 
 
 class _Texts:
@@ -152,7 +163,7 @@ def _task_ranks(arrays: Mapping[str, npt.NDArray[Any]]) -> IntArray:
     for j in range(ranked.shape[1]):
         for key in np.unique(arrays["hardware"][ranked[:, j], j]):
             rows = np.flatnonzero(ranked[:, j] & (arrays["hardware"][:, j] == key))
-            ranks[rows, j] = ranking.ranks(arrays["score"][rows, j].tolist())
+            ranks[rows, j] = ranking.ranks(arrays["score"][rows, j])
     return ranks
 
 
@@ -209,60 +220,24 @@ def _standings(
     reasons: Sequence[str],
     hardware: str,
 ) -> Ranking:
-    n = len(matrix.names)
-    has_replicates: npt.NDArray[np.bool_] = np.full(n, replicates.shape[1] > 0)
-    has_replicates &= ~np.isnan(replicates).any(axis=1)
-    ranked_rows = np.flatnonzero(np.array([not reason for reason in reasons], bool))
-    given = [replicates[i] if has_replicates[i] else () for i in ranked_rows]
-    standings = ranking.standings([_none(overall[i]) for i in ranked_rows], given)
-    standing = np.zeros((3, n), np.int32)
-    for i, place in zip(ranked_rows, standings, strict=True):
-        standing[:, i] = (place.rank or 0, place.rank_low or 0, place.rank_high or 0)
-    low, high = np.full((2, n), np.nan)
+    is_ranked = np.array([not reason for reason in reasons], bool)
+    standings = ranking.standings(overall, replicates, is_ranked, matrix.names)
+    has_replicates = ranking.are_there(replicates)
+    low, high = np.full((2, len(overall)), np.nan)
     if has_replicates.any():
         ends = np.quantile(replicates[has_replicates], ranking.INTERVAL, axis=1)
         low[has_replicates], high[has_replicates] = ends
     # A score that rests on a single system: replicates that repeat it show no certainty.
     uncertain = (~np.isnan(matrix.score) & np.isnan(matrix.low)).any(axis=1)
     low[uncertain | np.isnan(overall)] = high[uncertain | np.isnan(overall)] = np.nan
-    rank = standing[0]
-    order = sorted(
-        range(n),
-        key=lambda i: (not rank[i], rank[i], math.isnan(overall[i]), -_zero(float(overall[i])),
-                       matrix.names[i]),
-    )  # fmt: skip
     return Ranking(
-        order=np.array(order, np.int32),
-        rank=rank,
-        rank_low=standing[1],
-        rank_high=standing[2],
+        **vars(standings),
         overall=overall,
         low=low,
         high=high,
-        is_tied=_ties(order, rank, overall, replicates, has_replicates),
         reasons=reasons,
         hardware=hardware,
     )
-
-
-def _ties(
-    order: Sequence[int],
-    rank: IntArray,
-    overall: FloatArray,
-    replicates: FloatArray,
-    has_replicates: npt.NDArray[np.bool_],
-) -> npt.NDArray[np.bool_]:
-    """As ``ranking.are_tied`` for each ranked row and the one above it, all at once."""
-    tied = np.zeros(len(order), bool)
-    below = np.array([i for i in order if rank[i]][1:], int)
-    above = np.array([i for i in order if rank[i]][:-1], int)
-    tied[below] = overall[below] == overall[above]
-    both = has_replicates[below] & has_replicates[above]
-    if both.any():
-        difference = replicates[above[both]] - replicates[below[both]]
-        low, high = np.quantile(difference, ranking.INTERVAL, axis=1)
-        tied[below[both]] = (low <= 0) & (high >= 0)
-    return tied
 
 
 def _reasons(matrix: Matrix, entries: Sequence[BenchmarkTask], shares: FloatArray) -> list[str]:
@@ -286,11 +261,3 @@ def _hardware(matrix: Matrix, shares: FloatArray) -> list[set[str]]:
     """Of each row: what the timed tasks that count were timed on."""
     timed = matrix.hardware[:, (shares > 0) & matrix.hardware.any(axis=0)]
     return [{matrix.hardware_keys[k] for k in row if k} for row in timed.tolist()]
-
-
-def _none(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
-
-
-def _zero(value: float) -> float:
-    return 0.0 if math.isnan(value) else float(value)

@@ -13,6 +13,7 @@ import numpy as np
 from leaderboard.enums import EvaluationState
 from leaderboard.lib.json_values import finite
 from leaderboard.models import BenchmarkTask, BenchmarkVersion, Evaluation
+from leaderboard.ranking import row_key
 from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.boards.filters import EVERY_ROW, BoardFilter
 from leaderboard.services.boards.matrix import STATES, Ranking
@@ -21,7 +22,6 @@ from leaderboard.services.boards.rules import (
     are_apart,
     categories_of,
     levels_of,
-    row_order,
     shares_of,
 )
 from leaderboard.services.boards.store import StoredBoard, private_board, ranking_of
@@ -186,20 +186,13 @@ def _rows(board: StoredBoard, ranking: Ranking, wanted: BoardFilter) -> list[Boa
     if wanted != EVERY_ROW:
         running = _running_on(board) if wanted.hardware else {}
         order = [i for i in order if _is_wanted(board, i, wanted, running)]
-    counts = [
-        [n or None for n in array.tolist()]
-        for array in (ranking.rank, ranking.rank_low, ranking.rank_high)
-    ]
-    numbers = [
-        [finite(v) for v in array.tolist()]
-        for array in (ranking.overall, ranking.low, ranking.high)
-    ]
-    values = list(zip(*counts, *numbers, ranking.reasons, ranking.is_tied.tolist(), strict=True))
+    parts = zip(ranking.standings(), ranking.reasons, ranking.is_tied.tolist(), strict=True)
+    values = [(*standing, reason, is_tied) for standing, reason, is_tied in parts]
     return [BoardRow(board, i, *values[i]) for i in order]
 
 
 def _order(row: BoardRow) -> tuple[bool, int, bool, float, str]:
-    return row_order(row.rank, row.overall, row.board.matrix.names[row.index])
+    return row_key(row.rank, row.overall, row.board.matrix.names[row.index])
 
 
 def _is_wanted(

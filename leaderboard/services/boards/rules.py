@@ -32,57 +32,20 @@ from leaderboard.services.boards import replicates as board_replicates
 from leaderboard.services.boards.entrants import entrant_of
 from leaderboard.services.boards.hardware import by_frequency
 from leaderboard.services.boards.results import Result, described
-from leaderboard.services.boards.types import (
-    Category,
-    MetricScore,
-    TaskBoard,
-    TaskRow,
-)
+from leaderboard.services.boards.types import Category, MetricScore, TaskRow
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
-
-__all__ = [
-    "WEIGHT_PREFIX",
-    "Category",
-    "TaskBoard",
-    "TaskRow",
-    "are_apart",
-    "categories_of",
-    "has_theory_mismatch",
-    "levels_of",
-    "metrics_of",
-    "of_category",
-    "on_boards",
-    "shares_of",
-    "task_board",
-    "weights_from_query",
-    "why_not_ranked",
-]
 
 #: In a query string, ``weight.<category>=2`` sets the weight of a category.
 WEIGHT_PREFIX = "weight."
 
 _IS_PUBLIC = "evaluation__task_version__reference_set__is_public"
 _NONE = np.zeros(0)
-_BULKY = ("stdout", "stderr", "consistency", "provenance")
-
-
-def task_board(
-    task_version: TaskVersion, *, user: User | AnonymousUser, as_of: datetime | None = None
-) -> TaskBoard:
-    """Rank all standing submissions on one task version; with ``as_of``, as it stood then."""
-    evaluations = list(
-        on_boards(user, as_of).filter(task_version=task_version).defer("replicates", "summary")
-    )
-    done = [e for e in evaluations if e.state == EvaluationState.SUCCEEDED]
-    pending, failed = unfinished(evaluations)
-    return TaskBoard(
-        task_version=task_version,
-        rows=rows_of_task(task_version, done),
-        pending=pending,
-        failed=failed,
-    )
+_BULKY = (
+    *("stdout", "stderr", "consistency", "provenance", "replicates", "summary"),
+    "submission__potential__description",
+)
 
 
 def unfinished(evaluations: Iterable[Evaluation]) -> tuple[list[Evaluation], list[Evaluation]]:
@@ -96,11 +59,14 @@ def unfinished(evaluations: Iterable[Evaluation]) -> tuple[list[Evaluation], lis
     )
 
 
-def rows_of_task(task_version: TaskVersion, done: Sequence[Evaluation]) -> list[TaskRow]:
-    """Successes on the task, ranked hardware by hardware, the most frequent first. Two queries.
+def rows_of_task(task_version: TaskVersion, evaluations: QuerySet[Evaluation]) -> list[TaskRow]:
+    """Successes on the task, ranked hardware by hardware, the most frequent first. Three queries.
 
     On a hidden set they are ranked by what everybody may know of them, for the staff too.
     """
+    done = list(evaluations.filter(task_version=task_version, state=EvaluationState.SUCCEEDED))
+    if not done:
+        return []
     if is_hidden(task_version):
         for evaluation in done:
             evaluation.task_version = task_version
@@ -241,7 +207,7 @@ def _for_rows(evaluations: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
         evaluations.select_related(
             "submission__potential__team", "submission__potential__owner", "worker"
         )
-        .defer(*_BULKY, *(f"submission__potential__{name}" for name in ("description",)))
+        .defer(*_BULKY)
         .order_by("queued_at", "pk")
     )
 
@@ -253,26 +219,20 @@ def _task_rows(
     metrics: Mapping[uuid.UUID, dict[str, MetricScore]],
 ) -> list[TaskRow]:
     """Of one hardware; those that are not ranked take no part in the ranks."""
-    reasons = {e.pk: why_not_ranked(e, task_version) for e in done}
-    ranked = [e for e in done if not reasons[e.pk]]
-    places = ranking.standings(
-        [e.score for e in ranked], [replicates.get(e.pk, _NONE) for e in ranked]
+    reasons = [why_not_ranked(e, task_version) for e in done]
+    standings = ranking.standings(
+        ranking.as_array([e.score for e in done]),
+        ranking.table_of([replicates.get(e.pk, _NONE) for e in done]),
+        np.array([not reason for reason in reasons], bool),
+        [str(e.submission) for e in done],
     )
-    standing = {e.pk: ranking.Standing(None) for e in done}
-    standing |= {e.pk: place for e, place in zip(ranked, places, strict=True)}
-    ordered = sorted(done, key=lambda e: row_order(standing[e.pk].rank, e.score, str(e.submission)))
-    in_order = [e for e in ordered if not reasons[e.pk]]
-    tied = ranking.ties(
-        [e.score for e in in_order], [replicates.get(e.pk, _NONE) for e in in_order]
-    )
-    is_tied = {e.pk: is_so for e, is_so in zip(in_order, tied, strict=True)}
     return [
         TaskRow(
             entrant=entrant_of(e.submission),
             evaluation_id=e.pk,
-            rank=standing[e.pk].rank,
-            rank_low=standing[e.pk].rank_low,
-            rank_high=standing[e.pk].rank_high,
+            rank=int(standings.rank[i]) or None,
+            rank_low=int(standings.rank_low[i]) or None,
+            rank_high=int(standings.rank_high[i]) or None,
             score=e.score,
             low=e.score_low,
             high=e.score_high,
@@ -280,22 +240,15 @@ def _task_rows(
             n_failed=e.n_failed,
             n_systems=e.n_systems,
             wall_time_s=e.wall_time_s,
-            why_not_ranked=reasons[e.pk],
+            why_not_ranked=reasons[i],
             metrics=metrics[e.pk],
             theory_mismatch=has_theory_mismatch(e.submission, task_version),
             hardware=e.hardware_key,
-            tied_with_previous=is_tied.get(e.pk, False),
+            tied_with_previous=bool(standings.is_tied[i]),
             worker=described(e),
         )
-        for e in ordered
+        for i, e in ((i, done[i]) for i in standings.order.tolist())
     ]
-
-
-def row_order(
-    rank: int | None, score: float | None, name: str
-) -> tuple[bool, int, bool, float, str]:
-    """Sorts by rank, then the unranked by score, then by name."""
-    return (rank is None, rank or 0, score is None, -(score or 0.0), name)
 
 
 def categories_of(entries: Sequence[BenchmarkTask], weights: Mapping[str, float]) -> list[Category]:

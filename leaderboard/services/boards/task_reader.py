@@ -10,15 +10,10 @@ from django.contrib.auth.models import AnonymousUser, User
 
 from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.models import TaskVersion
+from leaderboard.ranking import row_key
 from leaderboard.services.boards.filters import EVERY_ROW, BoardFilter
 from leaderboard.services.boards.hardware import by_frequency
-from leaderboard.services.boards.rules import (
-    on_boards,
-    row_order,
-    rows_of_task,
-    task_board,
-    unfinished,
-)
+from leaderboard.services.boards.rules import on_boards, rows_of_task, unfinished
 from leaderboard.services.boards.task_store import current_task_board
 from leaderboard.services.boards.types import TaskBoard, TaskRow
 
@@ -32,11 +27,10 @@ def task_view(
     who has signed in, and some for his own rows.
     """
     if as_of is not None:
-        past = task_board(task_version, user=user, as_of=as_of)
-        return replace(past, pending=[], failed=[])
+        return past_task_board(task_version, as_of)
     board = current_task_board(task_version)
     own = _private(task_version, user)
-    evaluations = on_boards(user).filter(task_version=task_version).defer("replicates", "summary")
+    evaluations = on_boards(user).filter(task_version=task_version)
     pending, failed = unfinished(evaluations.exclude(state=EvaluationState.SUCCEEDED))
     for evaluation in (*pending, *failed):
         evaluation.task_version = task_version  # asked for what may be told of it
@@ -50,6 +44,12 @@ def task_view(
     )
 
 
+def past_task_board(task_version: TaskVersion, as_of: datetime) -> TaskBoard:
+    """The board as it stood then."""
+    rows = rows_of_task(task_version, on_boards(AnonymousUser(), as_of))
+    return TaskBoard(task_version=task_version, rows=rows)
+
+
 def wanted_rows(rows: Sequence[TaskRow], wanted: BoardFilter) -> list[TaskRow]:
     """Those that a reader wants to see; ranks stay those of the whole board."""
     if wanted == EVERY_ROW:
@@ -60,13 +60,8 @@ def wanted_rows(rows: Sequence[TaskRow], wanted: BoardFilter) -> list[TaskRow]:
 def _private(task_version: TaskVersion, user: User | AnonymousUser) -> list[TaskRow]:
     if user.is_anonymous:
         return []
-    done = on_boards(user).filter(
-        task_version=task_version,
-        state=EvaluationState.SUCCEEDED,
-        submission__visibility=Visibility.PRIVATE,
-    )
-    evaluations = list(done.defer("replicates", "summary"))
-    return rows_of_task(task_version, evaluations) if evaluations else []
+    own = on_boards(user).filter(submission__visibility=Visibility.PRIVATE)
+    return rows_of_task(task_version, own)
 
 
 def _merged(public: list[TaskRow], own: list[TaskRow]) -> list[TaskRow]:
@@ -77,6 +72,6 @@ def _merged(public: list[TaskRow], own: list[TaskRow]) -> list[TaskRow]:
         (*public, *own),
         key=lambda row: (
             keys.index(row.hardware),
-            row_order(row.rank, row.score, row.entrant.title),
+            row_key(row.rank, row.score, row.entrant.title),
         ),
     )

@@ -12,7 +12,6 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 
-from leaderboard.enums import EvaluationState
 from leaderboard.lib.memory import of_process
 from leaderboard.models import TaskVersion
 from leaderboard.services.boards.entrants import Entrant
@@ -31,7 +30,9 @@ def current_task_board(task_version: TaskVersion) -> TaskBoard:
         memory=_boards,
         stamp=lambda: stamp_of_task(task_version.pk),
         compute=lambda stamp: TaskBoard(
-            task_version=task_version, rows=_public_rows(task_version), stamp=stamp
+            task_version=task_version,
+            rows=rows_of_task(task_version, on_boards(AnonymousUser())),
+            stamp=stamp,
         ),
         to_plain=lambda board: [
             (row.entrant, row.evaluation_id.bytes, *row[2:]) for row in board.rows
@@ -40,13 +41,6 @@ def current_task_board(task_version: TaskVersion) -> TaskBoard:
             task_version=task_version, rows=[_row(*row) for row in rows], stamp=stamp
         ),
     ).value()
-
-
-def _public_rows(task_version: TaskVersion) -> list[TaskRow]:
-    done = on_boards(AnonymousUser()).filter(
-        task_version=task_version, state=EvaluationState.SUCCEEDED
-    )
-    return rows_of_task(task_version, list(done.defer("replicates", "summary")))
 
 
 def _row(

@@ -101,18 +101,18 @@ def board_card(slug: str, number: int) -> Card:
         number=number,
     )
     board = current_board(version)
-    own = board.own
-    n_ranked = int((own.rank > 0).sum())
+    standings = board.own.standings()
+    n_ranked = sum(standing.rank is not None for standing in standings)
     bars = [
         Bar(
             label=board.matrix.names[i],
             slug=board.entrants[i].slug,
-            rank=int(own.rank[i]),
-            score=finite(own.overall[i]),
-            low=finite(own.low[i]),
-            high=finite(own.high[i]),
+            rank=standings[i].rank,
+            score=standings[i].overall,
+            low=standings[i].low,
+            high=standings[i].high,
         )
-        for i in own.order.tolist()[: min(n_ranked, _ROWS)]
+        for i in board.own.order.tolist()[: min(n_ranked, _ROWS)]
     ]
     n_tasks = len(board.entries)
     return Card(
@@ -141,14 +141,9 @@ def _standing(board: StoredBoard, submission: Submission) -> dict[str, Any]:
     own, n_tasks = board.own, len(board.entries)
     place = CardPlace(
         board=name,
-        rank=int(own.rank[i]) or None,
-        rank_low=int(own.rank_low[i]) or None,
-        rank_high=int(own.rank_high[i]) or None,
         n_ranked=int((own.rank > 0).sum()),
-        overall=finite(own.overall[i]),
-        low=finite(own.low[i]),
-        high=finite(own.high[i]),
         why_not=own.reasons[i],
+        **own.standings()[i]._asdict(),
     )
     if np.isnan(board.matrix.score[i]).all():
         return {"place": place, "remark": "No task has a score yet."}

@@ -10,8 +10,8 @@ from django.contrib.auth.models import AnonymousUser
 from leaderboard import models
 from leaderboard.services.boards.hardware import by_frequency
 from leaderboard.services.boards.reader import BoardView, view_for
-from leaderboard.services.boards.rules import task_board
 from leaderboard.services.boards.store import current_board
+from leaderboard.services.boards.task_reader import task_view
 from tests.leaderboard import factories
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +59,7 @@ def test_rows_of_a_timed_task_are_ranked_hardware_by_hardware() -> None:
     ):
         timed(potential(name), task, score, hardware)
 
-    board = task_board(task, user=ANYBODY)
+    board = task_view(task, ANYBODY)
 
     assert [(row.entrant.name, row.hardware, row.rank) for row in board.rows] == [
         ("Fast here", LAPTOP, 1),
@@ -75,7 +75,7 @@ def test_the_first_of_a_hardware_is_tied_with_nobody_above() -> None:
     task = timed_task()
     timed(potential("A"), task, 0.5, LAPTOP)
     timed(potential("B"), task, 0.5, CLUSTER)
-    assert [row.tied_with_previous for row in task_board(task, user=ANYBODY).rows] == [False] * 2
+    assert [row.tied_with_previous for row in task_view(task, ANYBODY).rows] == [False] * 2
 
 
 def _mixed_board(weights: dict[str, float]) -> BoardView:

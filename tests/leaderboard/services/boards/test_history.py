@@ -18,12 +18,12 @@ from django.utils import timezone
 from leaderboard import models
 from leaderboard.services.boards import store
 from leaderboard.services.boards.history import (
-    RecordedStanding,
     forget,
     record,
     record_all,
     standings_of,
 )
+from leaderboard.services.boards.matrix import Standing
 from leaderboard.services.boards.potential_history import history_of, why, written
 from leaderboard.services.boards.ranking_moments import moments_of
 from tests.leaderboard import factories
@@ -38,15 +38,15 @@ def past() -> Past:
     return make_past()
 
 
-def told(board: models.BenchmarkVersion, at: datetime) -> dict[Any, RecordedStanding]:
+def told(board: models.BenchmarkVersion, at: datetime) -> dict[Any, Standing]:
     """How everybody stood at a moment, by the rows that were written."""
-    found: dict[Any, RecordedStanding] = {}
+    found: dict[Any, Standing] = {}
     rows = models.StandingRecord.objects.filter(benchmark_version=board, since__lte=at)
     for row in rows.order_by("since"):
         found.pop(row.submission_id, None)
         if not row.has_left:
             assert row.overall is not None
-            found[row.submission_id] = RecordedStanding(
+            found[row.submission_id] = Standing(
                 row.rank, row.rank_low, row.rank_high, row.overall, row.low, row.high
             )
     return found

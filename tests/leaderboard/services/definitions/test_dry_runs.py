@@ -11,7 +11,7 @@ from evaluator.contract import EvaluationReport, ScoreRecord, TaskScore, Verdict
 from leaderboard import models
 from leaderboard.enums import VersionState
 from leaderboard.exceptions import ConflictError, SubmissionError
-from leaderboard.services.boards.rules import task_board
+from leaderboard.services.boards.task_reader import task_view
 from leaderboard.services.definitions import dry_runs
 from leaderboard.services.definitions.tasks import evaluate_everyone, publish_task_version
 from leaderboard.services.evaluations.events import record
@@ -59,7 +59,7 @@ def test_a_dry_run_goes_through_a_worker_and_stands_on_no_board() -> None:
     publish_task_version(version)
     version.refresh_from_db()
     for as_of in (None, timezone.now()):
-        board = task_board(version, user=EVERYBODY, as_of=as_of)
+        board = task_view(version, EVERYBODY, as_of)
         assert (board.rows, board.pending) == ([], [])
     # It is in nobody's way: the real one is queued beside it.
     assert [e.submission for e in evaluate_everyone(version)] == [submission]
