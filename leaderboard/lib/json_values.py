@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeGuard
 
 
 def clean_json(value: object) -> Any:  # noqa: ANN401  (any JSON value)
@@ -36,3 +36,8 @@ def clean_text(text: str) -> str:
 def finite(value: float | None) -> float | None:
     """The number itself, or None for NaN and infinity."""
     return value if value is not None and math.isfinite(value) else None
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is one, and neither NaN nor infinity."""
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TypeGuard
 
 from django.db.models import QuerySet
 
 from evaluator.contract import SystemStatus
 from evaluator.standard_tasks.read import SMOKE_TASK
+from leaderboard.lib.json_values import is_number
 from leaderboard.models import Evaluation, SystemResult
 from leaderboard.models.disclosure import OPEN
 from leaderboard.services.advice.question import SYMBOLS
@@ -33,7 +32,7 @@ _SYMBOL = re.compile(r"[A-Z][a-z]?")
 _NUMBER = {symbol: n for n, symbol in enumerate(SYMBOLS)}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ElementError:
     evaluation: uuid.UUID
     element: str
@@ -67,13 +66,10 @@ def element_errors(
         "pk", "summary__force_mae_by_element", *task
     ):
         errors += [
-            ElementError(
-                evaluation=pk, element=element, value=value, protocol=FORCES,
-                task_slug=slug, task_name=name,
-            )
+            ElementError(pk, element, value, FORCES, slug, name)
             for element, value in (by_element or {}).items()
-            if _is_number(value)
-        ]  # fmt: skip
+            if is_number(value)
+        ]
     crystals = SystemResult.objects.filter(
         evaluation__in=shown.filter(task_version__protocol=CRYSTALS), status=SystemStatus.OK
     ).order_by("evaluation_id", "position")
@@ -83,13 +79,8 @@ def element_errors(
         "evaluation_id", "values__element", "values__delta_meV",
         *(f"evaluation__{path}" for path in task),
     ):  # fmt: skip
-        if isinstance(element, str) and _is_number(value):
-            errors.append(
-                ElementError(
-                    evaluation=pk, element=element, value=value, protocol=CRYSTALS,
-                    task_slug=slug, task_name=name,
-                )
-            )  # fmt: skip
+        if isinstance(element, str) and is_number(value):
+            errors.append(ElementError(pk, element, value, CRYSTALS, slug, name))
     known = [e for e in errors if e.element in _NUMBER and (wanted is None or e.element in wanted)]
     return sorted(known, key=lambda e: _NUMBER[e.element])
 
@@ -112,7 +103,7 @@ def compound_errors(evaluations: Iterable[uuid.UUID]) -> list[ElementError]:
     records: dict[tuple[uuid.UUID, str, str, str], list[tuple[str, list[float | None]]]] = {}
     for pk, protocol, slug, name, formula, survived, *pairs in rows:
         errors = [_deviation(*pair) for pair in zip(pairs[::2], pairs[1::2], strict=True)]
-        errors.append(100 * (1 - survived) if _is_number(survived) else None)
+        errors.append(100 * (1 - survived) if is_number(survived) else None)
         records.setdefault((pk, protocol, slug, name), []).append((str(formula), errors))
     element_means = []
     for (pk, protocol, slug, name), records_of_task in records.items():
@@ -127,20 +118,17 @@ def compound_errors(evaluations: Iterable[uuid.UUID]) -> list[ElementError]:
             if (error := errors[place]) is not None:
                 for element in set(_SYMBOL.findall(formula)) & set(_NUMBER):
                     by_element.setdefault(element, []).append(error)
+        other = (f"{_WORDS[place]}, mean over the systems with the element", "%")
         element_means += [
-            ElementError(
-                evaluation=pk, element=element, value=fmean(values), protocol=protocol,
-                task_slug=slug, task_name=name,
-                other=(f"{_WORDS[place]}, mean over the systems with the element", "%"),
-            )
+            ElementError(pk, element, fmean(values), protocol, slug, name, other)
             for element, values in by_element.items()
-        ]  # fmt: skip
+        ]
     return sorted(element_means, key=lambda e: _NUMBER[e.element])
 
 
 def _deviation(predicted: object, reference: object) -> float | None:
     """The deviation in per cent of the reference."""
-    if not (_is_number(predicted) and _is_number(reference) and reference):
+    if not (is_number(predicted) and is_number(reference) and reference):
         return None
     return 100 * abs(predicted / reference - 1)
 
@@ -149,7 +137,3 @@ def _told(evaluations: Iterable[uuid.UUID]) -> QuerySet[Evaluation]:
     return Evaluation.objects.filter(
         OPEN, pk__in=list(evaluations), task_version__reference_set__isnull=False
     ).exclude(task_version__task__slug=SMOKE_TASK)
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and math.isfinite(value)

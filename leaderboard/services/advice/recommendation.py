@@ -13,20 +13,18 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from leaderboard import ranking
 from leaderboard.enums import VersionState
 from leaderboard.models import BenchmarkVersion
-from leaderboard.ranking import FloatArray
 from leaderboard.services.advice import speed
 from leaderboard.services.advice.board_errors import BoardErrors, errors_of_board
 from leaderboard.services.advice.element_errors import ElementError
 from leaderboard.services.advice.question import ANY_CPU, ANY_GPU, OPEN, Wishes
 from leaderboard.services.advice.scaling import Estimate, estimate, ran_out_of_memory
 from leaderboard.services.boards import licences, pareto
-from leaderboard.services.boards import replicates as board_replicates
 from leaderboard.services.boards.entrants import Entrant
-from leaderboard.services.boards.paired import combined, difference
 from leaderboard.services.boards.reader import BoardRow, BoardView, view_for
-from leaderboard.services.boards.store import current_board
+from leaderboard.services.boards.store import current_board, replicates_of_rows
 from leaderboard.services.boards.supported_elements import told_by_checkpoints
 from leaderboard.services.submissions.submissions import default_benchmark
 
@@ -268,40 +266,16 @@ def _finished(candidates: list[Candidate], board: BoardView) -> list[Candidate]:
 
 
 def _ties(chosen: Sequence[Candidate], board: BoardView) -> dict[uuid.UUID, bool]:
-    """Whether each cannot be told apart from the first. At most one query."""
-    replicates = _replicates([c.row for c in chosen], board)
-    ties: dict[uuid.UUID, bool] = {}
-    for c in chosen[1:]:
-        best = chosen[0].row
-        gap = difference(best.overall, c.row.overall, replicates[best.key], replicates[c.row.key])
-        ties[c.row.key] = gap is not None and (
-            gap.value == 0 if gap.low is None else not gap.is_significant
-        )
-    return ties
-
-
-def _replicates(rows: Sequence[BoardRow], board: BoardView) -> dict[uuid.UUID, FloatArray]:
-    """Replicates of each overall score, kept with the board."""
+    """Whether each cannot be told apart from the first. What is ranked is of the public board."""
+    rows = [c.row for c in chosen]
+    scores = ranking.as_array([row.overall for row in rows])
     shares = [board.shares[e.task_version_id] for e in board.entries]
-    counted = {j: share for j, share in enumerate(shares) if share > 0}
-    keys = {row.key: ("replicates", row.key, *shares) for row in rows}
-    replicates = {pk: board.board.kept.get(key) for pk, key in keys.items()}
-    missing = {
-        row.key: {j: row.cells[j].evaluation for j in counted}
-        for row in rows
-        if replicates[row.key] is None
+    replicates = replicates_of_rows(board.board, [row.index for row in rows], shares)
+    return {
+        row.key: bool(ranking.ties(scores[[0, i]], replicates[[0, i]])[1])
+        for i, row in enumerate(rows)
+        if i > 0
     }
-    stored = board_replicates.of_evaluations(
-        uuid.UUID(pk) for evaluations in missing.values() for pk in evaluations.values() if pk
-    )
-    for row, evaluations in missing.items():
-        values = {
-            j: stored[key]
-            for j, pk in evaluations.items()
-            if pk and (key := uuid.UUID(pk)) in stored
-        }
-        replicates[row] = board.board.kept.put(keys[row], combined(values, counted))
-    return replicates
 
 
 def _notes(wishes: Wishes, board: BoardView) -> list[str]:

@@ -185,7 +185,7 @@ def ranked(
     overall = np.zeros(len(matrix.names))
     for j in np.flatnonzero(shares):
         overall += shares[j] * matrix.score[:, j]
-    means = _overall_replicates(entries, shares, replicates)
+    means = overall_replicates(entries, shares, replicates)
     reasons = _reasons(matrix, entries, shares)
     timed_on = _hardware(matrix, shares)
     rankable = [keys for keys, reason in zip(timed_on, reasons, strict=True) if not reason]
@@ -197,11 +197,12 @@ def ranked(
     return _standings(matrix, overall, means, reasons, hardware)
 
 
-def _overall_replicates(
+def overall_replicates(
     entries: Sequence[BenchmarkTask],
-    shares: FloatArray,
+    shares: Sequence[float] | FloatArray,
     replicates: Mapping[str, npt.NDArray[np.float32]],
 ) -> FloatArray:
+    """Replicates of the overall score, shape (rows, n), from those of each category's score."""
     share: dict[str, float] = {}
     for entry, part in zip(entries, shares, strict=True):
         share[entry.category] = share.get(entry.category, 0.0) + part

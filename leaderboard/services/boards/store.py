@@ -26,10 +26,18 @@ from leaderboard.models import (
     Score,
 )
 from leaderboard.models.disclosure import OF_OPEN
+from leaderboard.ranking import FloatArray
 from leaderboard.services.boards import replicates as board_replicates
 from leaderboard.services.boards.entrants import MEMORY, SPEED, Entrants, choices_of, entrant_of
 from leaderboard.services.boards.grades import letters_of
-from leaderboard.services.boards.matrix import SUCCEEDED, Matrix, Ranking, matrix_of, ranked
+from leaderboard.services.boards.matrix import (
+    SUCCEEDED,
+    Matrix,
+    Ranking,
+    matrix_of,
+    overall_replicates,
+    ranked,
+)
 from leaderboard.services.boards.replicates import Replicates
 from leaderboard.services.boards.results import Result, results_of
 from leaderboard.services.boards.rules import (
@@ -220,6 +228,14 @@ def _part(board: StoredBoard, rows: Sequence[int], columns: Sequence[int]) -> St
 
 def replicates_of_board(board: StoredBoard) -> Replicates:
     return board.replicates if board.replicates is not None else _replicates_of(board).value()
+
+
+def replicates_of_rows(
+    board: StoredBoard, rows: Sequence[int], shares: Sequence[float]
+) -> FloatArray:
+    """Replicates of the overall score of some rows, when each task makes such a share of it."""
+    replicates = {name: table[rows] for name, table in replicates_of_board(board).items()}
+    return overall_replicates(board.entries, shares, replicates)
 
 
 def _replicates_of(board: StoredBoard) -> Snapshot[Replicates]:
