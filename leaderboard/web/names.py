@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from leaderboard.lib.names import mixed_letters
+from leaderboard.models import Submission
 
 
 def cut(text: str, most: int) -> str:
@@ -69,6 +70,11 @@ def caution_html(name: str, resembles: str) -> str:
             f'ones: {letters}">mixed letters</span>'
         )
     return marks
+
+
+def key_of(submission: Submission) -> str:
+    """How a query string names a submission."""
+    return f"{submission.potential.address}:{submission.version}"
 
 
 def compare_address(keys: Iterable[str]) -> str:

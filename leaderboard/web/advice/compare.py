@@ -35,9 +35,9 @@ from leaderboard.services.advice.speed import atom_times
 from leaderboard.services.boards import pareto
 from leaderboard.services.boards.store import current_board
 from leaderboard.services.evaluations.records import answers_of
-from leaderboard.templatetags.estimates import against_first, rough
-from leaderboard.templatetags.touchstone import key_of, metric, number
-from leaderboard.web.names import compare_address, cut, options
+from leaderboard.web.estimates import against_first, rough
+from leaderboard.web.names import compare_address, cut, key_of, options
+from leaderboard.web.numbers import metric, number
 
 #: Up to so many are lists to choose from; more are offered where a name is typed.
 MAX_LISTED, MAX_OFFERED = 60, 5000

@@ -23,7 +23,7 @@ from leaderboard.services.advice.correlation import (
     task_correlations,
 )
 from leaderboard.services.advice.recommendation import board_version
-from leaderboard.templatetags.estimates import shade, signed
+from leaderboard.web.estimates import shade, signed
 
 _FORCES, _DYNAMICS = "energy_forces", "md_stability"
 

@@ -19,10 +19,9 @@ from leaderboard.services.boards.grades import mark_of
 from leaderboard.services.boards.reader import LIVE_STATES, BoardRow
 from leaderboard.services.boards.store import StoredBoard
 from leaderboard.services.boards.types import MISSING, Cell, TaskRow
-from leaderboard.templatetags.board import board_sort, sort_link
-from leaderboard.templatetags.touchstone import NOTHING, count, heat, metric, number, percent
-from leaderboard.web.boards.query import BoardQuery
+from leaderboard.web.boards.query import BoardQuery, board_sort, sort_link
 from leaderboard.web.names import version_html
+from leaderboard.web.numbers import NOTHING, count, heat, metric, number, percent
 from leaderboard.web.states import NOT_COVERED
 
 _EMPTY = (

@@ -12,6 +12,7 @@ from typing import TypeVar
 from urllib.parse import urlencode
 
 from django.http import QueryDict
+from django.utils.safestring import SafeString
 
 from leaderboard.exceptions import SubmissionError
 from leaderboard.lib.moments import past_moment
@@ -42,6 +43,8 @@ TEXTS = ("text", "level_of_theory", "training_set", "licence", "architecture", "
 RANK, NAME = "rank", "name"
 
 _FIRST: int | None = 1
+_ASCENDING = SafeString(' aria-sort="ascending"')
+_DESCENDING = SafeString(' aria-sort="descending"')
 _Value = TypeVar("_Value")
 
 
@@ -85,6 +88,20 @@ class BoardQuery:
         return urlencode(
             [(n, t) for n, t in self.given.items() if n in names or n.startswith(WEIGHT_PREFIX)]
         )
+
+
+def sort_link(query: BoardQuery, name: str) -> str:
+    """Sorted by this; the other way round where it is sorted by this already."""
+    is_again = query.sort == name and not query.is_reversed
+    sort = f"-{name}" if is_again else name
+    return query.address(sort="" if sort == RANK else sort)
+
+
+def board_sort(query: BoardQuery, name: str) -> str:
+    if query.sort != name:
+        return ""
+    counts_up = name == NAME or name in COLUMNS
+    return _ASCENDING if counts_up != query.is_reversed else _DESCENDING
 
 
 def read_board_query(

@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 from leaderboard.models import TaskVersion
 from leaderboard.services.boards.types import MetricScore, TaskRow
-from leaderboard.templatetags.touchstone import NOTHING, heat, interval_bar, metric, number, percent
 from leaderboard.web.boards.cells import name_html, rank_html
+from leaderboard.web.numbers import NOTHING, heat, interval_bar, metric, number, percent
 
 
 def rows_html(

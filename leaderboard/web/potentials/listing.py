@@ -15,8 +15,8 @@ from django.views.decorators.http import require_safe
 from leaderboard.services.boards.entrants import choices_of
 from leaderboard.services.boards.filters import is_among
 from leaderboard.services.submissions.lists import listed_potentials
-from leaderboard.templatetags.touchstone import NOTHING, count
 from leaderboard.web.names import by_html, caution_html, cut
+from leaderboard.web.numbers import NOTHING, count
 from leaderboard.web.paging import page_of
 from leaderboard.web.query_reader import QueryReader, short_text
 
