@@ -4,31 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.shortcuts import render
 
-from leaderboard.admin.asking import (
-    Part,
-    Question,
-    ask_first,
-    part_of_changes,
-    question_of_versions,
-)
-from leaderboard.admin.base import ModelAdmin, is_done_already, told
+from leaderboard.admin.asking import Part, Question, part_of_changes, question_of_versions
+from leaderboard.admin.base import ModelAdmin
+from leaderboard.admin.versions import act_at_desk, acts_of_desk
 from leaderboard.enums import VersionState
 from leaderboard.exceptions import SubmissionError
-from leaderboard.models import BenchmarkTask, BenchmarkVersion
+from leaderboard.models import BenchmarkTask, BenchmarkVersion, TaskVersion
 from leaderboard.services.accounts import audit
 from leaderboard.services.advice.recommendation import board_version
 from leaderboard.services.boards.reader import BoardRow, BoardView, view_for, with_live_states
 from leaderboard.services.boards.store import current_board, without_unanswered_tasks
 from leaderboard.services.definitions import backfill, consequences, version_changes
 from leaderboard.services.definitions.benchmark_checks import check_benchmark_version
-from leaderboard.services.definitions.tasks import publish_benchmark_version, retire_version
+from leaderboard.services.definitions.tasks import publish_benchmark_version
 
 
 def show(admin: ModelAdmin, request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:
@@ -121,41 +114,21 @@ _PARTS = {"publish": _parts_of_publishing, "retire": _parts_of_retiring}
 
 
 def _act(admin: ModelAdmin, request: HttpRequest, version: BenchmarkVersion) -> HttpResponse:
-    user: Any = request.user
-    back = redirect("admin:benchmark-version-desk", pk=version.pk)
     made: list[BenchmarkVersion] = []
 
-    def publish() -> str:
-        with audit.recorded(user, "published", version):
-            publish_benchmark_version(version)
-        return f"{version} is published: frozen from now on."
-
-    def fill() -> str:
-        tasks = [e.task_version for e in version.entries.select_related("task_version__task")]
-        n = len(backfill.start(user, tasks))
-        return f"{n} evaluation{'s' * (n != 1)} queued, behind everything else."
-
-    def retire() -> str:
-        with audit.recorded(user, "retired", version):
-            retire_version(version)
-        return f"{version} is retired: shown, but no longer current."
+    def tasks() -> list[TaskVersion]:
+        return [e.task_version for e in version.entries.select_related("task_version__task")]
 
     def new_version() -> str:
         new = version_changes.new_benchmark_version(version)
-        audit.record(user, "added", new, detail=f"From {version}.")
+        audit.record(request.user, "added", new, detail=f"From {version}.")
         made.append(new)
         return f"{new} is a draft with the newest version of each task."
 
-    acts = {"publish": publish, "backfill": fill, "retire": retire, "new_version": new_version}
-    do = request.POST.get("do", "")
-    if is_done_already(request, version, do):
-        return back
-    if do in _PARTS and not (do == "publish" and check_benchmark_version(version)):
-        question = question_of(do, [version], back.url)
-        if page := ask_first(request, admin.admin_site, question):
-            return page
-    if do in acts:
-        told(request, acts[do])
-    if made:
-        return redirect(reverse("admin:leaderboard_benchmarkversion_change", args=[made[0].pk]))
-    return back
+    def ask(do: str) -> Question | None:
+        if do not in _PARTS or (do == "publish" and check_benchmark_version(version)):
+            return None
+        return question_of(do, [version], request.path)
+
+    acts = acts_of_desk(request, version, tasks, publish_benchmark_version)
+    return act_at_desk(admin, request, version, acts | {"new_version": new_version}, ask, made)

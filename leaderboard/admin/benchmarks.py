@@ -5,18 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Field, ForeignKey, Max, QuerySet
+from django.db.models import Field, ForeignKey
 from django.forms import ModelChoiceField, ModelForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.http import HttpRequest
 
 from leaderboard.admin import benchmark_desk
-from leaderboard.admin.asking import ask_first
-from leaderboard.admin.base import ModelAdmin, TabularInline, for_each
+from leaderboard.admin.base import TabularInline
 from leaderboard.admin.category_fields import BenchmarkVersionForm, EntriesFormSet, weights_of
+from leaderboard.admin.versions import NamedAdmin, VersionAdmin
 from leaderboard.enums import VersionState
 from leaderboard.models import Benchmark, BenchmarkTask, BenchmarkVersion, TaskVersion
 from leaderboard.services.accounts import audit
@@ -24,15 +20,8 @@ from leaderboard.services.definitions.tasks import publish_benchmark_version
 
 
 @admin.register(Benchmark)
-class BenchmarkAdmin(ModelAdmin):
-    list_display = ("name", "slug", "summary", "created_at")
-    search_fields = ("name", "slug")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ANN401
-        return ("slug",) if obj else ()
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
-        return obj is not None and not obj.versions.exists()
+class BenchmarkAdmin(NamedAdmin):
+    pass
 
 
 class BenchmarkTaskInline(TabularInline):
@@ -89,21 +78,15 @@ class BenchmarkTaskInline(TabularInline):
 
 
 @admin.register(BenchmarkVersion)
-class BenchmarkVersionAdmin(ModelAdmin):
+class BenchmarkVersionAdmin(VersionAdmin):
     list_display = ("__str__", "desk", "state", "published_at")
     list_filter = ("state", "benchmark")
     list_select_related = ("benchmark",)
     readonly_fields = ("number", "state", "published_at")
     inlines = (BenchmarkTaskInline,)
     actions = ("publish",)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
-        is_open = obj is None or obj.state == VersionState.DRAFT
-        return is_open and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ANN401
-        is_draft = obj is not None and obj.state == VersionState.DRAFT
-        return is_draft and super().has_delete_permission(request, obj)
+    named, related, desk_words = "benchmark", ("benchmark",), "preview, publish"
+    desk_page, publishes = benchmark_desk, staticmethod(publish_benchmark_version)
 
     def get_form(
         self,
@@ -112,7 +95,7 @@ class BenchmarkVersionAdmin(ModelAdmin):
         change: bool = False,
         **kwargs: Any,  # noqa: ANN401
     ) -> type[ModelForm[BenchmarkVersion]]:
-        if obj is None or obj.state == VersionState.DRAFT:
+        if self.is_editable(obj):
             kwargs["form"] = BenchmarkVersionForm
         return super().get_form(request, obj, change, **kwargs)
 
@@ -138,50 +121,3 @@ class BenchmarkVersionAdmin(ModelAdmin):
                 with audit.recorded(request.user, "changed", row):
                     row.category_weight = weight
                     row.save(update_fields=["category_weight"])
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: ANN401
-        if not change:
-            # Of two clicks the second waits, and gets a number of its own.
-            Benchmark.objects.select_for_update().get(pk=obj.benchmark_id)
-            newest = obj.benchmark.versions.aggregate(newest=Max("number"))["newest"]
-            obj.number = (newest or 0) + 1
-        super().save_model(request, obj, form, change)
-
-    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:  # noqa: ANN401
-        return redirect("admin:benchmark-version-desk", pk=obj.pk)
-
-    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:  # noqa: ANN401
-        return redirect("admin:benchmark-version-desk", pk=obj.pk)
-
-    def get_urls(self) -> list[URLPattern]:
-        desk = path(
-            "<int:pk>/desk/",
-            self.admin_site.admin_view(self.desk_view),
-            name="benchmark-version-desk",
-        )
-        return [desk, *super().get_urls()]
-
-    def desk_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The board as it would be, what is missing and what that costs; publish, back-fill."""
-        rows = BenchmarkVersion.objects.select_related("benchmark")
-        return benchmark_desk.show(self, request, get_object_or_404(rows, pk=pk))
-
-    @admin.display(description="desk")
-    def desk(self, version: BenchmarkVersion) -> SafeString:
-        return format_html('<a href="{}/desk/">preview, publish</a>', version.pk)
-
-    @admin.action(description="Publish: frozen from then on", permissions=["change"])
-    def publish(
-        self, request: HttpRequest, queryset: QuerySet[BenchmarkVersion]
-    ) -> HttpResponse | None:
-        def act(version: BenchmarkVersion) -> str:
-            publish_benchmark_version(version)
-            return ""
-
-        versions = list(queryset.select_related("benchmark"))
-        drafts = [v for v in versions if v.state == VersionState.DRAFT]
-        question = benchmark_desk.question_of("publish", drafts, request.get_full_path())
-        if drafts and (page := ask_first(request, self.admin_site, question)):
-            return page
-        for_each(request, versions, act, "Published")
-        return None

@@ -9,24 +9,18 @@ from typing import Any
 from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.shortcuts import render
 
 from evaluator.catalog import METRICS
-from leaderboard.admin.asking import (
-    Part,
-    Question,
-    ask_first,
-    part_of_changes,
-    question_of_versions,
-)
-from leaderboard.admin.base import ModelAdmin, is_done_already, told
+from leaderboard.admin.asking import Part, Question, part_of_changes, question_of_versions
+from leaderboard.admin.base import ModelAdmin
+from leaderboard.admin.versions import act_at_desk, acts_of_desk
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.models import Evaluation, Submission, TaskVersion
 from leaderboard.services.accounts import audit
 from leaderboard.services.definitions import backfill, consequences, dry_runs, version_changes
 from leaderboard.services.definitions.task_checks import check_task_version
-from leaderboard.services.definitions.tasks import publish_task_version, retire_version
+from leaderboard.services.definitions.tasks import publish_task_version
 from leaderboard.services.evaluations.lifecycle import cancel
 
 _N_DRY_RUNS = 10
@@ -109,7 +103,6 @@ _PARTS = {"publish": _parts_of_publishing, "retire": _parts_of_retiring}
 
 def _act(admin: ModelAdmin, request: HttpRequest, version: TaskVersion) -> HttpResponse:
     user: Any = request.user
-    back = redirect("admin:task-version-desk", pk=version.pk)
     made: list[TaskVersion] = []
 
     def dry_run() -> str:
@@ -126,46 +119,20 @@ def _act(admin: ModelAdmin, request: HttpRequest, version: TaskVersion) -> HttpR
             cancel(user, run)
         return "Its dry runs are cancelled, or asked to stop."
 
-    def publish() -> str:
-        with audit.recorded(user, "published", version):
-            publish_task_version(version)
-        return f"{version} is published: frozen from now on."
-
-    def fill() -> str:
-        n = len(backfill.start(user, [version]))
-        return f"{n} evaluation{'s' * (n != 1)} queued, behind everything else."
-
-    def retire() -> str:
-        with audit.recorded(user, "retired", version):
-            retire_version(version)
-        return f"{version} is retired: shown, but no longer current."
-
     def new_version() -> str:
         new = version_changes.new_task_version(version)
         audit.record(user, "added", new, detail=f"From {version}.")
         made.append(new)
         return f"{new} is a draft, so far like {version}. Change what is to change."
 
-    acts = {
-        "dry_run": dry_run,
-        "stop": stop,
-        "publish": publish,
-        "backfill": fill,
-        "retire": retire,
-        "new_version": new_version,
-    }
-    do = request.POST.get("do", "")
-    if is_done_already(request, version, do):
-        return back
-    if do in _PARTS and not (do == "publish" and check_task_version(version)):
-        question = question_of(do, [version], back.url)
-        if page := ask_first(request, admin.admin_site, question):
-            return page
-    if do in acts:
-        told(request, acts[do])
-    if made:
-        return redirect(reverse("admin:leaderboard_taskversion_change", args=[made[0].pk]))
-    return back
+    def ask(do: str) -> Question | None:
+        if do not in _PARTS or (do == "publish" and check_task_version(version)):
+            return None
+        return question_of(do, [version], request.path)
+
+    acts = acts_of_desk(request, version, lambda: [version], publish_task_version)
+    acts |= {"dry_run": dry_run, "stop": stop, "new_version": new_version}
+    return act_at_desk(admin, request, version, acts, ask, made)
 
 
 def _outcome(run: Evaluation) -> dict[str, Any]:

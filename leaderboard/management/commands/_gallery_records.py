@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from evaluator.catalog.elements import SYMBOLS
 from evaluator.contract import SystemStatus
 from leaderboard.models import Evaluation, SystemResult
-from leaderboard.services.advice.question import SYMBOLS
 
 _ELEMENTS = ("Si", "O", "Li", "P", "S", "Cu", "Ag", "Fe", "Ni", "Ti", "N", "C", "Mg", "Na", "Cl")
 _HARDWARE = ("Made-up GPU, 16 threads of Made-up CPU", "2 threads of Made-up CPU")

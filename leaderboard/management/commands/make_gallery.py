@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from evaluator.catalog import METRICS, PROTOCOLS
+from evaluator.catalog.elements import SYMBOLS
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.management.commands._gallery_records import hardware, records_of, summary_of
 from leaderboard.models import (
@@ -30,7 +31,6 @@ from leaderboard.models import (
     Task,
     TaskVersion,
 )
-from leaderboard.services.advice.question import SYMBOLS
 from leaderboard.services.evaluations.metric_replicates import packed
 
 _CATEGORIES = ("Forces", "Bulk", "Phonons", "Dynamics", "Molecules")

@@ -10,12 +10,12 @@ from statistics import fmean
 
 from django.db.models import QuerySet
 
+from evaluator.catalog.elements import SYMBOLS
 from evaluator.contract import SystemStatus
 from evaluator.standard_tasks.read import SMOKE_TASK
 from leaderboard.lib.json_values import is_number
 from leaderboard.models import Evaluation, SystemResult
 from leaderboard.models.disclosure import OPEN
-from leaderboard.services.advice.question import SYMBOLS
 
 FORCES, CRYSTALS = "energy_forces", "equation_of_state"
 PHONONS, DYNAMICS = "phonons", "md_stability"
