@@ -388,6 +388,16 @@ CONSISTENCY: tuple[Column, ...] = (
     Column(name="step_share_percent", label="Scored structures with a step", unit="%", digits=0),
     Column(name="step_force_eV_A_median", label="Step at scored structures: forces", unit="eV/Å"),
     Column(
+        name="phonon_roughness_percent_median",
+        label="Phonons at a smaller displacement: change of frequencies, median",
+        unit="%",
+    ),
+    Column(
+        name="nve_drift_meV_atom_ps_mean",
+        label="Drift of the energy in dynamics, mean",
+        unit="meV/(atom ps)",
+    ),
+    Column(
         name="timed_energy_error_meV_atom_max", label="Timed, asked again: energy", unit="meV/atom"
     ),
     Column(name="timed_force_error_eV_A_max", label="Timed, asked again: forces", unit="eV/Å"),

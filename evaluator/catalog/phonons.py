@@ -49,8 +49,8 @@ PHONON_METRICS: tuple[Metric, ...] = (
         label="Γ ω MAE",
         unit="THz",
         direction=Direction.LOWER,
-        description="Mean absolute error of the highest frequency at Γ, without the "
-        "non-analytical correction.",
+        description="Mean absolute error of the highest optical frequency at Γ (negative where even "
+        "that is imaginary), without the non-analytical correction.",
         source=_PHONOPY_SOURCE,
         digits=3,
     ),
@@ -59,8 +59,8 @@ PHONON_METRICS: tuple[Metric, ...] = (
         label="Γ ω error",
         unit="%",
         direction=Direction.LOWER,
-        description="Mean absolute relative error of the highest frequency at Γ, without the "
-        "non-analytical correction.",
+        description="Mean absolute relative error of the highest optical frequency at Γ, without "
+        "the non-analytical correction.",
         source=_PHONOPY_SOURCE,
         digits=2,
     ),
@@ -106,6 +106,17 @@ PHONON_METRICS: tuple[Metric, ...] = (
         digits=3,
     ),
     Metric(
+        key="phonon_roughness_median",
+        label="Roughness",
+        unit="%",
+        direction=Direction.LOWER,
+        description="Median over crystals of Σ w |ω(d) − ω(D)| / Σ w |ω(D)| over all modes of the "
+        "mesh: by how much frequencies change when atoms are displaced by the smaller d in place of "
+        "the scored D. Near zero for a smooth potential; where it is large, the frequencies depend "
+        "on how they are measured.",
+        digits=2,
+    ),
+    Metric(
         key="heat_capacity_mae",
         label="C_V MAE",
         unit="J/(K mol)",
@@ -138,11 +149,12 @@ PHONON_METRICS: tuple[Metric, ...] = (
 
 PHONONS = Protocol(
     name="phonons",
-    version=1,
+    version=2,
     label="Phonons",
     summary="Relaxation of cell and positions within the space group, finite displacements "
     "reduced by symmetry, harmonic modes on the reference's mesh of q-points without "
-    "non-analytical correction; in double precision.",
+    "non-analytical correction; once more with smaller displacements, for the roughness; in double "
+    "precision.",
     source=_PHONOPY_SOURCE,
     parameters=(
         Parameter(
@@ -179,7 +191,17 @@ PHONONS = Protocol(
             minimum=0.001,
             maximum=0.1,
             unit="Å",
-            help="How far an atom is displaced.",
+            help="How far an atom is displaced for the frequencies that are scored.",
+        ),
+        Parameter(
+            name="roughness_displacement_A",
+            kind=float,
+            default=0.003,
+            minimum=0.0,
+            maximum=0.1,
+            unit="Å",
+            help="The second displacement, whose change of the frequencies is the roughness; 0 "
+            "leaves it out. It doubles the calls on displaced atoms.",
         ),
         Parameter(
             name="symprec_A",
@@ -235,6 +257,7 @@ PHONONS = Protocol(
         "dos_distance",
         "frequency_slope_median",
         "stability_score",
+        "phonon_roughness_median",
         "heat_capacity_mae",
         "entropy_mae",
         "free_energy_mae",
@@ -247,6 +270,14 @@ PHONONS = Protocol(
         Column(name="gamma_max_THz", label="Γ ω_max", unit="THz", digits=3),
         Column(name="dos_distance_THz", label="DOS distance", unit="THz", digits=3),
         Column(name="frequency_slope", label="Frequency slope", digits=4),
+        Column(name="roughness_percent", label="Roughness", unit="%", digits=2),
+        Column(
+            name="gamma_max_small_THz",
+            label="Γ ω_max, small displacement",
+            unit="THz",
+            digits=3,
+            is_primary=False,
+        ),
         Column(name="heat_capacity_J_K_mol", label="C_V", unit="J/(K mol)", digits=3),
         Column(name="entropy_J_K_mol", label="S", unit="J/(K mol)", digits=3, is_primary=False),
         Column(name="free_energy_kJ_mol", label="F", unit="kJ/mol", digits=3, is_primary=False),

@@ -548,6 +548,7 @@ class _Evaluation:
         for row, skill in zip(rows, task_score.skills, strict=False):  # none where by anchors
             if skill is not None:
                 row["skill"] = skill
+        self.consistency = {**self.consistency, **protocol.smoothness(outcomes)}
         self.timings["scoring_s"] = time.monotonic() - started
         self._tell(Phase.SCORING, 1, 1)
         return self._report(
@@ -584,7 +585,7 @@ class _Evaluation:
             files=hand_over(files_of(self.trials), self.hooks.store_file),
             coverage=None if self.info is None else 1 - n_unsupported / len(self.trials),
             n_systems=len(self.trials),
-            n_failed=sum(trial.status is SystemStatus.FAILED for trial in self.trials),
+            n_failed=sum(trial.has_failed(self.prepared.protocol) for trial in self.trials),
             n_unsupported=n_unsupported,
             hardware_key=self.hardware_key,
             consistency=plain(self.consistency),

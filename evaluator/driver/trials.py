@@ -14,7 +14,7 @@ from evaluator.driver.probes import Finding, Probes
 from evaluator.exceptions import InfrastructureError
 from evaluator.plain import plain
 from evaluator.pool.remote import Ask, Disguise, ElectronicState, NotAnswered, RemoteCalculator
-from evaluator.protocols.base import Outcome, System, SystemFailure
+from evaluator.protocols.base import Outcome, Protocol, System, SystemFailure
 from evaluator.sandbox.diagnosis import CalculatorFailure
 from evaluator.wire import Info, Status
 
@@ -39,6 +39,12 @@ class Trial:
     @property
     def is_unsupported(self) -> bool:
         return self.status is SystemStatus.UNSUPPORTED
+
+    def has_failed(self, protocol: Protocol) -> bool:
+        """Whether it failed, be it that there is nothing to score or that physics was left."""
+        if self.outcome is None:
+            return self.status is SystemStatus.FAILED
+        return protocol.has_failed(self.outcome)
 
     def set_unsupported(self, elements: Sequence[str]) -> None:
         self.status = SystemStatus.UNSUPPORTED

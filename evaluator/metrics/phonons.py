@@ -115,6 +115,39 @@ def frequency_slope(predicted: FloatArray, reference: FloatArray, weights: Float
     return float((weights[:, None] * predicted * reference).sum()) / norm
 
 
+def roughness(small: FloatArray, large: FloatArray, weights: FloatArray) -> float | None:
+    """By how much the frequencies depend on the displacement that they were found with, in percent.
+
+    R = 100 Σ w |ω(d) - ω(D)| / Σ w |ω(D)| over all modes of the mesh, paired in order at each
+    q-point; ``small`` are those of the smaller displacement d, ``large`` those of the scored one
+    D, and w the weights of q-points. On a smooth surface both are the curvature at the minimum,
+    and R falls as D² (quartic terms: some tenths of a percent at 0.01 Å). A surface that is wavy on
+    the scale of the displacements has another curvature at each. None where ``large`` are all
+    zero, as of a surface that is flat: nothing is left to be divided by.
+    """
+    _check(small, weights)
+    _check_pair(small, large)
+    norm = float((weights[:, None] * np.abs(large)).sum())
+    if norm <= weights.sum() * large.shape[1] * CUTOFF_THZ:
+        return None
+    return 100 * float((weights[:, None] * np.abs(small - large)).sum()) / norm
+
+
+def highest_at_gamma(frequencies: FloatArray) -> float:
+    """The highest optical frequency of those at Γ, (n_branches,); an imaginary one is negative.
+
+    The three modes nearest to zero are the acoustic ones, for the sum rule puts them there: an
+    optical mode is taken for one only where it, too, is zero. A single atom has no optical mode;
+    its highest acoustic one, zero within rounding, stands for it.
+    """
+    if frequencies.ndim != 1 or len(frequencies) % 3 or not len(frequencies):
+        raise ValueError(f"frequencies of shape {frequencies.shape} are not (3 n_atoms,)")
+    if not np.isfinite(frequencies).all():
+        raise ValueError("frequencies must be finite numbers")
+    optical = frequencies[np.argsort(np.abs(frequencies), kind="stable")[3:]]
+    return float((optical if len(optical) else frequencies).max())
+
+
 def density_of_states(
     frequencies: FloatArray, weights: FloatArray, grid_THz: FloatArray, width_THz: float
 ) -> FloatArray:

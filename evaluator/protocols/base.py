@@ -84,9 +84,12 @@ class Sample:
     weights: FloatArray
     missing: NDArray[np.bool_]
     statistic: Statistic = Statistic.MEAN
-    #: What the skill of each system is made of (see ``evaluator.skills``), where it is not made of
+    #: What the skill of each system is made of (see ``scoring.skills``), where it is not made of
     #: ``values``: a survival of all, say, has no part of one trajectory.
     errors: FloatArray | None = None
+    #: Systems whose physics failed although their value stands (``Protocol.has_failed``): counted
+    #: in ``n_failed``, and charged no more than what they have. None where there are none.
+    has_failed: NDArray[np.bool_] | None = None
 
 
 class Protocol(ABC):
@@ -145,6 +148,20 @@ class Protocol(ABC):
     def reference_values(self, system: System) -> dict[str, Any]:
         """The reference's small numbers under the names of ``Outcome.values``, for tables."""
         return {k: v for k, v in system.reference.items() if isinstance(v, int | float | str)}
+
+    def has_failed(self, outcome: Outcome) -> bool:
+        """Whether the physics failed although there is something to score, such as a time survived.
+
+        Such systems count among those that failed; they are not charged beyond their own value.
+        """
+        return False
+
+    def smoothness(self, outcomes: Sequence[Outcome | None]) -> dict[str, float]:
+        """What was measured of the potential's smoothness, for the checks of consistency.
+
+        Only of systems of which it could be measured, under names of ``catalog.CONSISTENCY``.
+        """
+        return {}
 
     def summary(
         self,

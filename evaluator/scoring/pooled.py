@@ -114,7 +114,8 @@ def _pool(
 ) -> _Pooled:
     judged = supported & ~sample.missing & (sample.weights > 0)
     charged = judged & (failed | ~np.isfinite(sample.values))
-    n, n_failed = int(judged.sum()), int(charged.sum())
+    is_failure = charged if sample.has_failed is None else charged | (judged & sample.has_failed)
+    n, n_failed = int(judged.sum()), int(is_failure.sum())
     if n == 0:
         record = ScoreRecord(
             metric=metric.key, value=None, low=None, high=None, score=None, n=0, n_failed=0

@@ -151,8 +151,9 @@ def end_chart(series: Series) -> Chart:
         .properties(width=430, height=130 + 34 * len(series))
     )
     description = (
-        "How the trajectories ended: completed, failed by the first physical reason met, or broken "
-        "off by the clock, which is not a failure."
+        "How the trajectories ended: completed, outside physics, or broken off by the clock, which "
+        "is not a failure. Of those that left physics the colour tells what was seen first: a "
+        "description that depends on the time step. The time they took is what is measured."
     )
     return finished(chart, "How trajectories ended", description)
 

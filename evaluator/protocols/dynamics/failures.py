@@ -3,6 +3,10 @@
 The thresholds are the union of what the published stability tests use (Fu et al.,
 arXiv:2210.07237: bonds; UniFFBench, arXiv:2508.05762: temperature, Lindemann, volume; MLIP Arena,
 arXiv:2509.20630: the ramps). A wall-clock limit is no reason: it censors.
+
+The time is what is measured. A trajectory that falls apart passes several bounds within a few
+steps, and which one is met first depends on the time step and on how often distances are looked
+at: the reason describes the end, and nothing is scored by it.
 """
 
 from __future__ import annotations
@@ -38,7 +42,7 @@ GEOMETRY_EVERY = 5
 
 
 class FailureReason(StrEnum):
-    """Why a trajectory counts as unstable."""
+    """What was seen first of a trajectory that counts as unstable; a description."""
 
     NON_FINITE = "non-finite"
     ENERGY_RUNAWAY = "energy runaway"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -130,7 +131,8 @@ def _survivals(outcomes: Sequence[Outcome | None]) -> tuple[FloatArray, FloatArr
 def _survival_sample(values: FloatArray, outcomes: Sequence[Outcome | None]) -> Sample:
     """What the wall-clock limit left undetermined is missing; it is never charged."""
     is_known = np.array([outcome is not None for outcome in outcomes], dtype=bool)
-    return _sample(values, is_known & ~np.isfinite(values))
+    has_left = np.array([o is not None and o.values["end"] == "failed" for o in outcomes], bool)
+    return replace(_sample(values, is_known & ~np.isfinite(values)), has_failed=has_left)
 
 
 def _column(outcomes: Sequence[Outcome | None], name: str) -> FloatArray:

@@ -105,6 +105,8 @@ class MDStabilityProtocol(Protocol):
         start.calc = calculator
         trajectory = run(atoms, settings.dynamics(plan), plan)
         values: dict[str, Any] = {}
+        if trajectory.end is End.FAILED:
+            values = _until_failure(trajectory, len(atoms))
         if trajectory.end is End.COMPLETED:
             values = _conservation(trajectory, len(atoms))
             if settings.has_control_run:
@@ -118,6 +120,21 @@ class MDStabilityProtocol(Protocol):
         parameters: Mapping[str, Any],
     ) -> tuple[dict[str, Sample], list[dict[str, Any]]]:
         return samples_of(systems, outcomes, parameters), [{} for _ in systems]
+
+    def has_failed(self, outcome: Outcome) -> bool:
+        return bool(outcome.values["end"] == End.FAILED.value)
+
+    def smoothness(self, outcomes: Sequence[Outcome | None]) -> dict[str, float]:
+        """The drift at a vanishing time step; of a run that failed, the one that was seen."""
+        names = ("nve_extrapolated_drift_meV_atom_ps", "nve_drift_until_failure_meV_atom_ps")
+        drifts = [
+            abs(outcome.values[name])
+            for outcome in outcomes
+            if outcome is not None
+            for name in names
+            if name in outcome.values
+        ]
+        return {"nve_drift_meV_atom_ps_mean": float(np.mean(drifts))} if drifts else {}
 
     def summary(
         self,
@@ -164,6 +181,18 @@ def _conservation(trajectory: Trajectory, n_atoms: int) -> dict[str, Any]:
         "nve_drift_meV_atom_ps": fitted.drift_meV_atom_ps,
         "nve_fluctuation_meV_atom": fitted.rms_meV_atom,
     }
+
+
+def _until_failure(trajectory: Trajectory, n_atoms: int) -> dict[str, Any]:
+    """How the energy was kept until physics was left; empty for a run too short for a line.
+
+    Atoms that fly apart without a force keep it exactly.
+    """
+    try:
+        drift = line(trajectory, n_atoms).drift_meV_atom_ps
+    except ValueError:
+        return {}
+    return {"nve_drift_until_failure_meV_atom_ps": drift}
 
 
 def _control(

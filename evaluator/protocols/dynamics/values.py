@@ -34,7 +34,8 @@ def never_started(before: Trajectory, system: System, plan: Plan) -> Outcome:
     more: dict[str, Any] = {"survived_ps": 0.0, "survived_share": 0.0}
     if before.failure is not None:
         more["failure_message"] = (
-            f"In the equilibration, after {before.survived_ps:.3f} ps: {before.failure.message}"
+            f"It left physics in the equilibration, after {before.survived_ps:.3f} ps. Seen first: "
+            f"{before.failure.message}"
         )
     return outcome_of(before, system, plan, more)
 
@@ -47,7 +48,7 @@ def _values(trajectory: Trajectory, system: System, plan: Plan) -> dict[str, Any
         "survived_ps": round(trajectory.survived_ps, 6),
         "survived_share": min(1.0, trajectory.survived_ps / plan.duration_ps),
         "failure_reason": failure.reason.value if failure else "",
-        "failure_message": failure.message if failure else "",
+        "failure_message": _failure_message(trajectory),
         "min_distance_ratio": round(trajectory.least_distance_ratio, 4),
         "max_temperature_K": _hottest(records),
         "timestep_fs": plan.timestep_fs,
@@ -56,6 +57,16 @@ def _values(trajectory: Trajectory, system: System, plan: Plan) -> dict[str, Any
     if trajectory.end is End.COMPLETED:
         values |= _density(records, system.atoms) | _pressure(records)
     return values
+
+
+def _failure_message(trajectory: Trajectory) -> str:
+    """The time, which is the measurement, and then the description of what was seen."""
+    if trajectory.failure is None:
+        return ""
+    return (
+        f"It left physics after {trajectory.survived_ps:.3f} ps. Seen first: "
+        f"{trajectory.failure.message}"
+    )
 
 
 def _hottest(records: Records) -> float:

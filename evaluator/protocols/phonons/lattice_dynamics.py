@@ -168,6 +168,12 @@ def force_constants(
         symprec=symprec_A,
         log_level=0,
     )
+    displace(phonon, calculator, displacement_A)
+    return phonon
+
+
+def displace(phonon: Any, calculator: Calculator, displacement_A: float) -> None:  # noqa: ANN401
+    """Give a Phonopy the force constants of this displacement, in place of those that it had."""
     phonon.generate_displacements(distance=displacement_A)
     forces = []
     for displaced in phonon.supercells_with_displacements:
@@ -179,7 +185,6 @@ def force_constants(
     phonon.forces = np.array(forces)
     phonon.produce_force_constants(calculate_full_force_constants=False)
     phonon.symmetrize_force_constants()
-    return phonon
 
 
 def frequencies_at(phonon: Any, qpoints: FloatArray) -> FloatArray:  # noqa: ANN401

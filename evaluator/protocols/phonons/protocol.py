@@ -3,6 +3,9 @@
 A reference may hold the modes themselves (``frequencies_THz`` on ``qpoints`` with
 ``qpoint_weights``) or some of the numbers made of them, or the Γ frequency alone. Imaginary modes
 are data: their frequencies are negative, and a crystal that has them is not failed for it.
+
+Atoms are displaced twice, by the scored amount and by a smaller one: the change of the frequencies
+is the roughness of the potential at the scale of thermal motion, published beside its errors.
 """
 
 from __future__ import annotations
@@ -45,7 +48,7 @@ _ABSOLUTE = {
     "entropy_mae": "entropy_J_K_mol",
     "free_energy_mae": "free_energy_kJ_mol",
 }
-#: By metric, what the reference must hold for it.
+#: By metric, what the reference must hold for it; roughness needs none.
 NEEDS = _ABSOLUTE | {
     "omega_max_relative_error": "omega_max_THz",
     "omega_max_ratio_median": "omega_max_THz",
@@ -68,7 +71,9 @@ class PhononsProtocol(Protocol):
             _check_crystal(system)
             _check_modes(system)
         for metric in metrics:
-            name = NEEDS[metric]
+            name = NEEDS.get(metric)
+            if name is None:
+                continue
             if not any(name in system.reference for system in systems):
                 raise UnsuitableReference(f"{metric} needs {name}, which no structure has.")
             if metric.endswith(("_relative_error", "_ratio_median")):
@@ -116,14 +121,14 @@ class PhononsProtocol(Protocol):
         else:
             qpoints, weights = dynamics.mesh_of(phonon, parameters["mesh"])
         frequencies = dynamics.frequencies_at(phonon, qpoints)
-        gamma = dynamics.frequencies_at(phonon, np.zeros((1, 3)))
+        gamma = dynamics.frequencies_at(phonon, np.zeros((1, 3)))[0]
         values: dict[str, Any] = {
             "formula": system.atoms.get_chemical_formula("metal", empirical=True),
             "space_group": dynamics.space_group(relaxed.atoms, symprec),
             "has_imaginary_modes": metrics.is_unstable(
                 float(frequencies.min()), parameters["imaginary_tolerance_THz"]
             ),
-            **mode_numbers(frequencies, weights, float(gamma.max())),
+            **mode_numbers(frequencies, weights, metrics.highest_at_gamma(gamma)),
             "volume_change_percent": relaxed.volume_change_percent,
             "n_relaxation_steps": relaxed.n_steps,
             "max_force_eV_A": relaxed.max_force_eV_A,
@@ -140,6 +145,15 @@ class PhononsProtocol(Protocol):
         values["dos"] = dos_curve(frequencies, weights)
         if parameters["keeps_bands"]:
             values["bands"] = _bands(dynamics.bands_along_path(phonon, symprec))
+        if parameters["roughness_displacement_A"]:
+            # Last of all: the force constants of the scored displacement are gone then.
+            dynamics.displace(phonon, calculator, parameters["roughness_displacement_A"])
+            values |= _roughness(
+                dynamics.frequencies_at(phonon, qpoints),
+                frequencies,
+                weights,
+                metrics.highest_at_gamma(dynamics.frequencies_at(phonon, np.zeros((1, 3)))[0]),
+            )
         return Outcome(values=values)
 
     def samples(
@@ -169,7 +183,7 @@ class PhononsProtocol(Protocol):
             "omega_min_THz",
             Statistic.MEAN,
         )
-        return {
+        samples = {
             key: Sample(
                 values=values,
                 weights=np.ones(len(systems)),
@@ -177,7 +191,14 @@ class PhononsProtocol(Protocol):
                 statistic=statistic,
             )
             for key, (values, name, statistic) in by_metric.items()
-        }, [{} for _ in systems]
+        }
+        samples["phonon_roughness_median"] = _roughness_sample(outcomes, parameters)
+        return samples, [{} for _ in systems]
+
+    def smoothness(self, outcomes: Sequence[Outcome | None]) -> dict[str, float]:
+        values = _predicted(outcomes, "roughness_percent")
+        values = values[np.isfinite(values)]
+        return {"phonon_roughness_percent_median": float(np.median(values))} if len(values) else {}
 
     def reference_values(self, system: System) -> dict[str, Any]:
         values = super().reference_values(system)
@@ -208,6 +229,7 @@ class PhononsProtocol(Protocol):
                 100 * float(np.mean(ratios < 1)) if len(ratios) else None
             ),
             "n_space_group_changed": len(changed),
+            **_roughness_summary(outcomes, parameters),
         }
 
 
@@ -242,6 +264,52 @@ def _bands(bands: Bands) -> dict[str, Any]:
         "distance": np.round(bands.distances, 4).tolist(),
         "frequency_THz": np.round(bands.frequencies.T, 3).tolist(),
         "corners": [[round(distance, 4), name] for distance, name in bands.labels],
+    }
+
+
+def _roughness(
+    small: FloatArray, large: FloatArray, weights: FloatArray, gamma_max: float
+) -> dict[str, Any]:
+    """What the smaller displacement gave; no roughness where nothing vibrates."""
+    values: dict[str, Any] = {
+        "omega_mean_small_THz": metrics.mean_frequency(small, weights),
+        "gamma_max_small_THz": gamma_max,
+    }
+    percent = metrics.roughness(small, large, weights)
+    return values if percent is None else values | {"roughness_percent": percent}
+
+
+def _roughness_sample(
+    outcomes: Sequence[Outcome | None], parameters: Mapping[str, Any]
+) -> Sample:
+    """Missing where it was not asked for, or where nothing vibrates: flat is not rough."""
+    values = _predicted(outcomes, "roughness_percent")
+    is_answered = np.array([outcome is not None for outcome in outcomes], dtype=bool)
+    return Sample(
+        values=values,
+        weights=np.ones(len(values)),
+        missing=(is_answered & ~np.isfinite(values)) | (not parameters["roughness_displacement_A"]),
+        statistic=Statistic.MEDIAN,
+    )
+
+
+def _roughness_summary(
+    outcomes: Sequence[Outcome | None], parameters: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Over the crystals that vibrate: in how many the frequencies depend on the displacement."""
+    if not parameters["roughness_displacement_A"]:
+        return {}
+    values = _predicted(outcomes, "roughness_percent")
+    values = values[np.isfinite(values)]
+    return {
+        "roughness": {
+            "displacement_A": parameters["displacement_A"],
+            "second_displacement_A": parameters["roughness_displacement_A"],
+            "median_percent": float(np.median(values)) if len(values) else None,
+            "worst_percent": float(values.max()) if len(values) else None,
+            "n_measured": len(values),
+            "n_not_measurable": sum(o is not None for o in outcomes) - len(values),
+        }
     }
 
 

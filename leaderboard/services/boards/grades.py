@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from django.db.models import FloatField, Max, QuerySet
+from django.db.models import FloatField, Max, Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Abs, Cast
 
@@ -20,7 +20,10 @@ from leaderboard.models import Evaluation, Score
 from leaderboard.models.disclosure import OPEN
 
 LETTERS = "ABCD"
+#: The score of earlier evaluations, which do not tell the drift among their checks.
 DRIFT = "nve_extrapolated_drift"
+#: Where a run failed, the score holds a charge, which is no drift.
+_IS_DRIFT = Q(metric=DRIFT, value__isnull=False, n_failed=0)
 GRADIENT = "force_gradient_error_eV_A_rms"
 
 
@@ -45,6 +48,8 @@ class Grade:
     checks: list[Check]
 
 
+#: In meV/(atom ps).
+_DRIFT = (0.1, 1.0, 10.0)
 _ENERGY, _FORCE = (0.01, 0.1, 1.0), (1e-3, 1e-2, 5e-2)
 #: Name, meaning, and the checks with their limits.
 _GRADES: tuple[tuple[str, str, dict[str, tuple[float, float, float]]], ...] = (
@@ -75,8 +80,14 @@ _GRADES: tuple[tuple[str, str, dict[str, tuple[float, float, float]]], ...] = (
     ),
     (
         "Smoothness",
-        "Energy is kept in dynamics as the time step goes to zero; no scored structure stands out.",
-        {DRIFT: (0.1, 1.0, 10.0), "step_share_percent": (0.0, 20.0, 40.0)},
+        "Energy is kept in dynamics as the time step goes to zero, frequencies do not depend on the "
+        "displacement that they are measured with, and no scored structure stands out.",
+        {
+            DRIFT: _DRIFT,
+            "nve_drift_meV_atom_ps_mean": _DRIFT,
+            "phonon_roughness_percent_median": (1.0, 3.0, 10.0),
+            "step_share_percent": (0.0, 20.0, 40.0),
+        },
     ),
 )
 
@@ -146,7 +157,7 @@ def letters_of(evaluations: QuerySet[Evaluation]) -> dict[uuid.UUID, str]:
         .values_list("submission_id", *keys)
     }
     drifts = (
-        Score.objects.filter(evaluation__in=own.values("pk"), metric=DRIFT, value__isnull=False)
+        Score.objects.filter(_IS_DRIFT, evaluation__in=own.values("pk"))
         .values_list("evaluation__submission_id")
         .annotate(value=Max(Abs("value")))
     )
@@ -175,7 +186,11 @@ def _worst(evaluations: Iterable[Evaluation]) -> dict[str, tuple[float, str]]:
     worst: dict[str, tuple[float, str]] = {}
     for evaluation in evaluations:
         figures = {column.name: evaluation.consistency.get(column.name) for column in CONSISTENCY}
-        figures |= {s.metric: s.value for s in evaluation.scores.all() if s.metric == DRIFT}
+        figures |= {
+            s.metric: s.value
+            for s in evaluation.scores.all()
+            if s.metric == DRIFT and s.n_failed == 0
+        }
         for key, value in figures.items():
             if value is not None and abs(value) >= worst.get(key, (-1.0, ""))[0]:
                 worst[key] = abs(float(value)), evaluation.get_absolute_url()

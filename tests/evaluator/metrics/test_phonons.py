@@ -7,8 +7,10 @@ from evaluator.metrics.phonons import (
     density_of_states,
     dos_distance,
     frequency_slope,
+    highest_at_gamma,
     is_unstable,
     mean_frequency,
+    roughness,
     stability_counts,
     thermodynamics,
 )
@@ -104,6 +106,32 @@ def test_frequency_slope_recovers_a_factor() -> None:
     assert frequency_slope(0 * frequencies, frequencies, weights) == 0
 
 
+def test_roughness_by_hand() -> None:
+    # (1·(1 + 0 + 0) + 3·(0 + 2 + 3)) / (1·(2 + 4 + 6) + 3·(1 + 5 + 6)) = 16/48; signs do not cancel.
+    large = np.array([[2.0, 4.0, 6.0], [-1.0, 5.0, 6.0]])
+    small = np.array([[1.0, 4.0, 6.0], [-1.0, 3.0, 9.0]])
+    assert roughness(small, large, np.array([1, 3])) == pytest.approx(100 / 3)
+    assert roughness(large, large, np.array([1, 3])) == 0.0
+
+
+def test_nothing_that_vibrates_has_no_roughness() -> None:
+    assert roughness(flat(0.002), flat(0.001), ONE) is None
+    assert roughness(flat(2.0), flat(1.0), ONE) == pytest.approx(100)
+
+
+@pytest.mark.parametrize(
+    ("modes_THz", "highest"),
+    [
+        ([-0.01, 0.0, 0.02, 3.0, 3.0, 5.0], 5.0),
+        ([-5.0, -3.0, -3.0, 0.0, 0.0, 0.01], -3.0),  # all optical modes imaginary: not zero
+        ([-5.0, 0.0, 0.0, 0.0, 2.0, 2.0], 2.0),
+        ([-0.001, 0.0, 0.001], 0.001),  # one atom
+    ],
+)
+def test_highest_mode_at_gamma_is_optical(modes_THz: list[float], highest: float) -> None:
+    assert highest_at_gamma(np.array(modes_THz)) == highest
+
+
 def test_density_of_states_holds_three_states_per_atom() -> None:
     frequencies, weights = modes()
     grid = np.linspace(-5, 18, 4001)
@@ -143,6 +171,12 @@ def test_what_is_no_spectrum_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=complaint):
         thermodynamics(frequencies, weights, 300.0)
+
+
+def test_modes_at_gamma_that_are_none_are_refused() -> None:
+    for modes_THz in (np.zeros(0), np.zeros(4), np.zeros((1, 3)), np.array([0.0, 0.0, np.nan])):
+        with pytest.raises(ValueError, match="frequencies"):
+            highest_at_gamma(modes_THz)
 
 
 def test_spectra_that_do_not_fit_are_refused() -> None:

@@ -125,11 +125,46 @@ def test_curled_forces_are_charged_by_the_extrapolated_drift_too() -> None:
     assert score_of("temperature_relative_error", [emt], **NVE).value is None
 
 
+def test_atoms_without_forces_fail_and_are_perfectly_smooth_all_the_same() -> None:
+    """They fly apart and meet; their energy is kept to the last digit until then."""
+    crystal = bulk("Cu", cubic=True).repeat((2, 1, 1))
+    values = NVE | {"temperature_K": 1000.0, "equilibration_ps": 0.01, "duration_ps": 2.0}
+    found = run(Constant(), values, system(crystal))
+    assert found.values["end"] == "failed" and found.values["survived_ps"] > 0.05
+    smoothness = PROTOCOL.smoothness([found, None])
+    assert smoothness["nve_drift_meV_atom_ps_mean"] == pytest.approx(0.0, abs=1e-6)
+    # The score is charged as for any who fails: it tells no drift, and is graded nowhere.
+    charged = score_of("nve_extrapolated_drift", [found], **NVE)
+    assert (charged.value, charged.n_failed) == (20.0, 1)
+
+
+def test_energy_that_grows_until_physics_is_left_is_not_smooth() -> None:
+    crystal = bulk("Cu", cubic=True).repeat((2, 1, 1))
+    curled = EinsteinCrystal(crystal.positions, curl=2.0)
+    found = run(curled, NVE | {"duration_ps": 2.0, "equilibration_ps": 0.01}, system(crystal))
+    assert found.values["end"] == "failed"
+    assert PROTOCOL.smoothness([found])["nve_drift_meV_atom_ps_mean"] > 10
+    assert PROTOCOL.smoothness([None]) == {}
+
+
+def test_trajectories_that_left_physics_count_among_those_that_failed() -> None:
+    def ended(end: str, share: float) -> Outcome:
+        return Outcome(values={"end": end, "survived_share": share, "failure_reason": ""})
+
+    outcomes = [ended("failed", 0.25), ended("completed", 1.0), ended("failed", 0.75), None]
+    completed = score_of("trajectory_fraction_stable", outcomes, **HEATING)
+    assert (completed.value, completed.n, completed.n_failed) == (0.25, 4, 3)
+    # Each keeps the time that it survived: only the one without any is charged.
+    survived = score_of("time_fraction_stable", outcomes, **HEATING)
+    assert (survived.value, survived.n_failed) == (pytest.approx(0.5), 3)
+    assert [o is not None and PROTOCOL.has_failed(o) for o in outcomes] == [True, False, True, False]
+
+
 def test_failure_in_the_equilibration_survives_for_no_time() -> None:
     found = run(NanAfter(20), NVE).values
     assert found["end"] == "failed" and found["survived_share"] == 0
     assert found["failure_reason"] == "non-finite"
-    assert "In the equilibration, after 0.0" in found["failure_message"]
+    assert "left physics in the equilibration, after 0.0" in found["failure_message"]
 
 
 # ----------------------------------------------------------------------------------------- failures
@@ -169,7 +204,10 @@ def test_potential_that_refuses_later_ends_the_trajectory_with_its_own_words() -
             super().calculate(*arguments, **more)
 
     found = run(Refusing(), HEATING).values
-    assert (found["failure_reason"], found["failure_message"]) == ("non-finite", "Out of my depth.")
+    assert found["failure_reason"] == "non-finite"
+    assert found["failure_message"] == (
+        "It left physics after 0.080 ps. Seen first: Out of my depth."
+    )
     assert found["survived_ps"] == pytest.approx(0.08)
 
 

@@ -17,7 +17,7 @@ from evaluator.metrics.phonons import thermodynamics
 from evaluator.protocols.base import System, SystemFailure
 from evaluator.protocols.phonons import lattice_dynamics as dynamics
 from evaluator.protocols.phonons.protocol import PhononsProtocol
-from tests.calculators import NonExtensive
+from tests.calculators import Constant, NonExtensive
 from tests.evaluator.protocols.phonons.test_protocol import (
     THZ_OF_ROOT_EV_PER_A2_AMU,
     Scaled,
@@ -196,3 +196,74 @@ def test_crystal_whose_relaxation_never_ends_is_charged() -> None:
     cubic = System(id="sc", atoms=Atoms("Ar", cell=[3.0] * 3, pbc=True))
     with pytest.raises(SystemFailure, match="did not converge in 10 steps"):
         simulate(cubic, Restless(3.0, 1.0, stress=0.01), max_relaxation_steps=10)
+
+
+class Rippled(Springs):
+    """Springs whose forces hold a ripple: along each axis F = -k s - a sin(2π s/λ) of a stretch s.
+
+    Found with a displacement D, the spring is k + a sin(2π D/λ)/D: each D sees another curvature.
+    """
+
+    def __init__(self, a: float, k: float, *, ripple_eV_A: float, wavelength_A: float) -> None:
+        super().__init__(a, k)
+        self.ripple_eV_A, self.wavelength_A = ripple_eV_A, wavelength_A
+
+    def force(self, stretch: FloatArray) -> FloatArray:
+        wave = np.sin(2 * np.pi * stretch / self.wavelength_A)
+        return super().force(stretch) + self.ripple_eV_A * wave
+
+    def seen_at(self, displacement_A: float) -> float:
+        return float(self.force(np.array([displacement_A]))[0]) / displacement_A
+
+
+def simple_cubic() -> System:
+    atoms = Atoms("Ar", cell=[3.0] * 3, pbc=True)
+    return System(id="sc", atoms=atoms, reference={"supercell_matrix": 4.0 * np.eye(3)})
+
+
+def test_roughness_of_a_rippled_lattice_is_that_of_its_springs() -> None:
+    # All frequencies go with the root of the one spring.
+    rippled = Rippled(3.0, 2.0, ripple_eV_A=0.005, wavelength_A=0.02)
+    small, large = rippled.seen_at(0.003), rippled.seen_at(0.01)
+    assert small == pytest.approx(2.0 + 0.005 * np.sin(0.3 * np.pi) / 0.003)
+    assert large == pytest.approx(2.0)
+    found = simulate(simple_cubic(), rippled)
+    assert found["roughness_percent"] == pytest.approx(100 * (np.sqrt(small / large) - 1), rel=1e-4)
+    assert found["roughness_percent"] > 25
+    # What is scored is found with the scored displacement alone.
+    smooth = simulate(simple_cubic(), Springs(3.0, 2.0))
+    assert smooth["roughness_percent"] == pytest.approx(0.0, abs=1e-6)
+    assert found["omega_mean_THz"] == pytest.approx(smooth["omega_mean_THz"], rel=1e-6)
+    assert found["omega_mean_small_THz"] == pytest.approx(
+        np.sqrt(small / large) * smooth["omega_mean_THz"], rel=1e-6
+    )
+
+
+def test_a_flat_potential_has_no_roughness_and_is_not_charged_for_it() -> None:
+    outcome = PROTOCOL.simulate(simple_cubic(), Constant(), PARAMETERS)
+    assert "roughness_percent" not in outcome.values
+    samples, _ = PROTOCOL.samples([simple_cubic()] * 2, [outcome, None], PARAMETERS)
+    # One that failed is charged.
+    assert samples["phonon_roughness_median"].missing.tolist() == [True, False]
+
+
+def test_roughness_can_be_left_out_and_saves_its_calls() -> None:
+    without = PARAMETERS | {"roughness_displacement_A": 0.0}
+    counting = Scaled(1.0)
+    copper = System(id="Cu", atoms=bulk("Cu"), reference={"supercell_matrix": 2 * np.eye(3)})
+    outcome = PROTOCOL.simulate(copper, counting, without)
+    n_without, counting.n_calls = counting.n_calls, 0
+    PROTOCOL.simulate(copper, counting, PARAMETERS)
+    assert counting.n_calls == n_without + 1
+    assert "roughness_percent" not in outcome.values
+    samples, _ = PROTOCOL.samples([copper] * 2, [outcome, None], without)
+    assert samples["phonon_roughness_median"].missing.all()
+
+
+def test_highest_mode_at_gamma_is_the_optical_one_and_negative_where_it_is_imaginary() -> None:
+    # Springs that push turn ω² = 2S of the diatomic lattice into its negative.
+    pulled = simulate(rocksalt("Na", "Cl", 1), Springs(A / 2, K))
+    pushed = simulate(rocksalt("Na", "Cl", 1), Springs(A / 2, -K))
+    assert pulled["gamma_max_THz"] > 5
+    assert pushed["gamma_max_THz"] == pytest.approx(-pulled["gamma_max_THz"], rel=1e-6)
+    assert pushed["has_imaginary_modes"]
