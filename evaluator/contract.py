@@ -295,6 +295,8 @@ class EvaluationReport(_Record):
     summary: dict[str, Any] = field(default_factory=dict)
     #: Of a timed protocol: what it was timed on. Reports are ranked with those of the same alone.
     hardware_key: str = ""
+    #: Of a timed protocol: why its times are not to be ranked, one sentence; empty where they are.
+    why_unreliable: str = ""
     #: Rotation, permutation, finite-difference and repeatability checks, names with units.
     consistency: dict[str, Any] = field(default_factory=dict)
     #: Versions, hardware, dtype, seeds, sandbox level, hashes, timings.

@@ -83,8 +83,8 @@ EFFICIENCY_METRICS: tuple[Metric, ...] = (
         label="Time / reference",
         unit="",
         direction=Direction.LOWER,
-        description="Time of a call over that of the task's reference potential, both timed in "
-        "turns in the same run on the same structure; " + _MEAN + ".",
+        description="Time of a call over that of the task's reference potential, both timed in short "
+        "blocks that alternate, on the same structures; " + _MEAN + ".",
     ),
     Metric(
         key="scaling_exponent",
@@ -234,7 +234,7 @@ _CONDITIONS: tuple[Parameter, ...] = (
         name="reference_potential",
         kind=str,
         default="chgnet:0.3.0",
-        help="Timed in turns with the submission at small_n_atoms; a name as on the command line, "
+        help="Timed in short blocks in turns with the submission at small_n_atoms; a name as on the command line, "
         "empty for none.",
     ),
     Parameter(
@@ -245,13 +245,13 @@ _CONDITIONS: tuple[Parameter, ...] = (
         maximum=3600.0,
         unit="s",
         help="How long is waited for the device to be idle; then it is timed all the same, and the "
-        "result says that it was not.",
+        "result is not ranked.",
     ),
 )
 
 EFFICIENCY = Protocol(
     name="efficiency",
-    version=2,
+    version=3,
     label="Speed, memory and size",
     summary="Force calls on growing structures whose atoms move in every call, timed from outside "
     "by our own clock: one calculator process at a time, with nothing else on the device.",
@@ -297,8 +297,15 @@ EFFICIENCY = Protocol(
             is_primary=False,
         ),
         Column(
+            name="small_process_spread_percent",
+            label="Spread of processes, small cell",
+            unit="%",
+            digits=1,
+            is_primary=False,
+        ),
+        Column(
             name="process_spread_percent",
-            label="Spread of processes",
+            label="Spread of processes, large cell",
             unit="%",
             digits=1,
             is_primary=False,

@@ -567,7 +567,10 @@ class _Evaluation:
         """Summarise a timed protocol: what readers of its numbers must know at once."""
         if not self.conditions:
             return {}
-        return {"hardware": self.hardware_key, "is_idle": self.conditions["is_idle"]}
+        return {
+            "hardware": self.hardware_key,
+            "is_idle": self.conditions["is_idle"] and self.conditions["is_idle_after"],
+        }
 
     def _report(
         self,
@@ -588,6 +591,7 @@ class _Evaluation:
             n_failed=sum(trial.has_failed(self.prepared.protocol) for trial in self.trials),
             n_unsupported=n_unsupported,
             hardware_key=self.hardware_key,
+            why_unreliable=str(self.conditions.get("why_unreliable", "")),
             consistency=plain(self.consistency),
             provenance={
                 **provenance.describe(

@@ -1,4 +1,4 @@
-"""Runs a timed protocol: fresh sandboxed processes one after the other, timed by our own clock.
+"""Runs a timed protocol: fresh sandboxed processes, one at work at a time, timed by our own clock.
 
 The submission, the null calculator and the reference potential get the same sandbox, threads,
 device and limits. The protocol runs in a thread of its own; the thread of the evaluation watches,
@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
@@ -44,6 +44,8 @@ _TOO_MUCH = (Verdict.OUT_OF_MEMORY_HOST, Verdict.OUT_OF_MEMORY_GPU, Verdict.CALL
 _NULL = "dummy:zero"
 _LOAD_TIMEOUT_S = 120.0
 _POLL_S = 0.2
+#: The longest that is waited after a measurement for the device to be idle again.
+_SETTLE_S = 5.0
 
 
 class Stopped(BaseException):
@@ -84,7 +86,7 @@ class SessionBench:
         self.memory_method = ""
         self._idle_gpu_MiB: float | None = None
         self._lock = threading.Lock()
-        self._session: CalculatorSession | None = None
+        self._alive: list[CalculatorSession] = []
         self._is_stopped = False
 
     # ------------------------------------------------------------------------- for the protocol
@@ -93,7 +95,8 @@ class SessionBench:
     def calculator(self, role: Role) -> Iterator[SessionTimer]:
         """A fresh process. For all but the submission, its failing is our own fault."""
         self.check()
-        if self._device.startswith("cuda"):
+        # Of two that are alive the first is gone when the memory of the second is asked for.
+        if self._device.startswith("cuda") and not self._alive:
             self._idle_gpu_MiB = device_state.gpu_memory_used_MiB(self._device)
         try:
             session = CalculatorSession.start(self._sandbox, self._requests[role], self._register)
@@ -111,7 +114,7 @@ class SessionBench:
             yield SessionTimer(self, session, role)
         finally:
             with self._lock:
-                self._session = None
+                self._alive.remove(session)
             session.close()
 
     def tell(self, n_done: int, n_total: int) -> None:
@@ -121,11 +124,11 @@ class SessionBench:
     # ----------------------------------------------------------------------- for the evaluation
 
     def stop(self) -> None:
-        """End the process at work, from another thread; the protocol ends with it."""
+        """End the processes, from another thread; the protocol ends with them."""
         with self._lock:
             self._is_stopped = True
-            session = self._session
-        if session is not None:
+            alive = list(self._alive)
+        for session in alive:
             session.abort(Verdict.CANCELLED, "The evaluation was stopped.")
 
     def check(self) -> None:
@@ -171,7 +174,7 @@ class SessionBench:
 
     def _register(self, session: CalculatorSession) -> None:
         with self._lock:
-            self._session = session
+            self._alive.append(session)
         self.check()
 
     def _fault(self, role: Role, failure: CalculatorFailure) -> BaseException:
@@ -280,12 +283,37 @@ def measure(
             state = device_state.describe(device)
             idleness = device_state.wait_until_idle(device, wait_s, bench.check)
             results = list(protocol.measure(systems, bench, prepared.parameters))
+            # The processes that have just ended are being cleared away.
+            later = device_state.wait_until_idle(device, min(wait_s, _SETTLE_S), bench.check)
             after = device_state.describe(device)
-            return results, {**idleness, "device_before": state, "device_after": after}
+            outcomes = [result if isinstance(result, Outcome) else None for result in results]
+            return results, {
+                **idleness,
+                "is_idle_after": later["is_idle"],
+                "cpu_busy_percent_after": later["cpu_busy_percent"],
+                "gpu_busy_percent_after": later["gpu_busy_percent"],
+                "why_unreliable": why_busy(idleness, "before")
+                or why_busy(later, "after")
+                or protocol.why_unreliable(outcomes),
+                "device_before": state,
+                "device_after": after,
+            }
 
         results, conditions = _run_watched(work, bench, watch)
     _refuse_what_never_ran(results)
     return results, {**conditions, "n_threads": n_threads, **bench.describe()}
+
+
+def why_busy(idleness: Mapping[str, Any], when: str) -> str:
+    """A sentence where somebody else was at work on the device; empty where it was idle."""
+    if idleness["is_idle"]:
+        return ""
+    gpu = idleness["gpu_busy_percent"]
+    beside = "" if gpu is None else f", GPU {gpu:.0f} %"
+    return (
+        f"Its device was busy with something else {when} the times were taken (processor "
+        f"{idleness['cpu_busy_percent']:.0f} %{beside})."
+    )
 
 
 def n_steps(prepared: Prepared, n_systems: int) -> int:

@@ -60,6 +60,20 @@ def process_spread(medians_s: Sequence[float]) -> float | None:
     return float(np.ptp(values) / 2 / np.median(values))
 
 
+def ratio_in_turns(
+    numerators: Sequence[Sequence[float]], denominators: Sequence[Sequence[float]]
+) -> float:
+    """Ratio of two call times from short blocks timed in turns: the median of the blocks' ratios.
+
+    Block i of both was timed within the same moments, so that a device that becomes slower or
+    faster while they are timed touches both alike. Raises ValueError without a pair of blocks.
+    """
+    if not len(numerators) or len(numerators) != len(denominators):
+        raise ValueError(f"{len(numerators)} and {len(denominators)} blocks are not pairs")
+    pairs = zip(numerators, denominators, strict=True)
+    return float(np.median([np.median(a) / np.median(b) for a, b in pairs]))
+
+
 @dataclass(frozen=True, kw_only=True)
 class PowerLaw:
     """time = prefactor_s · N^exponent, and the 95 % interval of the exponent."""

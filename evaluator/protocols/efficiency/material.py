@@ -13,11 +13,20 @@ from ase import Atoms
 
 from evaluator.metrics.efficiency import has_settled
 from evaluator.protocols.base import Outcome, System, SystemFailure
-from evaluator.protocols.efficiency.records import BATCH, Findings, Series, record, sizes_that_ran
+from evaluator.protocols.efficiency.records import (
+    BATCH,
+    Findings,
+    Series,
+    Turns,
+    record,
+    sizes_that_ran,
+)
 from evaluator.protocols.efficiency.timed import DoesNotRun, TimedCalculator
 
 #: Sizes that are tried, beside the task's small and large one; 1 stands for the cell itself.
 GRID = (1, 64, 216, 512, 1000, 4096, 10648, 32768, 97336, 262144)
+#: Calls of one block where two calculators are timed in turns.
+BLOCK_CALLS = 3
 #: A null call takes microseconds and varies little.
 _NULL_CALLS: dict[str, Any] = {
     "n_warmup": 3,
@@ -63,8 +72,8 @@ class Material:
     stop_reason: str = ""
     stop_message: str = ""
     batch_message: str = ""
-    #: Median of the reference potential's calls by process, and why it has none.
-    reference_s: dict[int, float] = field(default_factory=dict)
+    #: By process: the submission and the reference potential timed in turns; why there is nothing.
+    turns: dict[int, Turns] = field(default_factory=dict)
     reference_message: str = ""
     #: The first of all, if any.
     failure: SystemFailure | None = None
@@ -105,14 +114,32 @@ class Material:
                 calls = timed_calls(calculator, self._ask(size, process), few)
                 series.null_s.append(float(np.median(calls.seconds)))
 
-    def time_reference(self, calculator: TimedCalculator, process: int) -> None:
-        """At the small size alone. A structure that the reference cannot do has no ratio."""
+    def time_in_turns(
+        self, submission: TimedCalculator, reference: TimedCalculator, process: int
+    ) -> None:
+        """At the small size alone. A structure that one of them cannot do has no ratio.
+
+        Raises DoesNotRun where the submission's process is gone.
+        """
+        if self.stopped_at is not None and self.stopped_at <= self.small:
+            return
         try:
-            calls = timed_calls(calculator, self._ask(self.small, process), self.settings)
+            warm_up(reference, self._ask(self.small, process), self.settings)
         except SystemFailure as failure:
             self.reference_message = str(failure)
-        else:
-            self.reference_s[process] = float(np.median(calls.seconds))
+            return
+        # What the submission fails at is told when it is timed by itself.
+        try:
+            ask = self._ask(self.small, process)
+            warm_up(submission, ask, self.settings)
+            self.turns[process] = timed_in_turns(
+                submission, reference, (ask, self._ask(self.small, process)), self.settings
+            )
+            self.n_calls += sum(map(len, self.turns[process].submission_s))
+        except DoesNotRun:
+            raise
+        except SystemFailure:
+            return
 
     def result(self) -> Outcome | SystemFailure:
         if not sizes_that_ran(self.series, self.stopped_at):
@@ -129,7 +156,7 @@ class Material:
             stop_reason=self.stop_reason,
             stop_message=self.stop_message,
             batch_message=self.batch_message,
-            reference_s=self.reference_s,
+            turns=self.turns,
             reference_message=self.reference_message,
             n_calls=self.n_calls,
         )
@@ -227,12 +254,7 @@ def timed_calls(
     calculator: TimedCalculator, ask: Callable[[], list[Atoms]], settings: SizeSettings
 ) -> Calls:
     """Warm up, then time. Structures are made outside the clock."""
-    warm: list[float] = []
-    started = time.monotonic()
-    while not (len(warm) >= settings.n_warmup and has_settled(warm)):
-        warm.append(calculator.time_call(ask()))
-        if time.monotonic() - started >= settings.warmup_limit_s:
-            break
+    warm = warm_up(calculator, ask, settings)
     seconds: list[float] = []
     started = time.monotonic()
     while len(seconds) < settings.n_calls:
@@ -241,6 +263,42 @@ def timed_calls(
         if is_over and len(seconds) >= settings.min_calls:
             break
     return Calls(seconds=seconds, n_warmup=len(warm), is_settled=has_settled(warm))
+
+
+def warm_up(
+    calculator: TimedCalculator, ask: Callable[[], list[Atoms]], settings: SizeSettings
+) -> list[float]:
+    """Seconds of the calls that were made until they settled, or the warm-up's time was over."""
+    warm: list[float] = []
+    started = time.monotonic()
+    while not (len(warm) >= settings.n_warmup and has_settled(warm)):
+        warm.append(calculator.time_call(ask()))
+        if time.monotonic() - started >= settings.warmup_limit_s:
+            break
+    return warm
+
+
+def timed_in_turns(
+    submission: TimedCalculator,
+    reference: TimedCalculator,
+    asks: tuple[Callable[[], list[Atoms]], Callable[[], list[Atoms]]],
+    settings: SizeSettings,
+) -> Turns:
+    """Short blocks of the one and of the other, the first of a pair being the second of the next.
+
+    As many calls as a size has, in about twice its time: both are timed.
+    """
+    most, least = (max(2, -(-n // BLOCK_CALLS)) for n in (settings.n_calls, settings.min_calls))
+    turns = Turns()
+    parties = [(submission, asks[0], turns.submission_s), (reference, asks[1], turns.reference_s)]
+    started = time.monotonic()
+    for i in range(most):
+        for calculator, ask, blocks in parties if i % 2 == 0 else parties[::-1]:
+            blocks.append([calculator.time_call(ask()) for _ in range(BLOCK_CALLS)])
+        is_over = time.monotonic() - started >= 2 * settings.time_per_size_s
+        if is_over and i + 1 >= least:
+            break
+    return turns
 
 
 def repeats(cell: Atoms, n_atoms: int) -> tuple[int, int, int]:

@@ -6,15 +6,16 @@ neighbour list is made inside the clock. Cells are turned and permuted like all 
 a submission could tell what is timed, and one structure of each size is asked again without the
 clock: an answer that was quick and wrong is no answer.
 
-In each of several fresh processes the reference potential, the submission and a null calculator are
-timed in turns. A size at which memory or the time of a call runs out ends the growth of its
+In each of several rounds a fresh process of the reference potential and one of the submission are
+first timed in short blocks that alternate, for the ratio of the two; then the submission by itself, and a
+null calculator. Times of rounds that differ too much are told, and not ranked. A size at which memory or the time of a call runs out ends the growth of its
 material and is data: the largest size that ran, the first that did not, and why.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +31,7 @@ from evaluator.protocols.base import (
     require_systems,
 )
 from evaluator.protocols.efficiency.material import Material, SizeSettings
+from evaluator.protocols.efficiency.records import why_unreliable
 from evaluator.protocols.efficiency.timed import Bench, DoesNotRun, Role, TimedProtocol
 
 
@@ -49,11 +51,12 @@ class EfficiencyProtocol(TimedProtocol):
         settings = SizeSettings(**parameters)
         materials = [Material(system, settings) for system in systems]
         for process in range(settings.n_processes):
-            if bench.has_reference:
-                _time_reference(materials, bench, process)
             _time_submission(materials, bench, process)
             _time_null(materials, bench, process)
         return [material.result() for material in materials]
+
+    def why_unreliable(self, outcomes: Sequence[Outcome | None]) -> str:
+        return why_unreliable([outcome.values for outcome in outcomes if outcome is not None])
 
     def samples(
         self,
@@ -96,12 +99,6 @@ class EfficiencyProtocol(TimedProtocol):
 # ----------------------------------------------------------------------------- in turns
 
 
-def _time_reference(materials: Sequence[Material], bench: Bench, process: int) -> None:
-    with bench.calculator(Role.REFERENCE) as calculator:
-        for material in materials:
-            material.time_reference(calculator, process)
-
-
 def _time_null(materials: Sequence[Material], bench: Bench, process: int) -> None:
     with bench.calculator(Role.NULL) as calculator:
         for material in materials:
@@ -113,8 +110,20 @@ def _time_submission(materials: Sequence[Material], bench: Bench, process: int) 
     n_processes = materials[0].settings.n_processes
     for material in materials:
         material.begin_process()
+    wants_ratio = bench.has_reference
     while waiting := [material for material in materials if not material.is_done]:
-        with bench.calculator(Role.SUBMISSION) as calculator, suppress(DoesNotRun):
+        with suppress(DoesNotRun), ExitStack() as alive:
+            reference = None
+            if wants_ratio:
+                # Once in a round: what is too much for the submission is found again by itself.
+                wants_ratio, reference = False, alive.enter_context(ExitStack())
+                other = reference.enter_context(bench.calculator(Role.REFERENCE))
+            calculator = alive.enter_context(bench.calculator(Role.SUBMISSION))
+            if reference is not None:
+                for material in waiting:
+                    material.time_in_turns(calculator, other, process)
+                # The submission is timed by itself.
+                reference.close()
             for material in waiting:
                 while not material.is_done:
                     material.time_next(calculator, process)

@@ -6,7 +6,7 @@ timed calls together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,16 @@ from evaluator.metrics.efficiency import (
     nanoseconds_per_day,
     power_law,
     process_spread,
+    ratio_in_turns,
 )
 
+#: Half the range of the processes' medians over their median, above which times are not ranked.
+MAX_SPREAD_PERCENT = 20.0
+#: By its name, the size that a spread was found at.
+_SPREADS = {
+    "small_process_spread_percent": "small_n_atoms",
+    "process_spread_percent": "large_n_atoms",
+}
 #: Under this the batched calls stand among the sizes.
 BATCH = 0
 
@@ -46,6 +54,22 @@ class Series:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Turns:
+    """Seconds of blocks of calls of the submission and of the reference, timed in turns."""
+
+    submission_s: list[list[float]] = field(default_factory=list)
+    reference_s: list[list[float]] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        return ratio_in_turns(self.submission_s, self.reference_s)
+
+    @property
+    def reference_median_s(self) -> float:
+        return float(np.median([s for block in self.reference_s for s in block]))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Findings:
     """All that was found for one material."""
 
@@ -58,7 +82,8 @@ class Findings:
     stop_reason: str
     stop_message: str
     batch_message: str
-    reference_s: Mapping[int, float]
+    #: By process.
+    turns: Mapping[int, Turns]
     reference_message: str
     n_calls: int
 
@@ -138,14 +163,13 @@ def _small(findings: Findings) -> dict[str, Any]:
     }
     if series.null_s:
         values |= _sandbox(series)
-    ratios = [
-        float(np.median(seconds)) / findings.reference_s[process]
-        for process, seconds in series.seconds.items()
-        if process in findings.reference_s
-    ]
-    if ratios:
-        values["reference_ratio"] = float(np.median(ratios))
-        values["reference_ms"] = 1e3 * float(np.median(list(findings.reference_s.values())))
+    values["small_process_spread_percent"] = _spread_percent(series.medians_s)
+    turns = list(findings.turns.values())
+    if turns:
+        medians_s = [turn.reference_median_s for turn in turns]
+        values["reference_ratio"] = float(np.median([turn.ratio for turn in turns]))
+        values["reference_ratio_spread_percent"] = _spread_percent([t.ratio for t in turns])
+        values["reference_ms"] = 1e3 * float(np.median(medians_s))
     elif findings.reference_message:
         values["reference_message"] = findings.reference_message
     return values
@@ -153,14 +177,39 @@ def _small(findings: Findings) -> dict[str, Any]:
 
 def _large(findings: Findings) -> dict[str, Any]:
     series = findings.series[findings.large]
-    spread = process_spread(series.medians_s)
     return {
         "large_n_atoms": findings.large,
         "atom_time_us": 1e6 * series.median_s / findings.large,
         "nanoseconds_per_day": nanoseconds_per_day(series.median_s),
-        "process_spread_percent": None if spread is None else 100 * spread,
+        "process_spread_percent": _spread_percent(series.medians_s),
         "memory_peak_MiB": max(series.memory_MiB) if series.memory_MiB else None,
     }
+
+
+def _spread_percent(values: Sequence[float]) -> float | None:
+    spread = process_spread(values)
+    return None if spread is None else 100 * spread
+
+
+def why_unreliable(records: Sequence[Mapping[str, Any]]) -> str:
+    """A sentence where fresh processes disagree by more than is ranked; empty where they agree.
+
+    Times that a metric is made of count: those of the small and of the large size.
+    """
+    spreads = [
+        (percent, values["formula"], values[size])
+        for values in records
+        for name, size in _SPREADS.items()
+        if (percent := values.get(name)) is not None
+    ]
+    worst = max(spreads, default=None)
+    if worst is None or worst[0] <= MAX_SPREAD_PERCENT:
+        return ""
+    percent, formula, n_atoms = worst
+    return (
+        f"Its times spread by {percent:.0f} % between processes ({formula}, {n_atoms} atoms), more "
+        f"than {MAX_SPREAD_PERCENT:.0f} %."
+    )
 
 
 def _scaling(findings: Findings, ran: list[int]) -> dict[str, Any]:

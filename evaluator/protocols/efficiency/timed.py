@@ -1,6 +1,6 @@
 """What a timed protocol is handed: fresh calculator processes, one at a time, and a clock.
 
-Another course than that of other protocols. Nothing runs side by side, the calculator has all
+Another course than that of other protocols. Nothing is at work side by side, the calculator has all
 threads of the worker (or the GPU) for itself, and the protocol decides itself how often a new
 process is started. The clock is ours: it runs from before the question is written to the wire
 until the whole answer has been read and checked. An answer is plain numbers in the host's
@@ -67,7 +67,7 @@ class TimedCalculator(Interface):
 
 
 class Bench(Interface):
-    """Where processes come from. Only one is alive at a time."""
+    """Where processes come from. Two may be alive at a time, of which one is at work."""
 
     has_reference: bool
 
@@ -93,3 +93,7 @@ class TimedProtocol(Protocol):
         self, systems: Sequence[System], bench: Bench, parameters: Mapping[str, Any]
     ) -> list[Outcome | SystemFailure]:
         """Time all systems; one result for each. A failure is data: that system is charged."""
+
+    @abstractmethod
+    def why_unreliable(self, outcomes: Sequence[Outcome | None]) -> str:
+        """Why the times, as they came out, are not to be ranked; one sentence, empty if they are."""

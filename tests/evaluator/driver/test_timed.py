@@ -6,6 +6,9 @@ be shorter than its sleep.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +29,7 @@ from evaluator.contract import (
     Verdict,
 )
 from evaluator.driver.evaluation import evaluate
+from evaluator.driver.timed import why_busy
 from evaluator.exceptions import InfrastructureError
 from evaluator.host.device_lock import LOCK_DIR_VARIABLE, device_lock
 from evaluator.references.timing import timing_systems
@@ -260,3 +264,39 @@ def test_quick_answers_to_cells_that_are_not_turned_find_none(
     report = run(sandbox, tmp_path, write_package(tmp_path, after=cheat), "package")
     assert report.verdict is Verdict.OK, report.message
     assert report.systems[0].values["call_time_ms"] >= 20
+
+
+def test_a_potential_against_itself_has_a_ratio_near_one(sandbox: Sandbox, tmp_path: Path) -> None:
+    report = run(sandbox, tmp_path, write_emt(tmp_path), "ase", n_processes=2, n_calls=30)
+    assert 0.7 < report.systems[0].values["reference_ratio"] < 1.4
+
+
+def test_times_of_a_busy_device_are_told_and_not_to_be_ranked(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    others = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        for _ in os.sched_getaffinity(0)
+    ]
+    try:
+        report = run(sandbox, tmp_path, write_emt(tmp_path), "ase")
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    assert report.verdict is Verdict.OK
+    assert report.why_unreliable.startswith(
+        "Its device was busy with something else before the times were taken (processor "
+    )
+    assert report.summary["is_idle"] is False
+    assert all(score.value is not None for score in report.scores)
+
+
+def test_what_was_at_work_is_told() -> None:
+    idle = {"is_idle": True, "cpu_busy_percent": 1.0, "gpu_busy_percent": None}
+    assert why_busy(idle, "before") == ""
+    busy = {"is_idle": False, "cpu_busy_percent": 40.4, "gpu_busy_percent": 12.0}
+    assert why_busy(busy, "after") == (
+        "Its device was busy with something else after the times were taken (processor 40 %, "
+        "GPU 12 %)."
+    )

@@ -7,6 +7,7 @@ from evaluator.metrics.efficiency import (
     nanoseconds_per_day,
     power_law,
     process_spread,
+    ratio_in_turns,
 )
 
 
@@ -81,3 +82,13 @@ def test_two_sizes_have_a_slope_without_interval_and_one_has_none() -> None:
     assert power_law([512, 512], [1.0, 1.1]) is None
     with pytest.raises(ValueError, match="positive"):
         power_law([512, 1024], [1.0, 0.0])
+
+
+def test_ratio_in_turns_is_that_of_neighbours_whatever_the_device_does() -> None:
+    # The device is ten times as slow for the last pair: ratios 2, 2, 2; of the whole medians 2 / 1.
+    submission = [[2.0, 2.0, 9.0], [2.0, 2.0, 2.0], [20.0, 20.0, 20.0]]
+    reference = [[1.0, 1.0, 1.0], [1.0, 1.0, 50.0], [10.0, 10.0, 10.0]]
+    assert ratio_in_turns(submission, reference) == 2.0
+    for bad in ([], reference[:2]):
+        with pytest.raises(ValueError, match="not pairs"):
+            ratio_in_turns(submission, bad)

@@ -19,6 +19,7 @@ from evaluator.protocols import PROTOCOLS
 from evaluator.protocols.base import Outcome, System, SystemFailure, UnsuitableReference
 from evaluator.protocols.efficiency.material import repeats
 from evaluator.protocols.efficiency.protocol import EfficiencyProtocol
+from evaluator.protocols.efficiency.records import why_unreliable
 from evaluator.protocols.efficiency.timed import DoesNotRun, Role
 from evaluator.scoring import score
 
@@ -40,6 +41,12 @@ class ClockedBench:
     n_started: dict[Role, int] = field(default_factory=dict)
     asked: list[Atoms] = field(default_factory=list)
     steps: list[tuple[int, int]] = field(default_factory=list)
+    #: How much longer calls take for what else the device does, by the number of calls so far.
+    load: Callable[[int], float] = lambda n_calls: 1.0
+    n_calls: int = 0
+    alive: list[Role] = field(default_factory=list)
+    #: Who was alive when the submission was asked, at each size.
+    beside: dict[int, set[tuple[Role, ...]]] = field(default_factory=dict)
 
     @property
     def has_reference(self) -> bool:
@@ -48,7 +55,11 @@ class ClockedBench:
     @contextmanager
     def calculator(self, role: Role) -> Iterator[ClockedCalculator]:
         self.n_started[role] = self.n_started.get(role, 0) + 1
-        yield ClockedCalculator(self, role)
+        self.alive.append(role)
+        try:
+            yield ClockedCalculator(self, role)
+        finally:
+            self.alive.remove(role)
 
     def tell(self, n_done: int, n_total: int) -> None:
         self.steps.append((n_done, n_total))
@@ -65,18 +76,21 @@ class ClockedCalculator:
         assert not self.is_dead, "a process that is gone was asked again"
         bench, n_atoms = self.bench, sum(len(atoms) for atoms in structures)
         self.n_atoms = n_atoms
+        bench.n_calls += 1
+        load = bench.load(bench.n_calls)
         if self.role is Role.NULL:
             return bench.null_s
         if self.role is Role.REFERENCE:
             assert bench.reference is not None
-            return bench.reference(n_atoms)
+            return load * bench.reference(n_atoms)
+        bench.beside.setdefault(n_atoms, set()).add(tuple(bench.alive))
         bench.asked += [atoms.copy() for atoms in structures]
         if n_atoms > bench.largest:
             self.is_dead = True
             raise DoesNotRun("out_of_memory_gpu", f"{n_atoms} atoms were too many.")
         if n_atoms >= bench.unanswered_from:
             raise SystemFailure("An index was out of range.")
-        return bench.law(n_atoms) * (bench.batch_factor if len(structures) > 1 else 1.0)
+        return load * bench.law(n_atoms) * (bench.batch_factor if len(structures) > 1 else 1.0)
 
     def ask_again(self) -> None: ...
 
@@ -224,13 +238,72 @@ def test_processes_take_turns_and_progress_reaches_its_end() -> None:
     assert bench.steps == [(1, 3), (2, 3), (3, 3)]
 
 
+def grows(n_calls: int) -> float:
+    """A device that becomes three times as slow while a measurement is made."""
+    return 1.0 + n_calls / 100
+
+
+def comes_and_goes(n_calls: int) -> float:
+    """Somebody else takes the device for 40 calls out of 80."""
+    return 7.0 if n_calls // 40 % 2 else 1.0
+
+
+@pytest.mark.parametrize("load", [grows, comes_and_goes])
+def test_the_reference_against_itself_has_a_ratio_of_one_on_a_busy_device(
+    load: Callable[[int], float],
+) -> None:
+    bench = ClockedBench(linear, reference=linear, load=load)
+    values = measured(bench, n_processes=3, n_calls=30)
+    assert values["reference_ratio"] == pytest.approx(1.0, abs=0.02)
+    twice = ClockedBench(lambda n: 2 * linear(n), reference=linear, load=load)
+    assert measured(twice, n_processes=3, n_calls=30)["reference_ratio"] == pytest.approx(2, rel=0.02)
+
+
+def test_the_submission_is_timed_by_itself_once_the_reference_is_gone() -> None:
+    bench = ClockedBench(linear, reference=linear)
+    measured(bench, batch_n_structures=0)
+    together = (Role.REFERENCE, Role.SUBMISSION)
+    assert bench.beside.pop(64) == {together, (Role.SUBMISSION,)}
+    assert set(bench.beside) == {8, 216, 512, 1000}
+    assert all(alive == {(Role.SUBMISSION,)} for alive in bench.beside.values())
+
+
+def test_what_is_too_much_in_turns_is_found_again_by_itself() -> None:
+    bench = ClockedBench(linear, reference=linear, largest=30)
+    values = measured(bench, batch_n_structures=0)
+    assert (values["largest_n_atoms"], values["first_failed_n_atoms"]) == (8, 64)
+    assert "reference_ratio" not in values
+    # In the first round it dies in turns, and then of the size itself; in the second it is not asked.
+    assert bench.n_started[Role.SUBMISSION] == 3
+
+
+def test_times_that_differ_between_processes_say_so() -> None:
+    def by_process(first_call_of_second: int, factor: float) -> dict[str, Any]:
+        law = ClockedBench(linear, load=lambda n: factor if n > first_call_of_second else 1.0)
+        return measured(law, batch_n_structures=0)
+
+    calls = ClockedBench(linear)
+    measured(calls, batch_n_structures=0, n_processes=1)
+    n_calls_of_one = calls.n_calls
+    # (1.6 - 1)/2 over 1.3 is 23 %; (1.4 - 1)/2 over 1.2 is 17 %.
+    busy, calm = by_process(n_calls_of_one, 1.6), by_process(n_calls_of_one, 1.4)
+    assert busy["process_spread_percent"] == pytest.approx(23.08, abs=0.01)
+    assert why_unreliable([calm, busy]) == (
+        "Its times spread by 23 % between processes (Si, 216 atoms), more than 20 %."
+    )
+    assert why_unreliable([calm]) == why_unreliable([]) == ""
+    only_one = measured(ClockedBench(linear), n_processes=1)
+    assert only_one["process_spread_percent"] is None
+    assert why_unreliable([only_one]) == ""
+
+
 @pytest.mark.slow
 def test_a_slow_potential_scores_below_a_fast_one_and_one_that_fails_below_both() -> None:
     task = TaskSpec(
         slug="speed",
         version=1,
         protocol="efficiency",
-        protocol_version=1,
+        protocol_version=3,
         parameters=parameters(),
         metrics=(
             ScoredMetric(key="call_time_median", good=1, bad=1e3, worst=1e4, scale="log"),
