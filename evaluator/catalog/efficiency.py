@@ -83,8 +83,8 @@ EFFICIENCY_METRICS: tuple[Metric, ...] = (
         label="Time / reference",
         unit="",
         direction=Direction.LOWER,
-        description="Time of a call over that of the task's reference potential, both timed in short "
-        "blocks that alternate, on the same structures; " + _MEAN + ".",
+        description="Time of a call over that of the task's reference potential, both timed in "
+        "short blocks that alternate, on the same structures; " + _MEAN + ".",
     ),
     Metric(
         key="scaling_exponent",
@@ -234,8 +234,8 @@ _CONDITIONS: tuple[Parameter, ...] = (
         name="reference_potential",
         kind=str,
         default="chgnet:0.3.0",
-        help="Timed in short blocks in turns with the submission at small_n_atoms; a name as on the command line, "
-        "empty for none.",
+        help="Timed with the submission in short blocks in turns, at small_n_atoms; a name as on "
+        "the command line, empty for none.",
     ),
     Parameter(
         name="idle_wait_s",

@@ -49,8 +49,8 @@ PHONON_METRICS: tuple[Metric, ...] = (
         label="Γ ω MAE",
         unit="THz",
         direction=Direction.LOWER,
-        description="Mean absolute error of the highest optical frequency at Γ (negative where even "
-        "that is imaginary), without the non-analytical correction.",
+        description="Mean absolute error of the highest optical frequency at Γ (negative where "
+        "even that is imaginary), without the non-analytical correction.",
         source=_PHONOPY_SOURCE,
         digits=3,
     ),
@@ -111,9 +111,9 @@ PHONON_METRICS: tuple[Metric, ...] = (
         unit="%",
         direction=Direction.LOWER,
         description="Median over crystals of Σ w |ω(d) − ω(D)| / Σ w |ω(D)| over all modes of the "
-        "mesh: by how much frequencies change when atoms are displaced by the smaller d in place of "
-        "the scored D. Near zero for a smooth potential; where it is large, the frequencies depend "
-        "on how they are measured.",
+        "mesh: by how much frequencies change when atoms are displaced by the smaller d in place "
+        "of the scored D. Near zero for a smooth potential; where it is large, the frequencies "
+        "depend on how they are measured.",
         digits=2,
     ),
     Metric(

@@ -47,6 +47,8 @@ WHY_WITHHELD: Final = (
     "The task has a hidden reference set: of its evaluations the verdict and rounded scores are "
     "told, and nothing of single systems, since that would tell the set."
 )
+#: Said of a hidden set where times are not ranked: no number.
+UNRELIABLE_TIMES: Final = "Its times were not reliable."
 
 #: In a query on evaluations: those of which all may be told.
 OPEN = ~Q(task_version__reference_set__is_public=False)
@@ -155,6 +157,11 @@ def _whole_seconds(value: float | None) -> float | None:
     return None if value is None else float(round(value))
 
 
+def _without_numbers(why: str) -> str:
+    """How long its calls take is the calculator's to choose, and so would be a number."""
+    return UNRELIABLE_TIMES if why else ""
+
+
 def _provenance(value: Mapping[str, Any]) -> dict[str, Any]:
     told = {name: value[name] for name in _PROVENANCE if name in value}
     calculator = value.get("calculator")
@@ -212,6 +219,7 @@ EVALUATION_FIELDS: Final = _rules(
         **dict.fromkeys(("progress_done", "progress_total", "progress_calls"), _withheld(0)),
         "expected_at": _withheld(None),
         "message": _withheld(""),
+        "why_unreliable": _without_numbers,
         "n_failed": _withheld(None),
         "n_unsupported": _withheld(None),
         "replicates": _withheld(b""),

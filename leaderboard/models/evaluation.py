@@ -181,6 +181,13 @@ class Evaluation(models.Model):
         db_default="",  # the previous release writes rows without it
         help_text="Of a timed task: what it was timed on; only the same are ranked together.",
     )
+    why_unreliable = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",  # the previous release writes rows without it
+        help_text="Of a timed task: why its times are not ranked; they are repeated later.",
+    )
     summary = models.JSONField(
         default=dict,
         blank=True,

@@ -21,7 +21,7 @@ from leaderboard.models.evaluation import QUEUE_ORDER
 from leaderboard.services.accounts import idempotency, throttles, webhooks
 from leaderboard.services.boards import snapshots, stamps
 from leaderboard.services.definitions import reference_uploads
-from leaderboard.services.evaluations import failures, output_files
+from leaderboard.services.evaluations import failures, output_files, unreliable_times
 from leaderboard.services.evaluations.deafness import deaf_workers
 from leaderboard.services.evaluations.lifecycle import due
 from leaderboard.services.evaluations.workers import live_workers
@@ -41,6 +41,7 @@ class Reaped:
     n_files_removed: int = 0
     n_uploads_removed: int = 0
     n_deaf: int = 0
+    n_timed_again: int = 0
 
 
 def reap() -> Reaped:
@@ -55,6 +56,7 @@ def reap() -> Reaped:
         n_files_removed=blobs.remove_abandoned(),
         n_uploads_removed=uploads.sweep(),
         n_deaf=_tell_of_deaf(),
+        n_timed_again=unreliable_times.repeat_due(),
     )
 
 

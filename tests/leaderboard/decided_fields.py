@@ -38,8 +38,8 @@ FIELDS = {
         coverage n_failed submission is_current queued_at started_at finished_at page
         message help_url held_by waiting_reason queue_position estimated_start_at attempts
         attempt cancel_requested_at reason supersedes superseded_by wall_time_s n_systems
-        n_unsupported scores worker hardware_key summary consistency provenance systems
-        files events has_log logs
+        n_unsupported scores worker hardware_key why_unreliable summary consistency provenance
+        systems files events has_log logs
     """,
     "ScoreRecord": """
         metric label unit value low high score n n_failed n_tested median_error baseline_error

@@ -7,9 +7,10 @@ a submission could tell what is timed, and one structure of each size is asked a
 clock: an answer that was quick and wrong is no answer.
 
 In each of several rounds a fresh process of the reference potential and one of the submission are
-first timed in short blocks that alternate, for the ratio of the two; then the submission by itself, and a
-null calculator. Times of rounds that differ too much are told, and not ranked. A size at which memory or the time of a call runs out ends the growth of its
-material and is data: the largest size that ran, the first that did not, and why.
+first timed in short blocks that alternate, for the ratio of the two; then the submission by itself,
+and a null calculator. Where rounds differ too much the report says so, and they are not ranked. A
+size at which memory or the time of a call runs out ends the growth of its material and is data: the
+largest size that ran, the first that did not, and why.
 """
 
 from __future__ import annotations

@@ -96,4 +96,4 @@ class TimedProtocol(Protocol):
 
     @abstractmethod
     def why_unreliable(self, outcomes: Sequence[Outcome | None]) -> str:
-        """Why the times, as they came out, are not to be ranked; one sentence, empty if they are."""
+        """Why the times, as they came out, are not to be ranked; a sentence, empty if they are."""

@@ -279,9 +279,7 @@ def _roughness(
     return values if percent is None else values | {"roughness_percent": percent}
 
 
-def _roughness_sample(
-    outcomes: Sequence[Outcome | None], parameters: Mapping[str, Any]
-) -> Sample:
+def _roughness_sample(outcomes: Sequence[Outcome | None], parameters: Mapping[str, Any]) -> Sample:
     """Missing where it was not asked for, or where nothing vibrates: flat is not rough."""
     values = _predicted(outcomes, "roughness_percent")
     is_answered = np.array([outcome is not None for outcome in outcomes], dtype=bool)

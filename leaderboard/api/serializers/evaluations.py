@@ -160,6 +160,9 @@ class EvaluationRecord(EvaluationRow):
     hardware_key = serializers.CharField(
         help_text="Of a timed task: what it was timed on; only the same are ranked together."
     )
+    why_unreliable = serializers.CharField(
+        help_text="Of a timed task: why its times are not ranked; empty where they are."
+    )
     summary = JSONObject(
         help_text="Of the whole set, beyond the metrics: fitted energy shifts, errors by element."
     )

@@ -48,6 +48,10 @@ class Grade:
     checks: list[Check]
 
 
+_SMOOTH = (
+    "Energy is kept in dynamics as the time step goes to zero, frequencies do not depend on the "
+    "displacement they are measured with, and no scored structure stands out."
+)
 #: In meV/(atom ps).
 _DRIFT = (0.1, 1.0, 10.0)
 _ENERGY, _FORCE = (0.01, 0.1, 1.0), (1e-3, 1e-2, 5e-2)
@@ -80,8 +84,7 @@ _GRADES: tuple[tuple[str, str, dict[str, tuple[float, float, float]]], ...] = (
     ),
     (
         "Smoothness",
-        "Energy is kept in dynamics as the time step goes to zero, frequencies do not depend on the "
-        "displacement that they are measured with, and no scored structure stands out.",
+        _SMOOTH,
         {
             DRIFT: _DRIFT,
             "nve_drift_meV_atom_ps_mean": _DRIFT,

@@ -9,14 +9,16 @@ from typing import Any, NamedTuple
 from django.db.models import QuerySet
 
 from leaderboard.models import Evaluation, Submission, Worker
-from leaderboard.models.disclosure import told_score
+from leaderboard.models.disclosure import UNRELIABLE_TIMES, told_score
 
 _FIELDS = (
     *("pk", "submission_id", "task_version_id", "state", "score", "score_low", "score_high"),
-    *("coverage", "n_failed", "hardware_key", "task_version__reference_set__is_public"),
+    *("coverage", "n_failed", "hardware_key", "why_unreliable"),
+    "task_version__reference_set__is_public",
     "worker_id",
 )
 _SCORE, _N_FAILED = slice(4, 8), 8
+_WHY_UNRELIABLE = _FIELDS.index("why_unreliable")
 
 
 class Result(NamedTuple):
@@ -32,6 +34,7 @@ class Result(NamedTuple):
     coverage: float | None
     n_failed: int
     hardware_key: str
+    why_unreliable: str
     submission: Submission
     worker: Worker | None
 
@@ -63,4 +66,6 @@ def _told(row: tuple[Any, ...]) -> tuple[Any, ...]:
     if is_public is not False:  # None where the task needs no set
         return row
     scores = (told_score(value) for value in row[_SCORE])
-    return (*row[: _SCORE.start], *scores, 0, *row[_N_FAILED + 1 :])
+    told = [*row[: _SCORE.start], *scores, 0, *row[_N_FAILED + 1 :]]
+    told[_WHY_UNRELIABLE] = UNRELIABLE_TIMES if row[_WHY_UNRELIABLE] else ""
+    return tuple(told)

@@ -130,6 +130,8 @@ def why_not_ranked(evaluation: Evaluation | Result, task_version: TaskVersion) -
     """One sentence, or nothing when the evaluation's score is ranked on its task."""
     if evaluation.score is None:
         return "Nothing could be judged: no system of the task is supported."
+    if evaluation.why_unreliable:
+        return f"{evaluation.why_unreliable} Such times are not ranked; they are repeated later."
     coverage = evaluation.coverage
     if coverage is None:
         return "The evaluation did not tell how many systems are supported."

@@ -235,6 +235,19 @@ def reevaluate(user: User, evaluation: Evaluation, reason: str, priority: int = 
     return new
 
 
+def repeat_by_itself(old: Evaluation, reason: str) -> Evaluation:
+    """Queue a new evaluation that supersedes an ended one, for the service's own reason.
+
+    Nobody's quota pays, and what people ask for comes first. The caller's transaction has locked
+    the row. Raises ConflictError where there is nothing to repeat.
+    """
+    _check_repeatable(old)
+    new = _supersede(old, reason, min(old.priority, STAFF_PRIORITY), [STAFF_PARTY])
+    _note(new, "queued", by="the service", reason=reason, supersedes=str(old.pk))
+    dispatch.announce_on_commit([new.pk])
+    return new
+
+
 def _supersede(
     old: Evaluation,
     reason: str,

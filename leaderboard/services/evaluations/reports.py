@@ -20,6 +20,7 @@ def store(evaluation: Evaluation, report: EvaluationReport) -> None:
     evaluation.n_failed = report.n_failed
     evaluation.n_unsupported = report.n_unsupported
     evaluation.hardware_key = clean_text(report.hardware_key)[:300]
+    evaluation.why_unreliable = clean_text(report.why_unreliable)[:300]
     evaluation.summary = clean_json(report.summary)
     evaluation.consistency = clean_json(report.consistency)
     evaluation.provenance = clean_json(report.provenance)

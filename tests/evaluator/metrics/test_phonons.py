@@ -107,7 +107,7 @@ def test_frequency_slope_recovers_a_factor() -> None:
 
 
 def test_roughness_by_hand() -> None:
-    # (1·(1 + 0 + 0) + 3·(0 + 2 + 3)) / (1·(2 + 4 + 6) + 3·(1 + 5 + 6)) = 16/48; signs do not cancel.
+    # (1·1 + 3·(2 + 3)) / (1·(2 + 4 + 6) + 3·(1 + 5 + 6)) = 16/48: signs do not cancel.
     large = np.array([[2.0, 4.0, 6.0], [-1.0, 5.0, 6.0]])
     small = np.array([[1.0, 4.0, 6.0], [-1.0, 3.0, 9.0]])
     assert roughness(small, large, np.array([1, 3])) == pytest.approx(100 / 3)

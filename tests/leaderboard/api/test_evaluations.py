@@ -100,6 +100,7 @@ def test_an_ended_evaluation_tells_all(world: World, stranger: APIClient) -> Non
             "versions": {"ase": "3.29"},
         },
         "hardware_key": "",
+        "why_unreliable": "",
         "summary": {},
         "consistency": {"rotation_force_error_eV_A": 1e-7},
         "provenance": {"dtype": "float64"},

@@ -157,7 +157,12 @@ def test_trajectories_that_left_physics_count_among_those_that_failed() -> None:
     # Each keeps the time that it survived: only the one without any is charged.
     survived = score_of("time_fraction_stable", outcomes, **HEATING)
     assert (survived.value, survived.n_failed) == (pytest.approx(0.5), 3)
-    assert [o is not None and PROTOCOL.has_failed(o) for o in outcomes] == [True, False, True, False]
+    assert [o is not None and PROTOCOL.has_failed(o) for o in outcomes] == [
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_failure_in_the_equilibration_survives_for_no_time() -> None:

@@ -256,7 +256,9 @@ def test_the_reference_against_itself_has_a_ratio_of_one_on_a_busy_device(
     values = measured(bench, n_processes=3, n_calls=30)
     assert values["reference_ratio"] == pytest.approx(1.0, abs=0.02)
     twice = ClockedBench(lambda n: 2 * linear(n), reference=linear, load=load)
-    assert measured(twice, n_processes=3, n_calls=30)["reference_ratio"] == pytest.approx(2, rel=0.02)
+    assert measured(twice, n_processes=3, n_calls=30)["reference_ratio"] == pytest.approx(
+        2, rel=0.02
+    )
 
 
 def test_the_submission_is_timed_by_itself_once_the_reference_is_gone() -> None:
@@ -273,7 +275,7 @@ def test_what_is_too_much_in_turns_is_found_again_by_itself() -> None:
     values = measured(bench, batch_n_structures=0)
     assert (values["largest_n_atoms"], values["first_failed_n_atoms"]) == (8, 64)
     assert "reference_ratio" not in values
-    # In the first round it dies in turns, and then of the size itself; in the second it is not asked.
+    # In the first round it dies in turns, then of the size itself; in the second it is not asked.
     assert bench.n_started[Role.SUBMISSION] == 3
 
 

@@ -35,7 +35,11 @@ def potential(name: str) -> models.Submission:
 
 
 def timed(
-    of: models.Submission, on: models.TaskVersion, score: float, hardware: str
+    of: models.Submission,
+    on: models.TaskVersion,
+    score: float,
+    hardware: str,
+    why_unreliable: str = "",
 ) -> models.Evaluation:
     return factories.evaluation(
         of,
@@ -45,7 +49,45 @@ def timed(
         score_high=score + 0.01,
         replicates=[score - 0.01, score, score + 0.01],
         hardware_key=hardware,
+        why_unreliable=why_unreliable,
     )
+
+
+def test_times_of_a_busy_device_are_shown_and_not_ranked() -> None:
+    task = timed_task()
+    for name, score in (("Calm", 0.4), ("Calmer", 0.3)):
+        timed(potential(name), task, score, LAPTOP)
+    timed(potential("Busy"), task, 0.9, LAPTOP, "Its device was busy (processor 40 %).")
+    benchmark = factories.benchmark_version((task, "Speed"))
+
+    rows = {row.entrant.name: row for row in task_board(task, user=ANYBODY).rows}
+
+    assert {name: row.rank for name, row in rows.items()} == {"Calm": 1, "Calmer": 2, "Busy": None}
+    assert rows["Busy"].score == 0.9
+    why = (
+        "Its device was busy (processor 40 %). Such times are not ranked; they are repeated later."
+    )
+    assert rows["Busy"].why_not_ranked == why
+    # Nor does it count on the board of all tasks.
+    matrix = current_board(benchmark).matrix
+    assert sorted(matrix.rank[:, 0].tolist()) == [0, 1, 2]
+    assert why in matrix.sentences
+
+
+def test_of_a_hidden_set_no_number_tells_why_times_are_not_ranked() -> None:
+    hidden = factories.task_version(
+        protocol="efficiency",
+        metrics=METRICS,
+        reference_set=factories.reference_set(properties=[], is_public=False),
+    )
+    why = "Its times spread by 34 % between processes (Si, 64 atoms)."
+    timed(potential("Busy"), hidden, 0.9, LAPTOP, why)
+    benchmark = factories.benchmark_version((hidden, "Speed"))
+    told = [task_board(hidden, user=ANYBODY).rows[0].why_not_ranked]
+    told += [text for text in current_board(benchmark).matrix.sentences if text]
+    assert set(told) == {
+        "Its times were not reliable. Such times are not ranked; they are repeated later."
+    }
 
 
 def test_rows_of_a_timed_task_are_ranked_hardware_by_hardware() -> None:
