@@ -18,6 +18,7 @@ from evaluator.cli.places import add_mirror_argument
 from evaluator.cli.progress_bar import ProgressBar
 from evaluator.cli.reference_files import canonical_reference
 from evaluator.cli.report_table import format_report, format_systems
+from evaluator.cli.system_names import matching
 from evaluator.cli.service import add_url_argument
 from evaluator.cli.service_tasks import reference_file, shipped_name
 from evaluator.cli.task_files import ChosenTask, choose_task, local_reference
@@ -69,7 +70,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
     parser.add_argument(
         "--systems",
         metavar="A,B",
-        help="judge only these (names or formulas); the result is then not the task's score",
+        help="judge only these (names, or formulas in any order); the result is then not the task's score",
     )
     parser.add_argument(
         "--reference",
@@ -169,20 +170,7 @@ def _only(task: TaskSpec, reference: Path, wanted: str | None) -> frozenset[str]
     names = [name.strip() for name in wanted.split(",") if name.strip()]
     if not names:
         raise SubmissionError("--systems names nothing")
-    return frozenset(system_id for name in names for system_id in _matching(name, systems))
-
-
-def _matching(name: str, systems: Sequence[System]) -> list[str]:
-    """Systems by name, or all of a formula."""
-    matching = [
-        system.id
-        for system in systems
-        if name in (system.id, system.atoms.get_chemical_formula(empirical=True))
-    ]
-    if not matching:
-        examples = ", ".join(system.id for system in systems[:3])
-        raise SubmissionError(f"the task has no system {name!r}; its systems are {examples}, ...")
-    return matching
+    return matching(names, systems)
 
 
 def _plan(arguments: argparse.Namespace) -> PoolPlan | None:
