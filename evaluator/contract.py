@@ -211,6 +211,8 @@ class SystemRecord(_Record):
     reference: dict[str, Any] = field(default_factory=dict)
     n_calls: int = 0
     wall_time_s: float = 0.0
+    #: Name of those that are alike and are drawn together in intervals (a material, a trajectory).
+    cluster: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

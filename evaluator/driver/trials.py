@@ -173,6 +173,7 @@ def records_of(
     ``rows`` are the values that only the whole set decides, one dict for each trial.
     """
     more = rows if rows is not None else [{} for _ in trials]
+    clusters = prepared.protocol.clusters([trial.system for trial in trials])
     return tuple(
         SystemRecord(
             system_id=trial.system.id,
@@ -182,8 +183,9 @@ def records_of(
             reference=plain(prepared.protocol.reference_values(trial.system)),
             n_calls=trial.n_calls,
             wall_time_s=round(trial.wall_time_s, 4),
+            cluster=cluster,
         )
-        for trial, row in zip(trials, more, strict=True)
+        for trial, row, cluster in zip(trials, more, clusters, strict=True)
         if trial.status is not None
     )
 

@@ -45,6 +45,8 @@ class System:
     #: Numbers and arrays of the reference by name with unit ("energy", "forces" as in ASE).
     reference: Mapping[str, Any] = field(default_factory=dict)
     family: str = ""
+    #: Names those that are alike, where the set tells ("run-3" for the frames of one trajectory).
+    cluster: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -132,8 +134,12 @@ class Protocol(ABC):
         return 1
 
     def clusters(self, systems: Sequence[System]) -> list[str]:
-        """Name of each system's cluster: those that are alike are drawn together in intervals."""
-        return [system.id for system in systems]
+        """Name of each system's cluster: those that are alike are drawn together in intervals.
+
+        What the set says itself; else the material, as its reduced formula, so that clusters of
+        one material are known as one by all tasks.
+        """
+        return [system.cluster or material(system.atoms) for system in systems]
 
     def uninformed(
         self, systems: Sequence[System], parameters: Mapping[str, Any]
@@ -171,6 +177,11 @@ class Protocol(ABC):
     ) -> dict[str, Any]:
         """What only the whole set tells and no metric holds, JSON-ready, names with units."""
         return {}
+
+
+def material(atoms: Atoms) -> str:
+    """The reduced formula, metals first: "LiF" of F4Li4."""
+    return str(atoms.get_chemical_formula("metal", empirical=True))
 
 
 def require_systems(systems: Sequence[System]) -> None:

@@ -25,6 +25,7 @@ from evaluator.protocols.base import (
     System,
     SystemFailure,
     UnsuitableReference,
+    material,
     require_systems,
 )
 from evaluator.protocols.single_point import single_point
@@ -147,6 +148,16 @@ class RareEventForcesProtocol(Protocol):
     def reference_values(self, system: System) -> dict[str, Any]:
         reference = _reference(system)
         return {"migrating_force_eV_A": _mean_length(reference)} if len(reference) else {}
+
+    def clusters(self, systems: Sequence[System]) -> list[str]:
+        """Frames of one kind of defect share a cell and the numbering of its atoms: a trajectory.
+
+        Neighbouring ones lie as near as 0.4 Å (RMS), so that they are not as many as they seem.
+        """
+        return [
+            system.cluster or f"{material(system.atoms)} {system.family}".strip()
+            for system in systems
+        ]
 
     def summary(
         self,

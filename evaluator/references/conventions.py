@@ -71,7 +71,7 @@ _NAME = re.compile(r"\w{1,64}")
 #: Names of the structure itself in extended XYZ and JSON.
 STRUCTURAL = frozenset(
     {"Lattice", "Properties", "pbc", "species", "pos", "Z", "symbols", "numbers", "positions"}
-    | {"cell", "values", "system_id", "family", "migrating"}
+    | {"cell", "values", "system_id", "family", "cluster", "migrating"}
 )
 
 

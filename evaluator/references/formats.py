@@ -40,7 +40,7 @@ _SUFFIXES = (".extxyz", ".xyz", ".json")
 #: Beyond these nothing of the field lies, and numbers overflow where they are squared.
 _LARGEST, _LARGEST_A = 1e15, 1e7
 _NO_VALUES = frozenset({"", "nan", "inf", "none", "null", "n/a"})
-_TEXTS = frozenset({"system_id", "name", "family", "config_type"})
+_TEXTS = frozenset({"system_id", "name", "family", "config_type", "cluster"})
 #: What extended XYZ and ASE take for something of their own, when the canonical file is read back.
 _RESERVED = frozenset({*all_properties, "Lattice", "Properties", "pbc", "species", "pos", "Z"})
 
@@ -303,6 +303,9 @@ def _kept(info: Mapping[str, Any], index: int) -> dict[str, Any]:
     values["family"] = f"family-{family}" if _is_numeric(family) else family
     if not values["family"]:
         del values["family"]
+    cluster = _plain(info.get("cluster", ""))
+    if cluster:
+        values["cluster"] = f"cluster-{cluster}" if _is_numeric(cluster) else cluster
     return values
 
 

@@ -24,7 +24,7 @@ from evaluator.references.extxyz import UnreadableFrame, check_cell, element_of,
 from evaluator.references.records import Record, finite_numbers
 
 _OF_STRUCTURE = ("symbols", "numbers", "positions", "cell", "pbc", "values")
-_TEXTS = ("system_id", "name", "family")
+_TEXTS = ("system_id", "name", "family", "cluster")
 _DEFAULT_NAMES = ("energy", "forces", "stress")
 _STATES = (*CHARGE_NAMES, *SPIN_NAMES, *UNPAIRED_NAMES)
 _CONVERT = (

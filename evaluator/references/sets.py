@@ -33,7 +33,7 @@ from evaluator.references.electronic_states import is_electronic_number
 Progress = Callable[[int, int], None]
 
 _RESULTS = ("energy", "forces", "stress")
-_NAMES = ("system_id", "family")
+_NAMES = ("system_id", "family", "cluster")
 #: True or false for each atom.
 _MARKS = ("migrating",)
 
@@ -308,5 +308,9 @@ def _system(atoms: Atoms, index: int) -> System:
     bare = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     bare.info = _electronic_state(atoms.info)
     return System(
-        id=str(name), atoms=bare, reference=reference, family=str(atoms.info.get("family", ""))
+        id=str(name),
+        atoms=bare,
+        reference=reference,
+        family=str(atoms.info.get("family", "")),
+        cluster=str(atoms.info.get("cluster", "")),
     )

@@ -352,6 +352,13 @@ class SystemResult(models.Model):
     reference = models.JSONField(default=dict, help_text="The reference's, by the same names.")
     n_calls = models.PositiveIntegerField(default=0, help_text="Force calls it took.")
     wall_time_s = models.FloatField(default=0.0, help_text="Time it took.")
+    cluster = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",  # the previous release writes rows without it
+        help_text="Those of one name are alike (a material, a trajectory) and drawn together.",
+    )
 
     objects: ClassVar[models.Manager[SystemResult]] = SystemResultQuerySet.as_manager()
 

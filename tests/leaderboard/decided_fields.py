@@ -51,7 +51,7 @@ FIELDS = {
         number worker started_at ended_at outcome reason
     """,
     "SystemRecord": """
-        system_id status message values reference n_calls wall_time_s
+        system_id status message values reference n_calls wall_time_s cluster
     """,
     "EventRecord": """
         id kind at data

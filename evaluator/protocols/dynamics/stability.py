@@ -32,7 +32,7 @@ from evaluator.protocols.base import (
 )
 from evaluator.protocols.dynamics.failures import Watch
 from evaluator.protocols.dynamics.integrators import set_velocities
-from evaluator.protocols.dynamics.samples import samples_of, structure_name, summary_of
+from evaluator.protocols.dynamics.samples import samples_of, summary_of
 from evaluator.protocols.dynamics.settings import RunSettings
 from evaluator.protocols.dynamics.trajectory import End, Plan, Trajectory, run_trajectory
 from evaluator.protocols.dynamics.values import (
@@ -69,10 +69,6 @@ class MDStabilityProtocol(Protocol):
                     raise UnsuitableReference(
                         f"{metric} needs {', '.join(lacking)} of {system.id}."
                     )
-
-    def clusters(self, systems: Sequence[System]) -> list[str]:
-        """Replicas of one structure differ in their seed alone."""
-        return [structure_name(system.id) for system in systems]
 
     def reference_values(self, system: System) -> dict[str, Any]:
         values = super().reference_values(system)

@@ -11,7 +11,7 @@ from ase import Atoms
 from evaluator.arrays import FloatArray
 from evaluator.metrics.dynamics import EnergyLine, energy_line, temperature_relative_error
 from evaluator.metrics.structure import RadialDistribution, block_error, rdf_error
-from evaluator.protocols.base import Outcome, System
+from evaluator.protocols.base import Outcome, System, material
 from evaluator.protocols.dynamics.recorder import TRAJECTORY_FILE, Records, trajectory_file
 from evaluator.protocols.dynamics.trajectory import End, Plan, Trajectory
 
@@ -43,7 +43,7 @@ def never_started(before: Trajectory, system: System, plan: Plan) -> Outcome:
 def _values(trajectory: Trajectory, system: System, plan: Plan) -> dict[str, Any]:
     failure, records = trajectory.failure, trajectory.records
     values: dict[str, Any] = {
-        "formula": system.atoms.get_chemical_formula("metal", empirical=True),
+        "formula": material(system.atoms),
         "end": trajectory.end.value,
         "survived_ps": round(trajectory.survived_ps, 6),
         "survived_share": min(1.0, trajectory.survived_ps / plan.duration_ps),

@@ -26,6 +26,7 @@ from evaluator.protocols.base import (
     Statistic,
     System,
     UnsuitableReference,
+    material,
     require_periodic,
     require_systems,
 )
@@ -123,7 +124,7 @@ class PhononsProtocol(Protocol):
         frequencies = dynamics.frequencies_at(phonon, qpoints)
         gamma = dynamics.frequencies_at(phonon, np.zeros((1, 3)))[0]
         values: dict[str, Any] = {
-            "formula": system.atoms.get_chemical_formula("metal", empirical=True),
+            "formula": material(system.atoms),
             "space_group": dynamics.space_group(relaxed.atoms, symprec),
             "has_imaginary_modes": metrics.is_unstable(
                 float(frequencies.min()), parameters["imaginary_tolerance_THz"]

@@ -205,6 +205,10 @@ class SystemRecord(Record):
     reference = JSONObject(help_text="The reference's numbers by the same names.")
     n_calls = serializers.IntegerField(help_text="Force calls it took.")
     wall_time_s = serializers.FloatField()
+    cluster = serializers.CharField(
+        help_text="Those of one name are alike (a material, a trajectory) and drawn together; "
+        "empty in evaluations of earlier releases."
+    )
 
 
 class EventRecord(Record):

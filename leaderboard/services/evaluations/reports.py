@@ -77,4 +77,5 @@ def _system(evaluation: Evaluation, position: int, record: SystemRecord) -> Syst
         reference=clean_json(record.reference),
         n_calls=record.n_calls,
         wall_time_s=finite(record.wall_time_s) or 0.0,
+        cluster=clean_text(record.cluster)[:200],
     )

@@ -246,6 +246,7 @@ def test_systems_are_told_with_their_reference(world: World, stranger: APIClient
                 "reference": {"bulk_modulus_GPa": 78.125},
                 "n_calls": 9,
                 "wall_time_s": 0.5,
+                "cluster": "",
             },
             {
                 "system_id": "=Cu",
@@ -255,6 +256,7 @@ def test_systems_are_told_with_their_reference(world: World, stranger: APIClient
                 "reference": {},
                 "n_calls": 0,
                 "wall_time_s": 0.0,
+                "cluster": "",
             },
         ],
     }
