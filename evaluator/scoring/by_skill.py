@@ -98,6 +98,7 @@ class SkillScoring:
     ) -> ScoreRecord:
         judged = is_supported & ~sample.missing & (sample.weights > 0)
         answered = judged & ~has_failed & np.isfinite(sample.values)
+        left_physics = sample.has_failed if sample.has_failed is not None else ~answered
         pooled = self._pooled(sample, answered)
         low, high = resampling.interval(pooled[1:]) if len(pooled) else (None, None)
         return ScoreRecord(
@@ -107,7 +108,7 @@ class SkillScoring:
             high=high,
             score=None,
             n=int(judged.sum()),
-            n_failed=int((judged & ~answered).sum()),
+            n_failed=int((judged & (~answered | left_physics)).sum()),
             replicates=() if low is None else tuple(float(f"{v:.6g}") for v in pooled[1:]),
         )
 
