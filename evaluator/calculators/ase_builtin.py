@@ -1,29 +1,22 @@
 """Classical potentials as baselines: EMT and Tersoff as ASE has them, Lennard-Jones.
 
-The artifact is a JSON object that names one and gives its few numbers:
-``{"calculator": "emt"}``, ``{"calculator": "tersoff", "element": "Si"}`` or
-``{"calculator": "lj", "sigma_A": {"Ar": 3.4}, "epsilon_eV": {"Ar": 0.0104}, "cutoff_A": 10.2,
-"smooth": true}``, where ``epsilon_eV`` may be one number for all and ``cutoff_A`` defaults to
-three σ of each pair.
+The artifact is a JSON object that names one and gives its few numbers, as
+``evaluator/json_artifacts.py`` says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 import ase
 from ase.calculators.emt import EMT
 from ase.calculators.tersoff import Tersoff, TersoffParameters
 
+from evaluator import json_artifacts
 from evaluator.calculators.ase_calculator import predict
-from evaluator.calculators.base import Adapter, LoadError, LoadRequest
-from evaluator.calculators.json_artifact import (
-    check_keys,
-    number,
-    numbers_by_element,
-    read_object,
-)
+from evaluator.calculators.base import Adapter, LoadRequest
+from evaluator.calculators.json_artifact import read_artifact
 from evaluator.calculators.lennard_jones import LennardJones
 from evaluator.calculators.structures import check_elements, to_atoms
 from evaluator.wire import Info, Prediction, Structure
@@ -54,12 +47,15 @@ class AseBuiltinAdapter(Adapter):
     max_batch_structures = 64
 
     def load(self, request: LoadRequest) -> Info:
-        parameters = read_object(request.artifact)
-        kind = parameters.pop("calculator", None)
-        if not isinstance(kind, str) or kind not in _BUILDERS:
-            known = ", ".join(_BUILDERS)
-            raise LoadError(f'"calculator" must be one of {known}, not {kind!r}')
-        self._predict, info = _BUILDERS[kind](parameters)
+        match read_artifact(request.artifact, json_artifacts.read_ase):
+            case json_artifacts.Emt():
+                self._predict, info = _emt()
+            case json_artifacts.Tersoff(element):
+                self._predict, info = _tersoff(element)
+            case json_artifacts.LennardJones() as numbers:
+                self._predict, info = _lj(numbers)
+            case other:
+                assert_never(other)
         return info
 
     def compute(
@@ -80,8 +76,7 @@ def _info(name: str, elements: Sequence[str], **more: Any) -> Info:  # noqa: ANN
     )
 
 
-def _emt(parameters: dict[str, Any]) -> tuple[Predict, Info]:
-    check_keys(parameters, (), "emt")
+def _emt() -> tuple[Predict, Info]:
     calculator = EMT()
 
     def answer(structure: Structure, properties: Sequence[str]) -> Prediction:
@@ -91,12 +86,7 @@ def _emt(parameters: dict[str, Any]) -> tuple[Predict, Info]:
     return answer, _info("EMT", EMT_ELEMENTS)
 
 
-def _tersoff(parameters: dict[str, Any]) -> tuple[Predict, Info]:
-    check_keys(parameters, ("element",), "tersoff")
-    element = parameters.get("element")
-    if element not in TERSOFF_1989:
-        known = ", ".join(TERSOFF_1989)
-        raise LoadError(f'tersoff: "element" must be one of {known}, not {element!r}')
+def _tersoff(element: str) -> tuple[Predict, Info]:
     constants = TERSOFF_1989[element]
     calculator = Tersoff({(element, element, element): constants})
 
@@ -108,32 +98,12 @@ def _tersoff(parameters: dict[str, Any]) -> tuple[Predict, Info]:
     return answer, _info(f"Tersoff {element} (1989)", (element,), n_parameters=14, cutoff_A=cutoff)
 
 
-def _lj(parameters: dict[str, Any]) -> tuple[Predict, Info]:
-    check_keys(parameters, ("sigma_A", "epsilon_eV", "cutoff_A", "smooth"), "lj")
-    sigma = numbers_by_element(parameters.get("sigma_A"), "sigma_A", positive=True)
-    epsilon = parameters.get("epsilon_eV")
-    if not isinstance(epsilon, dict):
-        epsilon = dict.fromkeys(sigma, epsilon)
-    epsilon = numbers_by_element(epsilon, "epsilon_eV", positive=True)
-    if not sigma or set(sigma) != set(epsilon):
-        raise LoadError("lj: sigma_A and epsilon_eV must be given for the same elements")
-    cutoff = parameters.get("cutoff_A")
-    if cutoff is not None:
-        cutoff = number(cutoff, "cutoff_A", positive=True)
-    smooth = parameters.get("smooth", False)
-    if not isinstance(smooth, bool):
-        raise LoadError(f"smooth must be true or false, not {smooth!r}")
-    potential = LennardJones(sigma=sigma, epsilon=epsilon, cutoff=cutoff, smooth=smooth)
+def _lj(numbers: json_artifacts.LennardJones) -> tuple[Predict, Info]:
+    sigma, epsilon, cutoff = numbers.sigma_A, numbers.epsilon_eV, numbers.cutoff_A
+    potential = LennardJones(sigma=sigma, epsilon=epsilon, cutoff=cutoff, smooth=numbers.smooth)
 
     def answer(structure: Structure, properties: Sequence[str]) -> Prediction:
         return potential.predict(structure)
 
     n_parameters = len(sigma) + len(epsilon)
     return answer, _info("Lennard-Jones", tuple(sigma), n_parameters=n_parameters, cutoff_A=cutoff)
-
-
-_BUILDERS: dict[str, Callable[[dict[str, Any]], tuple[Predict, Info]]] = {
-    "emt": _emt,
-    "lj": _lj,
-    "tersoff": _tersoff,
-}

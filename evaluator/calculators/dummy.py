@@ -7,13 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from ase.data import chemical_symbols
 
-from evaluator.calculators.base import Adapter, LoadError, LoadRequest
-from evaluator.calculators.json_artifact import (
-    check_keys,
-    number,
-    numbers_by_element,
-    read_object,
-)
+from evaluator import json_artifacts
+from evaluator.calculators.base import Adapter, LoadRequest
+from evaluator.calculators.json_artifact import read_artifact
 from evaluator.calculators.structures import check_elements
 from evaluator.wire import Info, Prediction, Structure
 
@@ -25,18 +21,10 @@ class DummyAdapter(Adapter):
     max_batch_atoms = 1_000_000
 
     def load(self, request: LoadRequest) -> Info:
-        parameters = read_object(request.artifact)
-        check_keys(parameters, ("energy_per_atom_eV", "default_eV"), "a dummy")
-        known = numbers_by_element(parameters.get("energy_per_atom_eV", {}), "energy_per_atom_eV")
-        default = parameters.get("default_eV")
-        energies = (
-            dict.fromkeys(chemical_symbols[1:], number(default, "default_eV"))
-            if (default is not None)
-            else {}
-        )
-        self._energies = energies | known
-        if not self._energies:
-            raise LoadError("give energy_per_atom_eV, or default_eV for all elements")
+        told = read_artifact(request.artifact, json_artifacts.read_dummy)
+        known, default = told.energy_per_atom_eV, told.default_eV
+        others = {} if default is None else dict.fromkeys(chemical_symbols[1:], default)
+        self._energies = {**others, **known}
         return Info(
             name="Dummy",
             dtype="float64",

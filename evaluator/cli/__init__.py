@@ -94,6 +94,12 @@ def _run(given: Sequence[str]) -> int:
     except InfrastructureError as error:
         print(f"touchstone: {error}", file=sys.stderr)
         return ExitCode.INFRASTRUCTURE_ERROR
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # A file of the user's: a folder in its place, no right to it, a name too long, a full disk.
+        print(f"touchstone: {error.filename}: {error.strerror}", file=sys.stderr)
+        return ExitCode.USAGE
     return code
 
 

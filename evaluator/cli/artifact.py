@@ -10,6 +10,7 @@ from evaluator.catalog import CALCULATOR_KINDS
 from evaluator.catalog.elements import SYMBOLS
 from evaluator.cli.kind_guess import json_fault, kinds_by_content
 from evaluator.exceptions import SubmissionError
+from evaluator.paths import user_path
 from evaluator.potentials.names import ResolvedPotential, resolve
 
 
@@ -41,7 +42,7 @@ def resolve_artifact(arguments: argparse.Namespace, folder: Path) -> ResolvedPot
 
     Raises SubmissionError for whatever the user can correct.
     """
-    if fault := json_fault(Path(arguments.path).expanduser()):
+    if fault := json_fault(user_path(arguments.path)):
         raise SubmissionError(f"{arguments.path} is no valid JSON: {fault}")
     kind, what = _kind_and_what(arguments.path, arguments.kind)
     for setting in arguments.setting:
@@ -63,10 +64,10 @@ def _kind_and_what(text: str, kind: str | None) -> tuple[str, str]:
         return prefix, rest
     if kind is not None:
         return kind, text
-    if not Path(text).expanduser().exists():
+    if not user_path(text).exists():
         raise SubmissionError(f"{text} does not exist")
     suits = [k.name for k in CALCULATOR_KINDS.values() if text.lower().endswith(k.suffixes)]
-    known = kinds_by_content(Path(text).expanduser(), suits or list(CALCULATOR_KINDS))
+    known = kinds_by_content(user_path(text), suits or list(CALCULATOR_KINDS))
     if len(known) == 1:
         return known[0], text
     what = [f"{name} is {CALCULATOR_KINDS[name].artifact}." for name in known if len(known) < 4]

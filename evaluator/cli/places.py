@@ -9,6 +9,7 @@ from pathlib import Path
 import pooch
 
 from evaluator.exceptions import SubmissionError
+from evaluator.paths import user_path
 
 MIRROR_VARIABLE = "TOUCHSTONE_DATA_MIRROR"
 CACHE_VARIABLE = "TOUCHSTONE_CACHE"
@@ -17,7 +18,7 @@ CACHE_VARIABLE = "TOUCHSTONE_CACHE"
 def cache_folder() -> Path:
     """Where built reference sets and downloads are kept."""
     named = os.environ.get(CACHE_VARIABLE)
-    return Path(named).expanduser() if named else Path(pooch.os_cache("touchstone"))
+    return user_path(named) if named else Path(pooch.os_cache("touchstone"))
 
 
 def add_mirror_argument(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,7 @@ def mirror_folder(arguments: argparse.Namespace) -> Path | None:
         named = Path(variable)
     if named is None:
         return None
-    mirror = Path(named).expanduser()
+    mirror = user_path(named)
     if not mirror.is_dir():
         raise SubmissionError(f"the mirror {mirror} is no folder")
     return mirror

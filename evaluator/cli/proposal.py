@@ -20,6 +20,7 @@ from evaluator.cli.service import OPTIONS, connect
 from evaluator.cli.suggestions import N_COMPARED, near_to
 from evaluator.client import CheckedSubmission, Client, ClientError, Conflict, Refused
 from evaluator.exceptions import SubmissionError
+from evaluator.json_artifacts import is_json_kind
 from evaluator.potentials.names import ResolvedPotential
 
 
@@ -106,13 +107,31 @@ def fields_of(
 #: Of these fields the service is asked only with a file that is one.
 _OF_FILE = (
     *("calculator_kind", "settings"),
-    *("filename", "artifact", "size_bytes", "sha256"),
+    *("filename", "artifact", "size_bytes", "sha256", "content"),
 )
-_OPTIONS = OPTIONS | dict.fromkeys(("filename", "artifact", "size_bytes", "sha256"), "PATH")
+_OPTIONS = OPTIONS | dict.fromkeys(
+    ("filename", "artifact", "size_bytes", "sha256", "content"), "PATH"
+)
+#: A body of JSON has its limit at a service, and what escapes in it takes more room.
+_MOST_JSON_BYTES = 2**18
+
+
+def _content(artifact: ResolvedPotential | None) -> dict[str, str]:
+    """The text of a small JSON file: its service may know more, or less, than is known here."""
+    if artifact is None or not is_json_kind(artifact.spec.calculator_kind):
+        return {}
+    content = artifact.artifact.read_bytes()
+    try:
+        return {"content": content.decode()} if len(content) <= _MOST_JSON_BYTES else {}
+    except UnicodeDecodeError:
+        return {}  # JSON in UTF-16, say, which comes as it is with the file
 
 
 def check(
-    arguments: argparse.Namespace, proposal: dict[str, Any], faults: dict[str, str]
+    arguments: argparse.Namespace,
+    proposal: dict[str, Any],
+    artifact: ResolvedPotential | None,
+    faults: dict[str, str],
 ) -> tuple[Client, CheckedSubmission]:
     """Ask the service before anything is sent; all that is wrong here and there is told at once.
 
@@ -120,7 +139,7 @@ def check(
     """
     try:
         client = connect(arguments)
-        checked = client.check_submission(proposal)
+        checked = client.check_submission({**proposal, **_content(artifact)})
     except Refused as refusal:
         theirs = _with_suggestions(client, _faults_of(refusal, proposal), proposal)
         if not faults:

@@ -33,6 +33,7 @@ from evaluator.client import (
 from evaluator.client.errors import words_of
 from evaluator.client.transport import checked_url
 from evaluator.exceptions import SubmissionError
+from evaluator.paths import user_path
 
 URL_VARIABLE = "TOUCHSTONE_URL"
 TOKEN_VARIABLE = "TOUCHSTONE_TOKEN"  # noqa: S105  (the name of a variable)
@@ -51,9 +52,9 @@ def config_path() -> Path:
     """The configuration's path; TOUCHSTONE_CONFIG names another."""
     named = os.environ.get(CONFIG_VARIABLE)
     if named:
-        return Path(named).expanduser()
+        return user_path(named)
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "touchstone" / "config.toml"
+    return user_path(base) / "touchstone" / "config.toml"
 
 
 def read_login() -> Login:

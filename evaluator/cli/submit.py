@@ -60,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="touchstone-") as folder:
         artifact = find_artifact(arguments, Path(folder), faults)
         proposal = fields_of(arguments, card, artifact)
-        client, checked = check(arguments, proposal, faults)
+        client, checked = check(arguments, proposal, artifact, faults)
         assert artifact is not None  # noqa: S101  (else there was a fault)
         if checked.existing and not checked.tasks:
             # The service has it all: nothing is sent.

@@ -37,6 +37,7 @@ from evaluator.client import (
 from evaluator.contract import Limits, ReferenceSpec, ScoredMetric, TaskSpec
 from evaluator.exceptions import SubmissionError
 from evaluator.hashing import sha256_of
+from evaluator.paths import user_path
 from evaluator.standard_tasks.read import standard_tasks
 
 
@@ -58,7 +59,7 @@ def choose_task(arguments: argparse.Namespace) -> ChosenTask:
     if Path(text).suffix in (".toml", ".json"):
         if arguments.url is not None or arguments.version is not None:
             raise SubmissionError(f"--url and --version are of a service's task; {text} is a file")
-        return ChosenTask(spec=_from_file(Path(text).expanduser(), arguments.reference))
+        return ChosenTask(spec=_from_file(user_path(text), arguments.reference))
     if arguments.reference is not None:
         raise SubmissionError(
             f"{text} has its own reference set; --reference is for a task from a file"

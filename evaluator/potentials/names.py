@@ -20,9 +20,12 @@ from typing import Any
 from ase.data import covalent_radii
 
 from evaluator.catalog import CALCULATOR_KINDS, Parameter, ParameterError, check_parameters
+from evaluator.catalog.elements import SYMBOLS
 from evaluator.contract import SubmissionSpec
 from evaluator.exceptions import SubmissionError
 from evaluator.hashing import sha256_of
+from evaluator.json_artifacts import MOST_BYTES, fault_of, is_json_kind
+from evaluator.paths import user_path
 from evaluator.potentials.known import (
     BASELINES,
     CHGNETS,
@@ -64,8 +67,7 @@ def resolve(text: str, work_dir: Path) -> ResolvedPotential:
     if not what:
         raise UnknownPotential(f"{text!r} names no file; {_examples(kind)}")
     artifact, elements, is_shipped = _find(kind, what, work_dir)
-    if artifact.stat().st_size == 0:
-        raise UnknownPotential(f"{artifact} is empty")
+    _check_file(kind, artifact, what)
     spec = SubmissionSpec(
         name=f"{kind}:{what if is_shipped else artifact.name}",
         calculator_kind=kind,
@@ -75,6 +77,19 @@ def resolve(text: str, work_dir: Path) -> ResolvedPotential:
         supported_elements=elements,
     )
     return ResolvedPotential(spec=spec, artifact=artifact)
+
+
+def _check_file(kind: str, artifact: Path, what: str) -> None:
+    """Raise UnknownPotential for what is wrong as far as that can be known without loading it."""
+    try:
+        with artifact.open("rb") as file:
+            head = file.read(MOST_BYTES + 1 if is_json_kind(kind) else 1)
+    except OSError as error:
+        raise UnknownPotential(f"{what} cannot be read: {error.strerror}") from error
+    if not head:
+        raise UnknownPotential(f"{what} is empty")
+    if fault := fault_of(kind, head, SYMBOLS):
+        raise UnknownPotential(f"{what}: {fault}")
 
 
 def known_potentials(mirror: Path | None = None) -> tuple[KnownPotential, ...]:
@@ -128,7 +143,7 @@ def _find(kind: str, what: str, work_dir: Path) -> tuple[Path, tuple[str, ...] |
         text = json.dumps(_WRITTEN[name](), indent=1, sort_keys=True) + "\n"
         artifact.write_text(text, encoding="utf-8")
         return artifact, _elements_of(name), True
-    path = Path(what).expanduser()
+    path = user_path(what)
     if kind == "matgl" and path.is_dir():
         return _zip_of_model(path, work_dir), None, False
     if not path.is_file():

@@ -127,7 +127,7 @@ def code_options(*, is_whole: bool) -> Iterator[str]:
         yield from ("--ro-bind", str(package), f"{CODE}/evaluator")
         yield from ("--ro-bind-try", "/usr/bin/nvidia-smi", "/usr/bin/nvidia-smi")
         return
-    for name in ("__init__.py", "calculators", "wire.py"):
+    for name in ("__init__.py", "calculators", "json_artifacts.py", "wire.py"):
         yield from ("--ro-bind", str(package / name), f"{CODE}/evaluator/{name}")
 
 

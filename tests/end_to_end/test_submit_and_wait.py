@@ -88,9 +88,10 @@ def test_submit_waits_for_the_smoke_task_and_the_scores(
     load_smoke()
     site.start_worker("worker")
     (tmp_path / "emt.json").write_text('{"calculator": "emt"}')
-    (tmp_path / "bad.json").write_text('{"calculator": "weather"}')
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as package:
+        package.writestr("potential.py", "raise RuntimeError('no weights')")
     token = token_of("alice")
-    common = ("--kind", "ase", "--potential", "emt", "--name", "EMT", "--wait", "--json")
+    common = ("--potential", "emt", "--name", "EMT", "--wait", "--json")
 
     good = touchstone("submit", str(tmp_path / "emt.json"), "--version", "1", *common, token=token)
 
@@ -100,7 +101,7 @@ def test_submit_waits_for_the_smoke_task_and_the_scores(
     assert {e["state"] for e in found.values()} == {"succeeded"}
     assert found["eos-wien2k"]["score"] is not None
 
-    bad = touchstone("submit", str(tmp_path / "bad.json"), "--version", "2", *common, token=token)
+    bad = touchstone("submit", str(tmp_path / "bad.zip"), "--version", "2", *common, token=token)
 
     # The smoke task's verdict, and not that the others were then not begun.
     verdicts = {e["task"]: e["verdict"] for e in json.loads(bad.stdout)["evaluations"]}

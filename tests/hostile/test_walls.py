@@ -234,7 +234,7 @@ def test_the_project_beyond_the_calculators_is_not_there(attacker: Attacker) -> 
     )
     assert lines[:6] == ["False"] * 6
     assert lines[6:] == [
-        "['__init__.py', 'calculators', 'wire.py']",
+        "['__init__.py', 'calculators', 'json_artifacts.py', 'wire.py']",
         "['group', 'passwd']",
         "['calculator']",
         "True",

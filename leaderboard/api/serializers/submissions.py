@@ -9,6 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from evaluator.json_artifacts import MOST_BYTES
 from leaderboard.api.serializers.evaluations import EvaluationBrief
 from leaderboard.api.serializers.fields import (
     JSONObject,
@@ -303,4 +304,11 @@ class SubmissionCheck(_JSONFields):
     )
     sha256 = serializers.CharField(
         max_length=128, help_text="Of the whole file, 64 hexadecimal digits."
+    )
+    content = serializers.CharField(
+        required=False,
+        trim_whitespace=False,
+        max_length=MOST_BYTES,
+        help_text="The text of the file where its kind is a JSON file: what it says is checked, "
+        "too.",
     )

@@ -212,6 +212,8 @@ class SubmissionCheckView(APIView):
             faults |= {f"card.{name}": text for name, text in of_card.items()}
         size_bytes = given.pop("size_bytes", 1)
         given = {**_UNTOLD, **given}
+        if "content" in given:
+            given["content"] = given["content"].encode()
         try:
             prepared = proposals.check(
                 signed_in(request), _proposal(given), size_bytes=size_bytes, faults=faults

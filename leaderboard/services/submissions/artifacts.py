@@ -1,4 +1,4 @@
-"""Uploaded files: received, hashed, stored under their sha256. Never opened or parsed here."""
+"""Uploaded files: received, hashed, stored under their sha256. Never parsed here."""
 
 from __future__ import annotations
 
@@ -48,6 +48,16 @@ def keep(blob: blobs.Blob) -> Artifact:
         return Artifact.objects.get_or_create(
             sha256=artifact.sha256, defaults={"size_bytes": artifact.size_bytes}
         )[0]
+
+
+def beginning_of(file: Upload | Artifact, n_bytes: int) -> bytes:
+    """The first bytes of a file that has come, in a request or in parts; it stays unread."""
+    if isinstance(file, Artifact):
+        with blobs.open_stored(file.storage_name) as stored:
+            return bytes(stored.read(n_bytes))
+    content = bytes(file.read(n_bytes))
+    file.seek(0)
+    return content
 
 
 def remove_unused(artifact: Artifact) -> bool:

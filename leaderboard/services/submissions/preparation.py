@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from evaluator.catalog import CALCULATOR_KINDS, CalculatorKind, ParameterError, check_parameters
 from evaluator.catalog.elements import SYMBOLS
+from evaluator.json_artifacts import fault_of
 from leaderboard.enums import Visibility
 from leaderboard.exceptions import AlreadyThereError, SubmissionError
 from leaderboard.models import Potential, Submission, TaskVersion
@@ -127,8 +128,13 @@ def draft(
     supported_elements: Sequence[str] | None = None,
     declares_non_conservative: bool = False,
     visibility: str | None = None,
+    content: bytes | None = None,
 ) -> Submission:
-    """A version without its potential and file. Raises SubmissionError with every bad field."""
+    """A version without its potential and file. Raises SubmissionError with every bad field.
+
+    ``content`` is the file's where it is a JSON file of a few numbers and at hand: what it says is
+    known without any code of the submitter.
+    """
     visibility = Visibility.PUBLIC if visibility is None else visibility
     submission = Submission(
         version=version.strip(),
@@ -139,17 +145,21 @@ def draft(
         submitted_by=user,
         published_at=timezone.now() if visibility == Visibility.PUBLIC else None,
     )
-    _describe(submission, settings or {}, supported_elements, sha256)
+    errors = _errors_of(submission, settings or {}, supported_elements, sha256)
+    if content and (fault := fault_of(calculator_kind, content, SYMBOLS)):
+        errors.setdefault("artifact", f"{submission.artifact_filename}: {fault}.")
+    if errors:
+        raise SubmissionError(errors)
     return submission
 
 
-def _describe(
+def _errors_of(
     submission: Submission,
     settings: Mapping[str, object],
     supported_elements: Sequence[str] | None,
     sha256: str,
-) -> None:
-    """Fill in what was checked; raise one SubmissionError that names every bad field."""
+) -> dict[str, str]:
+    """Fill in what was checked; a sentence for every bad field."""
     errors: dict[str, str] = {}
     if not _VERSION.fullmatch(submission.version):
         errors["version"] = (
@@ -170,8 +180,7 @@ def _describe(
         check_sha256(sha256)
     except SubmissionError as error:
         errors |= error.errors
-    if errors:
-        raise SubmissionError(errors)
+    return errors
 
 
 def _check_kind(

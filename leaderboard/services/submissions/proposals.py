@@ -8,7 +8,7 @@ changed, and what a request says of it otherwise is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -28,6 +28,7 @@ from leaderboard.services.submissions.submissions import (
     prepare_submission,
     submit_or_find,
     tasks_named,
+    with_content,
 )
 
 _Value = TypeVar("_Value")
@@ -62,6 +63,7 @@ def submit(user: User, proposal: Proposal, upload: Upload | Artifact) -> Submitt
     Raises SubmissionError with every bad field, ConflictError for what is there already and
     differs, PermissionDenied for a stranger.
     """
+    proposal = replace(proposal, described=with_content(proposal.described, upload))
     return submit_or_find(user, upload=upload, **_rows(user, proposal, _Errors()))
 
 

@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
+from evaluator.json_artifacts import MOST_BYTES, is_json_kind
 from leaderboard.enums import VersionState, Visibility
 from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.models import (
@@ -35,6 +36,7 @@ from leaderboard.services.evaluations.lifecycle import cancel_all_of, queue_eval
 from leaderboard.services.submissions import known, look_alikes, slug_rights
 from leaderboard.services.submissions.artifacts import (
     Upload,
+    beginning_of,
     remove_unused,
     store_artifact,
 )
@@ -169,10 +171,10 @@ def submit_or_find(
     is a file, or what came of an upload in parts. A version that is there gives the submission
     that is there, if nothing differs from what is asked, and is queued for what is named alone. A
     potential that is not registered yet (``new_potential``) is, both or neither. What can be
-    refused without the file is refused before the file is read. Raises what ``prepare``
+    refused without the file is refused before the file is stored. Raises what ``prepare``
     raises.
     """
-    prepared = prepare_submission(user, potential, **described)
+    prepared = prepare_submission(user, potential, **with_content(described, upload))
     if isinstance(upload, Artifact):
         return _accept(prepared, upload)
     artifact = store_artifact(upload, expected_sha256=prepared.sha256)
@@ -181,6 +183,14 @@ def submit_or_find(
     except SubmissionError:
         remove_unused(artifact)  # else refused files would fill the disk, counted for nobody
         raise
+
+
+def with_content(described: Mapping[str, Any], upload: Upload | Artifact) -> dict[str, Any]:
+    """The description with what a JSON file of a few numbers says; other files stay unopened."""
+    if "content" in described or not is_json_kind(described["calculator_kind"]):
+        return dict(described)
+    # One byte more than is taken, so that what is too large is told from what is not.
+    return {**described, "content": beginning_of(upload, MOST_BYTES + 1)}
 
 
 def prepare_submission(

@@ -11,6 +11,8 @@ from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
 
+from evaluator import json_artifacts
+from evaluator.calculators.ase_builtin import TERSOFF_1989
 from evaluator.calculators.base import Adapter, InvalidArtifact, LoadError, UnsupportedStructure
 from tests.evaluator.calculators.adapters import (
     ask,
@@ -114,6 +116,10 @@ def test_tersoff_has_the_published_cohesive_energy(
     prediction = ask(adapter, bulk(element, cubic=True, a=a_A))
     assert prediction.energy / 8 == pytest.approx(cohesive_eV, abs=0.005)
     np.testing.assert_allclose(prediction.stress, 0, atol=1e-4)
+
+
+def test_every_element_that_a_file_may_name_has_the_numbers_of_tersoff() -> None:
+    assert tuple(TERSOFF_1989) == json_artifacts.TERSOFF_ELEMENTS
 
 
 def test_tersoff_refuses_another_element(tmp_path: Path) -> None:

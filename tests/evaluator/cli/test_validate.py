@@ -123,6 +123,12 @@ def test_what_an_author_got_wrong_is_told_and_is_not_to_be_declared(
         (["unclear.json"], "Say --kind with one of ase, dummy"),
         (["emt.json", "--kind", "ase", "--setting", "dtype"], "must be KEY=VALUE"),
         (["emt.json", "--kind", "ase", "--setting", "dtype=float64"], "dtype is unknown"),
+        (["broken.json"], "the file is not JSON: Expecting"),
+        (["ase:broken.json"], "the file is not JSON: Expecting"),
+        (["ase:typo.json"], "emt has no parameter asap_cutoff; it takes none"),
+        (["~nobody-of-that-name/my.model"], "~nobody-of-that-name stands for"),
+        (["mace:~nobody-of-that-name/my.model"], "~nobody-of-that-name stands for"),
+        (["mace:" + "long" * 1000], "File name too long"),
         (["ase:emt", "--kind", "mace"], "ase:emt is of kind ase, not mace"),
         (["ase:emt", "--elements", ","], "must be chemical symbols"),
     ],
@@ -136,6 +142,8 @@ def test_a_mistake_is_one_line(
 ) -> None:
     (tmp_path / "emt.json").write_text('{"calculator": "emt"}')
     (tmp_path / "unclear.json").write_text('{"potential": "emt"}')
+    (tmp_path / "broken.json").write_text('{"calculator": "emt",')
+    (tmp_path / "typo.json").write_text('{"calculator": "emt", "asap_cutoff": true}')
     monkeypatch.chdir(tmp_path)
     assert main(["validate", *arguments]) == ExitCode.USAGE
     error = capsys.readouterr().err

@@ -10,8 +10,9 @@ import pytest
 from evaluator.calculators.base import LoadRequest
 from evaluator.calculators.registry import make_adapter
 from evaluator.catalog import CALCULATOR_KINDS, SHIPPED_POTENTIALS
+from evaluator.exceptions import SubmissionError
 from evaluator.hashing import sha256_of
-from evaluator.potentials.names import KnownPotential, UnknownPotential, known_potentials, resolve
+from evaluator.potentials.names import KnownPotential, known_potentials, resolve
 
 
 @pytest.mark.parametrize("name", [known.reference for known in known_potentials()])
@@ -115,9 +116,16 @@ def test_lennard_jones_from_covalent_radii_has_its_minimum_at_the_bond(tmp_path:
         ("mace:{tmp}", "is a folder, not a file"),
         ("matgl:{tmp}", "is no MatGL model: it lacks model.json, model.pt, state.pt"),
         ("mace:{tmp}/empty.model", r"empty\.model is empty"),
+        ("ase:{tmp}/broken.json", r"broken\.json: the file is not JSON: .* line 1 column 22"),
+        ("ase:{tmp}/typo.json", "has no parameter cutof; known are sigma_A, epsilon_eV, cutoff_A"),
+        ("dummy:{tmp}/typo.json", "a dummy has no parameter calculator, cutof, .*; known are"),
+        ("mace:~nobody-of-that-name/my.model", "~nobody-of-that-name stands for"),
     ],
 )
 def test_resolve_says_what_is_wrong_with_a_name(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "empty.model").touch()
-    with pytest.raises(UnknownPotential, match=message):
+    (tmp_path / "broken.json").write_text('{"calculator": "emt",')
+    typo = {"calculator": "lj", "sigma_A": {"Ar": 3.4}, "epsilon_eV": 0.0104, "cutof": 9}
+    (tmp_path / "typo.json").write_text(json.dumps(typo))
+    with pytest.raises(SubmissionError, match=message):
         resolve(text.format(tmp=tmp_path), tmp_path)

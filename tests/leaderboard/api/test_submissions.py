@@ -93,6 +93,7 @@ BAD: list[tuple[dict[str, Any], int, str, str]] = [
     ({"sha256": "12"}, 400, "#/sha256", "64 hexadecimal digits"),
     ({"sha256": "0" * 64}, 400, "#/sha256", "damaged on the way"),
     ({"content": b""}, 400, "#/artifact", "empty"),
+    ({"content": b'{"calculator": "emt", "x": 1}'}, 400, "#/artifact", "no parameter x"),
     ({"artifact": None}, 400, "#/artifact", "form field 'artifact'"),
     ({"artifact": "text"}, 400, "#/artifact", "not a file"),
     ({"name": "emt.exe"}, 400, "#/artifact", "must end in .json"),
@@ -328,6 +329,39 @@ def test_a_check_says_all_that_is_wrong_at_once(alice: APIClient) -> None:
         "#/visibility",
         "#/colour",
     }
+
+
+TYPO = b'{"calculator": "lj", "sigma_A": {"Ar": 3.4}, "epsilon_eV": 0.01, "cutof": 9}'
+TYPO_TOLD = {
+    "pointer": "#/artifact",
+    "detail": "emt.json: lj has no parameter cutof; known are sigma_A, epsilon_eV, cutoff_A, "
+    "smooth.",
+}
+
+
+def test_what_a_json_file_says_wrongly_is_refused_before_anything_is_registered(
+    alice: APIClient,
+) -> None:
+    factories.benchmark_version((factories.task_version(), "A"))
+    asked = check(alice, content=TYPO.decode(), version="?")
+    assert {e["pointer"] for e in asked.json()["errors"]} == {"#/artifact", "#/version"}
+    sent = post(alice, potential="emt", card='{"name": "EMT"}', content=TYPO)
+    for response in (check(alice, content=TYPO.decode()), sent):
+        assert response.status_code == 400
+        assert response.json()["errors"] == [TYPO_TOLD]
+    assert check(alice, content=EMT.decode()).status_code == 200
+    assert not models.Potential.objects.exists()
+    assert not models.Artifact.objects.exists()
+
+
+def test_what_a_json_file_says_wrongly_is_refused_of_an_upload_in_parts(alice: APIClient) -> None:
+    sha256 = hashlib.sha256(TYPO).hexdigest()
+    artifact = artifacts.store_artifact(io.BytesIO(TYPO), expected_sha256=sha256)
+    upload = complete_upload(artifact=artifact, sha256=sha256, size_bytes=len(TYPO))
+    body = {"potential": "emt", "version": "1", "calculator_kind": "ase", "upload": str(upload.pk)}
+    response = alice.post(URL, {**body, "card": {"name": "EMT"}}, format="json")
+    assert (response.status_code, response.json()["errors"]) == (400, [TYPO_TOLD])
+    assert not models.Potential.objects.exists()
 
 
 def test_one_bad_field_of_a_card_hides_no_good_one(alice: APIClient) -> None:

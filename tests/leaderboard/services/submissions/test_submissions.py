@@ -87,6 +87,13 @@ def test_settings_are_stored_complete_and_the_filename_is_cleaned() -> None:
         ({"supported_elements": []}, "supported_elements", "at least one element"),
         ({"sha256": "123"}, "sha256", "64 hexadecimal digits"),
         ({"content": b""}, "artifact", "The file is empty"),
+        ({"content": b'{"calculator":'}, "artifact", "emt.json: the file is not JSON"),
+        (
+            {"content": b'{"calculator": "emt", "asap_cutoff": true}'},
+            "artifact",
+            "emt.json: emt has no parameter asap_cutoff; it takes none.",
+        ),
+        ({"content": b" " * (2**20 + 1)}, "artifact", "is larger than 1 MiB"),
         ({"sha256": "0" * 64}, "sha256", "has the SHA-256"),
     ],
 )
@@ -166,7 +173,11 @@ def test_the_same_version_again_is_the_submission_that_is_there() -> None:
         ({"version": "2", "visibility": "private"}, "version", "This file is version 1 of"),
         ({"visibility": "private"}, "visibility", "public already, and cannot be made private"),
         ({"content": EMT + b" "}, "version", f"its file has the SHA-256 {SHA256[:12]}"),
-        ({"calculator_kind": "dummy"}, "version", "the kind is ase there, dummy here"),
+        (
+            {"calculator_kind": "mace", "filename": "emt.model"},
+            "version",
+            "the kind is ase there, mace here",
+        ),
         (
             {"supported_elements": ["Cu"]},
             "version",

@@ -126,7 +126,7 @@ def test_a_version_that_is_there_is_a_conflict_and_the_same_is_found(alice: Clie
     again = alice.post(NEW, chosen(), follow=True)
     assert again.redirect_chain == [(models.Submission.objects.get().get_absolute_url(), 302)]
     assert "This file is version 1.0 already; nothing new was submitted." in again.content.decode()
-    other = SimpleUploadedFile("emt.json", b'{"calculator": "lj"}')
+    other = SimpleUploadedFile("emt.json", b'{"calculator": "tersoff", "element": "Si"}')
     refused = alice.post(NEW, chosen(artifact=other))
     assert refused.status_code == 409
     assert "is there already" in refused.context["errors"]["version"]
@@ -173,7 +173,7 @@ def test_a_slug_that_became_somebody_elses_is_told_with_the_way_out(alice: Clien
     other = factories.submission(factories.potential(factories.user("bob"), slug="my-emt"))
     fields = {"potential": mine.address, "version": "2"}
     fields |= dict.fromkeys(("name", "slug", "architecture"), "")
-    lj = b'{"calculator": "lj"}'
+    lj = b'{"calculator": "tersoff", "element": "Si"}'
     public = filled(**fields, artifact=SimpleUploadedFile("lj.json", lj))
     refused = alice.post(NEW, public)
     assert refused.status_code == 409
