@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
+from evaluator.sentences import in_one_text
+
 
 class SubmissionError(Exception):
     """Refused input. ``errors`` maps a field (or "" for the whole) to a sentence."""
 
     def __init__(self, errors: Mapping[str, str] | str) -> None:
         self.errors = {"": errors} if isinstance(errors, str) else dict(errors)
-        super().__init__("; ".join(self.errors.values()))
+        super().__init__(in_one_text(self.errors.values()))
 
 
 class ConflictError(SubmissionError):

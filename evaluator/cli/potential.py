@@ -15,6 +15,7 @@ from evaluator.cli.service import add_service_arguments, connect
 from evaluator.cli.suggestions import N_COMPARED, suggesting
 from evaluator.client import Client, Potential, Refused
 from evaluator.exceptions import SubmissionError
+from evaluator.sentences import in_one_text
 
 #: Of the service's answer, what is said of a potential rather than found by the service.
 _SHOWN = (
@@ -145,4 +146,4 @@ def _worded(refusal: Refused) -> str:
     if not errors:
         return str(refusal)
     named = ((error.pointer.removeprefix("#/").split("/")[0], error.detail) for error in errors)
-    return "; ".join(f"{option_of(field)}: {detail}" for field, detail in named)
+    return in_one_text(f"{option_of(field)}: {detail}" for field, detail in named)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from evaluator.client.records import Problem
+from evaluator.sentences import in_one_text
 
 
 class ClientError(Exception):
@@ -100,7 +101,7 @@ def words_of(problem: Problem, *, name_of: Callable[[str], str] = str) -> str:
     named = [f"{name_of(name)}: {e.detail}" if name else e.detail for name, e in fields]
     # Where the detail only repeats what is said of the fields, it would be said twice.
     is_repeated = all(error.detail in text for error in problem.errors)
-    text = " ".join(named if named and is_repeated else [text, *named])
+    text = in_one_text(named if named and is_repeated else [text, *named])
     if problem.status >= 500 and problem.request_id:
         text += f" (request {problem.request_id})"
     return text

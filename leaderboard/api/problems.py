@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from rest_framework import exceptions
 
+from evaluator.sentences import in_one_text
 from leaderboard.api.serializers.fields import flat_errors
 from leaderboard.exceptions import (
     ConflictError,
@@ -162,7 +163,7 @@ def _of_api_exception(request: HttpRequest, error: exceptions.APIException) -> H
         headers["Retry-After"] = str(int(wait) + 1)
     if isinstance(error, exceptions.ValidationError):
         errors = list(flat_errors("", error.detail))
-        detail = "; ".join(f"{name}: {text}" if name else text for name, text in errors)
+        detail = in_one_text(f"{name}: {text}" if name else text for name, text in errors)
         return problem(request, 400, detail, errors=errors, headers=headers)
     if isinstance(error, exceptions.NotAuthenticated):
         return problem(request, 401, _SIGN_IN, headers=headers)

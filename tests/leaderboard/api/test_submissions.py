@@ -141,6 +141,11 @@ def test_bad_input_is_told_and_nothing_is_stored(
 def test_every_bad_field_is_told_at_once(alice: APIClient) -> None:
     factories.potential(slug="emt")
     response = post(alice, potential="emt", version="?", calculator_kind="vasp", sha256="x")
+    assert ".;" not in response.json()["detail"]
+    assert "or digit. 'vasp' is unknown" in response.json()["detail"]
+    missing = post(alice, potential="emt", version=None, calculator_kind=None, colour="red")
+    assert ".;" not in missing.json()["detail"]
+    assert "required. calculator_kind: " in missing.json()["detail"]
     assert {e["pointer"] for e in response.json()["errors"]} == {
         "#/version",
         "#/calculator_kind",
