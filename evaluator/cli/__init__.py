@@ -30,6 +30,8 @@ _COMMANDS = {
     "logs": "following",
     "cancel": "following",
     "publish": "following",
+    "reevaluate": "acts",
+    "withdraw": "acts",
     "leaderboard": "boards",
     "evaluate": "evaluate",
     "tasks": "listing",

@@ -134,12 +134,13 @@ def _status(arguments: argparse.Namespace) -> int:
         _print(submission.raw if arguments.json else describe_submission(client, submission))
         return outcome(submission.evaluations)
     if arguments.watch:
-        submission = _watch_evaluation(client, submission)
+        submission = watch_evaluation(client, submission)
     _print(submission.raw if arguments.json else _format_evaluation(submission, client.url))
     return outcome([submission])
 
 
-def _watch_evaluation(client: Client, evaluation: Evaluation) -> Evaluation:
+def watch_evaluation(client: Client, evaluation: Evaluation) -> Evaluation:
+    """Show it on stderr until it has ended; Ctrl-C leaves it running."""
     display = Display(sys.stderr)
     try:
         for seen in client.follow(evaluation.id):
@@ -214,7 +215,7 @@ def _logs(arguments: argparse.Namespace) -> int:
         submission = (
             watch_submission(client, submission.id)
             if isinstance(submission, Submission)
-            else _watch_evaluation(client, submission)
+            else watch_evaluation(client, submission)
         )
     evaluations = submission.evaluations if isinstance(submission, Submission) else (submission,)
     logs = [(evaluation, client.logs(evaluation.id)) for evaluation in evaluations]

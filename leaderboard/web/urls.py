@@ -78,6 +78,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("submissions/<uuid:pk>/publish/", evaluations.submission_publish, name="publish"),
     path("submissions/<uuid:pk>/withdraw/", evaluations.submission_withdraw, name="withdraw"),
     path("evaluations/<uuid:pk>/", evaluations.evaluation, name="evaluation"),
+    path("evaluations/<uuid:pk>/cancel/", evaluations.evaluation_cancel, name="evaluation-cancel"),
+    path(
+        "evaluations/<uuid:pk>/reevaluate/",
+        evaluations.evaluation_reevaluate,
+        name="evaluation-reevaluate",
+    ),
     path("", include("leaderboard.web.advice.urls")),
     path("queue/", status.queue, name="queue"),
     path("docs/", pages.quick_start, name="docs"),

@@ -27,6 +27,8 @@ NOT_PAGES = {
     "submission-progress": "a part of the submission's page",
     "publish": "leads on to the submission",
     "withdraw": "leads on to the submission",
+    "evaluation-cancel": "leads on to the evaluation",
+    "evaluation-reevaluate": "leads on to the new evaluation",
     "token-revoke": "leads on to the account",
     "team-create": "leads on to the team",
     "team-uninvite": "leads on to the team",

@@ -302,6 +302,43 @@ def test_the_owner_reads_status_and_logs_and_cancels(touchstone: Touchstone) -> 
     assert touchstone("status", "nonsense", token=token).returncode == ExitCode.USAGE
 
 
+def test_what_has_ended_is_evaluated_again_and_a_version_is_withdrawn(
+    touchstone: Touchstone,
+) -> None:
+    token = token_of("alice")
+    submission = factories.submission(factories.potential(factories.user("alice")))
+    failed = {"state": "failed", "verdict": "load_error"}
+    old, other = (factories.evaluation(submission, **failed) for _ in range(2))
+    task = old.task_version.task.slug
+    reason = ("--reason", "a worker without the package")
+
+    unclear = touchstone("reevaluate", str(submission.pk), *reason, token=token)
+    assert unclear.returncode == ExitCode.USAGE
+    assert "say which with --task or its id" in unclear.stderr
+    for evaluation in (old, other):
+        assert str(evaluation.pk)[:8] in unclear.stderr
+    nowhere = touchstone("reevaluate", str(submission.pk), "--task", "x", *reason, token=token)
+    assert "none of them is on x" in nowhere.stderr
+    assert touchstone("reevaluate", str(old.pk), token=token).returncode == ExitCode.USAGE
+
+    done = touchstone("reevaluate", str(submission.pk), "--task", task, *reason, token=token)
+    assert done.returncode == ExitCode.OK, done.stderr
+    new = submission.evaluations.get(is_current=True, task_version=old.task_version)
+    assert (new.supersedes, new.reason) == (old, "a worker without the package")
+    assert f"touchstone status {str(new.pk)[:8]} --watch" in done.stdout
+    refused = touchstone("reevaluate", str(old.pk), *reason, token=token)
+    assert refused.returncode == ExitCode.REFUSED
+    assert "repeat the newer one" in refused.stderr
+
+    unasked = touchstone("withdraw", str(submission.pk), token=token)
+    assert unasked.returncode == ExitCode.USAGE
+    assert "say --yes" in unasked.stderr
+    gone = touchstone("withdraw", str(submission.pk), "--yes", token=token)
+    assert gone.returncode == ExitCode.OK, gone.stderr
+    submission.refresh_from_db()
+    assert submission.withdrawn_at is not None
+
+
 def test_a_failure_is_told_where_one_looks(touchstone: Touchstone) -> None:
     token = token_of("alice")
     submission = factories.submission(factories.potential(factories.user("alice")))

@@ -159,6 +159,10 @@ submission-progress       get    private  404 404 200 200 200 200
 # To somebody without an account: sign in first (302); done also leads on (302).
 publish                   post   public   302 404 404 404 302 302
 publish                   post   private  302 404 404 404 302 302
+evaluation-cancel         post   public   302 404 404 302 302 302
+evaluation-cancel         post   private  302 404 404 302 302 302
+evaluation-reevaluate     post   public   302 404 404 302 302 302
+evaluation-reevaluate     post   private  302 404 404 302 302 302
 withdraw                  post   public   302 404 404 404 302 302
 withdraw                  post   private  302 404 404 404 302 302
 evaluation                get    public   200 200 200 200 200 200

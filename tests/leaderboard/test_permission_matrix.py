@@ -100,7 +100,7 @@ def stage(settings: Any, tmp_path: Any, clients: list[APIClient]) -> Stage:
 def parameters(row: Row, stage: Stage) -> dict[str, Any]:
     """What stands in the address. An endpoint of a new kind of thing gets its entry here."""
     side = stage.side(row.case)
-    evaluation = side.queued if row.name == "api:evaluation-cancel" else side.ended
+    evaluation = side.queued if row.name.endswith("evaluation-cancel") else side.ended
     PARAMETERS: dict[str, dict[str, Any]] = {
         "api:token": {"hint": stage.token.hint},
         "api:team": {"slug": stage.team.slug},
@@ -175,6 +175,7 @@ def body(row: Row, stage: Stage) -> Any:
             "sha256": "0" * 64,
         },
         ("api:evaluation-reevaluate", "post"): {"reason": "better hardware"},
+        ("evaluation-reevaluate", "post"): {"reason": "better hardware"},
         ("api:leaderboard-diff", "get"): since,
         ("api:task-diff", "get"): since,
         ("token-create", "post"): {"name": "for work"},

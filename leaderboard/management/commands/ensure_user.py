@@ -6,12 +6,17 @@ import os
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from leaderboard.lib.names import fault_of
 
 
 class Command(BaseCommand):
     help = (
-        "Create a user with the password in TOUCHSTONE_PASSWORD; one who exists is left as he is."
+        "Create a user with the password in TOUCHSTONE_PASSWORD, under the rules of those who sign "
+        "up; one who exists is left as he is."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -20,9 +25,6 @@ class Command(BaseCommand):
         parser.add_argument("--staff", action="store_true", help="An administrator of everything.")
 
     def handle(self, *, username: str, email: str, staff: bool, **options: object) -> None:
-        password = os.environ.get("TOUCHSTONE_PASSWORD", "")
-        if len(password) < 8:
-            raise CommandError("Set TOUCHSTONE_PASSWORD to a password of at least 8 characters.")
         existing = User.objects.filter(username=username).first()
         if existing is not None and staff and not existing.is_superuser:
             raise CommandError(
@@ -32,8 +34,30 @@ class Command(BaseCommand):
         if existing is not None:
             self.stdout.write(f"{username} exists already")
             return
+        password = os.environ.get("TOUCHSTONE_PASSWORD", "")
+        _check(User(username=username, email=email), password)
         create = User.objects.create_superuser if staff else User.objects.create_user
         user = create(username, email, password)
         if email:  # an administrator vouches for it
             EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
         self.stdout.write(f"created {username}")
+
+
+def _check(user: User, password: str) -> None:
+    """Raises CommandError with all that is wrong with name, address and password."""
+    faults = []
+    try:
+        user.clean_fields(exclude=["password"])
+    except ValidationError as error:
+        faults += [f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items()]
+    if fault := fault_of(user.username):
+        faults.append(f"username: {fault}")
+    if not password:
+        faults.append("Set TOUCHSTONE_PASSWORD to the password.")
+    else:
+        try:
+            validate_password(password, user)
+        except ValidationError as error:
+            faults.append(f"TOUCHSTONE_PASSWORD: {' '.join(error.messages)}")
+    if faults:
+        raise CommandError(" ".join(faults))

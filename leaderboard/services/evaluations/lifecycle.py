@@ -248,6 +248,15 @@ def repeat_by_itself(old: Evaluation, reason: str) -> Evaluation:
     return new
 
 
+def why_not_repeatable(evaluation: Evaluation) -> str:
+    """Why ``reevaluate`` would refuse this one whoever asks; empty where it would not."""
+    try:
+        _check_repeatable(evaluation)
+    except ConflictError as error:
+        return str(error)
+    return ""
+
+
 def _supersede(
     old: Evaluation,
     reason: str,

@@ -22,7 +22,7 @@ from evaluator.contract import Phase
 from leaderboard.charts import Chart
 from leaderboard.charts.families import Judged, evaluation_charts
 from leaderboard.enums import EvaluationState, Visibility
-from leaderboard.exceptions import ConflictError
+from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.models import (
     Evaluation,
     EvaluationFile,
@@ -33,7 +33,7 @@ from leaderboard.models import (
     permissions,
 )
 from leaderboard.services.boards.rules import has_theory_mismatch, why_not_ranked
-from leaderboard.services.evaluations import queue
+from leaderboard.services.evaluations import lifecycle, queue
 from leaderboard.services.evaluations.progress import current_evaluations
 from leaderboard.services.evaluations.waiting import waiting_reason
 from leaderboard.services.submissions.submissions import publish, withdraw
@@ -105,20 +105,9 @@ def _managed(request: HttpRequest, pk: UUID) -> tuple[User, Submission]:
 @require_safe
 @cache_control(private=True, no_store=True)  # of one reader: another may see less of it
 def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
-    found = get_object_or_404(
-        Evaluation.objects.all()
-        .visible_to(request.user)
-        .select_related(
-            "submission__potential__owner",
-            "submission__artifact",
-            "task_version__task",
-            "task_version__reference_set",
-            "worker",
-        )
-        .prefetch_related("scores"),
-        pk=pk,
-    )
+    found = _evaluation(request, pk)
     version = found.task_version
+    may_submit = permissions.may_submit(request.user, found.submission.potential)
     shows = disclosure.may_read(request.user, found, disclosure.Part.DETAILS)
     sort = request.GET.get("sort", "")
     systems = _sorted_systems(list(found.systems.all()), sort) if shows else []
@@ -160,7 +149,61 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
             "ahead": queue.places([found]).get(found.pk),
             "charts": _charts(found) if shows else [],
             "told": summary_parts(version.protocol, seen.summary),
+            "may_cancel": may_submit and not found.has_ended and not found.cancel_requested_at,
+            "may_repeat": may_submit and not lifecycle.why_not_repeatable(found),
         },
+    )
+
+
+@require_POST
+@login_required
+def evaluation_cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
+    user, found = _submitted(request, pk)
+    try:
+        ended = lifecycle.cancel(user, found).has_ended
+    except ConflictError as error:  # it ended meanwhile
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "It is stopped." if ended else "It will stop within seconds.")
+    return redirect(found)
+
+
+@require_POST
+@login_required
+def evaluation_reevaluate(request: HttpRequest, pk: UUID) -> HttpResponse:
+    user, found = _submitted(request, pk)
+    try:
+        new = lifecycle.reevaluate(user, found, request.POST.get("reason", ""))
+    except SubmissionError as error:  # no reason, no quota, or repeated meanwhile
+        messages.error(request, str(error))
+        return redirect(found)
+    messages.success(request, "It is queued anew, and takes the place of the one before.")
+    return redirect(new)
+
+
+def _submitted(request: HttpRequest, pk: UUID) -> tuple[User, Evaluation]:
+    """The reader and an evaluation of what he may submit; 404 for all others."""
+    found = _evaluation(request, pk)
+    potential = found.submission.potential
+    if request.user.is_anonymous or not permissions.may_submit(request.user, potential):
+        raise Http404
+    return request.user, found
+
+
+def _evaluation(request: HttpRequest, pk: UUID) -> Evaluation:
+    return get_object_or_404(
+        Evaluation.objects.all()
+        .visible_to(request.user)
+        .select_related(
+            "submission__potential__owner",
+            "submission__artifact",
+            "task_version__task",
+            "task_version__reference_set",
+            "held_by",
+            "worker",
+        )
+        .prefetch_related("scores"),
+        pk=pk,
     )
 
 

@@ -277,6 +277,34 @@ def test_a_private_version_is_published_on_its_page_once(client: Client) -> None
     assert (submission.visibility, submission.published_at is not None) == ("public", True)
 
 
+def test_an_owner_stops_an_evaluation_and_asks_for_it_again_on_its_page(client: Client) -> None:
+    evaluation = factories.evaluation()
+    address = evaluation.get_absolute_url()
+    cancel, repeat = f'action="{address}cancel/"', f'action="{address}reevaluate/"'
+    page = client.get(address).content.decode()
+    assert cancel not in page
+    assert repeat not in page
+
+    client.force_login(evaluation.submission.potential.owner)
+    page = client.get(address).content.decode()
+    assert cancel in page
+    assert repeat not in page
+    page = client.post(f"{address}cancel/", follow=True).content.decode()
+    assert "It is stopped." in page
+    assert cancel not in page
+    assert repeat in page
+    again = client.post(f"{address}cancel/", follow=True).content.decode()
+    assert "It has ended already: cancelled." in again.lower().replace("it has", "It has")
+
+    page = client.post(f"{address}reevaluate/", {"reason": " "}, follow=True).content.decode()
+    assert "Say in 1 to 300 characters why it is repeated." in page
+    done = client.post(f"{address}reevaluate/", {"reason": "a pause"}, follow=True)
+    new = evaluation.submission.evaluations.get(is_current=True)
+    assert done.redirect_chain[-1][0] == new.get_absolute_url()
+    assert "Repeated because: a pause" in text_of(done)
+    assert repeat not in client.get(address).content.decode()
+
+
 def test_the_log_is_advised_to_who_may_read_one_that_says_something(client: Client) -> None:
     failed = {"state": "failed", "verdict": "load_error", "message": "No module named x."}
     told = {}
