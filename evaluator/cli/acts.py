@@ -72,9 +72,8 @@ def _chosen(submission: Submission, task: str | None) -> Evaluation:
         f"  {e.task:<22} {describe_state(e)}  {short(e.id)}" for e in submission.evaluations
     )
     asked = "say which with --task or its id" if task is None else f"none of them is on {task}"
-    raise SubmissionError(
-        f"{submission.name} has {len(submission.evaluations)} evaluations: {asked}\n{there}".rstrip()
-    )
+    n = len(submission.evaluations)
+    raise SubmissionError(f"{submission.name} has {n} evaluations: {asked}\n{there}".rstrip())
 
 
 def _withdraw(arguments: argparse.Namespace) -> int:
