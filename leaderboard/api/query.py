@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -29,6 +29,37 @@ _ALWAYS_KNOWN = frozenset({"cursor", "page_size", "format"})
 class SlugField(serializers.RegexField):
     def __init__(self, **options: Any) -> None:  # noqa: ANN401  (of the field)
         super().__init__(r"^[a-z0-9]+(?:[.-][a-z0-9]+)*\Z", max_length=64, **options)
+
+
+class PotentialField(serializers.RegexField):
+    """A potential as requests name it, or one version of it."""
+
+    default_error_messages: ClassVar[dict[str, str]] = {
+        "invalid": "must be the slug or address of a potential (my-potential), or one version of "
+        "it (my-potential:1.0)."
+    }
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401  (of the field)
+        slug = r"[a-z0-9]+(?:[.-][a-z0-9]+)*(?:~[0-9a-f]{8})?"
+        version = r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}"
+        super().__init__(
+            rf"^{slug}(?::{version})?\Z",
+            max_length=138,
+            help_text="Slug or address of a potential, or one version of it (my-potential:1.0).",
+            **options,
+        )
+
+
+def of_potential(name: str, prefix: str = "") -> dict[str, str]:
+    """What rows match that are of the submissions which ``PotentialField`` was given."""
+    address, colon, version = name.partition(":")
+    slug, tilde, tail = address.partition("~")
+    lookups = {"potential__slug": slug}
+    if tilde:
+        lookups["potential__tail"] = tail
+    if colon:
+        lookups["version"] = version
+    return {f"{prefix}{lookup}": value for lookup, value in lookups.items()}
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -93,7 +124,7 @@ class NoFilter(serializers.Serializer[Any]):
 
 
 class SubmissionFilter(serializers.Serializer[Any]):
-    potential = SlugField(required=False, help_text="Slug of a potential.")
+    potential = PotentialField(required=False)
     mine = serializers.BooleanField(required=False, help_text="Only those of your potentials.")
 
 
@@ -105,7 +136,7 @@ class HistoryFilter(serializers.Serializer[Any]):
 
 class EvaluationFilter(serializers.Serializer[Any]):
     submission = serializers.UUIDField(required=False, help_text="Id of a submission.")
-    potential = SlugField(required=False, help_text="Slug of a potential.")
+    potential = PotentialField(required=False)
     task = SlugField(required=False, help_text="Slug of a task.")
     state = serializers.ChoiceField(
         choices=EvaluationState.choices, required=False, help_text="Where it stands."

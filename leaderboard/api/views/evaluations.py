@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 
 from leaderboard.api.idempotency import IDEMPOTENCY_KEY, once
 from leaderboard.api.pagination import SystemPages
-from leaderboard.api.query import EvaluationFilter, NoFilter, read_query
+from leaderboard.api.query import EvaluationFilter, NoFilter, of_potential, read_query
 from leaderboard.api.serializers.evaluations import (
     EvaluationRecord,
     EvaluationRow,
@@ -79,13 +79,14 @@ class EvaluationList(PagedView):
         query = read_query(request, EvaluationFilter)
         columns = {
             "submission": "submission_id",
-            "potential": "submission__potential__slug",
             "task": "task_version__task__slug",
             "state": "state",
         }
         rows = visible_evaluations(request).filter(
             **{column: query[name] for name, column in columns.items() if name in query}
         )
+        if "potential" in query:
+            rows = rows.filter(**of_potential(query["potential"], "submission__"))
         if not query["superseded"]:
             rows = rows.filter(is_current=True)
         rows = rows.defer("stdout", "stderr", "consistency", "provenance", "replicates")

@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from leaderboard.api.idempotency import IDEMPOTENCY_KEY, once
 from leaderboard.api.parsers import BoundedJSONParser, BoundedMultiPartParser
 from leaderboard.api.problems import TooLarge
-from leaderboard.api.query import NoFilter, SubmissionFilter, read_query
+from leaderboard.api.query import NoFilter, SubmissionFilter, of_potential, read_query
 from leaderboard.api.serializers.fields import read_loosely
 from leaderboard.api.serializers.submissions import (
     CheckedRecord,
@@ -149,7 +149,7 @@ class SubmissionList(PagedView):
         query = read_query(request, SubmissionFilter)
         rows = visible_submissions(request)
         if "potential" in query:
-            rows = rows.filter(potential__slug=query["potential"])
+            rows = rows.filter(**of_potential(query["potential"]))
         if query.get("mine"):
             mine = user_of(request)
             rows = (

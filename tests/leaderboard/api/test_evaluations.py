@@ -165,7 +165,29 @@ def test_evaluations_are_found_by_submission_task_and_state(
     assert found("task=no-such-task") == []
 
 
-@pytest.mark.parametrize("query", ["submission=1", "state=done", "task=%00", "superseded=x", "x=1"])
+def test_a_filter_takes_a_potential_as_requests_name_it(world: World, alice: APIClient) -> None:
+    side = world.private
+    potential, version = side.potential, side.submission.version
+    assert "~" in potential.address
+    for name in (potential.slug, potential.address):
+        for query, there in ((name, True), (f"{name}:{version}", True), (f"{name}:9", False)):
+            evaluations = alice.get(f"{URL}?potential={query}").json()["results"]
+            submissions = alice.get(f"/api/v1/submissions/?potential={query}").json()["results"]
+            assert {e["id"] for e in evaluations} == (
+                {str(side.ended.pk), str(side.queued.pk)} if there else set()
+            )
+            assert [s["id"] for s in submissions] == [str(side.submission.pk)] * there
+    other = f"{potential.slug}~{'0' * 8}"
+    assert alice.get(f"{URL}?potential={other}").json()["results"] == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("submission=1", "state=done", "task=%00", "superseded=x", "x=1"),
+        *("potential=My%20potential", "potential=emt~1", "potential=emt:"),
+    ],
+)
 def test_a_bad_filter_is_told(query: str, stranger: APIClient) -> None:
     response = stranger.get(f"{URL}?{query}")
     assert response.status_code == 400
