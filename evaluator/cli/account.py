@@ -23,6 +23,7 @@ from evaluator.cli.service import (
     service_url,
     write_login,
 )
+from evaluator.cli.told_names import forget, remember_all
 from evaluator.client import Client, ClientError, NotAuthenticated, Quota
 from evaluator.client.records import Allowance
 from evaluator.exceptions import SubmissionError
@@ -83,6 +84,7 @@ def _login(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     path = write_login(Login(url=url, token=token))
+    remember_all(client)
     if arguments.json:
         print(json.dumps(me.raw, indent=2))
     else:
@@ -152,6 +154,7 @@ def _logout(arguments: argparse.Namespace) -> int:
     client = Client(login.url, login.token)
     # Forgotten here first: whatever the service answers, this machine has no token any more.
     write_login(Login(url=login.url))
+    forget()
     try:
         token = client.me().token
         if token is not None:

@@ -11,6 +11,7 @@ from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.report_table import format_table
 from evaluator.cli.service import add_service_arguments, connect
 from evaluator.cli.suggestions import suggesting
+from evaluator.cli.told_names import remember
 from evaluator.client import Client, Leaderboard, TaskBoard
 from evaluator.client.records import BoardCell, Standing
 from evaluator.exceptions import SubmissionError
@@ -48,6 +49,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _default_benchmark(client: Client) -> str:
     benchmarks = list(client.benchmarks())
+    remember(client.url, "benchmark", [benchmark.slug for benchmark in benchmarks])
     default = [benchmark.slug for benchmark in benchmarks if benchmark.is_default]
     slugs = default or [benchmark.slug for benchmark in benchmarks]
     if len(slugs) != 1:

@@ -13,6 +13,7 @@ from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.places import add_mirror_argument, mirror_folder
 from evaluator.cli.service import add_service_arguments, named_url
 from evaluator.cli.service_tasks import served_rows
+from evaluator.cli.told_names import remember
 from evaluator.contract import TaskSpec
 from evaluator.potentials.names import known_potentials
 from evaluator.standard_tasks.read import standard_tasks
@@ -40,6 +41,8 @@ def _tasks(arguments: argparse.Namespace) -> int:
         rows = [asdict(task) for task in shipped] if served is None else served
         print(json.dumps(rows, indent=2))
         return ExitCode.OK
+    if served is not None:
+        remember(named_url(arguments), "task", [row["slug"] for row in served])
     for row in served or ():
         print(f"{row['slug']} (version {row['version']})")
         print(f"    {row['summary']} {_how(row['protocol'], row['reference_set'])}")

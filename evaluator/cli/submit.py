@@ -18,6 +18,7 @@ from evaluator.cli.exit_codes import ExitCode, describe_exit_codes
 from evaluator.cli.following import describe_submission, outcome, watch_submission
 from evaluator.cli.proposal import check, fields_of, find_artifact, missing, take_from_card, worded
 from evaluator.cli.service import add_service_arguments
+from evaluator.cli.told_names import remember_one
 from evaluator.client import CheckedSubmission, Client, Refused, Submission, Submitted
 from evaluator.potentials.names import ResolvedPotential
 
@@ -74,6 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
             except Refused as refusal:
                 raise worded(refusal, proposal, arguments) from None
             submission, news = submitted, _news(submitted, proposal, checked)
+            remember_one(client.url, "potential", proposal["potential"])
     print(f"{news}: {client.url}{submission.page}", file=sys.stderr)
     if arguments.wait:
         submission = watch_submission(client, submission.id)

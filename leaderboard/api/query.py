@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -34,11 +34,6 @@ class SlugField(serializers.RegexField):
 class PotentialField(serializers.RegexField):
     """A potential as requests name it, or one version of it."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {
-        "invalid": "must be the slug or address of a potential (my-potential), or one version of "
-        "it (my-potential:1.0)."
-    }
-
     def __init__(self, **options: Any) -> None:  # noqa: ANN401  (of the field)
         slug = r"[a-z0-9]+(?:[.-][a-z0-9]+)*(?:~[0-9a-f]{8})?"
         version = r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}"
@@ -46,6 +41,10 @@ class PotentialField(serializers.RegexField):
             rf"^{slug}(?::{version})?\Z",
             max_length=138,
             help_text="Slug or address of a potential, or one version of it (my-potential:1.0).",
+            error_messages={
+                "invalid": "must be the slug or address of a potential (my-potential), or one "
+                "version of it (my-potential:1.0)."
+            },
             **options,
         )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.cli import main
+from evaluator.cli import main, told_names
 from evaluator.cli.exit_codes import ExitCode
 
 Capture = pytest.CaptureFixture[str]
@@ -52,3 +52,30 @@ def test_a_name_of_a_service_is_parsed_after_a_script_was_made(capsys: Capture) 
     # What is offered is no choice: other names are taken, and complained of for what they are.
     assert main(["evaluate", "--task", "mine", "--calculator", "ase:emt"]) == ExitCode.USAGE
     assert "there is no task 'mine'" in capsys.readouterr().err
+
+
+def test_names_are_those_that_the_service_told_last(
+    script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("TOUCHSTONE_URL", "https://service.example/")
+    monkeypatch.setenv("TOUCHSTONE_CACHE", str(tmp_path / "a cache"))
+    victim = tmp_path / "victim"
+    told_names.remember("https://other.example", "task", ["of-another"])
+    told_names.remember(
+        "https://service.example",
+        "task",
+        ["copper-forces", f"$(touch${{IFS}}{victim})", f"`touch {victim}`", "two words", "-x", ""],
+    )
+    told_names.remember_one("https://service.example", "potential", "my-potential")
+    assert main(["completion", "bash"]) == ExitCode.OK
+    ours = tmp_path / "touchstone.bash"
+    ours.write_text(capsys.readouterr().out)
+
+    assert completed(ours, "evaluate", "--task", "") == ["copper-forces"]
+    assert completed(ours, "potential", "edit", "my") == ["my-potential"]
+    assert completed(ours, "submit", "--potential", "") == ["my-potential"]
+    assert not victim.exists()
+
+    told_names.forget()
+    assert "eos-wien2k" in completed(ours, "evaluate", "--task", "eos")
+    assert completed(ours, "potential", "edit", "") == []

@@ -1,0 +1,70 @@
+"""Names of tasks, benchmarks and potentials that a service told last, kept for completion.
+
+A shell that completes reads these files and asks nobody. Only what has the form of a slug is kept:
+a shell expands whatever else a service might tell.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+from evaluator.cli.places import cache_folder
+from evaluator.cli.service import URL_VARIABLE, read_login
+from evaluator.cli.suggestions import N_COMPARED
+from evaluator.client import Client, ClientError
+from evaluator.client.transport import checked_url
+
+KINDS = ("task", "benchmark", "potential")
+_NAME = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*(?:~[0-9a-f]{8})?")
+
+
+def remember(url: str, kind: str, names: Iterable[str]) -> None:
+    """Keep what the service that is signed in to told; another one's names would mislead."""
+    meant = os.environ.get(URL_VARIABLE) or read_login().url
+    if not meant or checked_url(meant) != url:
+        return
+    safe = sorted({name for name in names if _NAME.fullmatch(name)})
+    path = _path(kind)
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    with suppress(OSError):  # of use to completion alone: what was asked for goes on without
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text("".join(f"{name}\n" for name in safe), encoding="utf-8")
+        partial.replace(path)
+
+
+def remember_all(client: Client) -> None:
+    """Ask for every list once, after signing in."""
+    with suppress(ClientError):  # as above
+        remember(client.url, "task", [task["slug"] for task in client.tasks()])
+        remember(client.url, "benchmark", [row.slug for row in client.benchmarks()])
+        potentials = islice(client.potentials(), N_COMPARED)
+        remember(client.url, "potential", [row.slug for row in potentials])
+
+
+def remember_one(url: str, kind: str, name: str) -> None:
+    """Keep one name more."""
+    with suppress(OSError):
+        there = _path(kind).read_text(encoding="utf-8") if _path(kind).exists() else ""
+        remember(url, kind, [*there.split(), name])
+
+
+def forget() -> None:
+    """Whose names they are is not signed in to any more."""
+    for kind in KINDS:
+        with suppress(OSError):
+            _path(kind).unlink(missing_ok=True)
+
+
+def command_that_lists(kind: str, shipped: Iterable[str]) -> str:
+    """What a shell runs to complete a name: it reads a file, or has those that ship."""
+    return f"grep -s . {shlex.quote(str(_path(kind)))} || echo {shlex.join(shipped)}".rstrip()
+
+
+def _path(kind: str) -> Path:
+    return cache_folder().absolute() / "names" / f"{kind}.txt"
