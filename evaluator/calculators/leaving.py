@@ -36,7 +36,7 @@ def how_it_left(error: BaseException) -> str:
     words = f"raised {type(error).__name__}: {words_of(error)}".rstrip(": ")
     if wants_network(error):
         return f"wants to download. {NO_NETWORK} ({words})"
-    return words + missing_module(error) + _relative_import(error)
+    return words + missing_module(error) + _relative_import(error) + _withheld_weights(error)
 
 
 def words_of(error: BaseException) -> str:
@@ -53,6 +53,16 @@ def _relative_import(error: BaseException) -> str:
     return (
         ". Modules at the top of the zip import one another by name (import helper); for relative "
         'imports put them into a folder and name it in "entry_point", as folder.module:function'
+    )
+
+
+def _withheld_weights(error: BaseException) -> str:
+    """Advice where a package's own weights are looked for, which are left out of the sandbox."""
+    if not isinstance(error, FileNotFoundError) or "/pretrained" not in words_of(error):
+        return ""
+    return (
+        ". Weights that packages bring along are left out of the sandbox: put those that you use "
+        "into the zip"
     )
 
 

@@ -1,8 +1,8 @@
 """The files that a calculator sees: a root of its own, put together for each process.
 
 Nothing of the host is there but the shared libraries, the interpreter with its packages, and the
-few programs that start the process. Reference data among those packages is covered, and what only
-the web service needs.
+few programs that start the process. Reference data among those packages is covered, trained weights
+that they bring along, and what only the web service needs.
 """
 
 from __future__ import annotations
@@ -52,6 +52,12 @@ _REFERENCE_DATA = (
     "pymatgen/analysis/compatibility/exp_compounds.json.gz",
     "pymatgen/util/structures",
     "touchstone_mlip*",
+)
+#: Trained weights that packages carry. No kind of calculator reads them, its own included: each brings
+#: its checkpoint, and none may answer with another's.
+_WEIGHTS = (
+    *("chgnet/pretrained", "matgl/pretrained*", "mattersim/pretrained*", "sevenn/pretrained*"),
+    *("mace/**/*.model", "orb_models/**/*.ckpt"),
 )
 #: Ours, where the project is installed among the packages: tasks, references, settings.
 _OURS = ("evaluator", "leaderboard")
@@ -162,12 +168,23 @@ def cover_options() -> Iterator[str]:
 def package_folders() -> list[Path]:
     """Where Python finds packages that are not its own."""
     names = ("site-packages", "dist-packages")
-    return list(dict.fromkeys(Path(entry) for entry in sys.path if Path(entry).name in names))
+    imported = [Path(entry) for entry in sys.path if Path(entry).name in names]
+    # A virtual environment imports nothing from the packages of the Python that it was made with,
+    # and where that lies outside /usr they are bound with it.
+    prefixes = dict.fromkeys((sys.prefix, sys.base_prefix, sys.exec_prefix))
+    beside = [
+        folder
+        for prefix in prefixes
+        for name in names
+        for folder in sorted(Path(prefix).resolve().glob(f"lib/python*/{name}"))
+        if not folder.is_relative_to("/usr")
+    ]
+    return list(dict.fromkeys((*imported, *beside)))
 
 
 def covered_below(packages: Path) -> Iterator[Path]:
     """Files and folders to be covered; a module's compiled copy tells as much as its source."""
-    for pattern in (*_REFERENCE_DATA, *_OURS, *_OF_THE_SERVICE):
+    for pattern in (*_REFERENCE_DATA, *_WEIGHTS, *_OURS, *_OF_THE_SERVICE):
         for path in sorted(packages.glob(pattern)):
             yield path
             yield from _compiled(path)

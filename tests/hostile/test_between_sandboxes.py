@@ -235,6 +235,35 @@ def test_the_project_s_tasks_and_references_are_not_there_however_it_is_installe
     assert lines == []
 
 
+def test_trained_weights_of_packages_are_not_there_to_be_borrowed(attacker: Attacker) -> None:
+    lines = attacker.report(
+        """
+        import importlib.util
+        folder = Path(importlib.util.find_spec("chgnet").submodule_search_locations[0])
+        print((folder / "model" / "model.py").is_file(), list((folder / "pretrained").iterdir()))
+        packages = [Path(p) for p in sys.path if Path(p).name == "site-packages"]
+        large = [path.name for p in packages for suffix in ("*.pth.tar", "*.model", "*.ckpt")
+                 for path in p.rglob(suffix) if path.stat().st_size > 100_000]
+        print(large)
+        """
+    )
+    assert lines == ["True []", "[]"]
+
+
+def test_what_the_python_of_a_virtual_environment_has_installed_is_covered_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evaluator.sandbox import image
+
+    of_base = tmp_path / "lib/python3.11/site-packages"
+    (of_base / "ase/collections").mkdir(parents=True)
+    collection = of_base / "ase/collections/g2.json"
+    collection.touch()
+    monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
+    assert of_base in image.package_folders()
+    assert str(collection) in list(image.cover_options())
+
+
 def test_a_crash_goes_to_no_collector_of_the_host(attacker: Attacker) -> None:
     """A helper of root's would read what crashed; the limit of one byte keeps it away."""
     lines = attacker.report(
