@@ -41,11 +41,11 @@ from leaderboard.exceptions import InfrastructureError as ServiceError
 from leaderboard.exceptions import LostLeaseError
 from leaderboard.lib import blobs, local_broker
 from leaderboard.models import Evaluation, Worker
-from leaderboard.services.definitions.tasks import reference_path
+from leaderboard.services.definitions.tasks import held_reference
 from leaderboard.services.evaluations import checkpoints, lifecycle, output_files, smoke
 from leaderboard.services.evaluations.deafness import messages_may_end_elsewhere, unheard
 from leaderboard.services.evaluations.workers import record_heartbeat, register_worker
-from leaderboard.services.submissions.artifacts import artifact_path
+from leaderboard.services.submissions.artifacts import held_artifact
 from leaderboard.slot_pool import FORK_LOCK
 
 logger = logging.getLogger(__name__)
@@ -224,19 +224,23 @@ class _Attempt:
         task_version, submission = self.evaluation.task_version, self.evaluation.submission
         if task_version.reference_set is None:
             raise InfrastructureError(f"{task_version} has no reference set.")
-        return driver.evaluate(
-            smoke.spec_of(task_version),
-            submission.spec(),
-            artifact_path(submission.artifact),
-            reference_path(task_version.reference_set),
-            sandbox=self.sandbox,
-            device=settings.DEVICE,
-            progress=self._progress,
-            should_stop=self._should_stop,
-            store_file=output_files.write,
-            finished=self._finished(),
-            keep_finished=self._keep,
-        )
+        with (
+            held_artifact(submission.artifact) as artifact,
+            held_reference(task_version.reference_set) as reference,
+        ):
+            return driver.evaluate(
+                smoke.spec_of(task_version),
+                submission.spec(),
+                artifact,
+                reference,
+                sandbox=self.sandbox,
+                device=settings.DEVICE,
+                progress=self._progress,
+                should_stop=self._should_stop,
+                store_file=output_files.write,
+                finished=self._finished(),
+                keep_finished=self._keep,
+            )
 
     def _finished(self) -> dict[str, StoredSystem]:
         """What earlier attempts have left; nobody with rights looks inside."""

@@ -285,6 +285,8 @@ WHITENOISE_USE_FINDERS = DEVELOPMENT
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20  # request bodies that are not files
 
+#: Copies of the bucket's files that a machine keeps; those in use may be more.
+BLOB_CACHE_BYTES = _whole_number("TOUCHSTONE_BLOB_CACHE_GIB", 50) * 2**30
 #: The largest artifact that one request may carry.
 MAX_ARTIFACT_BYTES = _whole_number("TOUCHSTONE_MAX_ARTIFACT_MIB", 512) * 2**20
 #: The largest file that may be uploaded in parts.

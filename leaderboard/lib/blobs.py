@@ -3,7 +3,7 @@
 Nothing here opens or parses what it stores. A blob appears under its name complete or not at all,
 and the same bytes are stored once, however many upload them at the same time. In Django's storage
 on a file system a blob is moved into place; in another one (S3) it is handed over, and fetched into
-a local cache for those who need a path.
+a local cache of bounded size for those who need a path (``blob_cache``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,10 +24,13 @@ from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, default_storage
 
 from leaderboard.exceptions import InfrastructureError
+from leaderboard.lib import blob_cache
 
 _TEMPORARY = "temporary"
 _ABANDONED_AFTER_S = 24 * 3600
 _CHUNK_BYTES = 2**20
+#: How often a copy is fetched that others remove between its arrival and its use.
+_N_FETCHES = 3
 
 
 class TooLargeError(Exception):
@@ -75,14 +78,35 @@ def path_of(name: str) -> Path:
 def existing_path_of(name: str) -> Path:
     """The path of a blob, fetched where need be.
 
-    Raises InfrastructureError where the storage has none.
+    Raises InfrastructureError where the storage has none. A copy of a remote storage may be removed
+    some minutes later: who needs it for longer takes ``held``.
     """
     path = path_of(name)
     if not path.is_file():
         if not exists(name):
             raise InfrastructureError(f"{name} is missing from the storage.")
         _fetch(name, path)
+    elif not _is_local():
+        blob_cache.touch(path)
     return path
+
+
+@contextmanager
+def held(name: str) -> Iterator[Path]:
+    """The path of a blob, fetched where need be, that stays for as long as it is held.
+
+    Raises InfrastructureError where the storage has none.
+    """
+    if _is_local():
+        yield existing_path_of(name)
+        return
+    for _ in range(_N_FETCHES):
+        path = existing_path_of(name)
+        with blob_cache.lock(path) as is_there:
+            if is_there:
+                yield path
+                return
+    raise InfrastructureError(f"{name} was removed from the cache as often as it was fetched.")
 
 
 def exists(name: str) -> bool:
@@ -175,6 +199,7 @@ def _fetch(name: str, path: Path) -> None:
         blob = write(chunks_of(file), mode=mode)
     _make_folder(path.parent)
     blob.temporary.replace(path)
+    blob_cache.bound(_root(), settings.BLOB_CACHE_BYTES)
 
 
 def close_to_others() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ __all__ = [
     "check_reference_description",
     "check_task_version",
     "evaluate_everyone",
+    "held_reference",
     "publish_benchmark_version",
     "publish_task_version",
     "reference_path",
@@ -105,6 +107,11 @@ def check_reference_description(
 def reference_path(reference: ReferenceSet) -> Path:
     """Where the bytes are, for the evaluator. Raises InfrastructureError where they are lost."""
     return blobs.existing_path_of(reference.storage_name)
+
+
+def held_reference(reference: ReferenceSet) -> AbstractContextManager[Path]:
+    """Where the bytes are, and stay for as long as they are evaluated on."""
+    return blobs.held(reference.storage_name)
 
 
 def publish_task_version(version: TaskVersion) -> TaskVersion:

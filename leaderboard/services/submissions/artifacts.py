@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -83,6 +84,11 @@ def _lock(artifact: Artifact) -> None:
 def artifact_path(artifact: Artifact) -> Path:
     """Where the bytes are, for the evaluator. Raises InfrastructureError where they are lost."""
     return blobs.existing_path_of(artifact.storage_name)
+
+
+def held_artifact(artifact: Artifact) -> AbstractContextManager[Path]:
+    """Where the bytes are, and stay for as long as they are evaluated."""
+    return blobs.held(artifact.storage_name)
 
 
 def check_sha256(value: str) -> str:
