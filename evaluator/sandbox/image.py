@@ -53,8 +53,8 @@ _REFERENCE_DATA = (
     "pymatgen/util/structures",
     "touchstone_mlip*",
 )
-#: Trained weights that packages carry. No kind of calculator reads them, its own included: each brings
-#: its checkpoint, and none may answer with another's.
+#: Trained weights that packages carry. No kind of calculator reads them, its own included: each
+#: brings its checkpoint, and none may answer with another's.
 _WEIGHTS = (
     *("chgnet/pretrained", "matgl/pretrained*", "mattersim/pretrained*", "sevenn/pretrained*"),
     *("mace/**/*.model", "orb_models/**/*.ckpt"),

@@ -1,0 +1,205 @@
+"""Energies of one task against stresses of another: EMT, and what pretends to be it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.units import GPa
+
+from evaluator.protocols.base import System
+from evaluator.protocols.equation_of_state import EquationOfStateProtocol
+from leaderboard import models
+from leaderboard.lib import blobs
+from leaderboard.services.advice.agreement import TOLERANCE_PERCENT, Agreement, agreement
+from leaderboard.services.evaluations.progress import scored_evaluations
+from tests.leaderboard import factories
+from tests.leaderboard.stored_files import keep_files_in
+
+pytestmark = pytest.mark.django_db
+
+#: Somewhat off EMT's own lattice constants, in Å.
+METALS = {"Al": 4.03, "Ni": 3.50, "Cu": 3.62, "Pd": 3.90, "Ag": 4.10, "Pt": 3.95, "Au": 4.09}
+PARAMETERS = {"volume_range_percent": 6.0, "n_volumes": 7, "search_range_percent": 30.0}
+Values = Mapping[str, Mapping[str, Any]]
+
+
+def frame(name: str, atoms: Atoms) -> str:
+    lattice = " ".join(f"{x:.8f}" for x in atoms.cell.array.ravel())
+    head = f'Lattice="{lattice}" Properties=species:S:1:pos:R:3 pbc="T T T" system_id={name}'
+    rows = [
+        f"{s} " + " ".join(f"{x:.8f}" for x in p)
+        for s, p in zip(atoms.symbols, atoms.positions, strict=True)
+    ]
+    return "\n".join([str(len(atoms)), head, *rows]) + "\n"
+
+
+def task_on(crystals: Mapping[str, Atoms], protocol: str, **fields: Any) -> models.TaskVersion:
+    text = "".join(frame(name, atoms) for name, atoms in crystals.items())
+    blob = blobs.write([text.encode()])
+    reference = factories.reference_set(sha256=blob.sha256, size_bytes=len(text), **fields)
+    blob.keep(reference.storage_name)
+    return factories.task_version(protocol=protocol, reference_set=reference, metrics=[])
+
+
+def evaluated(of: models.Submission, on: models.TaskVersion, values: Values) -> models.Evaluation:
+    evaluation = factories.evaluation(of, on, score=0.5)
+    models.SystemResult.objects.bulk_create(
+        models.SystemResult(
+            evaluation=evaluation, position=i, system_id=name, status="ok", values=own
+        )
+        for i, (name, own) in enumerate(values.items())
+    )
+    return evaluation
+
+
+@pytest.fixture(autouse=True)
+def files(settings: Any, tmp_path: Path) -> None:
+    keep_files_in(settings, tmp_path)
+
+
+#: Conventional cells in one task and primitive ones in the other.
+CURVED = {f"eos-{s}": bulk(s, "fcc", a=4.2, cubic=True) for s in METALS}
+POINTS = {s: bulk(s, "fcc", a=a) for s, a in METALS.items()}
+
+
+def curves_of_emt() -> dict[str, dict[str, Any]]:
+    values = {}
+    for name, atoms in CURVED.items():
+        known = {
+            "volume_per_atom_A3": METALS[str(atoms.symbols[0])] ** 3 / 4,
+            "bulk_modulus_GPa": 100.0,
+            "bulk_modulus_derivative": 4.0,
+        }
+        system = System(id=name, atoms=atoms, reference=known)
+        outcome = EquationOfStateProtocol().simulate(system, EMT(), PARAMETERS)
+        values[name] = dict(outcome.values)
+    return values
+
+
+def pressures_of_emt() -> dict[str, dict[str, Any]]:
+    values = {}
+    for name, atoms in POINTS.items():
+        atoms.calc = EMT()
+        values[name] = {"pressure_GPa": -float(atoms.get_stress()[:3].mean()) / GPa}
+    return values
+
+
+@pytest.fixture(scope="module")
+def emt() -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    return curves_of_emt(), pressures_of_emt()
+
+
+def judged(*given: tuple[models.TaskVersion, Values]) -> Agreement | None:
+    submission = factories.submission()
+    for version, values in given:
+        evaluated(submission, version, values)
+    return agreement(scored_evaluations([submission]))
+
+
+Both = tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]
+
+
+def test_a_potential_agrees_with_itself_across_tasks(emt: Both) -> None:
+    curves, pressures = emt
+    found = judged(
+        (task_on(CURVED, "equation_of_state"), curves), (task_on(POINTS, "energy_forces"), pressures)
+    )
+    assert found is not None
+    assert {crystal.crystal for crystal in found.crystals} == set(METALS)
+    # Half of them are compressed or stretched by gigapascals.
+    assert max(abs(c.stress_pressure_GPa) for c in found.crystals) > 2
+    assert found.median_percent < 0.1
+    assert found.doubt == ""
+
+
+def test_a_table_of_equations_of_state_over_a_borrowed_potential_is_doubted(emt: Both) -> None:
+    """It knows the reference's volumes, and EMT answers the rest."""
+    curves, pressures = emt
+    table = {
+        name: own | {"volume_per_atom_A3": METALS[name[4:]] ** 3 / 4}
+        for name, own in curves.items()
+    }
+    found = judged(
+        (task_on(CURVED, "equation_of_state"), table), (task_on(POINTS, "energy_forces"), pressures)
+    )
+    assert found is not None
+    assert found.median_percent > TOLERANCE_PERCENT
+    assert f"half of the {len(METALS)} crystals" in found.doubt
+
+
+def test_a_stress_that_is_no_derivative_is_doubted(emt: Both) -> None:
+    curves, pressures = emt
+    scaled = {name: {"pressure_GPa": 1.7 * own["pressure_GPa"]} for name, own in pressures.items()}
+    found = judged(
+        (task_on(CURVED, "equation_of_state"), curves), (task_on(POINTS, "energy_forces"), scaled)
+    )
+    assert found is not None and found.doubt
+
+
+def test_a_crystal_that_was_relaxed_by_its_stress_stands_where_the_energy_is_least(
+    emt: Both,
+) -> None:
+    curves, _ = emt
+    start = bulk("Cu", "fcc", a=3.7)
+    least = curves["eos-Cu"]["volume_per_atom_A3"]
+    relaxed = {
+        "space_group": "Fm-3m (225)",
+        "volume_change_percent": 100 * (least / start.get_volume() - 1),
+    }
+    eos = task_on(CURVED, "equation_of_state")
+    phonons = task_on({"Cu": start}, "phonons")
+    found = judged((eos, curves), (phonons, {"Cu": relaxed}))
+    assert found is not None
+    (crystal,) = found.crystals
+    assert (crystal.crystal, crystal.stress_pressure_GPa) == ("Cu", 0)
+    assert crystal.difference_percent < 1e-6
+    # What could change its shape as well says nothing of one volume.
+    hexagonal = relaxed | {"space_group": "P6_3/mmc (194)"}
+    assert judged((eos, curves), (phonons, {"Cu": hexagonal})) is None
+
+
+@pytest.mark.parametrize("change", ["hidden", "far", "other", "odd"])
+def test_what_cannot_be_compared_is_not(emt: Both, change: str) -> None:
+    curves, pressures = emt
+    points = dict(POINTS)
+    fields: dict[str, Any] = {}
+    if change == "hidden":
+        fields["is_public"] = False
+    if change == "far":  # beyond the volumes of the fit, which says nothing there
+        points = {name: bulk(name, "fcc", a=1.1 * a) for name, a in METALS.items()}
+    if change == "other":
+        points = {name: bulk(name, "bcc", a=a / 2 ** (1 / 3)) for name, a in METALS.items()}
+    if change == "odd":
+        pressures = {name: {"pressure_GPa": None} for name in pressures}
+    given = (task_on(points, "energy_forces", **fields), pressures)
+    assert judged((task_on(CURVED, "equation_of_state"), curves), given) is None
+    assert judged(given) is None
+
+
+def test_few_crystals_are_no_ground_for_a_doubt(emt: Both) -> None:
+    curves, pressures = emt
+    few = {name: {"pressure_GPa": 50.0} for name in list(pressures)[:4]}
+    found = judged(
+        (task_on(CURVED, "equation_of_state"), curves), (task_on(POINTS, "energy_forces"), few)
+    )
+    assert found is not None
+    assert (len(found.crystals), found.doubt) == (4, "")
+    assert found.median_percent > 10
+
+
+def test_it_costs_few_queries(
+    emt: Both, django_assert_max_num_queries: Callable[[int], Any]
+) -> None:
+    curves, pressures = emt
+    submission = factories.submission()
+    evaluated(submission, task_on(CURVED, "equation_of_state"), curves)
+    evaluated(submission, task_on(POINTS, "energy_forces"), pressures)
+    evaluations = scored_evaluations([submission])
+    with django_assert_max_num_queries(2):
+        assert agreement(evaluations) is not None
