@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Pins the environment anew: deploy/constraints.txt with the versions that are installed in .venv,
 # and deploy/lock.txt with the hashes of every file of these versions, as the index in use tells them.
-# torch stands in the constraints alone: the index decides between builds for CPU and CUDA.
+# torch stands in the constraints alone: the index decides between builds for CPU and CUDA. So does matcalc, which
+# make bench alone uses and which comes as source. What builds this package is locked, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 new="$(mktemp -d)"
@@ -14,7 +15,8 @@ trap 'rm -rf "$new"' EXIT
         grep -viE '^(pip|setuptools|wheel)==' | sed -E 's/^(torch==[0-9.]+)\+.*/\1/' | LC_ALL=C sort -f
 } > "$new/constraints.txt"
 
-grep -E '^[A-Za-z0-9_.-]+==' "$new/constraints.txt" | grep -v '^torch==' > "$new/pinned.txt"
+grep -E '^[A-Za-z0-9_.-]+==' "$new/constraints.txt" | grep -vE '^(torch|matcalc)==' > "$new/pinned.txt"
+grep -oE 'setuptools==[0-9.]+' pyproject.toml >> "$new/pinned.txt"
 .venv/bin/python -m uv pip compile "$new/pinned.txt" --quiet --no-deps --universal --python-version 3.11 \
     --generate-hashes --no-header --no-annotate --output-file "$new/hashes.txt"
 {

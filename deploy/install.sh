@@ -15,10 +15,16 @@ fi
 
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 
-# Asked for, every file but torch's is compared with its SHA-256 before it is unpacked.
+# Asked for, every file but torch's is compared with its SHA-256 before it is unpacked. What comes as source alone is
+# built by the setuptools of the lock: a build that fetched its tools would run what nobody has compared.
+build=()
 if [ "${TOUCHSTONE_REQUIRE_HASHES:-0}" = 1 ]; then
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
-        -r deploy/lock.txt
+    locked=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+        --only-binary :all:)
+    build=(--no-build-isolation)
+    awk '/^setuptools==/,!/\\$/' deploy/lock.txt > "$venv/setuptools.txt"
+    "${locked[@]}" -r "$venv/setuptools.txt"
+    "${locked[@]}" "${build[@]}" --no-binary bibtexparser,nvidia-ml-py3,python-hostlist -r deploy/lock.txt
 fi
 
 # torch first and alone: the pinned version is the one the constraints name, and what depends
@@ -26,4 +32,4 @@ fi
 torch="$(grep '^torch==' deploy/constraints.txt)"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$torch" -c deploy/constraints.txt
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c deploy/constraints.txt \
-    -e '.[web,evaluator,dev]'
+    "${build[@]}" -e '.[web,evaluator,dev]'

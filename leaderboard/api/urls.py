@@ -9,6 +9,7 @@ from evaluator.contract import FILE_NAME_PATTERN
 from leaderboard.api import schema  # noqa: F401  (registers how the token is described)
 from leaderboard.api.views import (
     accounts,
+    agreement,
     boards,
     bundles,
     evaluations,
@@ -167,6 +168,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "submissions/<uuid:pk>/withdraw/",
         submissions.SubmissionWithdraw.as_view(),
         name="submission-withdraw",
+    ),
+    path(
+        "submissions/<uuid:pk>/agreement/",
+        agreement.SubmissionAgreement.as_view(),
+        name="submission-agreement",
     ),
     path("evaluations/", evaluations.EvaluationList.as_view(), name="evaluations"),
     path("evaluations/<uuid:pk>/", evaluations.EvaluationDetail.as_view(), name="evaluation"),

@@ -148,6 +148,13 @@ FIELDS = {
         task version state score score_low score_high rank coverage theory_mismatch
         why_not_ranked hardware evaluation
     """,
+    "AgreementRecord": """
+        n_crystals median_percent tolerance_percent doubt crystals
+    """,
+    "SharedCrystalRecord": """
+        crystal volume_per_atom_A3 bulk_modulus_GPa energy_pressure_GPa stress_pressure_GPa
+        difference_percent energies stresses
+    """,
     "CategoryRecord": """
         name weight
     """,

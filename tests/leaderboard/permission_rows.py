@@ -84,6 +84,8 @@ api:submission-check      post   public   401 403 403 200 200 200
 api:submission-check      post   private  401 400 403 200 200 200
 api:submission            get    public   200 200 200 200 200 200
 api:submission            get    private  404 404 200 200 200 200
+api:submission-agreement  get    public   200 200 200 200 200 200
+api:submission-agreement  get    private  404 404 200 200 200 200
 api:submission-withdraw   post   public   401 403 403 403 200 200
 api:submission-withdraw   post   private  401 404 403 403 200 200
 api:submission-publish    post   public   401 403 403 403 200 200

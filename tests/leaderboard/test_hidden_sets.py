@@ -131,6 +131,7 @@ def addresses(world: HiddenWorld) -> dict[str, list[str]]:
         "api:webhook-delivery": (deliveries, [""]),
         "api:submissions": ([{}], [""]),
         "api:submission": (submissions, [""]),
+        "api:submission-agreement": (submissions, [""]),
         "api:evaluations": ([{}], ["", "?superseded=true", "?state=failed"]),
         "api:evaluation": (evaluations, [""]),
         "api:evaluation-systems": ([evaluations[0], {"pk": world.failed.pk}], ["", *tables]),

@@ -10,6 +10,7 @@ rest. Published, never scored.
 
 from __future__ import annotations
 
+import logging
 import math
 import statistics
 from collections.abc import Iterable, Sequence
@@ -17,10 +18,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from leaderboard.enums import EvaluationState
+from leaderboard.exceptions import InfrastructureError
 from leaderboard.lib.crystals import Shape
-from leaderboard.models import Evaluation, ReferenceSet, SystemResult
+from leaderboard.models import Evaluation, SystemResult
 from leaderboard.models.disclosure import is_hidden
 from leaderboard.services.definitions.reference_structures import shapes_of
+
+logger = logging.getLogger(__name__)
 
 CURVES, SINGLE_POINTS, RELAXED = "equation_of_state", "energy_forces", "phonons"
 #: Of the median. CHGNet 0.3.0 has 0.1 %; one whose E(V) is a table of PBE has 0.9 %.
@@ -87,8 +91,8 @@ class _Curve:
     most_A3: float
     evaluation: Evaluation
 
-    def pressure_GPa(self, volume_A3: float) -> float:
-        """Third-order Birch-Murnaghan."""
+    def pressure_at(self, volume_A3: float) -> float:
+        """Third-order Birch-Murnaghan, in GPa."""
         x = (self.volume_A3 / volume_A3) ** (1 / 3)
         finite = 1 + 0.75 * (self.derivative - 4) * (x**2 - 1)
         return 1.5 * self.bulk_modulus_GPa * (x**7 - x**5) * finite
@@ -127,7 +131,7 @@ def _shared(evaluation: Evaluation, curves: Sequence[_Curve]) -> Iterable[Shared
                     crystal=_formula(shape),
                     volume_per_atom_A3=volume_A3,
                     bulk_modulus_GPa=curve.bulk_modulus_GPa,
-                    energy_pressure_GPa=curve.pressure_GPa(volume_A3),
+                    energy_pressure_GPa=curve.pressure_at(volume_A3),
                     stress_pressure_GPa=pressure_GPa,
                     energies=curve.evaluation,
                     stresses=evaluation,
@@ -190,8 +194,12 @@ def _with_shapes(
     wanted: Sequence[dict[str, int]] | None = None,
 ) -> Iterable[tuple[tuple[Any, ...], Shape]]:
     """Rows whose crystal is known, with it; of these compositions alone, where any are named."""
-    reference: ReferenceSet | None = evaluation.task_version.reference_set
-    shapes = shapes_of(reference)
+    try:
+        shapes = shapes_of(evaluation.task_version.reference_set)
+    except InfrastructureError:
+        # A potential's page has more to tell, and stands without it.
+        logger.warning("Crystals of %s are not compared.", evaluation, exc_info=True)
+        return
     for row in rows:
         shape = shapes.shape_of(row[0], wanted)
         if shape is not None:

@@ -19,6 +19,7 @@ from leaderboard.charts.periodic import PeriodicTable, periodic_table
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Submission, permissions
 from leaderboard.models.disclosure import is_hidden, seen_by
+from leaderboard.services.advice.agreement import TOLERANCE_PERCENT, agreement
 from leaderboard.services.advice.element_errors import ElementError, compound_errors, element_errors
 from leaderboard.services.advice.judgements import judgement
 from leaderboard.services.boards.grades import grades
@@ -120,6 +121,8 @@ def _in_full(card: VersionCard, board: BoardView | None) -> dict[str, Any]:
         "judgement": judgement(board.board if board else None, card.row, done),
         "elements": _elements(done),
         "grades": grades(done) if done else [],
+        "agreement": agreement(done),
+        "tolerated_percent": TOLERANCE_PERCENT,
         "failures": _failures(done),
         "unfinished": [e for e in card.evaluations if e.has_ended and e not in done],
         "charts": charts,

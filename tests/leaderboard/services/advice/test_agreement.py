@@ -108,7 +108,8 @@ Both = tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]
 def test_a_potential_agrees_with_itself_across_tasks(emt: Both) -> None:
     curves, pressures = emt
     found = judged(
-        (task_on(CURVED, "equation_of_state"), curves), (task_on(POINTS, "energy_forces"), pressures)
+        (task_on(CURVED, "equation_of_state"), curves),
+        (task_on(POINTS, "energy_forces"), pressures),
     )
     assert found is not None
     assert {crystal.crystal for crystal in found.crystals} == set(METALS)
@@ -191,6 +192,15 @@ def test_few_crystals_are_no_ground_for_a_doubt(emt: Both) -> None:
     assert found is not None
     assert (len(found.crystals), found.doubt) == (4, "")
     assert found.median_percent > 10
+
+
+def test_a_reference_file_that_is_lost_is_logged_and_nothing_is_compared(
+    emt: Both, caplog: pytest.LogCaptureFixture
+) -> None:
+    curves, pressures = emt
+    lost = factories.task_version(protocol="energy_forces", metrics=[])
+    assert judged((task_on(CURVED, "equation_of_state"), curves), (lost, pressures)) is None
+    assert "missing from the storage" in caplog.text
 
 
 def test_it_costs_few_queries(
