@@ -4,7 +4,10 @@ A submission can find what kills the process that judges it. Called a fault of t
 would be repeated for ever, at nobody's expense. A worker that is lost with one artifact again and
 again, and does well with those of others meanwhile, is not to blame. What counts is how often, not
 how many evaluations: an outage takes all that run. A host that goes down again and again takes what
-others run along, and nobody does well on it meanwhile: all of that counts once.
+others run along, and nobody does well on it meanwhile: all of that counts once. One that goes down
+now and then meets whatever runs for long, while short evaluations end well in between: so others
+must have had its workers for as long as the artifact was lost with them. Three losses in that time,
+and none of theirs, would be chance once in twenty times.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils import timezone
 
 from evaluator.contract import Verdict
@@ -23,6 +26,8 @@ from leaderboard.models.usage import FREE_VERDICTS
 
 #: Losses that lie further back say nothing of the hosts of today.
 _REMEMBERED = timedelta(days=1)
+#: What was lost in less time, all together, no host has to be measured against.
+_SOON = timedelta(minutes=10)
 
 
 def is_the_artifact_s(evaluation: Evaluation) -> bool:
@@ -30,7 +35,7 @@ def is_the_artifact_s(evaluation: Evaluation) -> bool:
     first = _losses(evaluation).first()
     if first is None or _n_incidents(evaluation) < settings.MAX_ATTEMPTS:
         return False
-    return _others_went_on(evaluation, first.at)
+    return _others_went_on(evaluation, first.at) and _others_ran_as_long(evaluation, first.at)
 
 
 def message(evaluation: Evaluation) -> str:
@@ -119,14 +124,45 @@ def _workers(evaluation: Evaluation) -> set[str]:
     return now | set(_losses(evaluation).values_list(last, flat=True))
 
 
+def _others_ran_as_long(evaluation: Evaluation, since: datetime) -> bool:
+    """Whether others had the artifact's workers for as long as it was lost with them."""
+    lost = _time_lost(evaluation)
+    if lost <= _SOON:
+        return True
+    times = _ended_by_others(evaluation, since).aggregate(
+        total=Sum(F("finished_at") - F("started_at"))
+    )
+    return (times["total"] or timedelta()) >= lost
+
+
+def _time_lost(evaluation: Evaluation) -> timedelta:
+    """From each claim to the loss, of the attempt that is lost now as well."""
+    claims = Event.objects.filter(
+        evaluation=OuterRef("evaluation"), kind="claimed", pk__lt=OuterRef("pk")
+    )
+    begun = Subquery(claims.order_by("-pk").values("at")[:1])
+    times = [at - since for at, since in _losses(evaluation).values_list("at", begun) if since]
+    if evaluation.started_at is not None:
+        times.append(timezone.now() - evaluation.started_at)
+    return sum(times, timedelta())
+
+
 def _others_went_on(evaluation: Evaluation, since: datetime, until: datetime | None = None) -> bool:
+    return _ended_by_others(evaluation, since, until).exists()
+
+
+def _ended_by_others(
+    evaluation: Evaluation, since: datetime, until: datetime | None = None
+) -> QuerySet[Evaluation]:
+    """What ended well, or by its own fault, on the workers that the artifact was lost with."""
     ours = Q(verdict__in=[*FREE_VERDICTS, Verdict.CANCELLED.value])
     then = Q(finished_at__gt=since)
     if until is not None:
         then &= Q(finished_at__lte=until)
-    return (
+    ended: QuerySet[Evaluation] = (
         Evaluation.objects.filter(then, worker__name__in=_workers(evaluation))
         .exclude(ours)
         .exclude(submission__artifact_id=evaluation.submission.artifact_id)
-        .exists()
+        .order_by()
     )
+    return ended

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from evaluator.contract import Verdict
@@ -183,6 +184,45 @@ def test_a_host_that_goes_down_again_and_again_with_all_that_it_runs_counts_once
     )
     end_another(worker)
     assert ended(lose(again, worker))[0] == state
+
+
+def hours_ago(n: float) -> datetime:
+    return timezone.now() - timedelta(hours=n)
+
+
+def lose_after(evaluation: models.Evaluation, worker: models.Worker, hours: float) -> None:
+    """Lost by now, after so many hours."""
+    claimed = lifecycle.claim_evaluation(evaluation.pk, worker)
+    assert claimed is not None
+    with connection.cursor() as cursor:  # events are never edited, but by a test of long times
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        models.Event.objects.filter(kind="claimed").update(at=hours_ago(hours))
+        cursor.execute("SET LOCAL session_replication_role = origin")
+    models.Evaluation.objects.filter(pk=evaluation.pk).update(started_at=hours_ago(hours))
+    lifecycle.release_for_retry(
+        evaluation.pk, claimed.fencing_token, "Power cut.", Verdict.INFRASTRUCTURE_LOST
+    )
+    evaluation.refresh_from_db()
+
+
+@pytest.mark.parametrize(
+    ("hours_of_others", "verdict"), [(1.9, "infrastructure_lost"), (2.1, "runtime_error")]
+)
+def test_a_host_that_now_and_then_goes_down_makes_no_long_artifact_guilty_by_short_ones(
+    hours_of_others: float, verdict: str
+) -> None:
+    """Six hours are lost, in which others had the host for less, or for more."""
+    worker, evaluation = factories.worker(), factories.evaluation()
+    for _ in range(3):
+        lose_after(evaluation, worker, 2)
+        if evaluation.state == "queued":
+            factories.evaluation(
+                state="succeeded",
+                verdict="ok",
+                worker=worker,
+                started_at=hours_ago(1.5 * hours_of_others),
+            )
+    assert ended(evaluation) == ("failed", verdict)
 
 
 def test_losses_of_what_succeeded_in_the_end_were_the_host_s() -> None:
