@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from evaluator.references.extxyz import shown
 
 #: Names that people give to the charge of a structure, to its spin multiplicity 2S + 1, and to the
 #: number of its unpaired electrons, which is one less.
-CHARGE_NAMES = ("charge", "total_charge", "net_charge", "tot_charge")
+CHARGE_NAMES = ("charge", "total_charge", "net_charge", "tot_charge", "system_charge")
 SPIN_NAMES = ("spin", "total_spin", "spin_multiplicity", "multiplicity", "mult")
 UNPAIRED_NAMES = ("n_unpaired", "unpaired_electrons", "uhf")
 #: Also how some name the energy of unrestricted Hartree-Fock, which is no number of electrons.
@@ -28,6 +29,19 @@ def is_electronic_number(value: object) -> bool:
         return False
     # Python compares whole numbers of any length; NaN is within no bounds.
     return bool(-_LARGEST <= value <= _LARGEST) and value == int(value)
+
+
+def bare(name: str) -> str:
+    """A name without what parts its words: totalCharge, total-charge and total_charge are one."""
+    return re.sub(r"[\W_]", "", name).lower()
+
+
+_BARE_NAMES = frozenset(map(bare, (*CHARGE_NAMES, *SPIN_NAMES, *UNPAIRED_NAMES)))
+
+
+def is_electronic_name(name: str) -> bool:
+    """Whether a value of this name is read as the charge or the spin of a structure."""
+    return bare(name) in _BARE_NAMES
 
 
 def take_electronic_state(values: dict[str, Any], place: str) -> dict[str, int]:
@@ -57,7 +71,8 @@ def _whole_numbers(
 ) -> dict[str, int]:
     """Take what stands under these names, in any case of letters, out of ``values``."""
     numbers: dict[str, int] = {}
-    for name in [name for name in values if name.lower() in names]:
+    known = {bare(name) for name in names}
+    for name in [name for name in values if bare(name) in known]:
         value = values[name]
         if isinstance(value, list | np.ndarray):
             continue  # of each atom, or something else of that name

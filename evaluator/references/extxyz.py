@@ -38,6 +38,8 @@ _TRUTH = {"T": True, "F": False, "1": True, "0": False, "true": True, "false": F
 }
 _DEFAULT_PROPERTIES = "species:S:1:pos:R:3"
 _MAX_WIDTH = 1000
+#: Of one comment line: far beyond every file of the field, and read in a second or two.
+_MAX_COMMENT_CHARS, _MAX_NAMES = 1_000_000, 10_000
 #: No crystal repeats within less; a lattice in nm or m does.
 _SHORTEST_VECTOR_A = 0.5
 _MAX_SHOWN = 60
@@ -185,6 +187,11 @@ def _words(line: str, columns: Sequence[_Column], has_properties: bool, where: s
         return words
     if not words:
         raise UnreadableFrame(f"{where}: the line is blank where an atom should stand.")
+    if len(words) == 1 and _COUNT.fullmatch(words[0]):
+        raise UnreadableFrame(
+            f"{where}: an atom should stand here, not {shown(words[0])}. Does the frame announce "
+            "more atoms than it has?"
+        )
     many = f"{abs(difference)} column{'s' if abs(difference) > 1 else ''}"
     if difference > 0:
         sentence = f"atom lines hold {abs(difference)} more {many.split()[1]} than Properties names"
@@ -200,7 +207,13 @@ def _header(line: str, where: str) -> dict[str, str]:
         return {}
     info: dict[str, str] = {}
     at, end = 0, len(line)
+    if end > _MAX_COMMENT_CHARS:
+        raise UnreadableFrame(
+            f"{where}: the comment line has {end:,} characters; {_MAX_COMMENT_CHARS:,} are read."
+        )
     while (at := _past_blanks(line, at)) < end:
+        if len(info) > _MAX_NAMES:
+            raise UnreadableFrame(f"{where}: the comment line names over {_MAX_NAMES:,} values.")
         key, at = _token(line, at, where, ends_at_equals=True)
         after = _past_blanks(line, at)
         value = "T"
@@ -430,8 +443,8 @@ def _lattice(text: str, where: str) -> NDArray[np.float64]:
     if numbers is not None and numbers.shape == (3,):
         return np.diag(numbers)
     raise UnreadableFrame(
-        f"{where}: Lattice must be nine numbers, vector by vector, or three lengths, "
-        f"not {shown(text)}."
+        f"{where}: Lattice must be nine numbers in quotation marks, vector by vector, or three "
+        f"lengths, not {shown(text)}."
     )
 
 
@@ -439,9 +452,15 @@ def _truths(text: str, where: str) -> list[bool]:
     words = [word for word in re.split(r"[\s,\[\](){}]+", text) if word]
     if len(words) == 1 and re.fullmatch("[TF]{3}", words[0]):
         words = list(words[0])
-    if len(words) != 3 or any(word not in _TRUTH for word in words):
+    truths = truths_of(words)
+    if len(truths) != 3:
         raise UnreadableFrame(
-            f"{where}: pbc must be three of T and F (or 1 and 0, true and false), "
-            f"not {shown(text)}."
+            f"{where}: pbc must be three of T and F (or 1 and 0, true and false) in quotation "
+            f"marks, not {shown(text)}."
         )
-    return [_TRUTH[word] for word in words]
+    return truths
+
+
+def truths_of(words: Sequence[str]) -> list[bool]:
+    """What each word says; nothing where one is no truth value."""
+    return [_TRUTH[word] for word in words] if all(word in _TRUTH for word in words) else []

@@ -61,7 +61,8 @@ def text_of(content: bytes) -> str:
             f"0x{content[error.start]:02x}. {_WANTED}"
         ) from error
     _refuse_other_text(text[:_SNIFFED])
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    # Written twice in text mode, a line ends with \r\r\n; files that were joined have a mark each.
+    return re.sub(r"\r+\n", "\n", text).replace("\r", "\n").replace("\n\ufeff", "\n")
 
 
 def _refuse_binary(content: bytes) -> None:

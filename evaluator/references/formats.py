@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import all_properties
 from ase.calculators.singlepoint import SinglePointCalculator
 from numpy.typing import NDArray
 
@@ -35,14 +34,14 @@ from evaluator.references.foreign_files import text_of
 from evaluator.references.json_structures import read_json
 from evaluator.references.lookalikes import check_names
 from evaluator.references.records import Record, finite_numbers
+from evaluator.references.unread import RESERVED, TEXTS
 
 _SUFFIXES = (".extxyz", ".xyz", ".json")
 #: Beyond these nothing of the field lies, and numbers overflow where they are squared.
 _LARGEST, _LARGEST_A = 1e15, 1e7
 _NO_VALUES = frozenset({"", "nan", "inf", "none", "null", "n/a"})
-_TEXTS = frozenset({"system_id", "name", "family", "config_type", "cluster"})
-#: What extended XYZ and ASE take for something of their own, when the canonical file is read back.
-_RESERVED = frozenset({*all_properties, "Lattice", "Properties", "pbc", "species", "pos", "Z"})
+#: A number with a unit behind it.
+_WITH_UNIT = re.compile(r"\s*[+-]?[\d.,]+(?:[eEdD][+-]?\d+)?\s*[^\W\d_]\D*\d?")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,7 +125,7 @@ def _records(text: str, suffix: str, convention: Convention) -> list[Record]:
 
 
 def _record(frame: Frame) -> Record:
-    values = {name: text if name in _TEXTS else _value(text) for name, text in frame.info.items()}
+    values = {name: text if name in TEXTS else _value(text) for name, text in frame.info.items()}
     if twice := sorted(set(values) & set(frame.columns)):
         raise SubmissionError(f"{frame.place}: {twice[0]} is a value and a column at once.")
     return Record(
@@ -182,7 +181,7 @@ def _canonical(record: Record, index: int, convention: Convention) -> Atoms:
     if marks is not None:
         bare.set_array("migrating", _marks(marks, len(atoms), place))
     used = {*convention.names.values(), "migrating"}
-    others = {k: v for k, v in record.values.items() if k not in used | _RESERVED}
+    others = {k: v for k, v in record.values.items() if k not in used | RESERVED}
     rest = _plainly_named(others, place)
     state = take_electronic_state(rest, place)
     bare.info = {**_kept(rest, index), **state}
@@ -210,7 +209,7 @@ def _numbers(value: Any, name: str, place: str) -> NDArray[np.float64] | None:  
     advice = "Give plain numbers."
     if {word.strip("+-[],") for word in text.lower().split()} <= _NO_VALUES:
         advice = "Leave the name out where there is no value."
-    elif re.match(r"\s*[+-]?[\d.,]+(?:[eEdD][+-]?\d+)?\s*[^\W\d]", text):
+    elif _WITH_UNIT.fullmatch(text):
         advice = "Take the unit away, and choose it as the file's unit."
     elif re.search(r"\d,\d", text):
         advice = "Write decimal points, not commas."
@@ -273,8 +272,8 @@ def _plainly_named(info: Mapping[str, Any], place: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     given: dict[str, str] = {}
     for name, value in info.items():
-        plain = name if name in _TEXTS else _plain(name)
-        if not plain or (plain != name and plain in _TEXTS | _RESERVED):
+        plain = name if name in TEXTS else _plain(name)
+        if not plain or (plain != name and plain in TEXTS | RESERVED):
             continue
         has_numbers = finite_numbers(value) is not None
         if has_numbers and plain in given:
@@ -294,7 +293,7 @@ def _kept(info: Mapping[str, Any], index: int) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in info.items():
         numbers = finite_numbers(value)
-        if numbers is not None and name not in _TEXTS:
+        if numbers is not None and name not in TEXTS:
             values[name] = float(numbers) if numbers.ndim == 0 else numbers
     name = _plain(info.get("system_id", ""))
     # Words in front: extended XYZ would read digits back as a number.

@@ -19,14 +19,13 @@ from ase.formula import Formula
 from numpy.typing import NDArray
 
 from evaluator.exceptions import SubmissionError
-from evaluator.references.electronic_states import CHARGE_NAMES, SPIN_NAMES, UNPAIRED_NAMES
+from evaluator.references.electronic_states import is_electronic_name
 from evaluator.references.extxyz import UnreadableFrame, check_cell, element_of, shown
 from evaluator.references.records import Record, finite_numbers
 
 _OF_STRUCTURE = ("symbols", "numbers", "positions", "cell", "pbc", "values")
 _TEXTS = ("system_id", "name", "family", "cluster")
 _DEFAULT_NAMES = ("energy", "forces", "stress")
-_STATES = (*CHARGE_NAMES, *SPIN_NAMES, *UNPAIRED_NAMES)
 _CONVERT = (
     "Read it with the program that wrote it, and write extended XYZ: "
     "ase.io.write('set.extxyz', list_of_atoms, format='extxyz')."
@@ -52,6 +51,12 @@ def read_json(text: str, names: Collection[str]) -> list[Record]:
     except ValueError as error:
         raise SubmissionError(f"It cannot be read as JSON: {error}.{_hint(text)}") from error
     rows = content.get("structures") if isinstance(content, dict) else content
+    if isinstance(content, dict) and isinstance(rows, list) and len(content) > 1:
+        others = ", ".join(name for name in content if name != "structures")
+        raise SubmissionError(
+            f"Beside structures the file holds {shown(others)}, which would not be read: choose "
+            "units in the form, put what belongs to a structure into it, and take the rest away."
+        )
     if isinstance(rows, list):
         return [_record(row, f"Structure {i}", names) for i, row in enumerate(rows)]
     if isinstance(content, dict):
@@ -93,7 +98,7 @@ def _record(row: Any, place: str, names: Collection[str]) -> Record:  # noqa: AN
         raise SubmissionError(f"{place} must be a JSON object, not {shown(json.dumps(row))}.")
     _refuse_foreign(row, place)
     known = {*_OF_STRUCTURE, *_TEXTS, *_DEFAULT_NAMES, "charge", "spin", "migrating", *names}
-    if unknown := sorted(set(row) - known - set(_STATES)):
+    if unknown := sorted(n for n in set(row) - known if not is_electronic_name(n)):
         raise SubmissionError(
             f"{place} has {shown(', '.join(unknown))}; known are {', '.join(sorted(known))}"
             ". Other numbers belong into values; energy, forces and stress of another name must "
@@ -114,7 +119,9 @@ def _atoms(row: Mapping[str, Any], place: str) -> Atoms:
     positions = _positions(row, place)
     numbers = _elements(row, place, len(positions))
     cell = _cell(row.get("cell"), place)
-    pbc = _pbc(row.get("pbc", row.get("cell") is not None), place)
+    # Vectors that are zero are open, as in extended XYZ.
+    given = row.get("pbc")
+    pbc = _pbc([bool(vector.any()) for vector in cell] if given is None else given, place)
     check_cell(cell, pbc, place)
     return Atoms(numbers, positions, cell=cell, pbc=pbc)
 

@@ -124,6 +124,11 @@ def _left_out(
     return notes
 
 
+def sounds_familiar(name: str) -> bool:
+    """Whether a name is told here, of a value or a column that is not used."""
+    return any(_is_like(quantity, name) for quantity in _ROOTS) or bool(_MOMENTS.search(name))
+
+
 def _is_like(quantity: str, name: str) -> bool:
     return bool(_ROOTS[quantity].search(name)) and not _OTHER_MEANING.search(name)
 

@@ -37,6 +37,7 @@ from evaluator.references.lookalikes import offered_names, unused_lookalikes
 from evaluator.references.magnitudes import magnitude_doubts
 from evaluator.references.records import finite_numbers
 from evaluator.references.sizes import energy_doubts
+from evaluator.references.unread import unread_doubts, unread_notes
 from evaluator.scoring import score
 
 _PROPERTIES = ("energy", "forces", "stress")
@@ -72,6 +73,8 @@ def check_upload(path: Path, out: Path, convention: Convention) -> dict[str, Any
         raise SubmissionError(str(error)) from error
     summary = summarise(systems, convention)
     doubts, notes = unused_lookalikes(file.records, convention)
+    doubts += unread_doubts(file.records, convention)
+    notes += unread_notes(file.records, convention)
     of_sizes = energy_doubts(file.frames, convention.energy_unit)
     of_derivatives = derivative_doubts(file, convention)
     doubts += [*_virials(file, convention), *of_sizes, *of_derivatives]

@@ -43,7 +43,10 @@ def test_blank_lines_between_frames_lose_no_frame(
             FRAME + "# by my script\n",
             "Frame 2, line 5: a number of atoms should stand here, not '#",
         ),
-        (FRAME.replace("2\n", "3\n", 1) + FRAME, "Frame 1, line 5: the atom line lacks 6 columns"),
+        (
+            FRAME.replace("2\n", "3\n", 1) + FRAME,
+            "Frame 1, line 5: an atom should stand here, not '2'. Does the frame announce more",
+        ),
         (FRAME + FRAME[:-20], "Frame 2, line 5: 2 atoms are announced, but the file ends after 1"),
         (FRAME.replace(" -0.1 0 0", " -0.1 0 ****"), "line 4: forces is no finite number: '\\*"),
         (FRAME.replace(" -0.1 0 0", ""), "Frame 1, line 4: the atom line lacks 3 columns"),

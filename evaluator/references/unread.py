@@ -1,0 +1,224 @@
+"""Tells what a file says and nobody reads: units, cells and periodicity under other names, texts.
+
+``lookalikes`` does so for energies, forces and stresses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from ase.calculators.calculator import all_properties
+
+from evaluator.references.conventions import Convention
+from evaluator.references.electronic_states import bare, is_electronic_name
+from evaluator.references.extxyz import shown, truths_of
+from evaluator.references.lookalikes import sounds_familiar
+from evaluator.references.records import Record, finite_numbers
+
+#: Texts that the canonical file knows.
+TEXTS = frozenset({"system_id", "name", "family", "config_type", "cluster"})
+#: What extended XYZ and ASE take for something of their own, when the canonical file is read back.
+RESERVED = frozenset(
+    {*all_properties, "Lattice", "Properties", "pbc", "species", "pos", "Z", "virial"}
+)
+_CELLS = frozenset(
+    {"cell", "unitcell", "supercell", "cellvectors", "celllengths", "cellparameters", "cellpar"}
+    | {"lattice", "latticevectors", "latticevector", "latticeparameters", "latticeparams"}
+    | {"box", "boxsize", "boxlengths", "boxvectors", "boxmatrix", "simulationcell"}
+)
+_DIRECTIONS = frozenset(
+    {"periodic", "isperiodic", "periodicity", "pbcs", "boundary", "boundaries", "bc"}
+    | {"boundaryconditions", "periodicboundary", "periodicboundaryconditions"}
+)
+_CHARGES = frozenset(
+    {
+        "q",
+        "qtot",
+        "totq",
+        "molecularcharge",
+        "chargestate",
+        "formalcharge",
+        "charges",
+        "nunpairedelectrons",
+    }
+    | {"unpaired", "nalphaminusnbeta", "totalspinmoment", "twos", "2s"}
+)
+#: LAMMPS's words for its boundaries.
+_BOUNDARIES = {"p": "T", "f": "F", "s": "F", "m": "F"}
+_UNIT_NAME = re.compile(r"units?$|(?:^|_)units?_(?!cell)", re.IGNORECASE)
+_SPELT_OUT = {"hartree": "ha", "electronvolt": "ev", "angstrom": "a", "ang": "a", "å": "a"} | {
+    "³": "3",
+    "gigapascal": "gpa",
+    "peratom": "/atom",
+}
+_QUANTITIES = {
+    "energy": re.compile("energ", re.IGNORECASE),
+    "forces": re.compile("forc|grad", re.IGNORECASE),
+    "stress": re.compile("stress|virial|press", re.IGNORECASE),
+}
+_COMPONENT = re.compile(r"(f|forces?)_?([xyz])", re.IGNORECASE)
+_MAX_NAMED = 5
+
+
+def unread_doubts(records: Sequence[Record], convention: Convention) -> list[str]:
+    """What is not read and, if it is meant as it sounds, makes other numbers of those that are."""
+    return [
+        *_other_units(records, convention),
+        *_other_cells(records),
+        *_other_directions(records),
+        *_other_charges(records),
+        *_parted_forces(records, convention),
+    ]
+
+
+def unread_notes(records: Sequence[Record], convention: Convention) -> list[str]:
+    """Values that are left out because they are no numbers, or because the format owns the name."""
+    used = {*convention.names.values(), *TEXTS, "migrating"}
+    names = Counter(
+        name
+        for record in records
+        for name, value in record.values.items()
+        if name not in used
+        and value is not None
+        and (name in RESERVED or finite_numbers(value) is None)
+        and not _is_told_elsewhere(name)
+    )
+    if not names:
+        return []
+    why = "as they are no plain numbers or another quantity's"
+    return [f"Values that are left out, {why}: {_listed(names, records)}."]
+
+
+def _is_told_elsewhere(name: str) -> bool:
+    return (
+        is_electronic_name(name)
+        or sounds_familiar(name)
+        or bare(name) in _DIRECTIONS
+        or bool(_UNIT_NAME.search(name))
+    )
+
+
+def _other_units(records: Sequence[Record], convention: Convention) -> Iterator[str]:
+    declared = {
+        "energy": convention.energy_unit,
+        "forces": convention.force_unit,
+        "stress": convention.stress_unit,
+    }
+    says = _by_name(records, lambda name, value: bool(_UNIT_NAME.search(name)) and _is_text(value))
+    for name, values in says.items():
+        meant = [q for q, pattern in _QUANTITIES.items() if pattern.search(name)] or list(declared)
+        texts = sorted({value if isinstance(value, str) else repr(value) for value in values})
+        if len(meant) == 1 and {_spelt(text) for text in texts} == {_spelt(declared[meant[0]])}:
+            continue
+        how = ", ".join(f"{quantity} in {declared[quantity]}" for quantity in meant)
+        yield (
+            f"{name} says {', '.join(map(shown, texts[:3]))} ({_share(len(values), records)}) and "
+            f"is not read: units are those that are chosen here, {how}."
+        )
+
+
+def _other_cells(records: Sequence[Record]) -> Iterator[str]:
+    bare_ones = [record for record in records if not record.atoms.cell.array.any()]
+    says = _by_name(bare_ones, lambda name, value: bare(name) in _CELLS and _is_cell(value))
+    for name, values in says.items():
+        yield (
+            f"{name} ({_share(len(values), records)}) is not read, and there is no Lattice: is it "
+            "the cell? Then call it Lattice (in JSON, cell). As it is, they are molecules."
+        )
+
+
+def _other_directions(records: Sequence[Record]) -> Iterator[str]:
+    odd: Counter[str] = Counter()
+    for record in records:
+        for name, value in record.values.items():
+            if bare(name) in _DIRECTIONS and _directions(value) != tuple(record.atoms.pbc):
+                odd[name] += 1
+    for name, n in odd.items():
+        yield (
+            f"{name} ({_share(n, records)}) is not read and does not say the same as what is: "
+            "periodic is what pbc says, and without it each cell vector that is there. Call it pbc."
+        )
+
+
+def _other_charges(records: Sequence[Record]) -> Iterator[str]:
+    says = _by_name(records, lambda name, value: bare(name) in _CHARGES and _is_charge(value))
+    for name, values in says.items():
+        yield (
+            f"{name} ({_share(len(values), records)}) is not read: is it a charge or a spin? Then "
+            "call it charge (in e), spin (the multiplicity 2S + 1) or n_unpaired."
+        )
+
+
+def _parted_forces(records: Sequence[Record], convention: Convention) -> Iterator[str]:
+    """Forces of which each component has a name."""
+    trios: Counter[str] = Counter()
+    for record in records:
+        parts = [m for name in record.columns if (m := _COMPONENT.fullmatch(name))]
+        if {part[2].lower() for part in parts} == {"x", "y", "z"}:
+            trios[", ".join(part[0] for part in parts)] += 1
+    for names, n in trios.items():
+        yield (
+            f"{names} ({_share(n, records)}) are not read: give forces as one column of three "
+            f"numbers, {convention.forces_name}:R:3 in Properties."
+        )
+
+
+def _by_name(
+    records: Sequence[Record], is_meant: Callable[[str, Any], bool]
+) -> dict[str, list[Any]]:
+    """The values of names that are meant, one for each structure that has it."""
+    values: dict[str, list[Any]] = {}
+    for record in records:
+        for name, value in record.values.items():
+            if is_meant(name, value):
+                values.setdefault(name, []).append(value)
+    return values
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str | dict | list) and value not in ("", "T", "F")
+
+
+def _is_cell(value: object) -> bool:
+    numbers = finite_numbers(value)
+    return numbers is not None and numbers.size in (3, 6, 9) and bool(numbers.any())
+
+
+def _is_charge(value: object) -> bool:
+    numbers = finite_numbers(value)
+    return numbers is not None and numbers.ndim == 0 and float(numbers) != 0
+
+
+def _directions(value: object) -> tuple[bool, ...] | None:
+    """What a value under such a name says of the three directions; None where it is no such."""
+    if isinstance(value, bool):
+        return (value,) * 3
+    numbers = finite_numbers(value)
+    text = " ".join(f"{x:g}" for x in np.ravel(numbers)) if numbers is not None else str(value)
+    words = re.split(r"[\s,\[\](){}]+", text.strip("[](){} "))
+    truths = truths_of([_BOUNDARIES.get(word, word) for word in words])
+    return tuple(truths * 3 if len(truths) == 1 else truths) if truths else None
+
+
+def _spelt(text: str) -> str:
+    """A unit without what people write differently."""
+    text = re.sub(r"[\s^*·_()]", "", text.lower())
+    for word, short in _SPELT_OUT.items():
+        text = text.replace(word, short)
+    return text
+
+
+def _listed(counts: Counter[str], records: Sequence[Record]) -> str:
+    names = [f"{name} ({_share(n, records)})" for name, n in list(counts.items())[:_MAX_NAMED]]
+    more = f" and {len(counts) - _MAX_NAMED} more" if len(counts) > _MAX_NAMED else ""
+    return ", ".join(names) + more
+
+
+def _share(n: int, records: Sequence[Record]) -> str:
+    if n == len(records):
+        return "every structure"
+    return f"{n} of {len(records)} structures"
