@@ -84,7 +84,7 @@ def _what_it_is(artifact: Path) -> str:
     if head.lstrip()[:1] == b"<":
         return "it is a web page, perhaps the one that a download link led to"
     if b"\0" not in head:
-        return "it is a text. Put the module into a zip, also where it is a single file"
+        return "it is a text. Pack a zip, also of a single file"
     return "it is a tar archive. Pack a zip" if head[257:262] == b"ustar" else ""
 
 

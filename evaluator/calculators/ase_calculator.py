@@ -25,7 +25,7 @@ class MissingInfo(Exception):
 
 def properties_of(calculator: BaseCalculator) -> tuple[str, ...]:
     """Which of the properties that the service asks for the calculator says it has."""
-    implemented = set(calculator.implemented_properties)
+    implemented = set(calculator.implemented_properties or ())
     if "free_energy" in implemented:
         implemented.add("energy")
     return tuple(p for p in ("energy", "forces", "stress", "magmoms") if p in implemented)
@@ -42,6 +42,11 @@ def predict(calculator: BaseCalculator, atoms: Atoms, properties: Sequence[str])
         return _predict(calculator, atoms, properties)
     except KeyError as error:
         last = traceback.extract_tb(error.__traceback__)[-1].line or ""
+        if re.search(r"\barrays\b|\bget_array\b", last):
+            raise MissingInfo(
+                f"the calculator reads the array {error.args[0]!r}, which no structure has here: "
+                "there are numbers and positions alone. Give it a default"
+            ) from error
         if re.search(r"\binfo\b", last) is None:
             raise
         raise MissingInfo(
@@ -96,9 +101,15 @@ def to_array(value: Any, name: str) -> FloatArray:  # noqa: ANN401  (it may be a
         raise InvalidAnswer(f"the calculator's {name} is None")
     if np.ma.is_masked(value):
         raise InvalidAnswer(f"the calculator's {name} has masked values")
-    if np.iscomplexobj(value) and np.any(np.imag(value) != 0):
-        raise InvalidAnswer(f"the calculator's {name} is complex: answer its real part")
-    return np.asarray(np.real(value) if np.iscomplexobj(value) else value, dtype=float)
+    try:
+        array = np.asarray(value)
+        if np.iscomplexobj(array) and np.any(array.imag != 0):
+            raise InvalidAnswer(f"the calculator's {name} is complex: answer its real part")
+        return np.asarray(array.real if np.iscomplexobj(array) else array, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InvalidAnswer(
+            f"the calculator's {name} cannot be read as numbers of one shape ({error})"
+        ) from error
 
 
 def _energy(calculator: BaseCalculator, atoms: Atoms) -> Any:  # noqa: ANN401

@@ -26,17 +26,20 @@ from evaluator.calculators.structures import check_elements, periodic_cell, voig
 from evaluator.calculators.torch_files import (
     describe,
     dtype_name,
+    has_weights_alone,
     is_chgnet_checkpoint,
     load_torch,
     refuse_half_precision,
+    refuse_quantized,
     torch_dtype,
-    unwrapped,
     unwrapped_names,
     use_threads,
+    whole_model,
 )
 from evaluator.wire import Info, Prediction, Structure
 
 _EXPECTED = "a CHGNet checkpoint"
+_SEND = "send what model.save or the trainer wrote, or torch.save of the whole model"
 #: Memory of a pass for each directed bond and each angle, in float32: measured.
 _BOND_BYTES, _ANGLE_BYTES = 18_000, 20_000
 
@@ -48,13 +51,14 @@ class ChgnetAdapter(GraphAdapter[CrystalGraph]):
         self._dtype = torch_dtype(request)
         self._device = torch.device(request.device)
         use_threads(request)
-        loaded = unwrapped(load_torch(request.artifact, _EXPECTED))
-        if isinstance(loaded, Mapping) and isinstance(loaded.get("model"), torch.nn.Module):
-            loaded = unwrapped(loaded["model"])
+        loaded = whole_model(load_torch(request.artifact, _EXPECTED), (CHGNet,))
         if isinstance(loaded, CHGNet):  # torch.save of the model itself
+            refuse_quantized(loaded)
             loaded = loaded.as_dict()
         if not is_chgnet_checkpoint(loaded):
-            raise LoadError(f"the file is not {_EXPECTED} but {describe(loaded)}")
+            description = describe(loaded)
+            advice = f": {_SEND}" if has_weights_alone(description) else ""
+            raise LoadError(f"the file is not {_EXPECTED} but {description}{advice}")
 
         model = _build(loaded.get("model", loaded))
         model.eval().requires_grad_(False)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 
 #: Caught around a submission's code: nothing that it raises may end the server without a word.
-LEAVING = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit)
+LEAVING = (BaseException,)
 
 _NETWORK_SIGNS = (
     "gaierror",
@@ -16,6 +18,9 @@ _NETWORK_SIGNS = (
     "NameResolutionError",
     "LocalEntryNotFoundError",
     "Address family not supported",
+    "couldn't connect to",
+    "Max retries exceeded",
+    "An error happened while trying to locate the file on the Hub",
 )
 _NETWORK_MODULES = (
     "urllib",
@@ -25,6 +30,14 @@ _NETWORK_MODULES = (
     "httpx",
     "httpcore",
     "huggingface_hub",
+)
+_COMPILERS = ("gcc", "g++", "cc", "c++", "clang", "clang++", "nvcc", "ninja", "cmake", "make")
+_COMPILER_SIGNS = ("InvalidCxxCompiler", "No working C++ compiler", "Failed to find C compiler")
+_GPU_SIGNS = (
+    "Torch not compiled with CUDA",
+    "Found no NVIDIA driver",
+    "No CUDA GPUs are available",
+    "Attempting to deserialize object on a CUDA device",
 )
 NO_NETWORK = "There is no network here: put the weights into the zip and read them from its folder"
 
@@ -36,13 +49,21 @@ def how_it_left(error: BaseException) -> str:
     words = f"raised {type(error).__name__}: {words_of(error)}".rstrip(": ")
     if wants_network(error):
         return f"wants to download. {NO_NETWORK} ({words})"
-    return words + missing_module(error) + _relative_import(error) + _withheld_weights(error)
+    return words + "".join(advise(error) for advise in _ADVICE)
+
+
+def write_to_stderr(text: str) -> None:
+    """Write, where a submission has left the stream open: what is said is not worth an answer."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def words_of(error: BaseException) -> str:
     """The error's own words; an error may be broken itself."""
     try:
-        return str(error)
+        # What cannot be written as UTF-8 (half a surrogate pair) could not be sent.
+        return str(error).encode("utf-8", "backslashreplace").decode()
     except Exception as broken:  # noqa: BLE001  (it is a submission's own)
         return f"(its message cannot be had: {type(broken).__name__})"
 
@@ -63,6 +84,27 @@ def _withheld_weights(error: BaseException) -> str:
     return (
         ". Weights that packages bring along are left out of the sandbox: put those that you use "
         "into the zip"
+    )
+
+
+def _missing_compiler(error: BaseException) -> str:
+    text = words_of(error)
+    is_program = isinstance(error, FileNotFoundError) and error.filename in _COMPILERS
+    if not is_program and not any(sign in text for sign in _COMPILER_SIGNS):
+        return ""
+    return (
+        ". There is no compiler here: leave torch.compile out, and code that is built when it is "
+        "imported"
+    )
+
+
+def _missing_gpu(error: BaseException) -> str:
+    text = words_of(error)
+    if not any(sign in text for sign in _GPU_SIGNS):
+        return ""
+    return (
+        ". There is no GPU here: take the device from torch.cuda.is_available(), and load weights "
+        "with map_location"
     )
 
 
@@ -105,3 +147,12 @@ def place_of(error: BaseException) -> str:
         return "an unknown place"
     last = frames[-1]
     return f"{last.filename.rsplit('/', 1)[-1]}, line {last.lineno}"
+
+
+_ADVICE = (
+    missing_module,
+    _relative_import,
+    _withheld_weights,
+    _missing_compiler,
+    _missing_gpu,
+)

@@ -19,12 +19,14 @@ from evaluator.calculators.structures import check_elements, periodic_cell, to_a
 from evaluator.calculators.torch_files import (
     describe,
     dtype_name,
+    has_weights_alone,
     is_chgnet_checkpoint,
     load_torch,
     refuse_half_precision,
+    refuse_quantized,
     torch_dtype,
-    unwrapped,
     use_threads,
+    whole_model,
 )
 from evaluator.wire import Info, Prediction, Structure
 
@@ -34,6 +36,7 @@ from mace import modules as mace_modules  # isort: skip
 from mace.tools import torch_geometric, torch_tools, utils  # isort: skip
 
 _EXPECTED = "a MACE model"
+_WHOLE = (mace_modules.MACE, mace_modules.EnergyDipolesMACE)
 _SEND = "send the .model file that mace_run_train wrote"
 #: Said of a TorchScript archive, which mace_create_lammps_model and mace_run_train make.
 _CONVERTED = f"it was compiled, perhaps for LAMMPS: {_SEND}, from which it was made"
@@ -52,6 +55,7 @@ class MaceAdapter(GraphAdapter[mace_data.AtomicData]):
         use_threads(request)
         model = _whole_model(load_torch(request.artifact, _EXPECTED, _CONVERTED))
         refuse_half_precision([*model.parameters(), *model.buffers()])
+        refuse_quantized(model)
         model.eval().requires_grad_(False)
         self._model = model.to(device=self._device, dtype=self._dtype)
         self._heads = list(getattr(model, "heads", None) or ["Default"])
@@ -109,19 +113,10 @@ class MaceAdapter(GraphAdapter[mace_data.AtomicData]):
 
 def _whole_model(loaded: Any) -> Any:  # noqa: ANN401  (a file holds anything)
     """The model, out of what people wrap it in. Raises LoadError saying what to send instead."""
-    loaded = unwrapped(loaded)
-    if isinstance(loaded, list | tuple | torch.nn.ModuleList) and len(loaded) > 0:
-        if len(loaded) > 1:
-            raise LoadError(
-                f"the file holds an ensemble of {len(loaded)} models: send one of them, each as a "
-                "submission of its own"
-            )
-        return _whole_model(loaded[0])
-    if isinstance(loaded, Mapping) and isinstance(loaded.get("model"), torch.nn.Module):
-        return _whole_model(loaded["model"])
-    if isinstance(loaded, mace_modules.MACE | mace_modules.EnergyDipolesMACE):
-        return loaded
-    raise LoadError(f"the file is not {_EXPECTED} but {_what_else(loaded)}")
+    model = whole_model(loaded, _WHOLE)
+    if isinstance(model, _WHOLE):
+        return model
+    raise LoadError(f"the file is not {_EXPECTED} but {_what_else(model)}")
 
 
 def _what_else(loaded: Any) -> str:  # noqa: ANN401
@@ -134,7 +129,7 @@ def _what_else(loaded: Any) -> str:  # noqa: ANN401
     if is_run and not is_chgnet_checkpoint(loaded):
         return f"a checkpoint of a training run, which holds no whole model: {_SEND} at its end"
     description = describe(loaded)
-    return f"{description}: {_SEND}" if "bare state dict" in description else description
+    return f"{description}: {_SEND}" if has_weights_alone(description) else description
 
 
 def _edge_bytes(model: Any) -> int:  # noqa: ANN401  (torch's attributes are dynamic)

@@ -20,22 +20,26 @@ from matgl.apps.pes import Potential
 from matgl.models import M3GNet
 from torch_geometric.data import Batch, Data
 
-from evaluator.calculators.archives import unpack
+from evaluator.calculators.archives import packed_further, unpack
 from evaluator.calculators.base import InvalidArtifact, LoadError, LoadRequest
 from evaluator.calculators.graphs import GraphAdapter, Sized
 from evaluator.calculators.matgl_messages import use_messages
 from evaluator.calculators.neighbors import Pairs, find_pairs, fractional
 from evaluator.calculators.structures import check_elements, periodic_cell, voigt_stress
 from evaluator.calculators.torch_files import (
+    describe,
     dtype_name,
     load_torch,
     refuse_half_precision,
     torch_dtype,
+    unwrapped,
+    unwrapped_names,
     use_threads,
 )
 from evaluator.wire import FloatArray, Info, Prediction, Structure
 
-_FILES = ("model.json", "model.pt", "state.pt")
+_WEIGHTS = "state.pt"
+_FILES = ("model.json", "model.pt", _WEIGHTS)
 _EV_PER_A3_IN_GPA = 160.21766208
 #: Memory of a pass for each edge and each triple of atoms of M3GNet, in float32: measured. Other
 #: networks are taken for TensorNets of 64 units.
@@ -142,12 +146,32 @@ def _strain_gradient(stress_GPa: FloatArray, graph: Data) -> FloatArray:
 def _model_folder(folder: Path) -> Path:
     """The one folder that holds a model's three files. Raises InvalidArtifact."""
     folders = sorted(path.parent for path in folder.rglob(_FILES[0]))
+    if not folders and any(folder.rglob("data.pkl")):
+        raise InvalidArtifact(
+            "the file is one that torch.save wrote (a checkpoint of Lightning, a pickled model, "
+            "weights): load it where it was trained, and send a zip of the folder that "
+            "potential.save('folder') writes"
+        )
+    if not folders and (inner := packed_further(folder)):
+        raise InvalidArtifact(f"the archive holds nothing but another one, {inner}: send that")
     if len(folders) != 1:
         raise InvalidArtifact(f"the zip must hold one model.json; it holds {len(folders)}")
     missing = [name for name in _FILES if not (folders[0] / name).is_file()]
     if missing:
         raise InvalidArtifact(f"the model's folder lacks {', '.join(missing)}")
     return folders[0]
+
+
+def _tidy_weights(path: Path) -> None:
+    """Write weights as matgl reads them, out of what training left around them."""
+    loaded = unwrapped(load_torch(path, "the weights of a MatGL potential"))
+    held = loaded.state_dict() if isinstance(loaded, torch.nn.Module) else loaded
+    if not isinstance(held, Mapping):
+        raise LoadError(f"{path.name} holds {describe(held)}: potential.save writes a state dict")
+    weights = unwrapped_names(held)
+    refuse_half_precision(weights.values())
+    if weights is not loaded:
+        torch.save(dict(weights), path)
 
 
 def _load_potential(folder: Path) -> tuple[Potential, dict[str, Any]]:
@@ -161,6 +185,7 @@ def _load_potential(folder: Path) -> tuple[Potential, dict[str, Any]]:
         raise LoadError(
             f"the model is a {described_class!r}; an interatomic potential is a MatGL Potential"
         )
+    _tidy_weights(folder / _WEIGHTS)
     try:
         potential = matgl.load_model(folder)
     except Exception as error:
@@ -171,7 +196,4 @@ def _load_potential(folder: Path) -> tuple[Potential, dict[str, Any]]:
         ) from error
     if not isinstance(potential, Potential):
         raise LoadError(f"the model is a {type(potential).__name__}, not a MatGL Potential")
-    # The model that was loaded does not show it any more.
-    weights = load_torch(folder / "state.pt", "the weights of a MatGL potential")
-    refuse_half_precision(weights.values() if isinstance(weights, Mapping) else ())
     return potential, described

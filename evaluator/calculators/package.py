@@ -10,22 +10,25 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import ase
+import numpy as np
 from ase.calculators.calculator import BaseCalculator
-from ase.data import atomic_numbers
+from ase.data import atomic_numbers, chemical_symbols
 
 from evaluator.calculators.archives import packed_further, unpack, without_wrapping_folder
 from evaluator.calculators.ase_calculator import has_changed, predict, properties_of
 from evaluator.calculators.base import Adapter, InvalidArtifact, LoadError, LoadRequest
-from evaluator.calculators.leaving import LEAVING, how_it_left
+from evaluator.calculators.leaving import LEAVING, how_it_left, write_to_stderr
 from evaluator.calculators.structures import check_elements, to_atoms
 from evaluator.wire import CHANGED_ATOMS, Info, Prediction, Structure
 
 #: A class whose first parameter has one of these names is handed the folder.
+_MOST_NAMED = 6
 _FOLDER_NAMES = frozenset({"folder", "directory", "path", "root"})
 
 
@@ -42,6 +45,11 @@ class PackageAdapter(Adapter):
         os.chdir(folder)
         entry_point = str(request.settings.get("entry_point", "potential:calculator"))
         calculator = _made(_entry_point(folder, entry_point), folder, entry_point)
+        if isinstance(calculator, type):
+            raise LoadError(
+                f"{entry_point} returned the class {calculator.__name__}: return a calculator, "
+                f"{calculator.__name__}(...)"
+            )
         if not _is_calculator(calculator):
             raise LoadError(
                 f"{entry_point} returned {type(calculator).__name__}, not an ASE calculator: "
@@ -76,7 +84,7 @@ class PackageAdapter(Adapter):
         prediction = predict(self._calculator, atoms, properties)
         if not self._has_changed_atoms and has_changed(atoms, structure):
             self._has_changed_atoms = True
-            print(CHANGED_ATOMS, file=sys.stderr, flush=True)
+            write_to_stderr(f"{CHANGED_ATOMS}\n")
         return prediction
 
 
@@ -141,8 +149,21 @@ def _entry_point(folder: Path, entry_point: str) -> Any:  # noqa: ANN401
     except LEAVING as error:
         raise LoadError(f"importing {module_name} {how_it_left(error)}"[:500]) from error
     if not hasattr(module, name):
-        raise LoadError(f"the module {module_name} has no function {name}")
+        raise LoadError(f"the module {module_name} has no function {name}{_others_in(module)}")
     return getattr(module, name)
+
+
+def _others_in(module: ModuleType) -> str:
+    """Which functions and classes of its own a module has, to be named instead."""
+    own = [
+        name
+        for name, thing in vars(module).items()
+        if not name.startswith("_")
+        and callable(thing)
+        and getattr(thing, "__module__", None) == module.__name__
+    ]
+    names = ", ".join(own[:_MOST_NAMED])
+    return f"; it has {names}: name one in the setting entry_point" if names else ""
 
 
 def _root_of(folder: Path, module: Path, module_name: str) -> Path:
@@ -174,13 +195,21 @@ def _modules_in(folder: Path) -> str:
     return shown or "no Python at all"
 
 
+def _symbol(element: object) -> str:
+    """A symbol as text; a number from 1 on is an atomic number."""
+    if isinstance(element, int | np.integer) and 0 < element < len(chemical_symbols):
+        return chemical_symbols[int(element)]
+    return str(element)
+
+
 def _elements(calculator: BaseCalculator) -> tuple[str, ...] | None:
     """The chemical symbols that the calculator names, or None. Raises LoadError."""
     elements = getattr(calculator, "elements", None)
     if elements is None:
         return None
-    if not isinstance(elements, Sequence | set | frozenset) or isinstance(elements, str):
+    if not isinstance(elements, Iterable) or isinstance(elements, str):
         raise LoadError("the calculator's elements must be a list of chemical symbols")
+    elements = [_symbol(element) for element in elements]
     strange = [e for e in elements if e not in atomic_numbers or e == "X"]
     if strange:
         raise LoadError(f"the calculator's elements hold {strange[0]!r}, no chemical symbol")

@@ -11,6 +11,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,7 +23,15 @@ from evaluator.calculators.base import (
     LoadRequest,
     UnsupportedStructure,
 )
-from evaluator.calculators.leaving import LEAVING, NO_NETWORK, how_it_left, wants_network, words_of
+from evaluator.calculators.leaving import (
+    LEAVING,
+    NO_NETWORK,
+    how_it_left,
+    place_of,
+    wants_network,
+    words_of,
+    write_to_stderr,
+)
 from evaluator.calculators.memory import (
     empty_cache,
     is_gpu_out_of_memory,
@@ -42,6 +51,9 @@ from evaluator.wire import (
     StructureFailure,
 )
 
+#: Kinds and places of errors that were printed: a process serves one potential.
+_PRINTED: set[tuple[str, str]] = set()
+
 
 def main(arguments: Sequence[str]) -> int:
     """Serve one driver until it says goodbye or goes away; the argument is the socket's number."""
@@ -54,8 +66,9 @@ def main(arguments: Sequence[str]) -> int:
             _serve(connection, adapter)
     except wire.WireClosed:
         pass  # the driver is gone; nobody is left to be told
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
     # Threads that a submission left behind must not keep the process.
     os._exit(0)
 
@@ -146,13 +159,23 @@ def _compute(adapter: Adapter, batch: list[Structure], properties: Sequence[str]
             empty_cache()
             adapter.max_batch_structures = max(1, len(batch) // 2)
         else:
-            traceback.print_exc()
+            _print_traceback(error)
         failure = StructureFailure(status=Status.ERROR, message=_text(error))
     if len(batch) == 1:
         return [failure]
     middle = len(batch) // 2
     first = _compute(adapter, batch[:middle], properties)
     return first + _compute(adapter, batch[middle:], properties)
+
+
+def _print_traceback(error: BaseException) -> None:
+    """Whole the first time; of what fails alike at many structures, a line each after that."""
+    key = type(error).__name__, place_of(error)
+    if key in _PRINTED:
+        write_to_stderr(f"{_text(error)[:200]} (in {key[1]}, as before)\n")
+        return
+    _PRINTED.add(key)
+    write_to_stderr("".join(traceback.format_exception(error)))
 
 
 def _checked(prediction: Prediction, structure: Structure) -> Answer:
@@ -202,7 +225,7 @@ def _text(error: BaseException) -> str:
 
 def _send_error(connection: socket.socket, category: ErrorCategory, error: BaseException) -> None:
     if not isinstance(error, LoadError):
-        traceback.print_exception(error)
+        write_to_stderr("".join(traceback.format_exception(error)))
     header = {"category": str(category), "message": _text(error)}
     wire.send_frame(connection, Frame(kind=Kind.ERROR, header=header))
 

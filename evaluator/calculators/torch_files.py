@@ -20,6 +20,8 @@ _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 _HALF = {torch.float16, torch.bfloat16}
 #: What AveragedModel counts, beside the weights, whose names have its prefix.
 _N_AVERAGED = "n_averaged"
+#: How far into lists and dictionaries a model is looked for, and in how many entries of each.
+_MOST_DEEP, _MOST_PARTS = 3, 64
 _AROUND_MODULE = (torch.nn.DataParallel, torch.optim.swa_utils.AveragedModel)
 
 # e3nn reads its constants by torch.load's safe mode, which does not know slices by itself; without
@@ -69,6 +71,12 @@ def load_torch(artifact: Path, expected: str, converted: str = "") -> Any:  # no
     except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         if "can't allocate memory" in str(error):
             raise  # torch's word for a full memory: no fault of the file
+        if "Invalid magic number" in str(error):
+            raise InvalidArtifact(
+                f"the file is a pickle that torch.save did not write (pickle.dump and joblib do); "
+                f"expected is {expected}: load it where it was made, and write it by "
+                "torch.save(model, 'my.model')"
+            ) from error
         raise InvalidArtifact(
             f"the file looks like {expected} but torch cannot read it; it is damaged or was cut "
             f"short ({_first_line(error)})"
@@ -79,6 +87,11 @@ def load_torch(artifact: Path, expected: str, converted: str = "") -> Any:  # no
             f"{_way_back(str(error))}"
         ) from error
     except Exception as error:  # the pickle is a program and raises what it likes
+        if "process group" in str(error):
+            raise LoadError(
+                "the model lies in DistributedDataParallel, which loads within a distributed run "
+                "alone: send torch.save of model.module"
+            ) from error
         raise LoadError(
             f"reading the file raised {type(error).__name__}: {_first_line(error)}"
         ) from error
@@ -182,6 +195,47 @@ def unwrapped(loaded: Any) -> Any:  # noqa: ANN401  (a file holds anything)
             return loaded
 
 
+def whole_model(loaded: Any, classes: tuple[type, ...]) -> Any:  # noqa: ANN401
+    """The one model of these classes that a file holds, however deep; else what it holds.
+
+    Out of wrappers, lists and dictionaries, in which a model under ``model`` goes before others.
+    Raises LoadError where there are several.
+    """
+    models = _models_in(loaded, classes, depth=_MOST_DEEP)
+    if not models:
+        bare = unwrapped(loaded)
+        is_of_one = isinstance(bare, list | tuple) and len(bare) == 1
+        return unwrapped(bare[0]) if is_of_one else bare
+    preferred = models.get("model")
+    if preferred is None and len(models) > 1:
+        names = [name for name in models if not name.isdecimal()]
+        shown = f" ({', '.join(names[:6])})" if names else ""
+        what = "several models" if names else f"an ensemble of {len(models)} models"
+        raise LoadError(
+            f"the file holds {what}{shown}: send one of them, each as a submission of its own"
+        )
+    return next(iter(models.values())) if preferred is None else preferred
+
+
+def _models_in(loaded: Any, classes: tuple[type, ...], depth: int) -> dict[str, Any]:  # noqa: ANN401
+    """Models by their place in what a file holds."""
+    bare = unwrapped(loaded)
+    if isinstance(bare, classes):
+        return {"": bare}
+    parts: dict[str, Any] = {}
+    if isinstance(bare, Mapping):
+        parts = {str(name): part for name, part in bare.items()}
+    elif isinstance(bare, list | tuple | torch.nn.ModuleList | torch.nn.Sequential):
+        parts = {str(i): part for i, part in enumerate(bare)}
+    if depth == 0 or len(parts) > _MOST_PARTS:
+        return {}
+    return {
+        ".".join(filter(None, (name, inner))): model
+        for name, part in parts.items()
+        for inner, model in _models_in(part, classes, depth - 1).items()
+    }
+
+
 def unwrapped_names(weights: Mapping[str, Any]) -> Mapping[str, Any]:
     """A state dict without the prefixes that wrappers put before each name."""
     names = [str(name) for name in weights if name != _N_AVERAGED]
@@ -190,6 +244,18 @@ def unwrapped_names(weights: Mapping[str, Any]) -> Mapping[str, Any]:
             bare = {name.removeprefix(prefix): weights[name] for name in names}
             return unwrapped_names(bare)
     return weights
+
+
+def refuse_quantized(model: torch.nn.Module) -> None:
+    """Raise LoadError where layers were rounded to a few bits."""
+    layers = sorted(
+        {type(m).__name__ for m in model.modules() if ".quantized." in type(m).__module__}
+    )
+    if layers:
+        raise LoadError(
+            f"the model was quantized ({', '.join(layers)}), and so is another potential than was "
+            "trained: send it as it was before"
+        )
 
 
 def refuse_half_precision(tensors: Iterable[Any]) -> None:
@@ -208,6 +274,15 @@ def refuse_half_precision(tensors: Iterable[Any]) -> None:
         )
 
 
+#: Of a file that would need the program which made it.
+_WEIGHTS_ALONE = "weights without the arguments that rebuild the model"
+
+
+def has_weights_alone(description: str) -> bool:
+    """Whether ``describe`` says so."""
+    return _WEIGHTS_ALONE in description
+
+
 def describe(loaded: object) -> str:
     """What a loaded object is, in words for someone who sent the wrong file."""
     if isinstance(loaded, torch.nn.Module):
@@ -219,7 +294,11 @@ def describe(loaded: object) -> str:
         if is_chgnet_checkpoint(loaded):
             return "a CHGNet checkpoint: submit it as kind chgnet"
         if loaded and all(isinstance(value, torch.Tensor) for value in loaded.values()):
-            return "a bare state dict: weights without the arguments that rebuild the model"
+            return f"a bare state dict: {_WEIGHTS_ALONE}"
+        if "pytorch-lightning_version" in loaded:
+            return f"a checkpoint of PyTorch Lightning: {_WEIGHTS_ALONE}"
+        if isinstance(loaded.get("state_dict"), Mapping):
+            return f"a dictionary with a state dict: {_WEIGHTS_ALONE}"
         keys = ", ".join(str(key)[:40] for key in list(loaded)[:6])
         return f"a dictionary with the keys {keys or '(none)'}"
     return f"an object of type {type(loaded).__name__}"

@@ -39,8 +39,8 @@ VERDICTS: dict[str, VerdictHelp] = {
         title="Could not be loaded",
         meaning="The file has the right form, but loading it raised an error: another "
         "architecture, another version of its package, or a missing module.",
-        what_to_do="Save the weights with a version of the package that the service runs (the "
-        "evaluation lists them), or bring your code along as a Python package.",
+        what_to_do="Do what the reason says. touchstone validate loads the file in the same way on "
+        "your machine, and the page on artifacts says what each kind takes.",
         in_the_log="Read the log, which shows the error.",
     ),
     Verdict.UNSUPPORTED: VerdictHelp(
@@ -107,8 +107,8 @@ VERDICTS: dict[str, VerdictHelp] = {
     Verdict.SANDBOX_VIOLATION: VerdictHelp(
         title="Left the sandbox's rules",
         meaning="The potential attempted something that the sandbox forbids and was stopped.",
-        what_to_do="A calculator needs neither network, nor other processes, nor devices. Remove "
-        "downloads and telemetry. If you believe this is a mistake, write to the administrators.",
+        what_to_do="A calculator needs neither a network nor devices. Remove downloads and "
+        "telemetry. If you believe this is a mistake, write to the administrators.",
     ),
     Verdict.INCONSISTENT: VerdictHelp(
         title="Not one answer to one structure",

@@ -101,7 +101,7 @@ def format_validation(potential: SubmissionSpec, report: EvaluationReport) -> st
     verb = "answers" if not report.n_failed else "FAILS on some structures"
     lines.append(f"It loads and {verb}; the service would evaluate it.")
     lines += [*_elements(report), *_failures(report), *_speed(report), *_figures(report)]
-    lines += _findings(report)
+    lines += _findings(report, potential.calculator_kind)
     return "\n".join(lines + (_written(report) if report.n_failed else []))
 
 
@@ -154,9 +154,11 @@ def _speed(report: EvaluationReport) -> list[str]:
     return [f"A call       {times}; {report.wall_time_s:.1f} s in all, loading included"]
 
 
-def _findings(report: EvaluationReport) -> list[str]:
+def _findings(report: EvaluationReport, kind: str) -> list[str]:
     """What the author most likely got wrong, in the driver's sentences and some of ours."""
-    sentences = [*report.consistency.get("findings", ()), *_dead_time(report), *_chatter(report)]
+    sentences = list(report.consistency.get("findings", ()))
+    if kind == "package":  # what else takes or writes is the service's own code
+        sentences += [*_dead_time(report), *_chatter(report)]
     if not sentences:
         return []
     lines = ["", "To look at"]

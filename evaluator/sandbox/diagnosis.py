@@ -74,6 +74,8 @@ def diagnose_death(
 
 def _way_out(status: int | None) -> str:
     """What to look for in the code of a process that left without a word."""
+    if status == -signal.SIGBUS:
+        return " That is how a full /dev/shm ends a process: make shared memory smaller."
     if status is None or status < 0:
         return ""
     if status == 0:

@@ -237,7 +237,7 @@ class CalculatorSession:
             self._process.kill()
             message = (
                 f"The calculator broke the protocol: {error}. Code of a submission must leave "
-                "the descriptor of the sandbox's connection alone."
+                "the descriptor of the sandbox's connection alone, and end what it forks."
             )
             return self._set_failure(CalculatorFailure(Verdict.PROTOCOL_ERROR, message))
         return self._set_failure(diagnose_death(self._end_process(), self._process, self._output))

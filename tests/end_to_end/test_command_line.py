@@ -357,7 +357,7 @@ def test_a_failure_is_told_where_one_looks(touchstone: Touchstone) -> None:
     assert f"touchstone logs {str(talking.pk)[:8]}" in status.stdout
     one = touchstone("status", str(silent.pk), token=token)
     assert "No module named 'x'." in one.stdout
-    assert "Save the weights with a version" in one.stdout
+    assert "Do what the reason says." in one.stdout
     assert "log" not in one.stdout.replace("logs/", "")
 
     empty = touchstone("logs", str(silent.pk), token=token)

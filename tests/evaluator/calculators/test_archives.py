@@ -89,7 +89,7 @@ def test_unpack_refuses_a_damaged_file(damage: str, tmp_path: Path) -> None:
         (b"7z\xbc\xaf\x27\x1crest", "a 7z archive"),
         (b"Rar!\x1a\x07", "a RAR archive"),
         (b"<!doctype html><title>404</title>", "it is a web page"),
-        (b"def calculator(folder): ...\n", "Put the module into a zip, also where it is a single"),
+        (b"def calculator(folder): ...\n", "it is a text. Pack a zip, also of a single file"),
         (b"PK\x03\x04" + bytes(100), "it is cut short. Upload it again"),
     ],
 )

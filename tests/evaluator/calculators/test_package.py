@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import sys
 import zipfile
@@ -120,6 +121,23 @@ def test_package_may_name_a_module_in_a_folder(tmp_path: Path) -> None:
     assert ask(adapter, molecule("H2O")).stress is None
 
 
+@pytest.mark.parametrize(
+    "elements",
+    [
+        "{'Cu': 1, 'Al': 2}",
+        "{'Al', 'Cu'}",
+        "(29, 13)",
+        "(symbol for symbol in ('Cu', 'Al'))",
+        "__import__('numpy').array(['Cu', 'Al'])",
+        "__import__('numpy').array([29, 13])",
+    ],
+)
+def test_package_may_list_its_elements_in_many_ways(elements: str, tmp_path: Path) -> None:
+    code = GOOD.replace('(folder / "elements.txt").read_text().split()', elements)
+    _, info = loaded("package", with_potential(tmp_path, code))
+    assert info.elements == ("Al", "Cu")
+
+
 def test_package_without_stress_says_so(tmp_path: Path) -> None:
     adapter, info = loaded("package", with_potential(tmp_path, SHAPED.format(shape="(2, 3)")))
     assert info.properties == ("energy", "forces")
@@ -140,6 +158,32 @@ def test_package_whose_forces_have_a_wrong_shape_is_told(tmp_path: Path) -> None
         ("x = 1", "has no function calculator"),
         ("def calculator(folder): 1/0", "potential:calculator raised ZeroDivisionError"),
         ("def calculator(folder): return 1", "returned int, not an ASE calculator"),
+        (
+            ENERGY_ONLY + "\ndef calculator(folder): return Poor",
+            r"returned the class Poor: return a calculator, Poor\(\.\.\.\)",
+        ),
+        (
+            "def make(folder): ...\nclass Own: ...",
+            "has no function calculator; it has make, Own: name",
+        ),
+        ("raise BaseException('odd')", "importing potential raised BaseException: odd"),
+        ("def calculator(folder): raise ValueError('\\ud800')", r"raised ValueError: \\ud800"),
+        (
+            "raise FileNotFoundError(2, 'No such file', 'g++')",
+            "There is no compiler here: leave to",
+        ),
+        (
+            "raise RuntimeError('Found no NVIDIA driver on your system')",
+            "There is no GPU here: take",
+        ),
+        (
+            "raise OSError(\"We couldn't connect to 'https://hub'\")",
+            "There is no network here: put",
+        ),
+        (
+            ENERGY_ONLY.replace('["energy"]', "None"),
+            "implemented_properties lack energy or forces",
+        ),
         (
             ENERGY_ONLY,
             "implemented_properties lack energy or forces",
@@ -307,6 +351,45 @@ def test_package_inside_another_archive_is_named(tmp_path: Path) -> None:
     artifact = packed(tmp_path, mine__dot__whl="PK")
     with pytest.raises(InvalidArtifact, match=r"nothing but another one, mine\.whl: send that"):
         loaded("package", artifact)
+
+
+@pytest.mark.parametrize(
+    ("forces", "told"),
+    [
+        ("[[1, 2, 3], [1, 2], [1, 2, 3]]", "forces cannot be read as numbers of one shape"),
+        ("['Cu'] * 3", "forces cannot be read as numbers of one shape"),
+        ("[object()] * 3", "forces cannot be read as numbers of one shape"),
+    ],
+)
+def test_package_whose_forces_are_no_numbers_is_told(
+    forces: str, told: str, tmp_path: Path
+) -> None:
+    code = WITH_INFO.format(expression="0.0").replace("np.zeros((len(atoms), 3))", forces)
+    adapter, _ = loaded("package", with_potential(tmp_path, code))
+    with pytest.raises(InvalidAnswer, match=told):
+        ask(adapter, molecule("H2O"))
+
+
+@pytest.mark.parametrize("read", ["atoms.arrays['magmoms'][0]", "atoms.get_array('magmoms')[0]"])
+def test_package_that_reads_an_array_that_no_structure_has_is_told(
+    read: str, tmp_path: Path
+) -> None:
+    adapter, _ = loaded("package", with_potential(tmp_path, WITH_INFO.format(expression=read)))
+    with pytest.raises(MissingInfo, match="reads the array 'magmoms', which no structure has here"):
+        ask(adapter, molecule("H2O"))
+
+
+def test_package_that_closes_its_streams_still_answers(tmp_path: Path) -> None:
+    """A word that cannot be written is not worth an answer."""
+    code = WITH_INFO.format(expression="float(atoms.positions.__imul__(0.5).sum())")
+    adapter, _ = loaded("package", with_potential(tmp_path, code))
+    stderr, sys.stderr = sys.stderr, io.StringIO()
+    sys.stderr.close()
+    try:
+        prediction = ask(adapter, molecule("H2O"))
+    finally:
+        sys.stderr = stderr
+    assert prediction.forces.shape == (3, 3)
 
 
 def test_package_that_changes_its_atoms_is_noted_once(

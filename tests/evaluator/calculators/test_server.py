@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import numpy as np
@@ -137,3 +138,25 @@ def test_forces_of_another_number_of_atoms_fail_that_structure_alone() -> None:
     assert isinstance(answers[1], StructureFailure)
     assert answers[1].status is Status.ERROR
     assert "(14, 3), not (13, 3)" in answers[1].message
+
+
+class Failing(CountingAdapter):
+    """Raises what no exception handler of the usual kind sees."""
+
+    def compute(
+        self, structures: Sequence[Structure], properties: Sequence[str]
+    ) -> list[Prediction]:
+        raise asyncio.CancelledError("not a common exception")
+
+
+def test_what_fails_everywhere_alike_is_printed_whole_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_PRINTED", set())
+    answers = answer(Failing(max_structures=1, max_atoms=1000), [1] * 70)
+    assert {a.message for a in answers if isinstance(a, StructureFailure)} == {
+        "CancelledError: not a common exception"
+    }
+    printed = capsys.readouterr().err
+    assert printed.count("Traceback") == 1
+    assert printed.count("as before)") == 69

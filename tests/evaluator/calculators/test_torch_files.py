@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import pickle
 import tarfile
 import warnings
 import zipfile
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from evaluator.calculators.base import InvalidArtifact, LoadError
+from evaluator.calculators.torch_files import load_torch, whole_model
 from evaluator.potentials.names import resolve
 from tests.evaluator.calculators.adapters import loaded
 
@@ -153,3 +155,52 @@ def test_scripts_inside_a_checkpoint_load_on_the_cpu_wherever_they_were_saved(
     model = load_torch(tmp_path / "gpu.model", "a model")
     assert {str(p.device) for p in model.script.parameters()} == {"cpu"}
     assert torch.jit.load is usual
+
+
+def test_a_pickle_of_another_writer_is_told_how_to_write_it(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps({"model": 1}))
+    with pytest.raises(
+        InvalidArtifact, match=r"a pickle that torch\.save did not write.*write it by"
+    ):
+        load_torch(path, "a model")
+
+
+class _Distributed:
+    def __setstate__(self, state: object) -> None:
+        raise ValueError("Default process group has not been initialized")
+
+
+def test_a_model_in_a_distributed_wrapper_is_told_to_leave_it(tmp_path: Path) -> None:
+    import torch
+
+    distributed = _Distributed()
+    distributed.rank = 0  # type: ignore[attr-defined]
+    torch.save(distributed, tmp_path / "model.pt")
+    with pytest.raises(LoadError, match=r"send torch\.save of model\.module"):
+        load_torch(tmp_path / "model.pt", "a model")
+
+
+def test_the_one_model_of_a_file_is_found_however_deep() -> None:
+    from torch.nn import Linear, ModuleList, Sequential
+    from torch.optim.swa_utils import AveragedModel
+
+    model, other = Linear(1, 1), Linear(1, 1)
+    for held in (
+        *(model, [model], (model, {"epoch": 1}), ModuleList([model]), Sequential(model)),
+        *({"net": model, "epoch": 1}, {"state": {"best": [model]}}, {"ema": other, "model": model}),
+    ):
+        assert whole_model(held, (Linear,)) is model
+    assert whole_model({"ema": AveragedModel(model)}, (Linear,)).weight == model.weight
+    assert whole_model([{"weights": 1}], (Linear,)) == {"weights": 1}
+    assert whole_model("else", (Linear,)) == "else"
+
+
+def test_several_models_in_a_file_are_named() -> None:
+    from torch.nn import Linear
+
+    first, second = Linear(1, 1), Linear(1, 1)
+    with pytest.raises(LoadError, match="an ensemble of 2 models: send one of them"):
+        whole_model([first, second], (Linear,))
+    with pytest.raises(LoadError, match=r"several models \(a, b\.0\): send one of them"):
+        whole_model({"a": first, "b": [second]}, (Linear,))

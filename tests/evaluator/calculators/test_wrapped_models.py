@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from evaluator.calculators.base import LoadError
+from evaluator.calculators.torch_files import refuse_quantized
 from tests.evaluator.calculators.adapters import ask, loaded, quartz_like
 from tests.evaluator.calculators.test_mace import write_mace
 
@@ -41,6 +43,10 @@ def compiled_parallel_in_a_dictionary(model: Any) -> Any:
     return {"model": compiled(parallel(model)), "epoch": 7}
 
 
+def under_another_name(model: Any) -> Any:
+    return {"ema": [averaged(model)], "epoch": 7, "optimizer": {"lr": 1e-3}}
+
+
 WRAPPERS = (compiled, parallel, averaged, compiled_parallel_in_a_dictionary)
 
 
@@ -68,8 +74,10 @@ def saved(what: Any, path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("wrap", WRAPPERS)
-@pytest.mark.parametrize("kind", ["mace", "chgnet"])
+@pytest.mark.parametrize(
+    ("kind", "wrap"),
+    [*product(("mace", "chgnet"), WRAPPERS), ("chgnet", under_another_name)],
+)
 def test_a_wrapped_model_gives_the_numbers_of_the_bare_one(
     kind: str, wrap: Wrapper, folder: Path, tmp_path: Path
 ) -> None:
@@ -116,3 +124,41 @@ def test_weights_in_half_precision_are_refused_with_words(
         path = saved(what, tmp_path / f"{i}.model")
         with pytest.raises(LoadError, match=f"weights in {dtype}, rounded to two or three digits"):
             loaded(kind, path)
+
+
+def lightning(model: Any) -> dict[str, Any]:
+    weights = {f"model.{name}": value for name, value in model.state_dict().items()}
+    return {"epoch": 3, "pytorch-lightning_version": "2.6", "state_dict": weights, "loops": {}}
+
+
+@pytest.mark.parametrize(
+    ("wrap", "words"),
+    [
+        (lambda model: model.state_dict(), "a bare state dict: weights without the arg.*: send "),
+        (lightning, "a checkpoint of PyTorch Lightning: weights without the arguments.*: send "),
+        (
+            lambda model: {"state_dict": model.state_dict()},
+            "a state dict: weights without.*: send ",
+        ),
+    ],
+    ids=["state dict", "lightning", "named state dict"],
+)
+@pytest.mark.parametrize("kind", ["mace", "chgnet"])
+def test_what_holds_no_one_model_is_told_what_to_send(
+    kind: str, wrap: Wrapper, words: str, folder: Path, tmp_path: Path
+) -> None:
+    path = saved(wrap(whole(kind, folder)), tmp_path / "wrapped.model")
+    with pytest.raises(LoadError, match=words):
+        loaded(kind, path)
+
+
+def test_a_quantized_model_is_another_potential() -> None:
+    import torch
+
+    class QuantizedLinear(torch.nn.Linear):
+        """As torch.ao's layer is known: by its module."""
+
+    QuantizedLinear.__module__ = "torch.ao.nn.quantized.dynamic.modules.linear"
+    model = torch.nn.Sequential(QuantizedLinear(2, 2))
+    with pytest.raises(LoadError, match=r"was quantized \(QuantizedLinear\).*as it was before"):
+        refuse_quantized(model)

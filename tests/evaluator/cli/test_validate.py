@@ -59,7 +59,7 @@ def test_what_cannot_be_loaded_is_told_with_what_to_do_and_what_it_wrote(
     printed = capsys.readouterr().out
     assert code == ExitCode.LOAD_ERROR
     assert "The service would refuse it: load_error." in printed
-    assert "Save the weights with a version of the package" in printed
+    assert "Do what the reason says. touchstone validate loads the file in the same" in printed
     assert "no weights" in printed
 
 
