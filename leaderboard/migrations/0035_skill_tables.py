@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("leaderboard", "0032_reference_upload_convention"),
+        ("leaderboard", "0034_cluster_of_systems"),
     ]
 
     operations = [
@@ -90,9 +90,9 @@ class Migration(migrations.Migration):
         ),
         migrations.RunSQL(
             """
-CREATE TRIGGER touchstone_refuse_update BEFORE UPDATE ON leaderboard_skilltable
+CREATE TRIGGER touchstone_never_edited BEFORE UPDATE ON leaderboard_skilltable
     FOR EACH ROW EXECUTE FUNCTION touchstone_refuse_update();
 """,
-            "DROP TRIGGER touchstone_refuse_update ON leaderboard_skilltable;",
+            "DROP TRIGGER touchstone_never_edited ON leaderboard_skilltable;",
         ),
     ]
