@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,9 @@ from evaluator.cli.places import add_mirror_argument
 from evaluator.cli.progress_bar import ProgressBar
 from evaluator.cli.reference_files import canonical_reference
 from evaluator.cli.report_table import format_report, format_systems
-from evaluator.cli.system_names import matching
 from evaluator.cli.service import add_url_argument
 from evaluator.cli.service_tasks import reference_file, shipped_name
+from evaluator.cli.system_names import matching
 from evaluator.cli.task_files import ChosenTask, choose_task, local_reference
 from evaluator.contract import EvaluationReport, SubmissionSpec, TaskSpec
 from evaluator.driver.evaluation import evaluate
@@ -29,7 +28,7 @@ from evaluator.host import machine
 from evaluator.pool.pool import PoolPlan, plan_pool
 from evaluator.potentials.names import ResolvedPotential, resolve
 from evaluator.protocols import PROTOCOLS
-from evaluator.protocols.base import System, UnsuitableReference
+from evaluator.protocols.base import UnsuitableReference
 from evaluator.references import sets
 from evaluator.references.convention_options import add_convention_arguments
 from evaluator.sandbox.find import SandboxPolicy, find_sandbox
@@ -70,7 +69,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
     parser.add_argument(
         "--systems",
         metavar="A,B",
-        help="judge only these (names, or formulas in any order); the result is then not the task's score",
+        help="judge only these (names, or formulas in any order); that is then not the task's score",
     )
     parser.add_argument(
         "--reference",

@@ -95,7 +95,7 @@ class _Curve:
         """Third-order Birch-Murnaghan, in GPa."""
         x = (self.volume_A3 / volume_A3) ** (1 / 3)
         finite = 1 + 0.75 * (self.derivative - 4) * (x**2 - 1)
-        return 1.5 * self.bulk_modulus_GPa * (x**7 - x**5) * finite
+        return float(1.5 * self.bulk_modulus_GPa * (x**7 - x**5) * finite)
 
 
 def agreement(evaluations: Iterable[Evaluation]) -> Agreement | None:

@@ -57,7 +57,7 @@ def test_what_means_nothing_is_named_with_all_that_there_is() -> None:
 
 def test_a_long_list_is_cut() -> None:
     many = [System(id=f"system-{i}", atoms=Atoms("H")) for i in range(1170)]
-    with pytest.raises(SubmissionError, match="system-11 and 1158 more$"):
+    with pytest.raises(SubmissionError, match=r"system-11 and 1158 more$"):
         matching(["Xx"], many)
     with pytest.raises(SubmissionError, match="no system ','"):
         matching([","], many)

@@ -60,7 +60,7 @@ def test_times_of_a_busy_device_are_shown_and_not_ranked() -> None:
     timed(potential("Busy"), task, 0.9, LAPTOP, "Its device was busy (processor 40 %).")
     benchmark = factories.benchmark_version((task, "Speed"))
 
-    rows = {row.entrant.name: row for row in task_board(task, user=ANYBODY).rows}
+    rows = {row.entrant.name: row for row in task_view(task, ANYBODY).rows}
 
     assert {name: row.rank for name, row in rows.items()} == {"Calm": 1, "Calmer": 2, "Busy": None}
     assert rows["Busy"].score == 0.9
@@ -83,7 +83,7 @@ def test_of_a_hidden_set_no_number_tells_why_times_are_not_ranked() -> None:
     why = "Its times spread by 34 % between processes (Si, 64 atoms)."
     timed(potential("Busy"), hidden, 0.9, LAPTOP, why)
     benchmark = factories.benchmark_version((hidden, "Speed"))
-    told = [task_board(hidden, user=ANYBODY).rows[0].why_not_ranked]
+    told = [task_view(hidden, ANYBODY).rows[0].why_not_ranked]
     told += [text for text in current_board(benchmark).matrix.sentences if text]
     assert set(told) == {
         "Its times were not reliable. Such times are not ranked; they are repeated later."
