@@ -69,7 +69,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
     parser.add_argument(
         "--systems",
         metavar="A,B",
-        help="judge only these (names, or formulas in any order); that is then not the task's score",
+        help="judge only these (names, or formulas in any order); which is not the task's score",
     )
     parser.add_argument(
         "--reference",
