@@ -294,7 +294,7 @@ _BOUND_PARAMETERS: tuple[Parameter, ...] = (
 
 MD_STABILITY = Protocol(
     name="md_stability",
-    version=1,
+    version=2,
     label="Stability of molecular dynamics",
     summary="Replicas (structure and seed) run in one ensemble until physics fails, the run is "
     "complete, or the clock censors it.",

@@ -339,7 +339,7 @@ class _Evaluation:
         )
 
         def try_one(trial: Trial) -> None:
-            trial.run(self.prepared, self.pool.compute, properties, chosen)
+            trial.run(self.prepared, self.pool.compute, properties, chosen, self.pool.waited_s)
             if trial.unexpected is None:  # else a later attempt tries it again: it may be ours
                 self.resumption.add(trial, time.monotonic() - started)
 

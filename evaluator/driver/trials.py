@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from evaluator.contract import SubmissionSpec, SystemRecord, SystemStatus, Verdict
@@ -51,7 +51,12 @@ class Trial:
         self.message = f"The potential does not support {', '.join(elements)}."
 
     def run(
-        self, prepared: Prepared, ask: Ask, offered: Sequence[str], probes: Probes | None = None
+        self,
+        prepared: Prepared,
+        ask: Ask,
+        offered: Sequence[str],
+        probes: Probes | None = None,
+        waited_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Simulate the system with the protocol; a physical failure is kept as data.
 
@@ -62,7 +67,7 @@ class Trial:
         if probes is not None:
             ask = probes.around(self.system, ask, self.findings)
         state = ElectronicState.of(self.system.atoms)
-        calculator = RemoteCalculator(ask, offered, disguise, state)
+        calculator = RemoteCalculator(ask, offered, disguise, state, waited_s)
         started = time.perf_counter()
         try:
             self.outcome = normal(

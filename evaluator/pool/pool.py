@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Protocol, Self
 
@@ -116,6 +116,9 @@ class _Request:
     structure: Structure
     properties: tuple[str, ...]
     future: Future[Answer]
+    #: The thread that asked.
+    asker: int
+    asked_s: float = field(default_factory=time.monotonic)
 
 
 class CalculatorPool:
@@ -137,6 +140,8 @@ class CalculatorPool:
         self._call_timeout_s = call_timeout_s
         self._changed = threading.Condition()
         self._waiting: deque[_Request] = deque()
+        #: By the thread that asked.
+        self._waited_s: defaultdict[int, float] = defaultdict(float)
         self._sessions: dict[int, Session] = {}
         #: Sessions that load or compute, by slot: those that a stop must abort.
         self._at_work: dict[int, Session] = {}
@@ -266,11 +271,17 @@ class CalculatorPool:
         """Ask for one structure; blocks. Raises PoolStopped when nobody will answer."""
         return self.submit([structure], properties)[0].result()
 
+    def waited_s(self) -> float:
+        """How long calls of this thread have waited for others to be answered, in all."""
+        with self._changed:
+            return self._waited_s.get(threading.get_ident(), 0.0)
+
     def submit(
         self, structures: Sequence[Structure], properties: Sequence[str]
     ) -> list[Future[Answer]]:
         """Ask for several at once without waiting. A future raises PoolStopped like ``compute``."""
-        requests = [_Request(s, tuple(properties), Future()) for s in structures]
+        asker = threading.get_ident()
+        requests = [_Request(s, tuple(properties), Future(), asker) for s in structures]
         with self._changed:
             if self._is_stopped:
                 raise PoolStopped
@@ -329,6 +340,9 @@ class CalculatorPool:
                 if request.properties == batch[0].properties:
                     self._waiting.remove(request)
                     batch.append(request)
+            now = time.monotonic()
+            for request in batch:
+                self._waited_s[request.asker] += now - request.asked_s
             return batch
 
     def _answer(self, session: Session, batch: Sequence[_Request]) -> None:

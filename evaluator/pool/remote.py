@@ -146,6 +146,7 @@ class RemoteCalculator(Calculator):
         offered: Sequence[str],
         disguise: Disguise,
         state: ElectronicState | None = None,
+        waited_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.implemented_properties = ["energy", "free_energy", "forces"]
@@ -153,6 +154,8 @@ class RemoteCalculator(Calculator):
             self.implemented_properties.append("stress")
         self.use_cache = False  # ASE's: a copy of the atoms; ours is what the wire carried
         self.n_calls = 0
+        #: How long its calls have waited for those of others: no time of this system.
+        self.waited_s = waited_s
         self._asked: Structure | None = None
         self._ask = ask
         self._disguise = disguise

@@ -89,6 +89,9 @@ class Sample:
     #: What the skill of each system is made of (see ``scoring.skills``), where it is not made of
     #: ``values``: a survival of all, say, has no part of one trajectory.
     errors: FloatArray | None = None
+    #: The systems that are judged by skill, where these are more than those not missing: what a
+    #: clock broke off is left out of a mean, and has failed all the same.
+    applies: NDArray[np.bool_] | None = None
     #: Systems whose physics failed although their value stands (``Protocol.has_failed``): counted
     #: in ``n_failed``, and charged no more than what they have. None where there are none.
     has_failed: NDArray[np.bool_] | None = None

@@ -41,7 +41,7 @@ def aimd_structure(
     of ``bin_A`` from zero to ``rdf_max_A``, as far as the cell allows; and ``rdf_noise_percent``,
     the error that g(r) has because snapshots are few: half of the mean error between two random
     halves of them (halves have twice the variance, and their difference twice that again).
-    Strained cells are left out: ``n_too_few`` counts runs with fewer than twelve snapshots.
+    ``states`` names those to be taken ("Si-2530K"); without it, all are. Strained cells are left out: ``n_too_few`` counts runs with fewer than twelve snapshots.
     """
     runs: dict[tuple[str, float], list[_Snapshot]] = defaultdict(list)
     for file in files:
@@ -51,10 +51,13 @@ def aimd_structure(
                 atoms = _atoms(entry["structure"])
                 runs[entry["element"], temperature].append(_Snapshot(step=step, atoms=atoms))
 
+    states = options.get("states", [])
     frames, n_too_few = [], 0
     for (element, temperature), snapshots in sorted(runs.items()):
         if len(snapshots) < _MIN_SNAPSHOTS:
             n_too_few += 1
+            continue
+        if states and f"{element}-{temperature:.0f}K" not in states:
             continue
         snapshots.sort(key=lambda snapshot: snapshot.step)
         info = _reference(snapshots, float(options["bin_A"])) | {"temperature_K": temperature}

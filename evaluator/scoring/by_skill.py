@@ -63,7 +63,9 @@ class SkillScoring:
             record = self._record(metric, sample, is_supported, has_failed)
             table = np.full(len(errors), np.nan)
             if metric.noise is not None:
-                applies = ~sample.missing & (sample.weights > 0)
+                applies = sample.applies
+                if applies is None:
+                    applies = ~sample.missing & (sample.weights > 0)
                 table, about = self._skills(metric, errors, applies)
                 record = replace(record, **about)
             records.append(record)

@@ -19,7 +19,7 @@ from evaluator.metrics.survival import (
     restricted_mean_survival,
 )
 from evaluator.protocols.base import Outcome, Sample, System
-from evaluator.protocols.dynamics.trajectory import End
+from evaluator.protocols.dynamics.trajectory import LEAST_SEEN, End
 
 
 def samples_of(
@@ -38,14 +38,19 @@ def samples_of(
     density = np.array([s.reference.get("density_g_cm3", np.nan) for s in systems], float)
 
     def judged(values: FloatArray, applies: np.ndarray) -> Sample:
-        """Nothing is charged to a replica that the clock broke off."""
-        return _sample(values, is_censored | ~applies)
+        """In a mean nothing is charged to a replica that the clock broke off."""
+        return replace(
+            _sample(values, is_censored | ~applies),
+            errors=values,
+            applies=applies,
+        )
 
     column = partial(_column, outcomes)
+    survived, has_completed = _survived(outcomes)
     density_error = 100 * np.abs(column("density_g_cm3") / density - 1)
     return {
-        "time_fraction_stable": _survival_sample(restricted, outcomes),
-        "trajectory_fraction_stable": _survival_sample(completed, outcomes),
+        "time_fraction_stable": _survival_sample(restricted, outcomes, 1 - survived),
+        "trajectory_fraction_stable": _survival_sample(completed, outcomes, 1 - has_completed),
         "nve_energy_drift": judged(np.abs(column("nve_drift_meV_atom_ps")), is_nve),
         "nve_extrapolated_drift": judged(
             np.abs(column("nve_extrapolated_drift_meV_atom_ps")), has_control & ~lacks_control
@@ -128,11 +133,31 @@ def _survivals(outcomes: Sequence[Outcome | None]) -> tuple[FloatArray, FloatArr
     return restricted, completed
 
 
-def _survival_sample(values: FloatArray, outcomes: Sequence[Outcome | None]) -> Sample:
-    """What the wall-clock limit left undetermined is missing; it is never charged."""
+def _survived(outcomes: Sequence[Outcome | None]) -> tuple[FloatArray, FloatArray]:
+    """Share of its time that each replica survived, and 1 where that was all of it, else 0.
+
+    NaN where the clock broke it off before enough of it was seen: nobody knows what would have
+    been, and waiting must not pay.
+    """
+    shares = _column(outcomes, "survived_share")
+    has_failed = np.array([o is not None and o.values["end"] == "failed" for o in outcomes], bool)
+    is_seen = shares >= LEAST_SEEN
+    survived = np.where(has_failed, shares, np.where(is_seen, 1.0, np.nan))
+    return survived, np.where(np.isfinite(survived), (~has_failed).astype(float), np.nan)
+
+
+def _survival_sample(
+    values: FloatArray, outcomes: Sequence[Outcome | None], errors: FloatArray
+) -> Sample:
+    """In the mean, what the wall-clock limit left undetermined is missing; it is never charged."""
     is_known = np.array([outcome is not None for outcome in outcomes], dtype=bool)
     has_left = np.array([o is not None and o.values["end"] == "failed" for o in outcomes], bool)
-    return replace(_sample(values, is_known & ~np.isfinite(values)), has_failed=has_left)
+    return replace(
+        _sample(values, is_known & ~np.isfinite(values)),
+        has_failed=has_left,
+        errors=errors,
+        applies=np.ones(len(values), dtype=bool),
+    )
 
 
 def _column(outcomes: Sequence[Outcome | None], name: str) -> FloatArray:

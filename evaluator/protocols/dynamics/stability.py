@@ -9,7 +9,6 @@ counts as unstable. Times are in ps or fs, as their names say.
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -19,7 +18,9 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.optimize import FIRE
 
+from evaluator.arrays import FloatArray
 from evaluator.metrics.dynamics import extrapolated_drift
+from evaluator.metrics.structure import rdf_error
 from evaluator.protocols.base import (
     Outcome,
     Protocol,
@@ -34,7 +35,7 @@ from evaluator.protocols.dynamics.failures import Watch
 from evaluator.protocols.dynamics.integrators import set_velocities
 from evaluator.protocols.dynamics.samples import samples_of, summary_of
 from evaluator.protocols.dynamics.settings import RunSettings
-from evaluator.protocols.dynamics.trajectory import End, Plan, Trajectory, run_trajectory
+from evaluator.protocols.dynamics.trajectory import Deadline, End, Plan, Trajectory, run_trajectory
 from evaluator.protocols.dynamics.values import (
     Structure,
     bath,
@@ -82,7 +83,7 @@ class MDStabilityProtocol(Protocol):
         settings = RunSettings(**parameters).for_system(system)
         if settings.has_barostat and "stress" not in calculator.implemented_properties:
             raise SystemFailure("The potential offers no stress, and a barostat needs it.")
-        deadline = time.monotonic() + settings.wall_limit_s
+        deadline = Deadline(calculator, settings.wall_limit_s)
         atoms = system.atoms.copy()
         atoms.calc = calculator
         _relax(atoms, settings.n_relax_steps, deadline)
@@ -117,6 +118,21 @@ class MDStabilityProtocol(Protocol):
     ) -> tuple[dict[str, Sample], list[dict[str, Any]]]:
         return samples_of(systems, outcomes, parameters), [{} for _ in systems]
 
+    def uninformed(
+        self, systems: Sequence[System], parameters: Mapping[str, Any]
+    ) -> dict[str, FloatArray]:
+        """An ideal gas, for the structure: g(r) = 1."""
+        return {
+            "rdf_error": np.array(
+                [
+                    rdf_error(np.ones_like(s.reference["rdf"]), s.reference["rdf"])
+                    if "rdf" in s.reference
+                    else np.nan
+                    for s in systems
+                ]
+            )
+        }
+
     def has_failed(self, outcome: Outcome) -> bool:
         return bool(outcome.values["end"] == End.FAILED.value)
 
@@ -147,14 +163,14 @@ def _generator(system: System) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
 
-def _relax(atoms: Atoms, n_steps: int, deadline: float) -> None:
+def _relax(atoms: Atoms, n_steps: int, deadline: Deadline) -> None:
     """Positions alone, at most so many steps: thermal motion goes beyond what is left."""
     with np.errstate(all="ignore"):
         optimizer = FIRE(atoms, logfile=None)
         for _ in optimizer.irun(fmax=_RELAXED_EV_A, steps=n_steps):
             if not np.isfinite(atoms.get_forces()).all():
                 raise SystemFailure("Forces near the starting structure are not finite numbers.")
-            if time.monotonic() >= deadline:
+            if deadline.has_come():
                 break
 
 
@@ -166,7 +182,7 @@ def _in_a_bath(
     observe = structure.observe if structure else None
     trajectory = run(atoms, settings.dynamics(plan), plan, observe=observe)
     values = bath(trajectory)
-    if structure and trajectory.end is End.COMPLETED:
+    if structure and trajectory.is_seen:
         values |= structure.values()
     return outcome_of(trajectory, system, plan, values)
 

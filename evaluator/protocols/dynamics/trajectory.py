@@ -10,12 +10,33 @@ from enum import StrEnum
 
 import numpy as np
 from ase import Atoms
+from ase.calculators.calculator import Calculator
 
 from evaluator.metrics.dynamics import kinetic_temperature
 from evaluator.protocols.base import SystemFailure
 from evaluator.protocols.dynamics.failures import Failure, FailureReason, State, Watch
 from evaluator.protocols.dynamics.integrators import Dynamics
 from evaluator.protocols.dynamics.recorder import Recorder, Records
+
+#: Share of the asked time that must have been seen for a trajectory to be judged.
+LEAST_SEEN = 0.9
+
+
+class Deadline:
+    """Comes so long after it was made, without the time that calls waited for those of others.
+
+    ``calculator.waited_s()``, where there is one, tells that time.
+    """
+
+    def __init__(self, calculator: Calculator, limit_s: float) -> None:
+        self._waited_s: Callable[[], float] = getattr(calculator, "waited_s", lambda: 0.0)
+        self._ends_at = self._own_time() + limit_s
+
+    def has_come(self) -> bool:
+        return self._own_time() >= self._ends_at
+
+    def _own_time(self) -> float:
+        return time.monotonic() - self._waited_s()
 
 
 class End(StrEnum):
@@ -71,6 +92,13 @@ class Trajectory:
     #: Least distance ever looked at, over the sum of the covalent radii.
     least_distance_ratio: float
     records: Records
+    #: Of the time that was asked for.
+    seen_share: float = 1.0
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether enough of it was seen, all of it in physics, to be judged."""
+        return self.end is not End.FAILED and self.seen_share >= LEAST_SEEN
 
 
 def run_trajectory(
@@ -78,10 +106,10 @@ def run_trajectory(
     make_dynamics: Callable[[Atoms], Dynamics],
     plan: Plan,
     make_watch: Callable[[], Watch],
-    deadline: float,
+    deadline: Deadline,
     observe: Observe | None = None,
 ) -> Trajectory:
-    """Run until the plan is done, physics fails, or ``time.monotonic()`` reaches the deadline.
+    """Run until the plan is done, physics fails, or the deadline has come.
 
     The atoms carry their calculator and velocities, and move. Raises SystemFailure when the
     calculator gives nothing for the start; a calculator that fails later ends the trajectory.
@@ -101,7 +129,7 @@ def run_trajectory(
 
     step, is_censored, state = 0, False, first
     while failure is None and step < plan.n_steps:
-        if time.monotonic() >= deadline:
+        if deadline.has_come():
             is_censored = True
             break
         failure = _advance(dynamics, plan, step)
@@ -121,6 +149,7 @@ def run_trajectory(
         survived_ps=step * plan.timestep_fs / 1000,
         least_distance_ratio=watch.least_distance_ratio,
         records=recorder.records(),
+        seen_share=step / plan.n_steps,
     )
 
 

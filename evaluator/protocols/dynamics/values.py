@@ -54,7 +54,7 @@ def _values(trajectory: Trajectory, system: System, plan: Plan) -> dict[str, Any
         "timestep_fs": plan.timestep_fs,
         **records.series,
     }
-    if trajectory.end is End.COMPLETED:
+    if trajectory.is_seen:
         values |= _density(records, system.atoms) | _pressure(records)
     return values
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ase import units
 from ase.calculators.calculator import Calculator
 
 from evaluator.arrays import FloatArray
@@ -38,6 +39,8 @@ TEMPERATURE_K = 300.0
 #: Tolerances at which the summary counts unstable crystals, beside the task's own.
 _TOLERANCES_THZ = (0.05, 0.1, 0.2, 0.3)
 _DOS_POINTS = 101
+#: Three times the gas constant.
+_DULONG_PETIT_J_K_MOL = 3 * units.kB * units.mol / units.J
 _MODES = ("frequencies_THz", "qpoints", "qpoint_weights")
 
 #: By metric, the number of the record whose absolute error it is.
@@ -201,6 +204,26 @@ class PhononsProtocol(Protocol):
         values = values[np.isfinite(values)]
         return {"phonon_roughness_percent_median": float(np.median(values))} if len(values) else {}
 
+    def uninformed(
+        self, systems: Sequence[System], parameters: Mapping[str, Any]
+    ) -> dict[str, FloatArray]:
+        """Modes without restoring forces, all of them zero; and the heat capacity 3 R for each atom.
+
+        3 R is what Dulong and Petit's rule says without a potential.
+        """
+        samples, _ = self.samples(systems, [_without_forces(s) for s in systems], parameters)
+        errors = {
+            key: samples[key].values
+            for key in ("omega_max_mae", "omega_mean_mae", "gamma_max_mae", "dos_distance")
+        }
+        capacity = _reference(systems, "heat_capacity_J_K_mol")
+        return errors | {
+            "heat_capacity_mae": np.abs(_DULONG_PETIT_J_K_MOL - capacity),
+            "omega_max_relative_error": np.full(len(systems), 100.0),
+            "gamma_max_relative_error": np.full(len(systems), 100.0),
+            "stability_score": 1 - samples["stability_score"].values,
+        }
+
     def reference_values(self, system: System) -> dict[str, Any]:
         values = super().reference_values(system)
         if "frequencies_THz" in system.reference:
@@ -232,6 +255,18 @@ class PhononsProtocol(Protocol):
             "n_space_group_changed": len(changed),
             **_roughness_summary(outcomes, parameters),
         }
+
+
+def _without_forces(system: System) -> Outcome:
+    """What a crystal without restoring forces would show."""
+    values: dict[str, Any] = dict.fromkeys(
+        ("omega_max_THz", "omega_mean_THz", "omega_min_THz", "gamma_max_THz"), 0.0
+    )
+    if "frequencies_THz" in system.reference:
+        reference, _, weights = (np.asarray(system.reference[name]) for name in _MODES)
+        zeros = np.zeros_like(reference)
+        values["dos_distance_THz"] = metrics.dos_distance(zeros, reference, weights)
+    return Outcome(values=values)
 
 
 def mode_numbers(frequencies: FloatArray, weights: FloatArray, gamma_max: float) -> dict[str, Any]:

@@ -29,6 +29,7 @@ def test_the_standard_tasks_are_these() -> None:
         "md-heating",
         "md-heating-small",
         "md-structure-mlearn",
+        "md-structure-small",
         "mlearn-forces",
         "nve",
         "nve-300",
