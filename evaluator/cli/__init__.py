@@ -83,7 +83,10 @@ def _run(given: Sequence[str]) -> int:
 
     if given and not given[0].startswith("-") and given[0] not in _COMMANDS:
         _refuse_unknown(given[0])
-    parsed = build_parser(given[0] if given else None).parse_args(given)
+    parser = build_parser(given[0] if given else None)
+    parsed, unknown = parser.parse_known_args(given)
+    if unknown:
+        _refuse_unknown_options(parser, given, unknown)
     try:
         code = int(parsed.run(parsed))
         sys.stdout.flush()
@@ -103,6 +106,33 @@ def _run(given: Sequence[str]) -> int:
         print(f"touchstone: {error.filename}: {error.strerror}", file=sys.stderr)
         return ExitCode.USAGE
     return code
+
+
+def _refuse_unknown_options(
+    parser: argparse.ArgumentParser, given: Sequence[str], unknown: Sequence[str]
+) -> NoReturn:
+    """Say which option of the command may be meant, where one is spelled alike."""
+    from evaluator.cli.suggestions import near_to
+
+    command = _command_of(parser, given)
+    known = [option for action in command._actions for option in action.option_strings]
+    wrong = next((word for word in unknown if word.startswith("-")), "").partition("=")[0]
+    # Without the hyphens, by which all are alike.
+    near = near_to(wrong[2:], [option[2:] for option in known]) if wrong[2:] else []
+    hint = f": did you mean {' or '.join(f'--{name}' for name in near)}?" if near else ""
+    words = f"there is no option {wrong}{hint}" if wrong else f"too much: {' '.join(unknown)}"
+    command.error(words)
+
+
+def _command_of(parser: argparse.ArgumentParser, given: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of the command that is given, of its subcommand where it has such."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            named = next((word for word in given if word in action.choices), None)
+            if named is not None:
+                inner: argparse.ArgumentParser = action.choices[named]
+                return _command_of(inner, given)
+    return parser
 
 
 def _refuse_unknown(command: str) -> NoReturn:

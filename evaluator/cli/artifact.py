@@ -64,10 +64,17 @@ def _kind_and_what(text: str, kind: str | None) -> tuple[str, str]:
         return prefix, rest
     if kind is not None:
         return kind, text
-    if not user_path(text).exists():
+    path = user_path(text)
+    if not path.exists():
         raise SubmissionError(f"{text} does not exist")
+    if (path / "model.json").is_file():
+        return "matgl", text
+    if path.is_dir():
+        raise SubmissionError(f"{text} is a folder, not a file")
+    if path.stat().st_size == 0:
+        raise SubmissionError(f"{text} is empty")
     suits = [k.name for k in CALCULATOR_KINDS.values() if text.lower().endswith(k.suffixes)]
-    known = kinds_by_content(user_path(text), suits or list(CALCULATOR_KINDS))
+    known = kinds_by_content(path, suits or list(CALCULATOR_KINDS))
     if len(known) == 1:
         return known[0], text
     what = [f"{name} is {CALCULATOR_KINDS[name].artifact}." for name in known if len(known) < 4]

@@ -219,6 +219,7 @@ def _without_requests(text: str) -> str:
     """Drop the clauses that tell of addresses and methods of the API."""
     text = re.sub(r",? or (?:with|from|by) (?:GET|POST|PUT|PATCH|DELETE) /api/\S*?(?=\.?(?:\s|$))",
                   "", text)  # fmt: skip
-    sentences = re.split(r"(?<=[.!?])\s+", text)
-    kept = [s for s in sentences if not re.search(r"/api/v1/|\b(?:POST|PATCH|PUT) ", s)]
-    return " ".join(kept) or "The service did not take this."
+    # What parts two sentences stays with the second, which may be the next line of a list.
+    sentences = re.split(r"(?<=[.!?])(?=\s)", text)
+    ours = [s for s in sentences if not re.search(r"/api/v1/|\b(?:POST|PATCH|PUT) ", s)]
+    return "".join(ours).strip() or "The service did not take this."

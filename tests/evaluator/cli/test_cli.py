@@ -218,6 +218,32 @@ def test_an_incomplete_command_is_a_usage_error(arguments: list[str], capsys: Ca
     assert "usage: touchstone" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (
+            ["submit", "a", "--versoin", "2"],
+            "submit: error: there is no option --versoin: did you ",
+        ),
+        (["submit", "a", "--versoin", "2"], "did you mean --version?"),
+        (
+            ["potential", "edit", "emt", "--licnece=MIT"],
+            "edit: error: there is no option --licnece",
+        ),
+        (["potential", "edit", "emt", "--licnece=MIT"], "did you mean --licence?"),
+        (["status", "-q"], "status: error: there is no option -q\n"),
+        (["status", "0b7e0bd2", "c2a70bdb"], "status: error: too much: c2a70bdb"),
+    ],
+)
+def test_a_mistyped_option_is_answered_with_what_may_be_meant(
+    arguments: list[str], complaint: str, capsys: Capture
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == ExitCode.USAGE
+    assert complaint in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("count", ["0", "-1", "two", "1.5"])
 def test_a_count_that_is_none_is_a_usage_error(count: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as caught:

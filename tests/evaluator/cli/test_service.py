@@ -7,8 +7,17 @@ import pytest
 
 from evaluator.cli import main
 from evaluator.cli.exit_codes import ExitCode
-from evaluator.cli.service import Login, NotSignedIn, config_path, connect, read_login, write_login
-from evaluator.client import Client
+from evaluator.cli.service import (
+    Login,
+    NotSignedIn,
+    config_path,
+    connect,
+    describe_error,
+    read_login,
+    write_login,
+)
+from evaluator.client import Client, Invalid
+from evaluator.client.records import Problem
 from evaluator.exceptions import SubmissionError
 
 Capture = pytest.CaptureFixture[str]
@@ -77,3 +86,10 @@ def test_a_password_is_asked_for_at_a_terminal_alone(capsys: Capture, tmp_path: 
     assert main(["login", "--url", "https://host", "--username", "alice"]) == ExitCode.USAGE
     assert "--token-stdin" in capsys.readouterr().err
     assert not config_path().exists()
+
+
+def test_what_a_service_says_keeps_its_lines_and_loses_what_is_for_programs() -> None:
+    told = "nothing was submitted:\n  --a: It is wrong.\n  --b: Too long! PATCH it.\n  Do this: x"
+    error = Invalid(Problem(type="", title="", status=400))
+    error.args = (told,)
+    assert describe_error(error) == told.replace(" PATCH it.", "")

@@ -120,10 +120,12 @@ def test_what_an_author_got_wrong_is_told_and_is_not_to_be_declared(
     ("arguments", "complaint"),
     [
         (["no.model"], "no.model does not exist"),
+        (["empty.json"], "empty.json is empty"),
+        (["folder.json"], "folder.json is a folder, not a file"),
         (["unclear.json"], "Say --kind with one of ase, dummy"),
         (["emt.json", "--kind", "ase", "--setting", "dtype"], "must be KEY=VALUE"),
         (["emt.json", "--kind", "ase", "--setting", "dtype=float64"], "dtype is unknown"),
-        (["broken.json"], "the file is not JSON: Expecting"),
+        (["broken.json"], "broken.json is no valid JSON: Expecting"),
         (["ase:broken.json"], "the file is not JSON: Expecting"),
         (["ase:typo.json"], "emt has no parameter asap_cutoff; it takes none"),
         (["~nobody-of-that-name/my.model"], "~nobody-of-that-name stands for"),
@@ -141,6 +143,8 @@ def test_a_mistake_is_one_line(
     capsys: Capture,
 ) -> None:
     (tmp_path / "emt.json").write_text('{"calculator": "emt"}')
+    (tmp_path / "empty.json").touch()
+    (tmp_path / "folder.json").mkdir()
     (tmp_path / "unclear.json").write_text('{"potential": "emt"}')
     (tmp_path / "broken.json").write_text('{"calculator": "emt",')
     (tmp_path / "typo.json").write_text('{"calculator": "emt", "asap_cutoff": true}')
