@@ -11,7 +11,6 @@ rest. Published, never scored.
 from __future__ import annotations
 
 import logging
-import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,13 @@ CURVES, SINGLE_POINTS, RELAXED = "equation_of_state", "energy_forces", "phonons"
 TOLERANCE_PERCENT = 0.5
 #: Fewer crystals are no ground for a doubt.
 MIN_CRYSTALS = 5
+#: A fit's most compressed volume, times this, is beyond its most stretched one; and what no
+#: pressure derivative of a bulk modulus comes near.
+_WIDEST, _MOST_DERIVATIVE = 4.0, 1000.0
+#: Larger numbers than any pressure, modulus or volume are no answer: GPa, Å³ and percent alike.
+_LARGEST = 1e9
+#: Softer than solid helium by far.
+_LEAST_GPA = 1e-6
 #: Cubic space groups. Where such a cell has two atoms at most, symmetry leaves nothing of it to
 #: relax but the volume.
 _FIRST_CUBIC, _MOST_FIXED_ATOMS = 195, 2
@@ -167,15 +173,20 @@ def _curves(evaluation: Evaluation) -> Iterable[_Curve]:
     for (_, *fitted, volumes), shape in _with_shapes(evaluation, rows):
         if not all(_is_number(value) for value in fitted) or not isinstance(volumes, list):
             continue
+        if not volumes or not all(_is_number(volume) for volume in volumes):
+            continue
         volume_A3, bulk_modulus_GPa, derivative = fitted
-        if volumes and all(_is_number(v) for v in volumes) and bulk_modulus_GPa > 0 < volume_A3:
+        least_A3, most_A3 = min(volumes), max(volumes)
+        # A calculator chooses its energies: beyond these bounds nothing was fitted.
+        is_sane = bulk_modulus_GPa > _LEAST_GPA and abs(derivative) < _MOST_DERIVATIVE
+        if is_sane and 0 < least_A3 <= volume_A3 <= most_A3 < _WIDEST * least_A3:
             yield _Curve(
                 shape=shape,
                 volume_A3=volume_A3,
                 bulk_modulus_GPa=bulk_modulus_GPa,
                 derivative=derivative,
-                least_A3=min(volumes),
-                most_A3=max(volumes),
+                least_A3=least_A3,
+                most_A3=most_A3,
                 evaluation=evaluation,
             )
 
@@ -212,4 +223,4 @@ def _formula(shape: Shape) -> str:
 
 def _is_number(value: object) -> bool:
     is_one = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_one and math.isfinite(value)  # type: ignore[arg-type]
+    return is_one and abs(value) < _LARGEST  # type: ignore[operator]

@@ -126,6 +126,28 @@ def test_what_cannot_be_compared_is_not(emt: Both, change: str) -> None:
     assert judged(given) is None
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"volume_per_atom_A3": 1e300},
+        {"volume_per_atom_A3": 10**400},
+        {"bulk_modulus_GPa": 5e-324},
+        {"bulk_modulus_GPa": "soft"},
+        {"bulk_modulus_derivative": 1e8},
+        {"curve_volumes_A3": [1e-300, 1e5]},
+        {"curve_volumes_A3": []},
+        {"curve_volumes_A3": [None, True]},
+        {"curve_volumes_A3": "wide"},
+    ],
+    ids=str,
+)
+def test_fits_of_absurd_numbers_are_left_out(emt: Both, odd: dict[str, Any]) -> None:
+    curves, pressures = emt
+    hostile = {name: own | odd for name, own in curves.items()}
+    given = (task_on(POINTS, "energy_forces"), pressures)
+    assert judged((task_on(CURVED, "equation_of_state"), hostile), given) is None
+
+
 def test_few_crystals_are_no_ground_for_a_doubt(emt: Both) -> None:
     curves, pressures = emt
     few = {name: {"pressure_GPa": 50.0} for name in list(pressures)[:4]}
