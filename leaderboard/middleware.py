@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from leaderboard.services.accounts.throttles import (
     RateStanding,
     address_of,
     hit_here,
+    spend_here,
     standing_here,
 )
 
@@ -25,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: What the fields and the frame of a form may take beside its file.
 _MARGIN_BYTES = 2**20
+#: Of a length in bytes. Python itself refuses to read a number of thousands of digits.
+_MOST_DIGITS = 18
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -63,7 +67,9 @@ class SecurityHeaders:
 class Throttle:
     """Bounds what one address may ask of this process: pages too, and what is answered 401.
 
-    Counted in memory, before anything touches the database. Static files are served before.
+    Counted in memory, before anything touches the database. Static files are served before. What
+    requests took of the processor counts, too: a few kinds of page are a hundred times as dear as
+    others, and whoever asks for those alone would have the process for himself.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -72,10 +78,16 @@ class Throttle:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         _tell_of_uncounted_proxy(request)
         address = address_of(request)
-        for standing in (hit_here("any", address), standing_here("refused", address)):
+        for standing in (
+            hit_here("any", address),
+            standing_here("refused", address),
+            standing_here("processor", address),
+        ):
             if not standing.is_allowed:
                 return _too_many(standing)
+        began_s = time.thread_time()
         response = self.get_response(request)
+        spend_here("processor", address, round(1000 * (time.thread_time() - began_s)))
         if response.status_code == 401:
             hit_here("refused", address)
         return response
@@ -105,7 +117,7 @@ class BoundedBodies:
         text = str(request.META.get("CONTENT_LENGTH") or "")
         if request.META.get("HTTP_TRANSFER_ENCODING") and not text:
             return _refused(411, "Say the length of the body in the header Content-Length.")
-        if text and not (text.isascii() and text.isdigit()):
+        if text and not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
             return _refused(400, "The Content-Length header must be a whole number.")
         limit = _longest_body(request)
         if int(text or 0) > limit:

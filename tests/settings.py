@@ -19,4 +19,9 @@ WHITENOISE_AUTOREFRESH = True
 if "TOUCHSTONE_TEST_TEMPLATE" in os.environ:  # tests/kept_schema.py
     DATABASES["default"]["TEST"] = {"TEMPLATE": os.environ["TOUCHSTONE_TEST_TEMPLATE"]}
 # Counted in memory, by address, for all tests of a process.
-THROTTLES = {**THROTTLES, "any": "1000000/min", "refused": "1000000/min"}  # noqa: F405
+THROTTLES = {
+    **THROTTLES,
+    "any": "1000000/min",
+    "refused": "1000000/min",
+    "processor": "9999999/min",
+}  # noqa: F405

@@ -113,6 +113,8 @@ _REFUSED: dict[str, tuple[int, int]] = {
     "sync": (162, 81),
     "syncfs": (306, 267),
     "sync_file_range": (277, 84),
+    # ... pages taken out of the kernel's own map split it, and slow down the host for good; ...
+    "memfd_secret": (447, 447),
     # ... and a process stays on the cores that it was given.
     "sched_setaffinity": (203, 122),
     # Relics, and what needs rights that no calculator has: less for the kernel to be wrong in.
@@ -170,6 +172,8 @@ _RWF_NOWAIT = 0x8
 _PRCTL = (157, 167)
 #: PR_SCHED_CORE keeps others off the twin of a core, PR_SET_MEMORY_MERGE is as MADV_MERGEABLE.
 _MANNERS = (62, 67)
+#: MEMBARRIER_CMD_GLOBAL, _GLOBAL_EXPEDITED and its registration interrupt the host's other cores.
+_MEMBARRIER, _OF_ALL_PROCESSES = (324, 283), (1, 2, 4)
 #: Reserved huge pages belong to the host and are in no control group: MFD_HUGETLB, MAP_HUGETLB,
 #: SHM_HUGETLB.
 _MEMFD_CREATE, _MMAP, _SHMGET = (319, 279), (9, 222), (29, 194)
@@ -225,6 +229,9 @@ def seccomp_filter(machine: str | None = None, *, sees_load: bool = False) -> by
         _MADVISE[column], _OFFSET_ARG2, [(_JEQ, advice) for advice in _ADVICE]
     )
     program += _when_argument(_PRCTL[column], _OFFSET_ARG0, [(_JEQ, option) for option in _MANNERS])
+    program += _when_argument(
+        _MEMBARRIER[column], _OFFSET_ARG0, [(_JEQ, command) for command in _OF_ALL_PROCESSES]
+    )
     for call, offset, flag in (
         (_MEMFD_CREATE, _OFFSET_ARG1, _MFD_HUGETLB),
         (_MMAP, _OFFSET_ARG3, _MAP_HUGETLB),

@@ -42,6 +42,9 @@ CHANNELS = [
     ("mmap of huge pages", 9, (0, 1 << 21, 3, 0x40022, -1, 0), "ENOMEM"),
     ("shmget of huge pages", 29, (0, 1 << 21, 0o5600), "ENOMEM"),
     ("a key for a file system", 16, (0, 0xC0506617, 0), "EPERM"),
+    ("memfd_secret", 447, (0,), "EPERM"),
+    ("membarrier on all processes", 324, (1, 0, 0), "EPERM"),
+    ("membarrier on those that asked", 324, (2, 0, 0), "EPERM"),
     ("statmount", 457, (0, 0, 0, 0), "EPERM"),
     ("listmount", 458, (0, 0, 0, 0), "EPERM"),
 ]

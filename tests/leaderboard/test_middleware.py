@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
-from django.test import Client
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from leaderboard.middleware import Throttle
 from leaderboard.services.accounts import throttles
 from tests.leaderboard import factories
 
@@ -94,12 +97,18 @@ def test_a_body_without_a_length_is_refused() -> None:
     for address in (*FORMS, "/api/v1/submissions/"):
         assert post(address, **chunked).status_code == 411
     assert post("/login/", CONTENT_LENGTH="-1").status_code == 400
+    assert post("/login/", CONTENT_LENGTH="1" * 5000).status_code == 400
 
 
 @pytest.fixture
 def rates(settings: Any) -> Iterator[dict[str, str]]:
     throttles.forget_here()
-    settings.THROTTLES = {**settings.THROTTLES, "any": "8/min", "refused": "3/min"}
+    settings.THROTTLES = {
+        **settings.THROTTLES,
+        "any": "8/min",
+        "refused": "3/min",
+        "processor": "1000/min",
+    }
     yield settings.THROTTLES
     throttles.forget_here()
 
@@ -123,6 +132,25 @@ def test_answers_401_are_throttled_by_address(django_assert_num_queries: Any) ->
     with django_assert_num_queries(0):
         assert client.get("/api/v1/me/", **bad).status_code == 429
     assert client.get("/api/v1/me/", REMOTE_ADDR="203.0.113.7", **bad).status_code == 401
+
+
+@pytest.mark.usefixtures("rates")
+def test_who_asks_for_what_is_dear_alone_is_throttled_by_its_time(
+    django_assert_num_queries: Any,
+) -> None:
+    def dear(request: HttpRequest) -> HttpResponse:
+        ends_s = time.thread_time() + 0.6
+        while time.thread_time() < ends_s:
+            pass
+        return HttpResponse()
+
+    def asked_by(address: str) -> int:
+        request = RequestFactory().get("/", REMOTE_ADDR=address)
+        with django_assert_num_queries(0):
+            return Throttle(dear)(request).status_code
+
+    assert [asked_by("203.0.113.7") for _ in range(3)] == [200, 200, 429]
+    assert asked_by("203.0.113.8") == 200
 
 
 @pytest.mark.slow

@@ -114,6 +114,7 @@ def _service(folder: Path, n_potentials: int, n_tasks: int) -> Iterator[tuple[st
         "TOUCHSTONE_DATA_DIR": str(folder / "data"),
         "CELERY_BROKER_URL": "memory://",
         "TOUCHSTONE_ANY_RATE": "1000000/s",  # one address asks for all
+        "TOUCHSTONE_PROCESSOR_RATE": "9999999/min",
         "DATABASE_URL": start(folder / "postgres", delete_at_exit=True),
     }
     manage = [sys.executable, "manage.py"]

@@ -97,6 +97,11 @@ def hit_here(scope: str, client: str) -> RateStanding:
     return _count_here(scope, client, 1)
 
 
+def spend_here(scope: str, client: str, amount: int) -> None:
+    """Count so much at once in this process: requests are not equally dear."""
+    _count_here(scope, client, amount)
+
+
 def standing_here(scope: str, client: str) -> RateStanding:
     """Where a client would stand in this process with one more; nothing is counted."""
     return _count_here(scope, client, 0)
