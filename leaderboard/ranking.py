@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int32]
@@ -48,7 +47,8 @@ def ranks(scores: FloatArray) -> IntArray:
     """True ranks by descending score: equal scores share the lowest; NaN has none, which is 0."""
     judged = ~np.isnan(scores)
     ranks = np.zeros(len(scores), np.int32)
-    ranks[judged] = rankdata(-scores[judged], method="min")
+    falling = -scores[judged]
+    ranks[judged] = np.searchsorted(np.sort(falling), falling) + 1
     return ranks
 
 

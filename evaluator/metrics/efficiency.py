@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from evaluator.arrays import FloatArray
 
@@ -106,6 +105,8 @@ def power_law(
         sizes, times = sizes[is_large], times[is_large]
     if len(set(sizes.tolist())) < 2:
         return None
+    from scipy import stats  # not before it is needed: it takes a second
+
     fit = stats.linregress(np.log(sizes), np.log(times))
     low = high = None
     if len(sizes) > 2:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase.units import _hplanck, _k, _Nav
-from scipy.stats import wasserstein_distance
 
 from evaluator.arrays import FloatArray
 
@@ -98,6 +97,8 @@ def dos_distance(predicted: FloatArray, reference: FloatArray, weights: FloatArr
     _check(predicted, weights)
     _check_pair(predicted, reference)
     per_mode = np.repeat(weights, predicted.shape[1])
+    from scipy.stats import wasserstein_distance  # not before it is needed: it takes a second
+
     return float(wasserstein_distance(predicted.ravel(), reference.ravel(), per_mode, per_mode))
 
 

@@ -162,3 +162,11 @@ def test_an_empty_category_takes_no_share() -> None:
     assert ranking.shares_of(tasks) == [0, 1]
     with pytest.raises(ValueError, match="every weight is zero"):
         ranking.shares_of([Weighted("bulk", 1, 0)])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_ranks_are_those_of_scipy(seed: int) -> None:
+    from scipy.stats import rankdata
+
+    scores = np.random.default_rng(seed).random(40).round(1)
+    assert ranking.ranks(scores).tolist() == rankdata(-scores, method="min").tolist()

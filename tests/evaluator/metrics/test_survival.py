@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from scipy import stats
 
 from evaluator.metrics.survival import (
     kaplan_meier,
@@ -42,6 +41,8 @@ def test_estimate_and_band_are_those_of_scipy(seed: int) -> None:
     # Where all have failed, or nobody yet, the band is undefined.
     failed = (rng.random(60) < 0.6) & (times < times.max()) | (times == times.min())
     curve = kaplan_meier(times, failed)
+
+    from scipy import stats  # each process of a session would load it
 
     data = stats.CensoredData(uncensored=times[failed], right=times[~failed])
     theirs = stats.ecdf(data).sf

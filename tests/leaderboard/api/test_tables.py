@@ -4,7 +4,6 @@ import io
 from typing import Any
 
 import pytest
-from openpyxl import load_workbook
 
 from leaderboard.api.tables import CSVRenderer, LaTeXRenderer, Table, XLSXRenderer, disarm
 
@@ -26,10 +25,16 @@ def test_numbers_keep_every_digit_and_texts_their_commas() -> None:
     )
 
 
+def sheet_of(table: Table) -> Any:
+    from openpyxl import load_workbook  # each process of a session would load it
+
+    return load_workbook(io.BytesIO(XLSXRenderer().render(table))).active
+
+
 def test_a_workbook_holds_hostile_texts_as_texts_and_numbers_as_numbers() -> None:
     rows: list[list[Any]] = [["=HYPERLINK(1)", 0.5, True], ["a\x0bb", None, False]]
     table = Table(filename="core:v1", columns=["name", "score", "flag"], rows=rows)
-    sheet = load_workbook(io.BytesIO(XLSXRenderer().render(table))).active
+    sheet = sheet_of(table)
     assert sheet.title == "core v1"
     assert [[cell.value for cell in row] for row in sheet.iter_rows()] == [
         ["name", "score", "flag"],
@@ -41,7 +46,7 @@ def test_a_workbook_holds_hostile_texts_as_texts_and_numbers_as_numbers() -> Non
 
 def test_a_curve_is_one_cell_of_a_workbook() -> None:
     table = Table(filename="x", columns=["curve"], rows=[[[1.5, 2.5]]])  # type: ignore[list-item]
-    sheet = load_workbook(io.BytesIO(XLSXRenderer().render(table))).active
+    sheet = sheet_of(table)
     assert sheet["A2"].value == "[1.5, 2.5]"
 
 
