@@ -69,7 +69,8 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
     parser.add_argument(
         "--systems",
         metavar="A,B",
-        help="judge only these (names, or formulas in any order); which is not the task's score",
+        help="judge only these (names, or formulas in any order of the elements); the result is "
+        "then not the task's score",
     )
     parser.add_argument(
         "--reference",

@@ -12,6 +12,7 @@ import numpy as np
 from ase import Atoms
 
 from evaluator.arrays import FloatArray
+from evaluator.metrics.energies import energy_spacing as energy_spacing
 from evaluator.pool.remote import Ask
 from evaluator.wire import IntArray, Prediction, Structure, StructureFailure
 
@@ -59,18 +60,6 @@ def predicted(ask: Ask, structure: Structure, properties: Sequence[str]) -> Pred
 def slope(energy_at: Callable[[float], float], step: float) -> float:
     """Derivative of an energy at zero."""
     return sum(weight * energy_at(n * step) for n, weight in _STENCIL) / step
-
-
-def energy_spacing(energies_eV: Sequence[float]) -> float:
-    """The steps in eV in which these energies come, judged by the type that holds them all.
-
-    All-electron energies of -40,000 eV an atom come in steps of 0.004 eV in single precision.
-    """
-    values = np.asarray(energies_eV, dtype=np.float64)
-    with np.errstate(over="ignore"):
-        single = values.astype(np.float32)
-    largest = np.abs(single if np.array_equal(single, values) else values).max(initial=0)
-    return float(np.spacing(largest))
 
 
 def rounded_energy(energy_eV: float, numbers: IntArray) -> float:

@@ -16,6 +16,7 @@ from ase.calculators.calculator import Calculator
 from ase.units import GPa
 
 from evaluator.arrays import FloatArray
+from evaluator.metrics.energies import energy_spacing
 from evaluator.metrics.equation_of_state import (
     EquationOfState,
     NoMinimum,
@@ -50,6 +51,8 @@ _FLAT_EV = 1e-6
 
 #: Of a flat curve, where it multiplies nothing.
 _ANY_DERIVATIVE = 4.0
+#: Steps of the energies, as a share of what the curve spans, that a fit notices.
+_COARSE_SHARE = 0.01
 
 _REFERENCE = ("volume_per_atom_A3", "bulk_modulus_GPa", "bulk_modulus_derivative")
 
@@ -88,16 +91,27 @@ class EquationOfStateProtocol(Protocol):
     def simulate(
         self, system: System, calculator: Calculator, parameters: Mapping[str, Any]
     ) -> Outcome:
-        energy = _energy_curve(system.atoms, calculator)
+        totals: list[float] = []
+        energy = _energy_curve(system.atoms, calculator, totals)
         reference_volume = float(system.reference["volume_per_atom_A3"])
         search = parameters["search_range_percent"] / 100
-        start = _walk_to_minimum(energy, reference_volume, search)
         grid = np.linspace(-1.0, 1.0, parameters["n_volumes"])
         offsets = 1 + parameters["volume_range_percent"] / 100 * grid
-        fitted, volumes, energies = _fit_around_minimum(
-            energy, start, offsets, reference_volume, search
-        )
-        return _outcome(system, fitted, volumes, energies)
+        try:
+            start = _walk_to_minimum(energy, reference_volume, search)
+            fitted, volumes, energies = _fit_around_minimum(
+                energy, start, offsets, reference_volume, search
+            )
+        except SystemFailure as failure:
+            coarse = _coarseness(totals, len(system.atoms))
+            # What is no answer at all keeps its own kind.
+            if not coarse or type(failure) is not SystemFailure:
+                raise
+            raise SystemFailure(f"{failure} {coarse}") from failure
+        outcome = _outcome(system, fitted, volumes, energies)
+        if coarse := _coarseness(totals, len(system.atoms)):
+            outcome.values["remark"] = coarse
+        return outcome
 
     def samples(
         self,
@@ -150,6 +164,24 @@ def _reference_curve(system: System) -> EquationOfState:
     )
 
 
+def _coarseness(totals: Sequence[float], n_atoms: int) -> str:
+    """A sentence where rounding alone moves the curve by much of its depth; else empty.
+
+    All-electron energies in single precision do: the fit then tells of the rounding.
+    """
+    if not totals:
+        return ""
+    depth_eV = float(np.ptp(totals))
+    step_eV = energy_spacing(totals)
+    if step_eV < _COARSE_SHARE * depth_eV or depth_eV < _FLAT_EV * n_atoms:
+        return ""
+    return (
+        f"Its energies come in steps of {step_eV:.1g} eV, where the whole curve spans "
+        f"{depth_eV:.2g} eV: return them in double precision, or without the energies of isolated "
+        "atoms."
+    )
+
+
 def _sample(values: FloatArray, statistic: Statistic = Statistic.MEAN) -> Sample:
     return Sample(
         values=values,
@@ -163,11 +195,15 @@ def _column(outcomes: Sequence[Outcome | None], name: str) -> FloatArray:
     return np.array([np.nan if o is None else o.values[name] for o in outcomes], dtype=float)
 
 
-def _energy_curve(atoms: Atoms, calculator: Calculator) -> Curve:
-    """Energy per atom in eV as a function of the volume per atom in Å³."""
+def _energy_curve(atoms: Atoms, calculator: Calculator, totals: list[float]) -> Curve:
+    """Energy per atom in eV as a function of the volume per atom in Å³.
+
+    ``totals`` takes the energies as they were answered.
+    """
 
     def energy(volume: float) -> float:
-        return single_point(scaled_to_volume(atoms, volume), calculator).energy / len(atoms)
+        totals.append(single_point(scaled_to_volume(atoms, volume), calculator).energy)
+        return totals[-1] / len(atoms)
 
     return energy
 

@@ -67,6 +67,27 @@ def test_delta_is_zero_for_the_reference_itself() -> None:
     assert outcome.values["delta_meV"] == pytest.approx(0, abs=1e-5)
 
 
+def all_electron(dtype: type[np.floating[Any]]) -> Curve:
+    """The exact curve of copper over the energy of all its electrons, in a type."""
+    b0, derivative = COPPER["bulk_modulus_GPa"] * GPa, COPPER["bulk_modulus_derivative"]
+    return Curve(lambda v: dtype(birchmurnaghan(v, -45_000.0, b0, derivative, 11.95)))
+
+
+def test_energies_too_coarse_for_the_curve_are_said_to_be_so() -> None:
+    exact = PROTOCOL.simulate(system(), all_electron(np.float64), PARAMETERS)
+    assert exact.values["delta_meV"] == pytest.approx(0, abs=1e-3)
+    assert "remark" not in exact.values
+    told = "Its energies come in steps of 0.004 eV, where the whole curve spans"
+    try:
+        coarse = str(PROTOCOL.simulate(system(), all_electron(np.float32), PARAMETERS).values)
+    except SystemFailure as failure:
+        coarse = str(failure)
+    assert told in coarse
+    # An ordinary energy in single precision is fine enough.
+    plain = Curve(lambda v: np.float32(birchmurnaghan(v, -3.7, 140 * GPa, 4.9, 11.95)))
+    assert "remark" not in PROTOCOL.simulate(system(), plain, PARAMETERS).values
+
+
 def test_few_calls_are_made_and_energies_alone_are_asked_for() -> None:
     calculator = birch_murnaghan(11.5, 120.0, 5.2)
     PROTOCOL.simulate(system(), calculator, PARAMETERS)
