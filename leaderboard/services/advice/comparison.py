@@ -265,6 +265,8 @@ def _task_cell(
     if first is not None and own is not first:
         if first.hardware_key != own.hardware_key:
             why_not = f"Timed on {own.hardware_key or 'unknown hardware'}: not comparable."
+        elif unreliable := own.why_unreliable or first.why_unreliable:
+            why_not = f"{unreliable} Not comparable."
         else:
             # One system alone cannot tell how much systems differ: it has no interval.
             is_told = own.score_low is not None and first.score_low is not None
@@ -283,13 +285,19 @@ def _task_cell(
 def _with_best(
     cells: Sequence[ScoreCell], evaluations: Sequence[Evaluation | None] = ()
 ) -> list[ScoreCell]:
-    """Marks the highest scores; none where hardware differs, or all are equal."""
-    if len({e.hardware_key for e in evaluations if e is not None}) > 1:
+    """Marks the highest scores; none where hardware differs, times are unreliable, or all equal."""
+    known = [e for e in evaluations if e is not None]
+    if len({e.hardware_key for e in known}) > 1 or any(e.why_unreliable for e in known):
         return list(cells)
     scores = [c.score for c in cells if c.score is not None]
     if len(set(scores)) < 2:
         return list(cells)
     return [ScoreCell(**{**vars(c), "is_best": c.score == max(scores)}) for c in cells]
+
+
+def _are_comparable(first: Evaluation, own: Evaluation) -> bool:
+    is_reliable = not (first.why_unreliable or own.why_unreliable)
+    return is_reliable and own.hardware_key == first.hardware_key
 
 
 def _metric_cell(
@@ -304,7 +312,7 @@ def _metric_cell(
         return MetricCell()
     gap = gain = None
     of_first = metrics[first.pk].get(key) if first else None
-    if first and of_first and own is not first and own.hardware_key == first.hardware_key:
+    if first and of_first and own is not first and _are_comparable(first, own):
         rows = [replicates.get((e.pk, key), _NONE) for e in (own, first)]
         gap = difference(score.value, of_first.value, *rows)
         gain = _gain(METRICS[key].direction, gap, (score.value, of_first.value), rows)

@@ -132,4 +132,5 @@ def _timed() -> Any:  # noqa: ANN401  (a QuerySet of evaluations)
         task_version__protocol=_PROTOCOL,
         is_current=True,
         state=EvaluationState.SUCCEEDED,
+        why_unreliable="",
     ).exclude(task_version__state=VersionState.DRAFT)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from leaderboard import models
 from leaderboard.exceptions import SubmissionError
 from leaderboard.services.advice.comparison import MetricRow, NotFound, compare, find_submissions
+from leaderboard.services.advice.speed import measured_hardware, timings
 from leaderboard.services.evaluations.metric_replicates import packed
 from tests.leaderboard import factories
 from tests.leaderboard.advice_world import Advice, add, build_board
@@ -140,6 +141,21 @@ def test_times_on_other_hardware_are_not_compared(world: Advice) -> None:
     assert task.cells[1].against_first is None
     assert task.cells[1].why_not == f"Timed on {CPU}: not comparable."
     assert not any(cell.is_best for cell in task.cells)
+
+
+def test_times_of_a_busy_device_are_compared_with_none(world: Advice) -> None:
+    rows = [add(world, "a", 0.5), add(world, "b", 0.5, us_per_atom=None)]
+    why = "Its device was busy with something else before the times were taken (processor 40 %)."
+    timed(rows[1], world.efficiency, why_unreliable=why, score=0.99)
+    found = compare(rows, world.benchmark)
+    task = next(t for t in found.tasks if t.task_version == world.efficiency)
+    assert task.cells[1].against_first is None
+    assert task.cells[1].why_not == f"{why} Not comparable."
+    assert not any(cell.is_best for cell in task.cells)
+    assert all(row.cells[1].against_first is None for row in task.metrics)
+    # Nor is anybody advised by them.
+    (hardware,) = measured_hardware()
+    assert list(timings([row.pk for row in rows], hardware.key)) == [rows[0].pk]
 
 
 def test_elements_go_to_the_smaller_error_where_all_have_one(world: Advice) -> None:

@@ -100,6 +100,34 @@ def test_grades_are_those_of_the_worst_error_and_missing_ones_have_none() -> Non
     assert (check.value, check.address) == (0.03, bad.get_absolute_url())
 
 
+@pytest.mark.parametrize(
+    ("consistency", "n_failed", "letter"),
+    [
+        ({"phonon_roughness_percent_median": 0.03}, None, "A"),
+        ({"phonon_roughness_percent_median": 2.0}, None, "B"),
+        ({"phonon_roughness_percent_median": 10.0}, None, "C"),
+        ({"phonon_roughness_percent_median": 30.0}, None, "D"),
+        ({"nve_drift_meV_atom_ps_mean": 0.0}, 6, "A"),  # zero forces: all failed, none drifted
+        ({"nve_drift_meV_atom_ps_mean": 25.0}, 6, "D"),
+        ({}, 6, ""),  # an earlier evaluation that does not tell: the charge is no drift
+        ({}, 0, "D"),
+    ],
+)
+def test_smoothness_is_graded_by_what_was_measured(
+    consistency: dict[str, float], n_failed: int | None, letter: str
+) -> None:
+    evaluation = factories.evaluation(score=0.5, consistency=consistency)
+    if n_failed is not None:
+        models.Score.objects.create(
+            evaluation=evaluation, metric="nve_extrapolated_drift", value=20.0, low=None, high=None,
+            score=0.0, n=6, n_failed=n_failed,
+        )  # fmt: skip
+    (smoothness,) = [grade for grade in grades([evaluation]) if grade.name == "Smoothness"]
+    assert smoothness.letter == letter
+    letters = letters_of(models.Evaluation.objects.all())
+    assert letters[evaluation.submission_id][-1] == (letter or "-")
+
+
 def test_letters_of_many_submissions_are_those_of_their_grades() -> None:
     consistencies: list[list[dict[str, Any]]] = [
         [{"rotation_force_error_eV_A_max": 0.03}, {"rotation_force_error_eV_A_max": None}],
