@@ -31,6 +31,7 @@ SUFFIXES = {
     "_cosine_mean": Direction.HIGHER,
     "_score": Direction.HIGHER,
     "_fraction_stable": Direction.HIGHER,
+    "_roughness_median": Direction.LOWER,
     "_slope": Direction.ONE,
     "_slope_median": Direction.ONE,
     "_ratio_median": Direction.ONE,
