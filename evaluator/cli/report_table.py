@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evaluator.catalog import METRICS, PROTOCOLS, format_number
-from evaluator.contract import EvaluationReport, ScoreRecord, SystemStatus, TaskSpec, Verdict
+from evaluator.contract import (
+    EvaluationReport,
+    ScoreRecord,
+    SystemRecord,
+    SystemStatus,
+    TaskSpec,
+    Verdict,
+)
 
 _MAX_MESSAGES = 12
 
@@ -22,6 +29,8 @@ def format_report(
     if report.scores:
         lines += format_table([_HEAD, *(_metric_row(score) for score in report.scores)])
         lines += ["", *_task_score(report, is_whole)]
+    if report.why_unreliable:
+        lines.append(f"These times would not be ranked. {report.why_unreliable}")
     lines += _systems(task, report)
     lines += _consistency(report)
     lines.append(f"Wall time {report.wall_time_s:.1f} s")
@@ -60,17 +69,25 @@ def _task_score(report: EvaluationReport, is_whole: bool) -> list[str]:
 
 def _systems(task: TaskSpec, report: EvaluationReport) -> list[str]:
     coverage = "–" if report.coverage is None else f"{100 * report.coverage:.1f} %"
-    n_well = sum(system.status is SystemStatus.OK for system in report.systems)
+    answered = [system for system in report.systems if system.status is SystemStatus.OK]
+    n_well = sum(not _why_failed(system) for system in answered)
     counted = (
         f"Systems {report.n_systems}: {n_well} well, {report.n_failed} failed, "
         f"{report.n_unsupported} not covered (coverage {coverage})"
     )
     lines = [counted]
-    failed = [system for system in report.systems if system.status is SystemStatus.FAILED]
-    lines += [f"  {system.system_id}: {system.message}" for system in failed[:_MAX_MESSAGES]]
+    failed = [system for system in report.systems if _why_failed(system)]
+    lines += [f"  {system.system_id}: {_why_failed(system)}" for system in failed[:_MAX_MESSAGES]]
     if len(failed) > _MAX_MESSAGES:
         lines.append(f"  and {len(failed) - _MAX_MESSAGES} more")
     return lines
+
+
+def _why_failed(system: SystemRecord) -> str:
+    """Empty for one that is well; a trajectory may leave physics and still have a time to score."""
+    if system.status is SystemStatus.FAILED:
+        return system.message or "It failed."
+    return str(system.values.get("failure_message", ""))
 
 
 def format_systems(task: TaskSpec, report: EvaluationReport) -> str:
