@@ -41,7 +41,8 @@ def aimd_structure(
     of ``bin_A`` from zero to ``rdf_max_A``, as far as the cell allows; and ``rdf_noise_percent``,
     the error that g(r) has because snapshots are few: half of the mean error between two random
     halves of them (halves have twice the variance, and their difference twice that again).
-    ``states`` names those to be taken ("Si-2530K"); without it, all are. Strained cells are left out: ``n_too_few`` counts runs with fewer than twelve snapshots.
+    ``states`` names those to be taken ("Si-2530K"); without it, all are. Strained cells are left
+    out: ``n_too_few`` counts runs with fewer than twelve snapshots.
     """
     runs: dict[tuple[str, float], list[_Snapshot]] = defaultdict(list)
     for file in files:

@@ -207,9 +207,9 @@ class PhononsProtocol(Protocol):
     def uninformed(
         self, systems: Sequence[System], parameters: Mapping[str, Any]
     ) -> dict[str, FloatArray]:
-        """Modes without restoring forces, all of them zero; and the heat capacity 3 R for each atom.
+        """Modes without restoring forces, all of them zero; and the heat capacity 3 R of each atom.
 
-        3 R is what Dulong and Petit's rule says without a potential.
+        That is what Dulong and Petit's rule says without a potential.
         """
         samples, _ = self.samples(systems, [_without_forces(s) for s in systems], parameters)
         errors = {

@@ -1,4 +1,4 @@
-"""What the clock breaks off: waiting for others is no time of a replica, and sleeping does not pay."""
+"""What the clock breaks off: waiting is no time of a replica, and sleeping does not pay."""
 
 from __future__ import annotations
 
