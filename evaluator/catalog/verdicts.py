@@ -124,7 +124,8 @@ VERDICTS: dict[str, VerdictHelp] = {
     Verdict.CANCELLED: VerdictHelp(
         title="Cancelled",
         meaning="The owner or an administrator stopped it, or the submission was withdrawn.",
-        what_to_do="An administrator can queue it again.",
+        what_to_do="Who may submit the potential can have it evaluated again, on the page of the "
+        "evaluation or with touchstone reevaluate.",
     ),
     Verdict.INFRASTRUCTURE_ERROR: VerdictHelp(
         title="Our fault",

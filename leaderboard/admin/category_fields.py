@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -125,6 +125,12 @@ class BenchmarkVersionForm(ModelForm):
 
 class EntriesFormSet(FormSet):
     """Judged as publishing does, when it is saved."""
+
+    def get_unique_error_message(self, unique_check: Sequence[str]) -> str:
+        return "A task stands here more than once: choose one row of it."
+
+    def get_form_error(self) -> str:
+        return "It stands in a row above already."
 
     def clean(self) -> None:
         super().clean()

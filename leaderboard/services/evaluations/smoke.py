@@ -106,6 +106,10 @@ def never_begun(gate: Evaluation) -> QuerySet[Evaluation]:
 def check_not_held_back(old: Evaluation) -> None:
     """Refuse to repeat what the smoke evaluation has stopped: it would be stopped again."""
     gate = old.held_by
+    if gate is not None and not gate.has_ended:
+        raise ConflictError(
+            f"Its smoke evaluation {gate.pk} has not ended yet. Ask again once that has succeeded."
+        )
     if gate is not None and not has_passed(gate):
         raise ConflictError(
             f"Its smoke evaluation {gate.pk} has not succeeded. Repeat that one: what it held is "

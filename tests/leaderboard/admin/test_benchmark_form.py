@@ -116,6 +116,10 @@ def test_an_empty_benchmark_and_a_task_that_stands_twice_are_refused(
     new = factories.task_version(old.task)
     page = complaints_of(admin.post(ADD, form(benchmark, [(old, "A"), (new, "B")])))
     assert page.count(f"{old.task.slug} stands here more than once: choose one.") == 2
+    page = complaints_of(admin.post(ADD, form(benchmark, [(old, "A"), (old, "B")])))
+    assert "A task stands here more than once: choose one row of it." in page
+    assert "It stands in a row above already." in page
+    assert "duplicate" not in page
     assert not models.BenchmarkVersion.objects.exists()
 
 

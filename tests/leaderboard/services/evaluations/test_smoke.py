@@ -122,6 +122,18 @@ def test_what_the_smoke_evaluation_stopped_follows_when_it_is_repeated(
     assert {e.task_version for e in lifecycle.due()} == set(tasks)
 
 
+def test_what_was_cancelled_while_it_was_held_is_repeated_once_the_smoke_evaluation_has_passed(
+    smoke: Any, tasks: Any
+) -> None:
+    submission = submit_emt(factories.potential())
+    owner, held = submission.submitted_by, of(submission, tasks[0])
+    lifecycle.cancel(owner, held)
+    with pytest.raises(ConflictError, match=r"has not ended yet\. Ask again once"):
+        lifecycle.reevaluate(owner, held, "again")
+    run_next()
+    assert lifecycle.reevaluate(owner, held, "again").state == "queued"
+
+
 def test_a_fault_of_ours_in_the_smoke_evaluation_keeps_the_rest_waiting(
     smoke: Any, tasks: Any
 ) -> None:
