@@ -25,6 +25,8 @@ _OTHERS = (
     (b"\x1f\x8b", "it is compressed by gzip (.tar.gz). Pack a zip"),
     (b"BZh", "it is compressed by bzip2. Pack a zip"),
     (b"\xfd7zXZ", "it is compressed by xz. Pack a zip"),
+    (b"\x28\xb5\x2f\xfd", "it is compressed by zstandard. Pack a zip"),
+    (b"%PDF", "it is a PDF"),
     (b"7z\xbc\xaf\x27\x1c", "it is a 7z archive. Pack a zip"),
     (b"Rar!", "it is a RAR archive. Pack a zip"),
     (b"version https://git-lfs", "it is a Git LFS pointer, not the file it points to"),
@@ -83,9 +85,18 @@ def _what_it_is(artifact: Path) -> str:
         return "" if zipfile.is_zipfile(artifact) else "it is cut short. Upload it again"
     if head.lstrip()[:1] == b"<":
         return "it is a web page, perhaps the one that a download link led to"
-    if b"\0" not in head:
+    if b"\0" not in head and is_text(head):
         return "it is a text. Pack a zip, also of a single file"
     return "it is a tar archive. Pack a zip" if head[257:262] == b"ustar" else ""
+
+
+def is_text(head: bytes) -> bool:
+    """Whether the beginning of a file is UTF-8."""
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        return error.start > len(head) - 4  # a character cut by the end of what was read
+    return True
 
 
 def packed_further(folder: Path) -> str:

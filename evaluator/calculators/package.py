@@ -40,10 +40,10 @@ class PackageAdapter(Adapter):
     """
 
     def load(self, request: LoadRequest) -> Info:
-        folder = without_wrapping_folder(unpack(request.artifact))
+        entry_point = str(request.settings.get("entry_point", "potential:calculator"))
+        folder = _folder_of(unpack(request.artifact), entry_point)
         # Weights are often opened by a name alone, as where the author tried it.
         os.chdir(folder)
-        entry_point = str(request.settings.get("entry_point", "potential:calculator"))
         calculator = _made(_entry_point(folder, entry_point), folder, entry_point)
         if isinstance(calculator, type):
             raise LoadError(
@@ -171,16 +171,49 @@ def _root_of(folder: Path, module: Path, module_name: str) -> Path:
 
     Raises InvalidArtifact, naming the modules that are there.
     """
-    for root in (folder, folder / "src"):
-        for candidate in (module.with_suffix(".py"), module / "__init__.py"):
-            if (root / candidate).is_file():
-                return root
+    if (root := _root_with(folder, module)) is not None:
+        return root
     if inner := packed_further(folder):
         raise InvalidArtifact(f"the archive holds nothing but another one, {inner}: send that")
+    if any(folder.rglob("data.pkl")):
+        raise InvalidArtifact(
+            "the file is one that torch.save wrote, and no package: choose the kind mace or chgnet"
+        )
+    if any(folder.rglob("state.pt")) and any(folder.rglob("model.json")):
+        raise InvalidArtifact("the archive is a MatGL model, and no package: choose the kind matgl")
+    if (place := _unnameable_place(folder, module)) is not None:
+        raise InvalidArtifact(
+            f"the module {module_name} lies in {place}, from which it cannot be imported: pack "
+            "what is in that folder, without the folder"
+        )
     raise InvalidArtifact(
         f"the archive has no module {module_name}; it has {_modules_in(folder)}. Name one by the "
         'setting "entry_point", as module:function'
     )
+
+
+def _folder_of(unpacked: Path, entry_point: str) -> Path:
+    """The archive's folder, or the one that wraps all else where the module lies in that."""
+    module = Path(*entry_point.partition(":")[0].split("."))
+    is_at_the_top = _root_with(unpacked, module) is not None
+    return unpacked if is_at_the_top else without_wrapping_folder(unpacked)
+
+
+def _root_with(folder: Path, module: Path) -> Path | None:
+    for root in (folder, folder / "src"):
+        for candidate in (module.with_suffix(".py"), module / "__init__.py"):
+            if (root / candidate).is_file():
+                return root
+    return None
+
+
+def _unnameable_place(folder: Path, module: Path) -> Path | None:
+    """A folder with the module whose name no import can have, like my-model."""
+    for path in sorted(folder.rglob(module.with_suffix(".py").name)):
+        place = path.parent.relative_to(folder)
+        if not all(part.isidentifier() for part in place.parts):
+            return place
+    return None
 
 
 def _modules_in(folder: Path) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from evaluator.calculators.archives import is_text
 from evaluator.calculators.base import InvalidArtifact, LoadError, LoadRequest
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -140,7 +141,7 @@ def check_is_torch_file(artifact: Path, expected: str, converted: str = "") -> N
             raise InvalidArtifact(f"the file is {description}; expected is {expected}")
     if head[8:9] == b"{" and b'"dtype"' in head:
         raise InvalidArtifact(f"the file is a safetensors file; expected is {expected}")
-    if b"\0" not in head and _is_text(head):
+    if b"\0" not in head and is_text(head):
         raise InvalidArtifact(f"the file is text; expected is {expected}")
     if head[257:262] == b"ustar":
         raise InvalidArtifact(f"the file is a tar archive; expected is {expected}")
@@ -164,14 +165,6 @@ def _check_torch_archive(artifact: Path, expected: str, converted: str) -> None:
             "the file is a zip archive but not one of torch.save; "
             f"expected is {expected}, not packed any further"
         )
-
-
-def _is_text(head: bytes) -> bool:
-    try:
-        head.decode()
-    except UnicodeDecodeError as error:
-        return error.start > len(head) - 4  # a character cut by the end of what was read
-    return True
 
 
 def _first_line(error: BaseException) -> str:

@@ -30,6 +30,10 @@ _LEAST_STRESSES = 3
 MAX_ENERGY_PER_ATOM_EV = 100_000.0
 MIN_DISTANCE_A = 0.5
 MAX_NET_FORCE_EV_A = 0.1
+#: A crystal at equilibrium is not so far from where it is looked for.
+_VOLUME_RATIO = 1.6
+#: The stretch of H2 has 132 THz.
+_MAX_OMEGA_THZ = 140.0
 #: Fractions of a cell this large would be atoms in one corner.
 _LEAST_EDGE_A = 2.0
 #: Times the sum of covalent radii: nothing is bonded so closely.
@@ -99,6 +103,7 @@ def _problems(system: System, convention: Convention) -> list[tuple[str, str]]:
         nearest = shortest_distance(system.atoms, _GAS_A)
         if nearest is None:
             problems.append(("gas", f"no two atoms are within {_GAS_A:g} Å: is it a crystal?"))
+    problems += _sizes(system)
     if "energy" in reference and abs(reference["energy"]) / n_atoms > MAX_ENERGY_PER_ATOM_EV:
         how = _as_declared(convention.energy_unit, "eV")
         problems.append(("energy", f"{reference['energy'] / n_atoms:g} eV/atom {how}"))
@@ -111,6 +116,23 @@ def _problems(system: System, convention: Convention) -> list[tuple[str, str]]:
             problems.append(("stress", f"a stress of {_short(largest)} GPa {how}"))
         if not system.atoms.pbc.all():
             problems.append(("pbc", "has a stress, but is not periodic in three directions."))
+    return problems
+
+
+def _sizes(system: System) -> list[tuple[str, str]]:
+    """Volumes and frequencies that other units or other cells would explain."""
+    problems = []
+    volume = system.reference.get("volume_per_atom_A3")
+    if isinstance(volume, float) and system.atoms.pbc.all():
+        own = system.atoms.get_volume() / len(system.atoms)
+        if not own / _VOLUME_RATIO < volume < own * _VOLUME_RATIO:
+            sentence = f"volume_per_atom_A3 is {volume:.4g}, and the cell has {own:.4g} Å³ an atom."
+            problems.append(("volume", sentence))
+    highest = system.reference.get("omega_max_THz")
+    if isinstance(highest, float) and highest > _MAX_OMEGA_THZ:
+        problems.append(
+            ("omega", f"omega_max_THz is {highest:.4g}: is it in cm⁻¹? Divide by 33.36.")
+        )
     return problems
 
 

@@ -60,6 +60,11 @@ _QUANTITIES = {
     "forces": re.compile("forc|grad", re.IGNORECASE),
     "stress": re.compile("stress|virial|press", re.IGNORECASE),
 }
+#: Names that promise numbers: with a unit at their end, or that a protocol looks for.
+_PROMISING = re.compile(
+    r"_(?:THz|GPa|A3?|eV|K|J_K_mol|kJ_mol)$|^(?:supercell_matrix|qpoints|qpoint_weights"
+    r"|bulk_modulus_derivative)$"
+)
 _COMPONENT = re.compile(r"(f|forces?)_?([xyz])", re.IGNORECASE)
 _MAX_NAMED = 5
 
@@ -72,6 +77,7 @@ def unread_doubts(records: Sequence[Record], convention: Convention) -> list[str
         *_other_directions(records),
         *_other_charges(records),
         *_parted_forces(records, convention),
+        *_no_numbers(records),
     ]
 
 
@@ -86,6 +92,7 @@ def unread_notes(records: Sequence[Record], convention: Convention) -> list[str]
         and value is not None
         and (name in RESERVED or finite_numbers(value) is None)
         and not _is_told_elsewhere(name)
+        and not _PROMISING.search(name)
     )
     if not names:
         return []
@@ -165,6 +172,21 @@ def _parted_forces(records: Sequence[Record], convention: Convention) -> Iterato
             f"{names} ({_share(n, records)}) are not read: give forces as one column of three "
             f"numbers, {convention.forces_name}:R:3 in Properties."
         )
+
+
+def _no_numbers(records: Sequence[Record]) -> Iterator[str]:
+    says = _by_name(records, _is_promise_broken)
+    for name, values in says.items():
+        text = values[0] if isinstance(values[0], str) else repr(values[0])
+        yield (
+            f"{name} ({_share(len(values), records)}) is left out, for it is no plain numbers: "
+            f"{shown(text)}. A task that looks for it finds none."
+        )
+
+
+def _is_promise_broken(name: str, value: object) -> bool:
+    is_promise = bool(_PROMISING.search(name)) and not sounds_familiar(name)
+    return is_promise and value is not None and finite_numbers(value) is None
 
 
 def _by_name(

@@ -41,6 +41,8 @@ _TOLERANCES_THZ = (0.05, 0.1, 0.2, 0.3)
 _DOS_POINTS = 101
 #: Three times the gas constant.
 _DULONG_PETIT_J_K_MOL = 3 * units.kB * units.mol / units.J
+#: Of a supercell: its force constants take memory by the square.
+_MOST_ATOMS = 2000
 _MODES = ("frequencies_THz", "qpoints", "qpoint_weights")
 
 #: By metric, the number of the record whose absolute error it is.
@@ -351,10 +353,21 @@ def _check_crystal(system: System) -> None:
     require_periodic(system)
     if "supercell_matrix" in system.reference:
         matrix = np.asarray(system.reference["supercell_matrix"])
-        if matrix.shape != (3, 3) or np.linalg.det(np.rint(matrix)) < 0.5:
+        is_whole = matrix.shape == (3, 3) and np.allclose(matrix, np.rint(matrix), atol=1e-6)
+        if not is_whole or (n_cells := np.linalg.det(np.rint(matrix))) < 0.5:
             raise UnsuitableReference(
                 f"{system.id} needs a supercell_matrix of 3 x 3 integers of positive determinant."
             )
+        if n_cells * len(system.atoms) > _MOST_ATOMS:
+            raise UnsuitableReference(
+                f"{system.id}: the supercell_matrix makes {n_cells * len(system.atoms):.0f} atoms, "
+                f"more than {_MOST_ATOMS}."
+            )
+    lowest, highest = (system.reference.get(name) for name in ("omega_min_THz", "omega_max_THz"))
+    if lowest is not None and highest is not None and lowest > highest:
+        raise UnsuitableReference(
+            f"{system.id}: omega_min_THz {lowest:g} is above omega_max_THz {highest:g}."
+        )
 
 
 def _check_modes(system: System) -> None:

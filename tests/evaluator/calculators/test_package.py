@@ -347,6 +347,34 @@ def test_package_that_cannot_be_imported_is_told_why_and_what_to_do(
         loaded("package", with_potential(tmp_path, code))
 
 
+def test_package_without_init_keeps_the_folder_that_its_entry_point_names(tmp_path: Path) -> None:
+    artifact = packed(tmp_path, mine__in__calc__dot__py=EMT_MAKER)
+    _, info = loaded("package", artifact, entry_point="mine.calc:calculator")
+    assert info.name == "EMT"
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        (
+            {"my-model/potential.py": EMT_MAKER, "README.md": ""},
+            "the module potential lies in my-model, from which it cannot be imported: pack what is",
+        ),
+        ({"archive/data.pkl": "", "archive/version": "3"}, "that torch.save wrote, and no package"),
+        ({"model.json": "{}", "state.pt": "", "model.pt": ""}, "is a MatGL model, and no package"),
+    ],
+)
+def test_package_that_is_packed_otherwise_is_told_how(
+    members: dict[str, str], told: str, tmp_path: Path
+) -> None:
+    artifact = tmp_path / "package.zip"
+    with zipfile.ZipFile(artifact, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(InvalidArtifact, match=told):
+        loaded("package", artifact)
+
+
 def test_package_inside_another_archive_is_named(tmp_path: Path) -> None:
     artifact = packed(tmp_path, mine__dot__whl="PK")
     with pytest.raises(InvalidArtifact, match=r"nothing but another one, mine\.whl: send that"):

@@ -204,8 +204,16 @@ def _number_changed(content: bytes, rng: random.Random) -> bytes:
 
 def _value_put_in(content: bytes, rng: random.Random) -> bytes:
     """A further value of a structure, which may be read."""
-    values = (b"energy_dft", b"virial", b"charge", b"config_type", b"x", b"system_id", b"pbc")
-    value = rng.choice((b'"1 2 3"', b"1", b"nan", b"", b"abc", b'"_JSON [[1,2],[3]]"', b"[1,[2]]"))
+    values = (
+        *(b"energy_dft", b"virial", b"charge", b"config_type", b"x", b"system_id", b"pbc"),
+        *(b"energy_unit", b"units", b"cell", b"box", b"periodic", b"boundary", b"Q", b"totalSpin"),
+    )
+    value = rng.choice(
+        (
+            *(b'"1 2 3"', b"1", b"nan", b"", b"abc", b'"_JSON [[1,2],[3]]"', b"[1,[2]]"),
+            *(b"eV", b'"p p f"', b'"4 0 0 0 4 0 0 0 4"', b"F", b'"_JSON {\\"a\\": 1}"'),
+        )
+    )
     at = content.find(b"Properties", rng.randrange(len(content) + 1))
     return (
         content[:at] + rng.choice(values) + b"=" + value + b" " + content[at:]

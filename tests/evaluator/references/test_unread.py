@@ -145,3 +145,42 @@ def test_a_lattice_or_pbc_without_quotation_marks_is_told_of_them(tmp_path: Path
     for text in (GOOD.replace(LATTICE, LATTICE.replace('"', "")), GOOD.replace('"T T T"', "T T T")):
         with pytest.raises(SubmissionError, match="in quotation marks"):
             read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("supercell_matrix", "2 0 0"),
+        ("bulk_modulus_GPa", "134"),
+        ("frequencies_THz", [[0.0], [1.0, 2.0]]),
+        ("omega_max_THz", True),
+    ],
+)
+def test_a_name_that_promises_numbers_and_has_none_waits_for_a_tick(
+    name: str, value: object, tmp_path: Path
+) -> None:
+    row = {"symbols": "Cu", "positions": [[0, 0, 0]], "energy": -1.0, "values": {name: value}}
+    (system,), (problem,), _ = read(tmp_path, json.dumps([row]), "file.json")
+    assert name not in system.reference
+    assert problem.startswith(f"{name} (every structure) is left out, for it is no plain numbers")
+    row["values"] = {name: None}
+    assert read(tmp_path, json.dumps([row]), "file.json")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"volume_per_atom_A3": 46.4}, "volume_per_atom_A3 is 46.4, and the cell has 11.66 Å³ an "),
+        ({"volume_per_atom_A3": 11.0}, None),
+        ({"omega_max_THz": 233.0}, "omega_max_THz is 233: is it in cm⁻¹? Divide by 33.36"),
+        ({"omega_max_THz": 7.0}, None),
+    ],
+)
+def test_values_of_another_unit_or_cell_are_doubted(
+    values: dict[str, float], problem: str | None, tmp_path: Path
+) -> None:
+    cell = [[0, 1.8, 1.8], [1.8, 0, 1.8], [1.8, 1.8, 0]]
+    row = {"symbols": "Cu", "positions": [[0, 0, 0]], "cell": cell, "values": values}
+    _, problems, _ = read(tmp_path, json.dumps([row]), "file.json")
+    assert [problem in sentence for sentence in problems if problem] == [True] * bool(problem)
+    assert len(problems) == bool(problem)

@@ -450,6 +450,12 @@ def test_summary_counts_unstable_crystals_at_several_tolerances() -> None:
     [
         ({"qpoints": np.zeros((1, 3))}, "needs all or none"),
         ({"supercell_matrix": np.zeros((3, 3))}, "positive determinant"),
+        ({"supercell_matrix": 2.5 * np.eye(3)}, "a supercell_matrix of 3 x 3 integers"),
+        ({"supercell_matrix": 100 * np.eye(3)}, "makes 1000000 atoms, more than 2000"),
+        (
+            {"omega_min_THz": 9.0, "omega_max_THz": 7.0},
+            "omega_min_THz 9 is above omega_max_THz 7",
+        ),
         ({"supercell_matrix": np.ones(3)}, "3 x 3 integers"),
         ({"omega_max_THz": 0.0}, "needs a positive omega_max_THz"),
         (
