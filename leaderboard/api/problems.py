@@ -11,6 +11,7 @@ import math
 import uuid
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
@@ -38,6 +39,8 @@ CONTENT_TYPE = "application/problem+json"
 URN = "urn:touchstone:problem:"
 REQUEST_ID_HEADER = "X-Request-ID"
 _API = "/api/"
+#: Of one answer: its errors, and the characters of each sentence in it.
+_MOST_ERRORS, _MOST_CHARACTERS = 100, 4000
 
 #: The code of a problem that has no more telling one.
 CODES = {
@@ -97,13 +100,21 @@ def problem(
         "type": URN + (code or CODES.get(status, "other")),
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": _cut(detail),
         "instance": request.path,
         "request_id": getattr(request, "request_id", ""),
-        "errors": [{"pointer": pointer(name), "detail": text} for name, text in pairs],
+        "errors": [
+            {"pointer": pointer(_cut(name)), "detail": _cut(text)}
+            for name, text in islice(pairs, _MOST_ERRORS)
+        ],
         **members,
     }
     return JsonResponse(body, status=status, content_type=CONTENT_TYPE, headers=headers)
+
+
+def _cut(text: str) -> str:
+    """No more of it than a reader takes in: a small body must not be answered by a large one."""
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]} ..."
 
 
 def pointer(name: str) -> str:
@@ -162,7 +173,7 @@ def _of_api_exception(request: HttpRequest, error: exceptions.APIException) -> H
     if (wait := getattr(error, "wait", None)) is not None:
         headers["Retry-After"] = str(int(wait) + 1)
     if isinstance(error, exceptions.ValidationError):
-        errors = list(flat_errors("", error.detail))
+        errors = list(islice(flat_errors("", error.detail), _MOST_ERRORS))
         detail = in_one_text(f"{name}: {text}" if name else text for name, text in errors)
         return problem(request, 400, detail, errors=errors, headers=headers)
     if isinstance(error, exceptions.NotAuthenticated):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -11,6 +12,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 _MAX_TEXT = 10_000
+#: How many unknown fields are named, and how much of each name.
+_MOST_UNKNOWN, _MOST_OF_A_NAME = 20, 100
 
 
 class Record(serializers.Serializer[Any]):
@@ -22,14 +25,16 @@ class StrictRequest(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         given = self.initial_data if isinstance(self.initial_data, Mapping) else {}
-        unknown = {
-            str(name): f"is unknown; known are {', '.join(self.fields)}."
-            for name in given
-            if name not in self.fields
-        }
-        if unknown:
+        if unknown := unknown_fields(self, given):
             raise serializers.ValidationError(unknown)
         return attrs
+
+
+def unknown_fields(form: serializers.Serializer[Any], given: Mapping[Any, Any]) -> dict[str, str]:
+    """A sentence for each of the first fields that a request does not have."""
+    unknown = (str(name) for name in given if name not in form.fields)
+    first = [name[:_MOST_OF_A_NAME] for name in islice(unknown, _MOST_UNKNOWN)]
+    return {name: f"is unknown; known are {', '.join(form.fields)}." for name in first}
 
 
 def read_loosely(form: StrictRequest) -> tuple[dict[str, Any], dict[str, str]]:
@@ -40,9 +45,8 @@ def read_loosely(form: StrictRequest) -> tuple[dict[str, Any], dict[str, str]]:
     if not isinstance(given, Mapping):
         form.is_valid(raise_exception=True)
     right: dict[str, Any] = {}
-    wrong = {str(n): f"is unknown; known are {', '.join(form.fields)}." for n in given}
+    wrong = unknown_fields(form, given)
     for name, field in form.fields.items():
-        wrong.pop(name, None)
         try:
             right[name] = field.run_validation(field.get_value(given))
         except serializers.SkipField:

@@ -115,6 +115,26 @@ def test_too_many_fields_are_a_problem(alice: APIClient) -> None:
     check(alice.post("/api/v1/submissions/", many, format="multipart"), 400, "invalid")
 
 
+@pytest.mark.parametrize(
+    ("address", "body"),
+    [
+        ("/api/v1/submissions/check/", {f"k{n}": 1 for n in range(20_000)}),
+        ("/api/v1/submissions/check/", {"k" * 100_000: 1}),
+        ("/api/v1/submissions/check/", {"potential": "p" * 100_000}),
+        ("/api/v1/submissions/check/", {"supported_elements": [[]] * 20_000}),
+        ("/api/v1/potentials/", {f"k{n}": 1 for n in range(20_000)}),
+        ("/api/v1/potentials/", {"slug": "A" * 100_000, "name": "x"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_no_body_is_answered_by_a_larger_one(
+    address: str, body: dict[str, Any], alice: APIClient
+) -> None:
+    answer = alice.post(address, body, format="json")
+    assert answer.status_code == 400
+    assert len(answer.content) < 40_000
+
+
 def test_a_field_beyond_the_limit_is_a_problem(alice: APIClient, settings: Any) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
     form = {"settings": "x" * 2000}
