@@ -17,7 +17,7 @@ from uuid import UUID
 from django.conf import settings
 
 from leaderboard.models import Evaluation, Event
-from leaderboard.models.disclosure import told_event
+from leaderboard.models.disclosure import veiled_event
 
 CONTENT_TYPE = "text/event-stream"
 _POLL_S = 1.0
@@ -83,8 +83,8 @@ class EventStream:
         return events
 
     def _block(self, event: Event) -> str:
-        details = event.data if self._shows_details else told_event(event.kind, event.data)
-        data = json.dumps({"at": event.at.isoformat(), **details})
+        shown = event if self._shows_details else veiled_event(event)
+        data = json.dumps({"at": shown.at.isoformat(), **shown.data})
         return f"id: {event.pk}\nevent: {event.kind}\ndata: {data}\n\n"
 
 

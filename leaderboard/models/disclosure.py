@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from copy import copy
+from datetime import datetime
 from enum import Enum, IntEnum, unique
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -124,7 +125,7 @@ def seen_by(reader: Person | None, evaluation: Evaluation) -> Evaluation:
     veiled = _veiled(evaluation, EVALUATION_FIELDS)
     fetched: Mapping[str, Any] = getattr(evaluation, "_prefetched_objects_cache", {})
     scores = [_veiled(score, SCORE_FIELDS) for score in fetched.get("scores", ())]
-    events = [_veiled_event(event) for event in fetched.get("events", ())]
+    events = [veiled_event(event) for event in fetched.get("events", ())]
     veiled.__dict__["_prefetched_objects_cache"] = {
         **{name: [] for name in ("systems", "files", "kept_systems")},
         "scores": scores,
@@ -160,6 +161,11 @@ def _whole_seconds(value: float | None) -> float | None:
 def _without_numbers(why: str) -> str:
     """How long its calls take is the calculator's to choose, and so would be a number."""
     return UNRELIABLE_TIMES if why else ""
+
+
+def _to_the_second(moment: datetime | None) -> datetime | None:
+    """A clock that a calculator could speak through, by when it ends, has no finer hand."""
+    return None if moment is None else moment.replace(microsecond=0)
 
 
 def _provenance(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -208,8 +214,7 @@ EVALUATION_FIELDS: Final = _rules(
         *("id", "submission_id", "task_version_id", "is_current", "is_dry_run", "supersedes_id"),
         *("reason", "priority", "held_by_id", "state", "phase", "verdict", "attempt"),
         *("fencing_token", "worker_id", "cancel_requested_at", "not_before", "message_sent_at"),
-        "parties",
-        *("lease_expires_at", "heartbeat_at", "queued_at", "started_at", "finished_at"),
+        *("parties", "queued_at"),
         # How many there are is said of the set itself.
         *("n_systems", "hardware_key"),
     ),
@@ -230,6 +235,9 @@ EVALUATION_FIELDS: Final = _rules(
         "stderr": _withheld(""),
         # Anybody who polls the state knows it to the second.
         "wall_time_s": _whole_seconds,
+        **dict.fromkeys(
+            ("lease_expires_at", "heartbeat_at", "started_at", "finished_at"), _to_the_second
+        ),
     },
 )
 SCORE_FIELDS: Final = _rules(
@@ -249,7 +257,9 @@ SCORE_FIELDS: Final = _rules(
 )
 #: The details follow from the kind as well: see ``told_event``.
 EVENT_FIELDS: Final = _rules(
-    told=("id", "evaluation_id", "kind", "at"), rounded=(), others={"data": _withheld({})}
+    told=("id", "evaluation_id", "kind"),
+    rounded=(),
+    others={"at": _to_the_second, "data": _withheld({})},
 )
 #: Models whose rows are withheld whole: systems, their files, and what waits for a next attempt.
 WITHHELD_ROWS: Final = frozenset({"SystemResult", "SkillTable", "EvaluationFile", "KeptSystem"})
@@ -273,7 +283,8 @@ def _veiled(row: _Row, rules: Mapping[str, Rule]) -> _Row:
     return veiled
 
 
-def _veiled_event(event: Event) -> Event:
+def veiled_event(event: Event) -> Event:
+    """An event of a hidden set as everybody may know it."""
     veiled = _veiled(event, EVENT_FIELDS)
     veiled.data = told_event(event.kind, event.data)
     return veiled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -96,6 +97,27 @@ def test_neither_etag_nor_stream_moves_as_a_calculator_works(world: HiddenWorld)
         progress_done=1, progress_total=2, progress_calls=3, expected_at=None
     )
     assert seen() == before
+
+
+def test_times_are_told_to_the_second(world: HiddenWorld) -> None:
+    """How long it takes is the calculator's to choose: microseconds would be bits of the labels."""
+    evaluation = models.Evaluation.objects.get(pk=world.running.pk)
+    assert evaluation.started_at is not None
+    addresses = [
+        reverse("api:evaluation", args=[evaluation.pk]),
+        reverse("api:evaluation", args=[world.ended.pk]),
+        reverse("api:evaluation-events", args=[world.retried.pk]),
+        reverse("api:submission", args=[evaluation.submission_id]),
+    ]
+    stream = {"Accept": "text/event-stream"}
+    public, staff = client_of(factories.user("alice")), client_of(factories.charlie())
+    fine = re.compile(r'(started_at|finished_at|ended_at|heartbeat_at|"at)"\s*:\s*"[^"]*\.\d')
+    for address in addresses:
+        assert not fine.search(text_of(public.get(address))), address
+    assert not fine.search(text_of(public.get(addresses[2], headers=stream)))
+    for address in (addresses[0], addresses[2]):
+        assert fine.search(text_of(staff.get(address))), address
+    assert fine.search(text_of(staff.get(addresses[2], headers=stream)))
 
 
 def test_a_token_without_the_scope_admin_sees_what_everybody_sees(world: HiddenWorld) -> None:

@@ -17,7 +17,7 @@ from leaderboard.api.serializers.fields import (
     SubmissionLink,
 )
 from leaderboard.models import Evaluation, Event, Score
-from leaderboard.models.disclosure import Part, may_read, seen_by, told_event
+from leaderboard.models.disclosure import Part, may_read, seen_by, veiled_event
 from leaderboard.services.evaluations import queue
 from leaderboard.services.evaluations.waiting import waiting_reason
 
@@ -217,11 +217,15 @@ class EventRecord(Record):
     at = serializers.DateTimeField()
     data = serializers.SerializerMethodField(help_text="Details.")  # type: ignore[assignment]
 
+    def to_representation(self, event: Event) -> dict[str, Any]:
+        """Of a hidden set names, codes and seconds alone, unless ``shows_details``."""
+        shown = event if self.context["shows_details"] else veiled_event(event)
+        return super().to_representation(shown)
+
     @extend_schema_field(JSONObject())
     def get_data(self, event: Event) -> dict[str, Any]:
-        """Of a hidden set names and codes alone, unless ``shows_details``."""
         details: dict[str, Any] = event.data
-        return details if self.context["shows_details"] else told_event(event.kind, details)
+        return details
 
 
 class LogsRecord(Record):
