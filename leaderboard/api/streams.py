@@ -2,8 +2,8 @@
 
 A connection lasts settings.STREAM_S and then ends; the client comes back by itself with
 ``Last-Event-ID`` and misses nothing, since every event with an id is a row. Each connection keeps
-one thread of its web process busy, so a process takes settings.STREAMS_PER_PROCESS of them and
-tells the others to poll (503 with Retry-After).
+one thread of its web process busy, so a process takes settings.STREAMS_PER_PROCESS of them, half of
+them for one client, and tells the others to poll (503 with Retry-After).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Generator, Iterator
 from uuid import UUID
 
@@ -24,19 +25,36 @@ _POLL_S = 1.0
 #: Proxies close a connection on which nothing comes for long.
 _COMMENT_EVERY_S = 15.0
 
-_places = threading.BoundedSemaphore(settings.STREAMS_PER_PROCESS)
+#: By client, how many streams of this process it has.
+_taken: Counter[str] = Counter()
+_lock = threading.Lock()
 
 
-def take_place() -> bool:
-    """Whether this process takes one more stream; the stream gives its place back."""
-    return _places.acquire(blocking=False)
+def take_place(client: str) -> bool:
+    """Whether this process takes one more stream of a client; the stream gives its place back."""
+    most = settings.STREAMS_PER_PROCESS
+    with _lock:
+        if _taken.total() >= most or _taken[client] >= (most + 1) // 2:
+            return False
+        _taken[client] += 1
+    return True
+
+
+def _give_back(client: str) -> None:
+    with _lock:
+        _taken[client] -= 1
+        if not _taken[client]:
+            del _taken[client]
 
 
 class EventStream:
     """The body of the answer. ``close`` is called by the server however the connection ends."""
 
-    def __init__(self, evaluation_id: UUID, after: int, *, shows_details: bool) -> None:
+    def __init__(
+        self, evaluation_id: UUID, after: int, *, shows_details: bool, client: str
+    ) -> None:
         self._id, self._after, self._shows_details = evaluation_id, after, shows_details
+        self._client = client
         self._is_closed = False
         self._blocks = self._produce()
 
@@ -50,7 +68,7 @@ class EventStream:
         self._blocks.close()
         if not self._is_closed:
             self._is_closed = True
-            _places.release()
+            _give_back(self._client)
 
     def _produce(self) -> Generator[bytes, None, None]:
         yield b"retry: 2000\n\n"

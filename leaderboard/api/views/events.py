@@ -21,6 +21,7 @@ from leaderboard.api.serializers.evaluations import EventRecord
 from leaderboard.api.views.base import PagedView, described, one, paged, user_of
 from leaderboard.api.views.evaluations import visible_evaluations
 from leaderboard.models import disclosure
+from leaderboard.services.accounts.throttles import address_of
 
 
 class StreamRenderer(BaseRenderer):
@@ -78,10 +79,11 @@ class EvaluationEvents(PagedView):
         after = request.headers.get("Last-Event-ID") or "0"
         if not (after.isascii() and after.isdigit() and len(after) < 19):
             raise ParseError("Last-Event-ID must be the id of an event.")
-        if not streams.take_place():
+        client = address_of(request._request)
+        if not streams.take_place(client):
             raise NoPlace
         return StreamingHttpResponse(
-            streams.EventStream(evaluation.pk, int(after), shows_details=shows),
+            streams.EventStream(evaluation.pk, int(after), shows_details=shows, client=client),
             content_type=f"{streams.CONTENT_TYPE}; charset=utf-8",
             headers={"Cache-Control": "private, no-store", "X-Accel-Buffering": "no"},
         )

@@ -30,10 +30,13 @@ def end(evaluation: models.Evaluation) -> None:
     lifecycle.record_report(evaluation.pk, evaluation.fencing_token, report)
 
 
-def listen(client: APIClient, evaluation: models.Evaluation, **headers: str) -> Any:
+def listen(
+    client: APIClient, evaluation: models.Evaluation, address: str = "203.0.113.1", **headers: str
+) -> Any:
     return client.get(
         f"/api/v1/evaluations/{evaluation.pk}/events/",
         headers={"Accept": "text/event-stream", **headers},
+        REMOTE_ADDR=address,
     )
 
 
@@ -89,8 +92,8 @@ def test_a_stream_tells_progress_and_is_over_after_a_while(
 def test_a_process_takes_so_many_streams_and_no_more(
     running: models.Evaluation, stranger: APIClient
 ) -> None:
-    open_ones = [listen(stranger, running) for _ in range(2)]
-    refused = listen(stranger, running)
+    open_ones = [listen(stranger, running, address=f"203.0.113.{n}") for n in (1, 2)]
+    refused = listen(stranger, running, address="203.0.113.3")
     assert refused.status_code == 503
     assert refused.headers["Retry-After"] == "11"
     assert refused.headers["Content-Type"] == "application/problem+json"
@@ -102,8 +105,21 @@ def test_a_process_takes_so_many_streams_and_no_more(
     again.close()
 
 
+def test_one_client_has_no_more_than_half_of_the_places(
+    running: models.Evaluation, stranger: APIClient
+) -> None:
+    own = listen(stranger, running)
+    assert listen(stranger, running).status_code == 503
+    other = listen(stranger, running, address="203.0.113.7")
+    assert other.status_code == 200
+    own.close()
+    other.close()
+
+
 def test_closing_twice_gives_one_place_back() -> None:
-    assert streams.take_place()
-    stream = streams.EventStream(factories.evaluation().pk, 0, shows_details=True)
+    assert streams.take_place("somebody")
+    stream = streams.EventStream(
+        factories.evaluation().pk, 0, shows_details=True, client="somebody"
+    )
     stream.close()
     stream.close()
