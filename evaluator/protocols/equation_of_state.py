@@ -171,7 +171,8 @@ def _coarseness(totals: Sequence[float], n_atoms: int) -> str:
     """
     if not totals:
         return ""
-    depth_eV = float(np.ptp(totals))
+    with np.errstate(over="ignore"):
+        depth_eV = float(np.ptp(totals))
     step_eV = energy_spacing(totals)
     if step_eV < _COARSE_SHARE * depth_eV or depth_eV < _FLAT_EV * n_atoms:
         return ""
