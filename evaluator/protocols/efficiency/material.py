@@ -74,6 +74,8 @@ class Material:
     batch_message: str = ""
     #: By process: the submission and the reference potential timed in turns; why there is nothing.
     turns: dict[int, Turns] = field(default_factory=dict)
+    #: Median of the reference's calls before the submission's process began, by process.
+    alone_s: dict[int, float] = field(default_factory=dict)
     reference_message: str = ""
     #: The first of all, if any.
     failure: SystemFailure | None = None
@@ -114,19 +116,29 @@ class Material:
                 calls = timed_calls(calculator, self._ask(size, process), few)
                 series.null_s.append(float(np.median(calls.seconds)))
 
+    def time_reference_alone(self, reference: TimedCalculator, process: int) -> None:
+        """Before the submission's process is there, which might keep the device busy meanwhile.
+
+        At the small size. A structure that it cannot do has no ratio.
+        """
+        ask = self._ask(self.small, process)
+        try:
+            warm_up(reference, ask, self.settings)
+            seconds = [reference.time_call(ask()) for _ in range(2 * BLOCK_CALLS)]
+        except SystemFailure as failure:
+            self.reference_message = str(failure)
+        else:
+            self.alone_s[process] = float(np.median(seconds))
+
     def time_in_turns(
         self, submission: TimedCalculator, reference: TimedCalculator, process: int
     ) -> None:
-        """At the small size alone. A structure that one of them cannot do has no ratio.
+        """At the small size, where the reference could do it.
 
         Raises DoesNotRun where the submission's process is gone.
         """
-        if self.stopped_at is not None and self.stopped_at <= self.small:
-            return
-        try:
-            warm_up(reference, self._ask(self.small, process), self.settings)
-        except SystemFailure as failure:
-            self.reference_message = str(failure)
+        is_too_much = self.stopped_at is not None and self.stopped_at <= self.small
+        if is_too_much or process not in self.alone_s:
             return
         # What the submission fails at is told when it is timed by itself.
         try:
@@ -157,6 +169,7 @@ class Material:
             stop_message=self.stop_message,
             batch_message=self.batch_message,
             turns=self.turns,
+            alone_s=self.alone_s,
             reference_message=self.reference_message,
             n_calls=self.n_calls,
         )

@@ -119,6 +119,8 @@ def _time_submission(materials: Sequence[Material], bench: Bench, process: int) 
                 # Once in a round: what is too much for the submission is found again by itself.
                 wants_ratio, reference = False, alive.enter_context(ExitStack())
                 other = reference.enter_context(bench.calculator(Role.REFERENCE))
+                for material in waiting:
+                    material.time_reference_alone(other, process)
             calculator = alive.enter_context(bench.calculator(Role.SUBMISSION))
             if reference is not None:
                 for material in waiting:

@@ -84,6 +84,8 @@ class Findings:
     batch_message: str
     #: By process.
     turns: Mapping[int, Turns]
+    #: Median of the reference's calls while nobody else was alive, by process.
+    alone_s: Mapping[int, float]
     reference_message: str
     n_calls: int
 
@@ -164,15 +166,31 @@ def _small(findings: Findings) -> dict[str, Any]:
     if series.null_s:
         values |= _sandbox(series)
     values["small_process_spread_percent"] = _spread_percent(series.medians_s)
-    turns = list(findings.turns.values())
-    if turns:
-        medians_s = [turn.reference_median_s for turn in turns]
-        values["reference_ratio"] = float(np.median([turn.ratio for turn in turns]))
-        values["reference_ratio_spread_percent"] = _spread_percent([t.ratio for t in turns])
-        values["reference_ms"] = 1e3 * float(np.median(medians_s))
-    elif findings.reference_message:
-        values["reference_message"] = findings.reference_message
-    return values
+    return values | _against_reference(findings)
+
+
+def _against_reference(findings: Findings) -> dict[str, Any]:
+    """The ratio, unless the reference was held up by what the submission does while it waits."""
+    turns = findings.turns
+    if not turns:
+        message = findings.reference_message
+        return {"reference_message": message} if message else {}
+    beside = [turn.reference_median_s / findings.alone_s[i] for i, turn in turns.items()]
+    slower_percent = 100 * (float(np.median(beside)) - 1)
+    ratios = [turn.ratio for turn in turns.values()]
+    values = {
+        "reference_ms": 1e3 * float(np.median([t.reference_median_s for t in turns.values()])),
+        "reference_slower_percent": slower_percent,
+    }
+    if slower_percent > MAX_SPREAD_PERCENT:
+        return values | {
+            "reference_message": f"The reference potential took {slower_percent:.0f} % longer "
+            "beside this one than before it began, by its doing or another's: there is no ratio."
+        }
+    return values | {
+        "reference_ratio": float(np.median(ratios)),
+        "reference_ratio_spread_percent": _spread_percent(ratios),
+    }
 
 
 def _large(findings: Findings) -> dict[str, Any]:

@@ -43,6 +43,8 @@ class ClockedBench:
     steps: list[tuple[int, int]] = field(default_factory=list)
     #: How much longer calls take for what else the device does, by the number of calls so far.
     load: Callable[[int], float] = lambda n_calls: 1.0
+    #: How much longer the reference takes while the submission's process waits.
+    hold_up: float = 1.0
     n_calls: int = 0
     alive: list[Role] = field(default_factory=list)
     #: Who was alive when the submission was asked, at each size.
@@ -82,7 +84,8 @@ class ClockedCalculator:
             return bench.null_s
         if self.role is Role.REFERENCE:
             assert bench.reference is not None
-            return load * bench.reference(n_atoms)
+            held_up = bench.hold_up if Role.SUBMISSION in bench.alive else 1.0
+            return load * held_up * bench.reference(n_atoms)
         bench.beside.setdefault(n_atoms, set()).add(tuple(bench.alive))
         bench.asked += [atoms.copy() for atoms in structures]
         if n_atoms > bench.largest:
@@ -249,16 +252,33 @@ def comes_and_goes(n_calls: int) -> float:
 
 
 @pytest.mark.parametrize("load", [grows, comes_and_goes])
-def test_the_reference_against_itself_has_a_ratio_of_one_on_a_busy_device(
+def test_the_reference_against_itself_has_a_ratio_of_one_on_a_busy_device_or_none(
     load: Callable[[int], float],
 ) -> None:
-    bench = ClockedBench(linear, reference=linear, load=load)
-    values = measured(bench, n_processes=3, n_calls=30)
+    values = measured(ClockedBench(linear, reference=linear, load=load), n_processes=3, n_calls=30)
+    if load is comes_and_goes:
+        assert "than before it began" in values["reference_message"]
+        assert "reference_ratio" not in values
+        return
     assert values["reference_ratio"] == pytest.approx(1.0, abs=0.02)
     twice = ClockedBench(lambda n: 2 * linear(n), reference=linear, load=load)
     assert measured(twice, n_processes=3, n_calls=30)["reference_ratio"] == pytest.approx(
         2, rel=0.02
     )
+
+
+def test_who_keeps_the_device_busy_in_the_turns_of_the_reference_gets_no_ratio() -> None:
+    honest = measured(ClockedBench(linear, reference=linear, hold_up=1.1))
+    assert honest["reference_ratio"] == pytest.approx(1 / 1.1)
+    assert honest["reference_slower_percent"] == pytest.approx(10)
+    spinning = measured(ClockedBench(linear, reference=linear, hold_up=3.0))
+    assert "reference_ratio" not in spinning
+    assert spinning["reference_message"] == (
+        "The reference potential took 200 % longer beside this one than before it began, by its "
+        "doing or another's: there is no ratio."
+    )
+    samples, _ = EfficiencyProtocol().samples([SILICON], [Outcome(values=spinning)], parameters())
+    assert samples["reference_time_ratio"].missing[0]
 
 
 def test_the_submission_is_timed_by_itself_once_the_reference_is_gone() -> None:
