@@ -20,7 +20,7 @@ if "TOUCHSTONE_TEST_TEMPLATE" in os.environ:  # tests/kept_schema.py
     DATABASES["default"]["TEST"] = {"TEMPLATE": os.environ["TOUCHSTONE_TEST_TEMPLATE"]}
 # Counted in memory, by address, for all tests of a process.
 THROTTLES = {
-    **THROTTLES,  # noqa: F405
+    **THROTTLES,
     "any": "1000000/min",
     "refused": "1000000/min",
     "processor": "9999999/min",
