@@ -26,7 +26,7 @@ from evaluator.sandbox.find import SandboxPolicy, find_sandbox
 from evaluator.standard_tasks.read import SMOKE_TASK, standard_task
 
 #: A call on few atoms that takes so long, and nearly as long as one on many, computes little.
-_IDLE_CALL_S = 0.2
+_IDLE_CALL_S = 0.5
 _IDLE_GROWTH = 1.3
 _IDLE_SIZE_RATIO = 8
 #: A log beyond this is cut, and writing it takes time from every evaluation.

@@ -139,6 +139,13 @@ GROUPS: dict[str, tuple[DocPage, ...]] = {
             source="docs/administration.md",
         ),
         DocPage(
+            name="reference-files",
+            label="Reference files",
+            about="What a file of reference values may hold, by example: the units, orders and "
+            "signs to choose from, what is doubted, and the message of each refusal.",
+            source="docs/reference_files.md",
+        ),
+        DocPage(
             name="changelog",
             label="Changelog",
             about="What changed for those who use Touchstone, version by version.",

@@ -8,7 +8,8 @@ import pytest
 
 from evaluator.cli import main
 from evaluator.cli.exit_codes import ExitCode
-from evaluator.cli.validate import without_warnings
+from evaluator.cli.validate import format_validation, without_warnings
+from evaluator.contract import EvaluationReport, SubmissionSpec, SystemRecord, SystemStatus, Verdict
 from tests.evaluator.small_tasks import write_package
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(120)]
@@ -153,3 +154,26 @@ def test_a_mistake_is_one_line(
     error = capsys.readouterr().err
     assert complaint in error
     assert error.count("\n") == 1
+
+
+def test_long_logs_and_dead_time_are_told_of_code_of_the_author_alone() -> None:
+    """What a MACE takes or writes, its author cannot mend: it is the service's own adapter."""
+    sizes = [1, 1, 1, 1, 64]
+    systems = tuple(
+        SystemRecord(
+            system_id=f"s{i}",
+            status=SystemStatus.OK,
+            values={"n_atoms": n},
+            n_calls=1,
+            wall_time_s=1.0,
+        )
+        for i, n in enumerate(sizes)
+    )
+    report = EvaluationReport(verdict=Verdict.OK, systems=systems, n_systems=5, stderr="x" * 70_000)
+    for kind, is_told in (("package", True), ("mace", False)):
+        potential = SubmissionSpec(
+            name="mine", calculator_kind=kind, artifact_sha256="0" * 64, artifact_filename="m"
+        )
+        printed = format_validation(potential, report)
+        assert ("It writes a lot (70 kB" in printed) is is_told
+        assert ("A call takes 1 s however few the atoms" in printed) is is_told

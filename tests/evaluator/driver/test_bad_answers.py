@@ -133,3 +133,21 @@ def test_energies_a_tenth_of_an_electronvolt_apart_at_each_asking_are_not_scored
     assert report.scores == ()
     assert report.task_score is None
     assert failures(report) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("raised", "message"),
+    [
+        ("import asyncio\nraise asyncio.CancelledError('off')", "CancelledError: off"),
+        ("raise ValueError('half \\ud800')", "ValueError: half \\ud800"),
+        ("import os\nos.close(1)\nos.close(2)\nraise ValueError('mute')", "ValueError: mute"),
+    ],
+)
+def test_whatever_is_raised_fails_its_structure_in_its_own_words(
+    raised: str, message: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    lines = "\n".join(f"    {line}" for line in raised.splitlines())
+    report = run(sandbox, tmp_path, f"if 'Ag' in atoms.symbols:\n{lines}")
+    assert report.verdict is Verdict.OK
+    assert failures(report) == {"Ag": message}
