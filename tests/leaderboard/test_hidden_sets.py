@@ -47,7 +47,7 @@ _NOTHING = """
     api:invitation-accept api:uploads api:upload api:upload-part api:upload-complete
     api:webhooks api:webhook api:webhook-ping api:protocols api:calculators api:queue api:bundle
     api:bundle-file api:submission-publish api:submission-withdraw api:evaluation-cancel
-    api:evaluation-reevaluate
+    api:evaluation-reevaluate evaluation-cancel evaluation-reevaluate
 """
 NOTHING_OF_EVALUATIONS = frozenset(_NOTHING.split())
 #: Sign-in, by django-allauth.

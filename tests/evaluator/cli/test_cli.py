@@ -16,6 +16,7 @@ from evaluator.cli.exit_codes import ExitCode, describe_exit_codes, exit_code_of
 from evaluator.cli.service_parts import SERVICE_VARIABLES
 from evaluator.contract import EvaluationReport, TaskSpec, Verdict
 from evaluator.hashing import sha256_of
+from evaluator.standard_tasks.read import standard_task
 from tests.evaluator.small_tasks import task_on, write_crystals, write_package
 
 pytestmark = pytest.mark.timeout(120)
@@ -254,7 +255,7 @@ def test_a_count_that_is_none_is_a_usage_error(count: str, capsys: Capture) -> N
 
 def test_tasks_and_potentials_are_listed(capsys: Capture) -> None:
     assert main(["tasks"]) == ExitCode.OK
-    assert "eos-wien2k (version 2)" in capsys.readouterr().out
+    assert f"eos-wien2k (version {standard_task('eos-wien2k').version})" in capsys.readouterr().out
     assert main(["tasks", "--json"]) == ExitCode.OK
     slugs = {task["slug"] for task in json.loads(capsys.readouterr().out)}
     assert {"eos-wien2k", "mlearn-forces"} <= slugs
