@@ -10,8 +10,8 @@ noise of the reference,
 kept between 0 and 1. Whoever is no better than the baseline has 0, whoever is within the noise 1.
 
 * A system on which one failed has skill 0, and so has one with elements that are not supported.
-* Where the baseline is within the noise itself, nothing is tested: the system is left out for
-  whoever is within the noise, too. Who is not has 0, so that failing never pays.
+* Where the baseline is within twice the noise, nothing is tested: the system is left out for
+  whoever is no worse than it. Who is worse has 0, so that failing never pays.
 * The skill of a system is the weighted mean over the metrics that are tested on it.
 """
 
@@ -26,6 +26,10 @@ from evaluator.arrays import FloatArray
 from evaluator.catalog import METRICS, Direction
 from evaluator.contract import ScoredMetric
 from evaluator.protocols.base import Sample, Statistic
+
+
+#: A system is tested where a guess misses by so many times the noise.
+TELLING = 2.0
 
 
 def errors_of(metric: ScoredMetric, sample: Sample) -> FloatArray:
@@ -71,21 +75,21 @@ def skills_of(
     is_judged
         False where the metric does not apply to a system, for anybody.
     """
-    if metric.noise is None or not 0 < metric.noise < largest_error(metric):
-        raise ValueError(f"{metric.key} needs a noise above 0 and below that of the anchor bad")
+    if metric.noise is None or not 0 < TELLING * metric.noise <= largest_error(metric):
+        raise ValueError(f"{metric.key} needs a noise above 0 and below half of the error of bad")
     noise = metric.noise
     least = np.full(len(errors), largest_error(metric))
     if baseline is not None:
         least = np.fmin(baseline, least)
-    is_tested = least > noise
-    worse = np.where(is_tested, least, 2 * noise)  # any number that keeps the formulas defined
+    is_tested = least >= TELLING * noise
+    worse = np.where(is_tested, least, TELLING * noise)  # else any that keeps the formulas defined
     capped = np.clip(np.where(np.isfinite(errors), errors, np.inf), noise, worse)
     if metric.scale == "log":
         skills = np.log(worse / capped) / np.log(worse / noise)
     else:
         skills = (worse - capped) / (worse - noise)
     skills = np.clip(skills, 0.0, 1.0)
-    untested = np.where(capped <= noise, np.nan, 0.0)
+    untested = np.where(errors <= np.maximum(least, noise), np.nan, 0.0)
     return np.where(is_judged, np.where(is_tested, skills, untested), np.nan)
 
 

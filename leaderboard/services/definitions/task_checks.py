@@ -178,8 +178,8 @@ def _check_metric(protocol: Protocol, metric: ScoredMetric) -> list[str]:
         complaints.append("higher is better, so good must be above bad")
     elif (metric.worst - metric.bad) * (metric.bad - metric.good) < 0:
         complaints.append("worst, which a failed system is charged, must not be better than bad")
-    elif metric.noise is not None and not 0 < metric.noise < abs(metric.bad - metric.good):
-        complaints.append("noise must be above 0 and less than what bad is away from good")
+    elif metric.noise is not None and not 0 < 2 * metric.noise <= abs(metric.bad - metric.good):
+        complaints.append("noise must be above 0 and at most half of what bad is away from good")
     return complaints
 
 

@@ -80,8 +80,11 @@ def test_where_there_is_no_baseline_the_anchor_bad_is_what_no_skill_means() -> N
     assert skill(FORCE, 1.005) == pytest.approx(0.5)
 
 
-def test_where_the_baseline_is_within_the_noise_nothing_is_tested() -> None:
-    assert np.isnan(skill(FORCE, 0.0, baseline=0.005))
+@pytest.mark.parametrize("baseline", [0.005, 0.019])
+def test_where_the_baseline_is_within_twice_the_noise_nothing_is_tested(baseline: float) -> None:
+    assert np.isnan(skill(FORCE, 0.0, baseline=baseline))
+    assert np.isnan(skill(FORCE, baseline, baseline=baseline))
+    assert skill(FORCE, 0.02, baseline=baseline) == 0.0
 
 
 def test_who_fails_where_nothing_is_tested_has_no_skill_there() -> None:
@@ -100,7 +103,7 @@ def test_a_metric_without_noise_is_shown_and_makes_no_score() -> None:
     assert total.value == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("noise", [0.0, 2.0])
+@pytest.mark.parametrize("noise", [0.0, 1.1])
 def test_a_noise_that_leaves_no_room_for_skill_is_refused(noise: float) -> None:
     metric = ScoredMetric(key="force_mae", good=0.0, bad=2.0, worst=2.0, noise=noise)
     with pytest.raises(ValueError, match="noise"):
