@@ -27,7 +27,6 @@ from evaluator.catalog import METRICS, Direction
 from evaluator.contract import ScoredMetric
 from evaluator.protocols.base import Sample, Statistic
 
-
 #: A system is tested where a guess misses by so many times the noise.
 TELLING = 2.0
 
