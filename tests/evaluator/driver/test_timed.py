@@ -117,7 +117,8 @@ def test_a_sleeping_potential_is_timed_with_all_that_stands_beside_it(
         assert row["memory_peak_MiB"] > 20  # an interpreter with numpy and ASE
     assert values["call_time_ms"] >= 16
     assert values["atom_time_us"] >= 1000
-    assert values["reference_ratio"] > 0
+    # None where other tests hold the reference up in the meantime.
+    assert values.get("reference_ratio", 1.0) > 0 and values["reference_ms"] > 0
     assert values["batch"]["n_structures"] == 2
     assert values["process_spread_percent"] is not None
     assert report.systems[0].n_calls >= 4 * 2 * 4
@@ -267,8 +268,12 @@ def test_quick_answers_to_cells_that_are_not_turned_find_none(
 
 
 def test_a_potential_against_itself_has_a_ratio_near_one(sandbox: Sandbox, tmp_path: Path) -> None:
-    report = run(sandbox, tmp_path, write_emt(tmp_path), "ase", n_processes=2, n_calls=30)
-    assert 0.7 < report.systems[0].values["reference_ratio"] < 1.4
+    report = run(sandbox, tmp_path, write_emt(tmp_path), "ase", n_processes=3, n_calls=30)
+    values = report.systems[0].values
+    if "reference_ratio" not in values:  # other tests are at work on this machine
+        assert "longer beside this one" in values["reference_message"]
+        return
+    assert 0.7 < values["reference_ratio"] < 1.4
 
 
 def test_times_of_a_busy_device_are_told_and_not_to_be_ranked(

@@ -45,6 +45,8 @@ class ClockedBench:
     load: Callable[[int], float] = lambda n_calls: 1.0
     #: How much longer the reference takes while the submission's process waits.
     hold_up: float = 1.0
+    #: The first round in which it does.
+    hold_up_from: int = 1
     n_calls: int = 0
     alive: list[Role] = field(default_factory=list)
     #: Who was alive when the submission was asked, at each size.
@@ -84,7 +86,9 @@ class ClockedCalculator:
             return bench.null_s
         if self.role is Role.REFERENCE:
             assert bench.reference is not None
-            held_up = bench.hold_up if Role.SUBMISSION in bench.alive else 1.0
+            is_held_up = bench.n_started.get(Role.SUBMISSION, 0) >= bench.hold_up_from
+            is_held_up &= Role.SUBMISSION in bench.alive
+            held_up = bench.hold_up if is_held_up else 1.0
             return load * held_up * bench.reference(n_atoms)
         bench.beside.setdefault(n_atoms, set()).add(tuple(bench.alive))
         bench.asked += [atoms.copy() for atoms in structures]
@@ -277,6 +281,11 @@ def test_who_keeps_the_device_busy_in_the_turns_of_the_reference_gets_no_ratio()
         "The reference potential took 200 % longer beside this one than before it began, by its "
         "doing or another's: there is no ratio."
     )
+    # In two rounds of three: judged by the third.
+    bench = ClockedBench(linear, reference=linear, hold_up=3.0)
+    bench.hold_up_from = 2
+    now_and_then = measured(bench, n_processes=3)
+    assert now_and_then["reference_ratio"] == pytest.approx(1.0)
     samples, _ = EfficiencyProtocol().samples([SILICON], [Outcome(values=spinning)], parameters())
     assert samples["reference_time_ratio"].missing[0]
 
