@@ -187,7 +187,8 @@ def _against_reference(findings: Findings) -> dict[str, Any]:
     if not ratios:
         return values | {
             "reference_message": "The reference potential took "
-            f"{min(slower.values()):.0f} % longer beside this one than before it began, by its doing or another's: there is no ratio."
+            f"{min(slower.values()):.0f} % longer beside this one than before it began, by its "
+            "doing or another's: there is no ratio."
         }
     return values | {
         "reference_ratio": float(np.median(ratios)),
