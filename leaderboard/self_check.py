@@ -7,6 +7,7 @@ must not import Django. No fault ends it: each has a line of its own, and says w
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import os
@@ -24,6 +25,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leaderboard.settings")
 
 import django
 from django.core.exceptions import ImproperlyConfigured
+
+from evaluator.sentences import in_one_text
 
 _REQUIRED = ("TOUCHSTONE_SECRET_KEY", "TOUCHSTONE_HOSTS", "DATABASE_URL", "CELERY_BROKER_URL")
 _REQUIRED_IN_DEVELOPMENT = ("DATABASE_URL", "CELERY_BROKER_URL")
@@ -91,7 +94,8 @@ def _found(name: str, check: Callable[[], str]) -> Part:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    return in_one_text(lines)[:300]
 
 
 def _settings() -> str:
@@ -245,9 +249,11 @@ def _data_folder() -> str:
 
     folder = Path(settings.DATA_DIR)
     name = f"TOUCHSTONE_DATA_DIR={folder}"
-    make = f"make it: install -d -o touchstone -g touchstone {folder}"
-    if not folder.is_dir():
-        raise Fault(f"{name} is no folder" if folder.exists() else f"{name} does not exist", make)
+    if folder.exists() and not folder.is_dir():
+        raise Fault(f"{name} is no folder", "name a folder of this host in TOUCHSTONE_DATA_DIR")
+    if not folder.exists():
+        make = f"make it: install -d -o touchstone -g touchstone {folder}"
+        raise Fault(f"{name} does not exist", make)
     content = secrets.token_bytes(64)
     errors = _storage_errors()
     try:
@@ -263,7 +269,7 @@ def _data_folder() -> str:
             f"{place} cannot be used: {_one_line(error)}",
             "does it exist, and may the key list, read, write and delete in it?"
             if in_bucket
-            else _who(folder),
+            else _why_not(folder, error),
         ) from error
     free = shutil.disk_usage(folder).free
     if free < _MIN_FREE_BYTES:
@@ -309,8 +315,10 @@ def _storage_errors() -> tuple[type[Exception], ...]:
     return (OSError, Boto3Error, BotoCoreError, ClientError)
 
 
-def _who(folder: Path) -> str:
-    """Whose the folders are, and who we are."""
+def _why_not(folder: Path, error: Exception) -> str:
+    """What keeps us from writing there: how it is mounted, else whose it is and who we are."""
+    if isinstance(error, OSError) and error.errno == errno.EROFS:
+        return "mount it for writing; in a unit of systemd, name it among ReadWritePaths"
     owners = []
     for path in (folder, folder / "blobs"):
         try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from evaluator.cli.artifact import read_elements
 from evaluator.cli.data import fetch
+from evaluator.cli.devices import add_device_argument, check_device
 from evaluator.cli.exit_codes import describe_exit_codes, exit_code_of
 from evaluator.cli.output_folder import SystemFolders, format_files
 from evaluator.cli.places import add_mirror_argument
@@ -79,7 +80,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
         help="extended XYZ or JSON, for a task from a file (see touchstone data check)",
     )
     parser.add_argument("--table", action="store_true", help="print a line for each system too")
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    add_device_argument(parser)
     parser.add_argument("--processes", type=_count, metavar="N", help="calculator processes")
     parser.add_argument("--threads", type=_count, metavar="N", help="threads of each process")
     parser.add_argument(
@@ -112,6 +113,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if own is not None:
             task = replace(task, reference=local_reference(own))
         potential = _potential(arguments, Path(folder))
+        check_device(arguments.device, potential.spec.calculator_kind)
         reference = own or _reference(chosen, arguments)
         only = _only(task, reference, arguments.systems)
         folders = SystemFolders(arguments.files) if arguments.files else None

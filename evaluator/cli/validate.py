@@ -16,6 +16,7 @@ from evaluator.catalog import CONSISTENCY
 from evaluator.catalog.verdicts import VERDICTS
 from evaluator.cli.artifact import add_artifact_arguments, resolve_artifact
 from evaluator.cli.data import fetch
+from evaluator.cli.devices import add_device_argument, check_device
 from evaluator.cli.exit_codes import ExitCode, describe_exit_codes, exit_code_of
 from evaluator.cli.places import add_mirror_argument
 from evaluator.cli.progress_bar import ProgressBar
@@ -45,7 +46,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_artifact_arguments(parser)
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    add_device_argument(parser)
     parser.add_argument("--json", action="store_true", help="print the whole report as JSON")
     parser.add_argument(
         "--allow-unsandboxed",
@@ -62,6 +63,7 @@ def _run(arguments: argparse.Namespace) -> int:
     sandbox = find_sandbox(SandboxPolicy(allow_unsandboxed_built_in=arguments.allow_unsandboxed))
     with tempfile.TemporaryDirectory(prefix="touchstone-") as folder:
         potential = resolve_artifact(arguments, Path(folder))
+        check_device(arguments.device, potential.spec.calculator_kind)
         reference = fetch(task.reference.name, arguments).path
         with ProgressBar() as bar:
             report = evaluate(

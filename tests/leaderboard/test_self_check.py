@@ -76,6 +76,7 @@ def test_each_part_that_does_not_answer_has_its_line(
 
     assert parts["settings"]["is_well"]
     assert "127.0.0.1:1/touchstone cannot be reached" in parts["database"]["found"]
+    assert "Connection refused; Is the server running" in parts["database"]["found"]
     assert "amqp://touchstone:**@127.0.0.1:1// does not work" in parts["broker"]["found"]
     assert "does not exist" in parts["data folder"]["found"]
     assert "collectstatic" in parts["static files"]["hint"]
@@ -108,6 +109,7 @@ def test_what_can_be_read_and_not_written_is_a_fault(
 
     assert parts["database"]["found"] == "the database takes no writes"
     assert "Read-only file system" in parts["data folder"]["found"]
+    assert "ReadWritePaths" in parts["data folder"]["hint"]
     assert not parts["data folder"]["is_well"]
 
 
