@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import io
 import pickle
+import sys
 import tarfile
 import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -204,3 +206,18 @@ def test_several_models_in_a_file_are_named() -> None:
         whole_model([first, second], (Linear,))
     with pytest.raises(LoadError, match=r"several models \(a, b\.0\): send one of them"):
         whole_model({"a": first, "b": [second]}, (Linear,))
+
+
+def test_a_model_of_cuequivariance_is_told_the_way_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    module = ModuleType("cuequivariance_torch")
+    layer = type("Layer", (), {"__module__": module.__name__})
+    monkeypatch.setattr(module, "Layer", layer, raising=False)
+    with monkeypatch.context() as there:
+        there.setitem(sys.modules, module.__name__, module)
+        torch.save(layer(), tmp_path / "model.pt")
+    with pytest.raises(LoadError, match="Convert it back with mace_cueq_to_e3nn"):
+        load_torch(tmp_path / "model.pt", "a model")

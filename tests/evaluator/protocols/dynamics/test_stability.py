@@ -365,3 +365,19 @@ def test_failed_at_the_start_counts_as_no_time_and_summary_counts_the_ends() -> 
 def test_unsuitable_reference_is_refused(systems: list[System], complaint: str) -> None:
     with pytest.raises(UnsuitableReference, match=complaint):
         PROTOCOL.check_reference(systems, ["time_fraction_stable"])
+
+
+@pytest.mark.parametrize("ensemble", ["npt_hold", "nvt_hold"])
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        [[0, 1.8, 1.8], [1.8, 0, 1.8], [1.8, 1.8, 0]],
+        [[1.8, 0, 1.8], [0, 1.8, 1.8], [1.8, 1.8, 0]],
+        [[3.6, 0, 0], [1.8, 1.8, 0], [1.8, 0, 1.8]],
+    ],
+    ids=["primitive", "left-handed", "triclinic"],
+)
+def test_crystals_of_two_atoms_move_in_any_cell(vectors: list[list[float]], ensemble: str) -> None:
+    crystal = Atoms("Cu", cell=vectors, pbc=True).repeat((2, 1, 1))
+    values = SHORT | {"ensemble": ensemble, "duration_ps": 0.02, "timestep_fs": 2.0}
+    assert run(EMT(), values, system(crystal)).values["end"] == "completed"
