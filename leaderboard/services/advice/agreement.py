@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import logging
 import statistics
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeGuard
+from uuid import UUID
 
 from leaderboard.enums import EvaluationState
 from leaderboard.exceptions import InfrastructureError
@@ -101,7 +103,15 @@ class _Curve:
         """Third-order Birch-Murnaghan, in GPa."""
         x = (self.volume_A3 / volume_A3) ** (1 / 3)
         finite = 1 + 0.75 * (self.derivative - 4) * (x**2 - 1)
-        return float(1.5 * self.bulk_modulus_GPa * (x**7 - x**5) * finite)
+        pressure_GPa: float = 1.5 * self.bulk_modulus_GPa * (x**7 - x**5) * finite
+        return pressure_GPa
+
+
+class Row(NamedTuple):
+    """What is read of one system's record."""
+
+    system_id: str
+    values: tuple[Any, ...]
 
 
 def agreement(evaluations: Iterable[Evaluation]) -> Agreement | None:
@@ -114,21 +124,24 @@ def agreement(evaluations: Iterable[Evaluation]) -> Agreement | None:
         for e in evaluations
         if e.state == EvaluationState.SUCCEEDED and not is_hidden(e.task_version)
     ]
-    curves = [c for e in judged if e.task_version.protocol == CURVES for c in _curves(e)]
+    fitted = [e for e in judged if e.task_version.protocol == CURVES]
+    stressed = [e for e in judged if e.task_version.protocol in (SINGLE_POINTS, RELAXED)]
+    if not fitted or not stressed:
+        return None
+    rows = _values(fitted, *_FITTED, "curve_volumes_A3")
+    curves = [curve for e in fitted for curve in _curves(e, rows[e.pk])]
     if not curves:
         return None
-    crystals = [
-        crystal
-        for e in judged
-        if e.task_version.protocol in (SINGLE_POINTS, RELAXED)
-        for crystal in _shared(e, curves)
-    ]
+    rows = _values(stressed, *_STRESSED)
+    crystals = [crystal for e in stressed for crystal in _shared(e, rows[e.pk], curves)]
     crystals.sort(key=lambda crystal: -crystal.difference_percent)
     return Agreement(crystals=crystals) if crystals else None
 
 
-def _shared(evaluation: Evaluation, curves: Sequence[_Curve]) -> Iterable[SharedCrystal]:
-    for shape, volume_A3, pressure_GPa in _known_stresses(evaluation, curves):
+def _shared(
+    evaluation: Evaluation, rows: Sequence[Row], curves: Sequence[_Curve]
+) -> Iterable[SharedCrystal]:
+    for shape, volume_A3, pressure_GPa in _known_stresses(evaluation, rows, curves):
         for curve in curves:
             if not curve.least_A3 <= volume_A3 <= curve.most_A3:
                 continue
@@ -144,17 +157,22 @@ def _shared(evaluation: Evaluation, curves: Sequence[_Curve]) -> Iterable[Shared
                 )
 
 
+#: Of a single point the first, of a relaxation the others.
+_STRESSED = ("pressure_GPa", "space_group", "volume_change_percent")
+
+
 def _known_stresses(
-    evaluation: Evaluation, curves: Sequence[_Curve]
+    evaluation: Evaluation, rows: Sequence[Row], curves: Sequence[_Curve]
 ) -> Iterable[tuple[Shape, float, float]]:
     """Crystal, volume per atom in Å³, and pressure in GPa there."""
-    name = "pressure_GPa" if evaluation.task_version.protocol == SINGLE_POINTS else "space_group"
-    rows = _values(evaluation, name, "volume_change_percent")
+    is_relaxed = evaluation.task_version.protocol == RELAXED
     wanted = [curve.shape.composition for curve in curves]
-    for (_, value, change_percent), shape in _with_shapes(evaluation, rows, wanted):
-        if name == "pressure_GPa" and _is_number(value):
-            yield shape, shape.volume_per_atom_A3, float(value)
-        elif name == "space_group" and _is_number(change_percent) and _is_fixed(shape, value):
+    for (pressure_GPa, space_group, change_percent), shape in _with_shapes(
+        evaluation, rows, wanted
+    ):
+        if not is_relaxed and _is_number(pressure_GPa):
+            yield shape, shape.volume_per_atom_A3, pressure_GPa
+        elif is_relaxed and _is_number(change_percent) and _is_fixed(shape, space_group):
             yield shape, shape.volume_per_atom_A3 * (1 + change_percent / 100), 0.0
 
 
@@ -168,9 +186,8 @@ def _is_fixed(shape: Shape, space_group: object) -> bool:
 _FITTED = ("volume_per_atom_A3", "bulk_modulus_GPa", "bulk_modulus_derivative")
 
 
-def _curves(evaluation: Evaluation) -> Iterable[_Curve]:
-    rows = _values(evaluation, *_FITTED, "curve_volumes_A3")
-    for (_, *fitted, volumes), shape in _with_shapes(evaluation, rows):
+def _curves(evaluation: Evaluation, rows: Sequence[Row]) -> Iterable[_Curve]:
+    for (*fitted, volumes), shape in _with_shapes(evaluation, rows):
         if not all(_is_number(value) for value in fitted) or not isinstance(volumes, list):
             continue
         if not volumes or not all(_is_number(volume) for volume in volumes):
@@ -191,20 +208,27 @@ def _curves(evaluation: Evaluation) -> Iterable[_Curve]:
             )
 
 
-def _values(evaluation: Evaluation, *names: str) -> list[tuple[Any, ...]]:
-    """Name of each system that was answered and has the first of the values, with the values."""
-    rows = SystemResult.objects.answered().filter(
-        evaluation=evaluation.pk, values__has_key=names[0]
+def _values(evaluations: Sequence[Evaluation], *names: str) -> Mapping[UUID, list[Row]]:
+    """By evaluation, these values of each system that was answered and has any of them.
+
+    One query, of the few values alone: a record holds curves and bands as well.
+    """
+    rows: dict[UUID, list[Row]] = defaultdict(list)
+    answered = SystemResult.objects.answered().filter(
+        evaluation__in=[e.pk for e in evaluations], values__has_any_keys=list(names)
     )
-    return list(rows.values_list("system_id", *(f"values__{name}" for name in names)))
+    keys = (f"values__{name}" for name in names)
+    for evaluation, system_id, *values in answered.values_list("evaluation_id", "system_id", *keys):
+        rows[evaluation].append(Row(system_id, tuple(values)))
+    return rows
 
 
 def _with_shapes(
     evaluation: Evaluation,
-    rows: Sequence[tuple[Any, ...]],
+    rows: Sequence[Row],
     wanted: Sequence[dict[str, int]] | None = None,
 ) -> Iterable[tuple[tuple[Any, ...], Shape]]:
-    """Rows whose crystal is known, with it; of these compositions alone, where any are named."""
+    """Values of systems whose crystal is known, with it: where any are named, of these formulas."""
     try:
         shapes = shapes_of(evaluation.task_version.reference_set)
     except InfrastructureError:
@@ -212,16 +236,14 @@ def _with_shapes(
         logger.warning("Crystals of %s are not compared.", evaluation, exc_info=True)
         return
     for row in rows:
-        shape = shapes.shape_of(row[0], wanted)
+        shape = shapes.shape_of(row.system_id, wanted)
         if shape is not None:
-            yield row, shape
+            yield row.values, shape
 
 
 def _formula(shape: Shape) -> str:
     return "".join(f"{symbol}{n if n > 1 else ''}" for symbol, n in shape.composition.items())
 
 
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value) < _LARGEST
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
