@@ -15,6 +15,8 @@ MAPS = sorted(
 )
 #: `folder/file.py` and `file.py`; addresses and names with <placeholders> are not meant.
 PATH = re.compile(r"`((?:\w+/)*\w+\.py)`")
+#: What is named behind a file: where to put a breakpoint.
+NAMED_IN = re.compile(r"`((?:\w+/)+\w+\.py)`\s+\(`([\w.]+)`\)")
 #: Files of other packages, and of a submitter's own.
 FOREIGN = {"calcs.py", "contributions/chgnet_pretrained/make_pred.py", "mlearn_db_analyzer.py"}
 
@@ -32,6 +34,16 @@ def is_there(path: str, readme: Path) -> bool:
 def test_what_a_readme_names_is_there(readme: Path) -> None:
     named = set(PATH.findall(readme.read_text(encoding="utf-8"))) - FOREIGN
     assert [path for path in sorted(named) if not is_there(path, readme)] == []
+
+
+def test_a_breakpoint_can_be_put_at_each_function_of_the_walk() -> None:
+    walk = NAMED_IN.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert len(walk) >= 8
+    for path, name in walk:
+        *outer, function = name.split(".")
+        source = (ROOT / path).read_text(encoding="utf-8")
+        assert all(f"class {it}(" in source for it in outer), (path, name)
+        assert re.search(rf"^ *def {function}\(", source, re.MULTILINE), (path, name)
 
 
 def test_every_room_says_what_may_be_touched() -> None:
