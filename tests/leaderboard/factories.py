@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from evaluator import resampling
 from evaluator.catalog import PROTOCOLS
 from leaderboard import models
 from leaderboard.enums import EvaluationState, VersionState
+from leaderboard.services.evaluations import skill_tables
 from leaderboard.services.evaluations.metric_replicates import packed
 
 _count = itertools.count(1)
@@ -118,6 +122,40 @@ def task_version(task: models.Task | None = None, **fields: Any) -> models.TaskV
     if defaults["state"] != VersionState.DRAFT:
         defaults.setdefault("published_at", timezone.now())
     return models.TaskVersion.objects.create(**defaults)
+
+
+#: Scored by skill.
+SKILL_METRICS = [{"key": "eos_delta_mean", "good": 0.0, "bad": 50.0, "worst": 100.0, "noise": 1.0}]
+
+
+def evaluation_with_skills(
+    of: models.Submission,
+    on: models.TaskVersion,
+    skills: Sequence[float | None],
+    elements: Sequence[str],
+    clusters: Sequence[str] | None = None,
+    **fields: Any,
+) -> models.Evaluation:
+    """A success with a skill on each system, its score and its interval, as workers report it."""
+    clusters = clusters or elements
+    values = np.array([np.nan if skill is None else skill for skill in skills])
+    weights = resampling.cluster_weights(clusters, 200)
+    own = f"{on.task.slug}/{on.number}/{of.pk}"
+    drawn = resampling.drawn_means(values, weights, clusters, own)
+    low, high = resampling.interval(drawn) if len(drawn) else (None, None)
+    score = float(np.nanmean(values)) if len(drawn) else None
+    row = evaluation(
+        of, on, **{"score": score, "score_low": low, "score_high": high,
+        "replicates": drawn, "n_systems": len(skills), **fields},
+    )  # fmt: skip
+    models.SkillTable.objects.create(
+        evaluation=row,
+        metrics=["eos_delta_mean"],
+        packed=skill_tables.packed([skills, skills]),
+        elements=elements,
+        clusters=clusters,
+    )
+    return row
 
 
 def evaluation(

@@ -143,7 +143,7 @@ def matrix_of(
             arrays["why"][i, j] = sentences.of(why)
             arrays["hardware"][i, j] = keys.of(e.hardware_key)
     rows = [submissions[i] for i in range(len(row))]
-    arrays["rank"] = _task_ranks(arrays)
+    arrays["rank"] = task_ranks(arrays)
     public = [s.visibility == Visibility.PUBLIC for s in rows]
     matrix = Matrix(
         names=[str(s) for s in rows],
@@ -156,7 +156,7 @@ def matrix_of(
     return rows, matrix
 
 
-def _task_ranks(arrays: Mapping[str, npt.NDArray[Any]]) -> IntArray:
+def task_ranks(arrays: Mapping[str, npt.NDArray[Any]]) -> IntArray:
     """Ranks within each task, and within each hardware of it."""
     ranked = (arrays["state"] == SUCCEEDED) & (arrays["why"] == 0) & ~np.isnan(arrays["score"])
     ranks = np.zeros(ranked.shape, np.int32)

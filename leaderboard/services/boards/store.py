@@ -213,6 +213,18 @@ def _part(board: StoredBoard, rows: Sequence[int], columns: Sequence[int]) -> St
     matrix = board.matrix.part(rows, columns)
     all_replicates = replicates_of_board(board)
     replicates = {name: all_replicates[name][rows] for name in weights if name in all_replicates}
+    return fresh_part(board, rows, entries, matrix, replicates)
+
+
+def fresh_part(
+    board: StoredBoard,
+    rows: Sequence[int],
+    entries: list[BenchmarkTask],
+    matrix: Matrix,
+    replicates: Replicates,
+) -> StoredBoard:
+    """Some rows of the board with other tasks or scores, ranked with the board's own weights."""
+    weights = {e.category: e.category_weight for e in entries}
     return replace(
         board,
         entries=entries,

@@ -1,0 +1,145 @@
+"""Skills of all public evaluations of a task version, system by system, kept as one array.
+
+Hidden sets have none here: what a part of their systems scores would tell more than the rounded
+score of all of them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import BinaryField, Count, F, Func, QuerySet, TextField, Value
+from django.db.models.functions import MD5, Cast, Concat
+
+from leaderboard.lib.memory import of_process
+from leaderboard.models import Evaluation, SkillTable, TaskVersion
+from leaderboard.models.disclosure import OF_OPEN, is_hidden
+from leaderboard.services.boards.rules import on_boards
+from leaderboard.services.boards.snapshots import Snapshot
+from leaderboard.services.boards.stamps import stamps_of_tasks
+from leaderboard.services.evaluations import skill_tables
+
+Skills = npt.NDArray[np.float32]
+
+_tasks = of_process(60)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TaskSkills:
+    """NaN is a skill where nothing is tested; shape (n_evaluations, n_systems)."""
+
+    #: Of each system, as "Cl-Na".
+    elements: Sequence[str]
+    clusters: Sequence[str]
+    #: Bytes of the id of each row's evaluation.
+    evaluations: Sequence[bytes]
+    skills: Skills
+
+    @cached_property
+    def row_of(self) -> dict[bytes, int]:
+        return {pk: i for i, pk in enumerate(self.evaluations)}
+
+    @cached_property
+    def is_tested(self) -> npt.NDArray[np.bool_]:
+        """Whether each system tests something: where a guess is right, the right have no skill."""
+        return np.asarray(np.isfinite(self.skills).all(axis=0))
+
+    def of_evaluations(
+        self, ids: npt.NDArray[np.uint8], systems: npt.NDArray[np.intp]
+    ) -> TaskSkills:
+        """On some systems, of evaluations as a matrix names them, shape (n, 16); NaN for others."""
+        rows = np.array([self.row_of.get(pk.tobytes(), -1) for pk in ids], int)
+        table = np.full((len(rows), len(systems)), np.nan, np.float32)
+        table[rows >= 0] = self.skills[rows[rows >= 0]][:, systems]
+        return TaskSkills(
+            elements=[self.elements[i] for i in systems],
+            clusters=[self.clusters[i] for i in systems],
+            evaluations=[pk.tobytes() for pk in ids],
+            skills=table,
+        )
+
+
+def is_kept(task_version: TaskVersion) -> bool:
+    """Whether the task is scored by skill, and on an open set."""
+    return is_by_skill(task_version) and not is_hidden(task_version)
+
+
+def is_by_skill(task_version: TaskVersion) -> bool:
+    return any(metric.noise is not None for metric in task_version.scored_metrics())
+
+
+def current_skills(versions: Sequence[TaskVersion]) -> dict[int, TaskSkills]:
+    """By task version, of those for which ``is_kept``. One query where this process has them."""
+    chosen = [version for version in versions if is_kept(version)]
+    stamps = stamps_of_tasks([version.pk for version in chosen])
+    return {version.pk: _snapshot(version, stamps).value() for version in chosen}
+
+
+def skills_of(version: TaskVersion, evaluations: QuerySet[Evaluation]) -> TaskSkills:
+    """Read them, of the layout of systems that most of the evaluations have. Two queries."""
+    tables = SkillTable.objects.filter(
+        OF_OPEN, evaluation__in=evaluations.filter(task_version=version).order_by().values("pk")
+    ).annotate(layout=_LAYOUT)
+    layouts = tables.values("layout").annotate(n=Count("*")).order_by("-n", "layout")
+    layout = layouts.values_list("layout", flat=True).first() if is_kept(version) else None
+    chosen = tables.filter(layout=layout).order_by("pk")
+    rows = list(chosen.annotate(row=_FIRST_ROW).values_list("pk", "row"))
+    if not rows:
+        return _from_plain("", {**_NOTHING, "skills": np.zeros((0, 0), np.float32)})
+    about = SkillTable.objects.get(pk=rows[0][0])
+    unpacked = [skill_tables.unpacked(row, len(about.elements))[0] for _, row in rows]
+    return TaskSkills(
+        elements=about.elements,
+        clusters=about.clusters,
+        evaluations=[_id(pk) for pk, _ in rows],
+        skills=np.array(unpacked, np.float32),
+    )
+
+
+def _id(pk: uuid.UUID) -> bytes:
+    return pk.bytes
+
+
+def _snapshot(version: TaskVersion, stamps: Mapping[int, str]) -> Snapshot[TaskSkills]:
+    return Snapshot(
+        key=f"skills {version.pk}",
+        memory=_tasks,
+        stamp=lambda: stamps[version.pk],
+        compute=lambda _: skills_of(version, on_boards(AnonymousUser())),
+        to_plain=lambda task: {
+            "elements": task.elements,
+            "clusters": task.clusters,
+            "evaluations": list(task.evaluations),
+            "skills": task.skills,
+        },
+        from_plain=_from_plain,
+    )
+
+
+def _from_plain(_: str, parts: Mapping[str, Any]) -> TaskSkills:
+    return TaskSkills(**parts)
+
+
+_NOTHING: dict[str, Any] = {"elements": [], "clusters": [], "evaluations": []}
+#: Tells tables of the same systems: names of elements and clusters, in their order.
+_LAYOUT = MD5(
+    Concat(
+        Cast("elements", TextField()), Value("/"), Cast("clusters", TextField()),
+        output_field=TextField(),
+    )
+)  # fmt: skip
+#: Over all metrics; those of each metric stay in the database.
+_FIRST_ROW = Func(
+    F("packed"),
+    Value(1),
+    4 * F("elements__len"),
+    function="substr",
+    output_field=BinaryField(),
+)
