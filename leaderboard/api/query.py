@@ -15,6 +15,7 @@ from rest_framework.request import Request
 
 from leaderboard.enums import EvaluationState
 from leaderboard.lib.moments import past_moment
+from leaderboard.services.boards.chemistry import FAMILIES, read_chemistry
 from leaderboard.services.boards.filters import (
     BoardFilter,
     read_count,
@@ -107,6 +108,12 @@ class ElementsField(_Written):
 
 
 @extend_schema_field(OpenApiTypes.STR)
+class ChemistryField(_Written):
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(read_chemistry, **options)
+
+
+@extend_schema_field(OpenApiTypes.STR)
 class CountField(_Written):
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
         super().__init__(read_count, **options)
@@ -187,6 +194,11 @@ class BoardQuery(VersionFilter):
 class BenchmarkBoardQuery(BoardQuery):
     category = serializers.CharField(
         required=False, max_length=64, help_text="Only the tasks of this category."
+    )
+    chemistry = ChemistryField(
+        required=False,
+        help_text="Judge everybody anew on the systems made of these elements alone, as Si,O, or "
+        f"of a family: {', '.join(FAMILIES)}. Without your private rows.",
     )
 
 

@@ -142,7 +142,17 @@ FIELDS = {
         as_of permanent_url task reference_set metrics rows pending failed
     """,
     "BenchmarkBoardRecord": """
-        as_of permanent_url benchmark categories tasks hardware rows
+        as_of permanent_url benchmark categories tasks hardware chemistry rows
+    """,
+    # Hidden sets are never judged by a chemistry: they are named as left out.
+    "ChemistryRecord": """
+        name words n_systems elements tasks left_out
+    """,
+    "JudgedTaskRecord": """
+        task n_systems n_clusters elements
+    """,
+    "LeftOutTaskRecord": """
+        task why
     """,
     "CellRecord": """
         task version state score score_low score_high rank coverage theory_mismatch

@@ -39,7 +39,8 @@ _NOTHING = """
     admin-login login logout robots sitemap
     docs verdicts protocols protocol doc cite card team team-create
     team-invite team-uninvite team-member invitation token-create token-revoke submission-new
-    potential-edit withdraw publish welcome api:submission-check
+    potential-edit withdraw publish evaluation-cancel evaluation-reevaluate welcome
+    api:submission-check
     api:schema api:docs api:redoc api:nowhere api:index api:me
     api:signed-in api:my-quota api:tokens api:token api:teams api:team api:team-quota
     api:team-members
@@ -98,11 +99,15 @@ def addresses(world: HiddenWorld) -> dict[str, list[str]]:
     ]
     tables = [f"?format={name}" for name in TABLES]
     since = "?since=2020-01-01T00:00:00Z"
+    chemistry = ["?chemistry=Al,Cu", "?chemistry=metals&format=csv&since=2020-01-01"]
     now = timezone.now().isoformat().replace("+", "%2B")
     rows: dict[str, tuple[Sequence[dict[str, Any]], Sequence[str]]] = {
         "home": ([{}], ["", "?columns=all", "?view=cards"]),
         "benchmark-latest": ([board], [""]),
-        "benchmark": ([{**board, "number": 1}], ["", "?category=phonons", f"?as_of={now}"]),
+        "benchmark": (
+            [{**board, "number": 1}],
+            ["", "?category=phonons", f"?as_of={now}", *chemistry],
+        ),
         "benchmark-card": ([{**board, "number": 1}], [""]),
         "task-card": (tasks, [""]),
         "task-version-card": (numbered, [""]),
@@ -148,7 +153,10 @@ def addresses(world: HiddenWorld) -> dict[str, list[str]]:
         "api:reference-sets": ([{}], [""]),
         "api:benchmarks": ([{}], [""]),
         "api:recommend": ([{}], ["?elements=Al", "?elements=Al,Cu&atoms=100"]),
-        "api:leaderboard": ([board], ["", *tables, "?category=phonons", "?weight.phonons=2"]),
+        "api:leaderboard": (
+            [board],
+            ["", *tables, "?category=phonons", "?weight.phonons=2", *chemistry],
+        ),
         "api:leaderboard-diff": ([board], [since]),
         "api:badge": (kinds, [""]),
         "api:feed": (kinds, [""]),

@@ -143,6 +143,33 @@ class BoardTaskRecord(Record):
         return board.shares.get(entry.task_version_id, 0.0)
 
 
+class JudgedTaskRecord(Record):
+    task = TaskVersionLink(source="entry.task_version")
+    n_systems = serializers.IntegerField(help_text="Made of it alone, and the same for everybody.")
+    n_clusters = serializers.IntegerField(help_text="What these are drawn in, for intervals.")
+    elements = serializers.ListField(
+        child=serializers.CharField(), help_text="That occur in these systems."
+    )
+
+
+class LeftOutTaskRecord(Record):
+    task = TaskVersionLink(source="entry.task_version")
+    why = serializers.CharField(help_text="One sentence.")
+
+
+class ChemistryRecord(Record):
+    """What a board for a chemistry is judged on."""
+
+    name = serializers.CharField(source="chemistry", help_text="Elements or a family.")
+    words = serializers.CharField(source="chemistry.words", help_text="What systems are made of.")
+    n_systems = serializers.IntegerField(help_text="Over all judged tasks.")
+    elements = serializers.ListField(
+        child=serializers.CharField(), help_text="That occur in what is judged."
+    )
+    tasks = JudgedTaskRecord(source="judged", many=True)
+    left_out = LeftOutTaskRecord(many=True)
+
+
 class BenchmarkBoardRecord(SnapshotRecord):
     benchmark = BenchmarkLink(source="benchmark_version")
     categories = CategoryRecord(many=True)
@@ -150,4 +177,5 @@ class BenchmarkBoardRecord(SnapshotRecord):
     hardware = serializers.CharField(
         help_text="Of the ranked rows, where a timed task counts in the overall score; empty else."
     )
+    chemistry = ChemistryRecord(allow_null=True, help_text="Null where none was asked for.")
     rows = BoardRowRecord(many=True)

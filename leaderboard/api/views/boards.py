@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
@@ -32,6 +33,7 @@ from leaderboard.api.views.base import TABLES_TOO, described, one, user_of
 from leaderboard.api.views.tasks import shown_benchmark_versions, shown_task_versions
 from leaderboard.models import BenchmarkVersion, TaskVersion
 from leaderboard.services.boards.changes import Change, changes_of_boards, changes_of_task
+from leaderboard.services.boards.chemistry_board import ChemistryBoard, chemistry_board
 from leaderboard.services.boards.reader import BoardRow, BoardView, view_for, with_live_states
 from leaderboard.services.boards.rules import WEIGHT_PREFIX, weights_from_query
 from leaderboard.services.boards.store import board_at, part_of_board
@@ -87,7 +89,8 @@ class Leaderboard(APIView):
 
     @described(
         "leaderboards",
-        "The overall ranking of a benchmark; weight.<category>=2 changes a category's weight",
+        "The overall ranking of a benchmark; weight.<category>=2 changes a category's weight, "
+        "chemistry=Si,O judges on systems of these elements alone",
         tables(BenchmarkBoardRecord),
         parameters=[BenchmarkBoardQuery],
     )
@@ -96,18 +99,24 @@ class Leaderboard(APIView):
         version = _benchmark_version(slug, query)
         weights = weights_from_query(request.query_params.dict())
         board = board_at(version, query.get("as_of"))
+        asked = query.get("chemistry")
+        chemistry = chemistry_board(board, asked) if asked else None
+        board = chemistry.board if chemistry else board
         if "category" in query:
             board = part_of_board(board, query["category"])
-        view = view_for(board, user_of(request), weights, board_filter(query))
+        reader = AnonymousUser() if chemistry else user_of(request)
+        view = view_for(board, reader, weights, board_filter(query))
         if is_table(request):
             is_latex = request.accepted_renderer.format == LaTeXRenderer.format
-            return (printed_table if is_latex else benchmark_table)(view).response(request)
+            write = printed_table if is_latex else benchmark_table
+            return write(view, chemistry).response(request)
         told = {
             "benchmark_version": version,
             "categories": view.categories,
             "entries": view.entries,
             "hardware": view.hardware,
             "shares": view.shares,
+            "chemistry": chemistry,
         }
         return _snapshot(
             request,
@@ -217,13 +226,20 @@ def task_table(version: TaskVersion, rows: Sequence[TaskRow]) -> Table:
     )
 
 
-def benchmark_table(view: BoardView) -> Table:
-    """The overall score and each task's score, interval, coverage and state."""
+def benchmark_table(view: BoardView, chemistry: ChemistryBoard | None = None) -> Table:
+    """The overall score and each task's score, interval, coverage and state.
+
+    For a chemistry, how many systems and clusters the score is made of instead of the coverage.
+    """
     slugs = [entry.task_version.task.slug for entry in view.entries]
-    parts = ("score", "score_low", "score_high", "coverage", "state")
-    version = view.benchmark_version
+    parts = ["score", "score_low", "score_high", "coverage", "state"]
+    counts: dict[int, tuple[int, int]] = {}
+    if chemistry is not None:
+        parts[3:4] = ["n_systems", "n_clusters"]
+        counts = {t.entry.task_version_id: (t.n_systems, t.n_clusters) for t in chemistry.judged}
+    known = [counts.get(entry.task_version_id) for entry in view.entries]
     return Table(
-        filename=f"{version.benchmark.slug}-v{version.number}",
+        filename=_filename(view, chemistry),
         columns=[
             *_STANDING,
             *("overall", "overall_low", "overall_high"),
@@ -233,18 +249,26 @@ def benchmark_table(view: BoardView) -> Table:
             [
                 *_standing(row),
                 *(row.overall, row.low, row.high),
-                *chain.from_iterable((c.score, c.low, c.high, c.coverage, c.state) for c in cells),
+                *chain.from_iterable(
+                    (c.score, c.low, c.high, *(n or (c.coverage,)), c.state)
+                    for c, n in zip(cells, known, strict=True)
+                ),
             ]
             for row, cells in with_live_states(view)
         ],
     )
 
 
-def printed_table(view: BoardView) -> Table:
-    """What fits on paper: ranks with their intervals, the overall score and those of the tasks."""
+def _filename(view: BoardView, chemistry: ChemistryBoard | None) -> str:
     version = view.benchmark_version
+    name = f"{version.benchmark.slug}-v{version.number}"
+    return f"{name}-{str(chemistry.chemistry).replace(',', '-')[:60]}" if chemistry else name
+
+
+def printed_table(view: BoardView, chemistry: ChemistryBoard | None = None) -> Table:
+    """What fits on paper: ranks with their intervals, the overall score and those of the tasks."""
     return Table(
-        filename=f"{version.benchmark.slug}-v{version.number}",
+        filename=_filename(view, chemistry),
         columns=[
             *("Rank", "Interval", "Potential", "Level of theory", "Overall"),
             *(entry.task_version.task.name for entry in view.entries),

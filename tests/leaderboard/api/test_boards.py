@@ -160,6 +160,7 @@ def test_the_board_of_a_benchmark(world: World, stranger: APIClient) -> None:
         "benchmark",
         "categories",
         "tasks",
+        "chemistry",
         "hardware",
         "rows",
     }

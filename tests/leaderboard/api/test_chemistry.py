@@ -1,0 +1,118 @@
+"""A board for a chemistry over REST."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from leaderboard import models
+from leaderboard.lib import memory
+from tests.leaderboard import factories
+from tests.leaderboard.api.conftest import client_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def benchmark() -> models.BenchmarkVersion:
+    """sharp is good at silica, blunt at copper; the second task is scored by anchors."""
+    memory.forget()
+    task = factories.task_version(metrics=factories.SKILL_METRICS)
+    anchored = factories.task_version()
+    for name, skills in {"sharp": [0.9, 0.7, 0.1], "blunt": [0.2, 0.4, 0.9]}.items():
+        submission = factories.submission(factories.potential(name=name, slug=name), version="1")
+        factories.evaluation_with_skills(submission, task, skills, ["O-Si", "Si", "Cu"])
+        factories.evaluation(submission, anchored, score=0.5)
+    return factories.benchmark_version((task, "EOS"), (anchored, "Old"))
+
+
+def address(version: models.BenchmarkVersion, query: str = "") -> str:
+    return f"/api/v1/leaderboards/{version.benchmark.slug}/{query}"
+
+
+def ranks(board: dict[str, Any]) -> dict[str, Any]:
+    return {r["submission"]["potential"]["slug"]: (r["rank"], r["overall"]) for r in board["rows"]}
+
+
+def test_everybody_is_judged_on_the_systems_of_a_chemistry(
+    benchmark: models.BenchmarkVersion, stranger: APIClient
+) -> None:
+    board = stranger.get(address(benchmark, "?chemistry=Si,O")).json()
+
+    assert ranks(board) == {"sharp": (1, 0.8), "blunt": (2, 0.3)}
+    (judged,) = board["chemistry"].pop("tasks")
+    (left_out,) = board["chemistry"].pop("left_out")
+    assert board["chemistry"] == {
+        "name": "O,Si", "words": "O, Si alone", "n_systems": 2, "elements": ["O", "Si"],
+    }  # fmt: skip
+    first, second = (entry.task_version.task.slug for entry in benchmark.entries.all())
+    assert (judged["task"]["slug"], judged["n_systems"], judged["n_clusters"]) == (first, 2, 2)
+    assert (left_out["task"]["slug"], left_out["why"][:17]) == (second, "Scored by anchors")
+    assert [task["task"]["slug"] for task in board["tasks"]] == [first]
+    assert ranks(stranger.get(address(benchmark, "?chemistry=metals")).json())["blunt"][0] == 1
+    assert stranger.get(address(benchmark)).json()["chemistry"] is None
+
+
+def test_tables_tell_on_how_many_systems(
+    benchmark: models.BenchmarkVersion, stranger: APIClient
+) -> None:
+    response = stranger.get(address(benchmark, "?chemistry=Si,O&format=csv"))
+    rows = list(csv.DictReader(io.StringIO(response.content.decode())))
+    slug = benchmark.entries.all()[0].task_version.task.slug
+    assert [(row["potential"], row["rank"], row["overall"]) for row in rows] == [
+        ("sharp", "1", "0.8"), ("blunt", "2", "0.3"),
+    ]  # fmt: skip
+    assert (rows[0][f"{slug}_n_systems"], rows[0][f"{slug}_n_clusters"]) == ("2", "2")
+    assert f"{slug}_coverage" not in rows[0]
+    assert "-O-Si.csv" in response.headers["Content-Disposition"]
+    assert stranger.get(address(benchmark, "?chemistry=Si&format=tex")).status_code == 200
+
+
+def test_a_chemistry_of_nothing_is_an_empty_board(
+    benchmark: models.BenchmarkVersion, stranger: APIClient
+) -> None:
+    board = stranger.get(address(benchmark, "?chemistry=U")).json()
+    assert (board["rows"], board["tasks"], board["chemistry"]["n_systems"]) == ([], [], 0)
+    assert len(board["chemistry"]["left_out"]) == 2
+    assert stranger.get(address(benchmark, "?chemistry=U&format=csv")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "words"),
+    [
+        ("?chemistry=Qq", "chemistry", "Families are metals"),
+        ("?chemistry=,", "chemistry", "must name elements"),
+        ("?chemistry=Si&category=Old", "category", "no category 'Old'"),
+        ("?chemistry=Si&weight.Old=2", "weight/Old", "no category 'Old'"),
+    ],
+)
+def test_what_cannot_be_is_told(
+    benchmark: models.BenchmarkVersion, stranger: APIClient, query: str, name: str, words: str
+) -> None:
+    response = stranger.get(address(benchmark, query))
+    assert response.status_code == 400
+    assert words in str(response.json()) and name in str(response.json())
+
+
+def test_it_goes_with_filters_weights_and_categories(
+    benchmark: models.BenchmarkVersion, stranger: APIClient
+) -> None:
+    query = "?chemistry=Si,O&category=EOS&weight.EOS=3&text=blunt"
+    assert ranks(stranger.get(address(benchmark, query)).json()) == {"blunt": (2, 0.3)}
+
+
+def test_nobody_finds_private_rows_there(benchmark: models.BenchmarkVersion) -> None:
+    task = benchmark.entries.all()[0].task_version
+    owner = factories.user("alice")
+    secret = factories.submission(
+        factories.potential(owner, slug="secret"), version="1", visibility="private"
+    )
+    factories.evaluation_with_skills(secret, task, [1.0, 1.0, 1.0], ["O-Si", "Si", "Cu"])
+    board = client_of(owner).get(address(benchmark, "?chemistry=Si,O")).json()
+    assert set(ranks(board)) == {"sharp", "blunt"}
+    whole = client_of(owner).get(address(benchmark)).json()
+    assert len(ranks(whole)) == 3  # it would be there
