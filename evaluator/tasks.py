@@ -374,7 +374,8 @@ def _say_that_we_live(name: str) -> None:
         while True:
             try:
                 with FORK_LOCK:  # a child is not forked while the database's library is at work
-                    record_heartbeat(name, is_able=this_host(name).sandbox is not None)
+                    is_able = this_host(name).sandbox is not None and not _shutdown[0]
+                    record_heartbeat(name, is_able=is_able)
                     is_deaf = _is_deaf(name)
             except DatabaseError:
                 logger.warning("The heartbeat is not stored.", exc_info=True)
@@ -485,6 +486,15 @@ def _start_heartbeat(sender: Any, **_: object) -> None:  # noqa: ANN401
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _ask_children_to_end(**_: object) -> None:
     _shutdown[0] = 1
+
+
+@signals.worker_shutdown.connect  # type: ignore[untyped-decorator]
+def _say_that_we_end(sender: Any, **_: object) -> None:  # noqa: ANN401
+    """Else a worker that was stopped would be taken for one that does not hear what is due."""
+    try:
+        record_heartbeat(sender.hostname, is_able=False)
+    except DatabaseError:
+        logger.warning("That this worker ends is not stored.", exc_info=True)
 
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from leaderboard.exceptions import LostLeaseError
 from leaderboard.lib import blobs
 from leaderboard.services.definitions.tasks import ReferenceDescription, store_reference_set
 from leaderboard.services.evaluations import lifecycle
+from leaderboard.services.evaluations.deafness import deaf_workers
 from tests.leaderboard import factories
 from tests.leaderboard.services.submissions.test_submissions import submit_emt
 
@@ -181,6 +183,18 @@ def test_a_worker_calls_itself_deaf_unless_its_messages_may_end_elsewhere(
 
     assert tasks._is_deaf(HOST) is False  # it is told again first
     assert tasks._is_deaf(HOST) is is_deaf
+
+
+def test_a_worker_that_has_ended_is_not_called_deaf() -> None:
+    long_ago = timezone.now() - timedelta(minutes=5)
+    worker = factories.worker(free_since=long_ago)
+    evaluation = factories.evaluation()
+    models.Evaluation.objects.filter(pk=evaluation.pk).update(queued_at=long_ago)
+    assert deaf_workers() == [worker]
+
+    tasks._say_that_we_end(SimpleNamespace(hostname=worker.name))
+
+    assert deaf_workers() == []
 
 
 def test_a_worker_that_is_ending_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
