@@ -326,8 +326,9 @@ THROTTLES = {
     # Counted by each web process for itself: all requests of an address, and those answered 401.
     "any": _rate("TOUCHSTONE_ANY_RATE", "1200/min"),
     "refused": _rate("TOUCHSTONE_REFUSED_RATE", "120/min"),
-    # Milliseconds of the processor that one address may have of each web process.
-    "processor": _rate("TOUCHSTONE_PROCESSOR_RATE", "20000/min"),
+    # Milliseconds of the processor that one address may have of each web process. In a long window,
+    # since the first pages after a start, when nothing is remembered, take some seconds each.
+    "processor": _rate("TOUCHSTONE_PROCESSOR_RATE", "100000/5min"),
 }
 #: How many proxies stand before the server; with none, X-Forwarded-For is not believed.
 PROXIES = _whole_number("TOUCHSTONE_PROXIES", 0)
