@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from uuid import UUID
 
 import altair as alt
 import pandas as pd
@@ -15,9 +16,30 @@ from leaderboard.charts.base import (
     finished,
     potential_colour,
 )
+from leaderboard.lib.json_values import is_number
+from leaderboard.services.evaluations.records import Answer
 
 #: A reference that spans more than this factor is drawn on logarithmic axes.
 _LOG_FACTOR = 30.0
+
+
+def points_of(
+    answers: Iterable[Answer],
+    column: Column,
+    names: Mapping[UUID, str],
+    address: Callable[[UUID, str], str],
+) -> pd.DataFrame:
+    """What a parity chart takes, of the systems that have a number on both sides.
+
+    ``names`` are the potentials by evaluation; ``address`` leads from an evaluation and a system to
+    the page behind its point.
+    """
+    rows = [
+        (names[pk], system, values[column.name], reference[column.name], address(pk, system))
+        for pk, _, system, values, reference in answers
+        if is_number(values.get(column.name)) and is_number(reference.get(column.name))
+    ]
+    return pd.DataFrame(rows, columns=["potential", "system", "predicted", "reference", "url"])
 
 
 def parity_chart(points: pd.DataFrame, column: Column, series: Sequence[str]) -> Chart:

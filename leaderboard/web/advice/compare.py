@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from html import escape
 
-import pandas as pd
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString, mark_safe
@@ -15,6 +13,7 @@ from django.views.decorators.http import require_safe
 from evaluator.catalog import Column
 from leaderboard.charts import Chart
 from leaderboard.charts.pareto import ParetoPoint, pareto_chart
+from leaderboard.charts.parity import points_of
 from leaderboard.charts.residuals import residual_chart
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import BenchmarkVersion, Submission
@@ -172,19 +171,7 @@ def _residuals(task: TaskComparison, submissions: Sequence[Submission]) -> Chart
     }
     rows = answers_of(list(names))
     for column in _columns(task):
-        points = pd.DataFrame(
-            [
-                {
-                    "potential": names[pk],
-                    "system": system,
-                    "predicted": values[column.name],
-                    "reference": reference[column.name],
-                    "url": f"/evaluations/{pk}/",
-                }
-                for pk, _, system, values, reference in rows
-                if _is_number(values.get(column.name)) and _is_number(reference.get(column.name))
-            ]
-        )
+        points = points_of(rows, column, names, lambda pk, _: f"/evaluations/{pk}/")
         if points.empty:
             continue
         n_potentials = points.groupby("system")["potential"].transform("nunique")
@@ -227,7 +214,3 @@ def _pareto(comparison: Comparison) -> Chart | None:
         title = f"Accuracy against time on {hardware.pop()}"
         return pareto_chart(points, "µs per atom and step", title)
     return None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import pandas as pd
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
@@ -17,6 +15,7 @@ from django.views.decorators.http import require_safe
 from evaluator.catalog import METRICS, PROTOCOLS, Column
 from leaderboard.charts import MAX_SERIES, Chart, parity_chart
 from leaderboard.charts.families import Judged, task_charts
+from leaderboard.charts.parity import points_of
 from leaderboard.enums import VersionState
 from leaderboard.models import TaskVersion
 from leaderboard.models.disclosure import is_hidden, may_read_set, seen_by
@@ -229,20 +228,8 @@ def _chosen_column(version: TaskVersion, name: str) -> Column | None:
 
 def _chart(version: TaskVersion, column: Column, rows: Sequence[TaskRow]) -> Chart | None:
     names = {row.evaluation_id: label_of(row) for row in rows}
-    systems = answers_of(list(names))
-    points = pd.DataFrame(
-        [
-            {
-                "potential": names[pk],
-                "system": system_id,
-                "predicted": values[column.name],
-                "reference": reference[column.name],
-                "url": address_of_system(version, system_id),
-            }
-            for pk, position, system_id, values, reference in systems
-            if _is_finite(values.get(column.name)) and _is_finite(reference.get(column.name))
-        ],
-        columns=["potential", "system", "predicted", "reference", "url"],
+    points = points_of(
+        answers_of(list(names)), column, names, lambda _, system: address_of_system(version, system)
     )
     if points.empty:
         return None
@@ -267,7 +254,3 @@ def _family_charts(version: TaskVersion, rows: Sequence[TaskRow]) -> list[Chart]
             for row in rows
         ],
     )
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
