@@ -83,6 +83,7 @@ def strangers_visits(world: World) -> list[Visit]:
         Visit("/"),
         Visit(f"/?{FILTERS}&elements=Li", shares_title=True),
         Visit("/?text=nothing-is-called-so", shares_title=True),
+        Visit("/?chemistry=metals", shares_title=True),
         Visit("/?elements=Xx&sort=nothing", 400, shares_title=True),
         Visit("/benchmarks/core/1/"),
         Visit("/benchmarks/core/1/?category=Forces&sort=name", shares_title=True),

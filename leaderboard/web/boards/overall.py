@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -21,6 +21,8 @@ from leaderboard.enums import VersionState
 from leaderboard.models import Benchmark, BenchmarkVersion
 from leaderboard.services.advice.recommendation import board_version
 from leaderboard.services.boards.changes import Change, changes_of_boards
+from leaderboard.services.boards.chemistry import FAMILIES
+from leaderboard.services.boards.chemistry_board import chemistry_board
 from leaderboard.services.boards.matrix import SUCCEEDED, Ranking
 from leaderboard.services.boards.reader import LIVE, BoardRow, view_of
 from leaderboard.services.boards.rules import WEIGHT_PREFIX, categories_of, shares_of
@@ -117,13 +119,17 @@ def _board(
     if query.as_of is not None:
         board = past_board(version, query.as_of)
     key = (version.benchmark.name, *sorted(query.given.items()))
-    own = private_board(board, request.user)
+    # Private rows are not judged by a chemistry.
+    own = private_board(board, request.user) if query.chemistry is None else None
     drawn: _Drawn | None = board.pages.get(key) if own is None else None
     if drawn is None:
         drawn = _draw(version, board, own, query)
         if own is None:
             board.pages.put(key, drawn)
     states = states_of(drawn.parts[1::2])
+    # Pages are remembered by what is good of an address: what is bad of this one is told anew.
+    complaints = [*query.complaints, *drawn.context["more_complaints"]]
+    query = replace(drawn.context["query"], complaints=complaints)
     others = [other for other in versions if other.pk != version.pk]
 
     def page() -> HttpResponse:
@@ -153,8 +159,14 @@ def _board(
 
 
 def _draw(
-    version: BenchmarkVersion, board: StoredBoard, own: StoredBoard | None, query: BoardQuery
+    version: BenchmarkVersion, whole: StoredBoard, own: StoredBoard | None, query: BoardQuery
 ) -> _Drawn:
+    board, chemistry = whole, None
+    if query.chemistry is not None:
+        chemistry = chemistry_board(whole, query.chemistry)
+        board = chemistry.board
+    n_told = len(query.complaints)
+    query = _within(query, board)
     view = view_of(board, own, query.weights, query.category, query.wanted)
     columns = columns_of(board, query.category)
     places = _sorted(view.rows, query, columns)
@@ -163,6 +175,9 @@ def _draw(
     is_short = len(shown) * len(columns) > _MAX_CELLS
     context = {
         "query": query,
+        "more_complaints": query.complaints[n_told:],
+        "chemistry": chemistry,
+        "has_tasks": bool(whole.entries),
         "board": board,
         "benchmark": version.benchmark,
         "version": version,
@@ -179,7 +194,7 @@ def _draw(
     }
     categories = categories_of(board.entries, _weights(query, board))
     shares = shares_of(board.entries, categories)
-    whole = {
+    parts = {
         **context,
         "heads": _joined(head_html(c, query, shares[c.entry.task_version_id]) for c in columns),
         "rows": _joined(
@@ -194,9 +209,16 @@ def _draw(
         "choices": board.choices,
         "filter_labels": _FILTER_LABELS,
         "weight_prefix": WEIGHT_PREFIX,
+        "families": FAMILIES,
     }
-    context["foot"] = render_to_string("includes/board_foot.html", whole)
-    return _Drawn(context, LIVE_MARK.split(render_to_string("includes/board_body.html", whole)))
+    context["foot"] = render_to_string("includes/board_foot.html", parts)
+    return _Drawn(context, LIVE_MARK.split(render_to_string("includes/board_body.html", parts)))
+
+
+def _within(query: BoardQuery, board: StoredBoard) -> BoardQuery:
+    """What can be asked of a board that may lack tasks."""
+    slugs = [e.task_version.task.slug for e in board.entries]
+    return query.within(slugs, {e.category: e.category_weight for e in board.entries})
 
 
 def _joined(parts: Iterable[str]) -> SafeString:
@@ -283,5 +305,8 @@ def _changes(
     if query.since is None:
         return None
     before = past_board(version, query.since)
+    if query.chemistry is not None:
+        before = chemistry_board(before, query.chemistry).board
+        query = _within(query, before)
     earlier = ranking_of(before, query.weights, query.category)
     return changes_of_boards((before, earlier), (board, ranking))

@@ -6,7 +6,7 @@ Parameters of rows are named as in the API, so that a page's address tells how t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 
 from leaderboard.exceptions import SubmissionError
 from leaderboard.lib.moments import past_moment
+from leaderboard.services.boards.chemistry import Chemistry, read_chemistry
 from leaderboard.services.boards.filters import (
     BoardFilter,
     read_count,
@@ -56,6 +57,8 @@ class BoardQuery:
     given: dict[str, str] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     category: str = ""
+    #: Systems that everybody is judged on; None for all of them.
+    chemistry: Chemistry | None = None
     wanted: BoardFilter = field(default_factory=BoardFilter)
     shown: Sequence[str] = SHOWN_AT_FIRST
     sort: str = RANK
@@ -82,9 +85,28 @@ class BoardQuery:
         parameters = {name: text for name, text in self.given.items() if name != "page"}
         return _address(parameters | changes)
 
+    def within(self, task_slugs: Iterable[str], categories: Mapping[str, float]) -> BoardQuery:
+        """The query of a board that lacks some tasks: what was asked of them is told or left out.
+
+        Weights of categories that are gone go without a word: the form sends those of all.
+        """
+        if not categories:
+            return replace(self, weights={}, category="", sort=RANK)
+        complaints, category, sort = list(self.complaints), self.category, self.sort
+        weights = {name: w for name, w in self.weights.items() if name in categories}
+        if category and category not in categories:
+            complaints.append(f"category={category!r}: none of its tasks is judged here.")
+            category = ""
+        if not any({**categories, **weights}.values()):
+            complaints.append("Of the tasks that are judged here none has a weight above zero.")
+            weights = {}
+        if sort not in {RANK, NAME, *COLUMNS, *task_slugs}:
+            sort = RANK
+        return replace(self, complaints=complaints, category=category, sort=sort, weights=weights)
+
     def api_query(self) -> str:
         """The same rows and weights of the API, for downloads."""
-        names = {*TEXTS, *_FILTERS, "category", "as_of"}
+        names = {*TEXTS, *_FILTERS, "category", "as_of", "chemistry"}
         return urlencode(
             [(n, t) for n, t in self.given.items() if n in names or n.startswith(WEIGHT_PREFIX)]
         )
@@ -130,6 +152,7 @@ def read_board_query(
     return BoardQuery(
         weights=weights,
         category=reader.read("category", _one_of(set(categories)), ""),
+        chemistry=reader.read("chemistry", read_chemistry, None),
         wanted=wanted,
         shown=_shown(query, reader),
         sort=sort.removeprefix("-"),

@@ -1,0 +1,122 @@
+"""The board's page for a chemistry: who is judged on what, and what the form may ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from leaderboard import models
+from leaderboard.lib import memory
+from tests.leaderboard import factories
+
+pytestmark = pytest.mark.django_db
+SYSTEMS = ["O-Si", "Si", "Cu"]
+
+
+@pytest.fixture
+def benchmark() -> models.BenchmarkVersion:
+    """sharp is good at silica, blunt at copper; the second task is scored by anchors."""
+    memory.forget()
+    task = factories.task_version(metrics=factories.SKILL_METRICS)
+    anchored = factories.task_version()
+    for name, skills in {"sharp": [0.9, 0.7, 0.1], "blunt": [0.2, 0.4, 0.9]}.items():
+        submission = factories.submission(factories.potential(name=name, slug=name), version="1")
+        factories.evaluation_with_skills(submission, task, skills, SYSTEMS)
+        factories.evaluation(submission, anchored, score=0.5)
+    return factories.benchmark_version((task, "EOS"), (anchored, "Old"))
+
+
+def asked(client: Client, version: models.BenchmarkVersion, **query: Any) -> Any:
+    return client.get(f"/benchmarks/{version.benchmark.slug}/1/", query)
+
+
+def names(response: Any) -> list[str]:
+    return [line.entrant.name for line in response.context["lines"]]
+
+
+def words(response: Any) -> str:
+    return " ".join(response.content.decode().split())
+
+
+def test_the_page_says_what_is_judged(client: Client, benchmark: models.BenchmarkVersion) -> None:
+    response = asked(client, benchmark, chemistry="Si,O")
+    assert response.status_code == 200
+    assert names(response) == ["sharp", "blunt"]
+    assert "same <strong>2</strong> systems of <strong>O, Si alone</strong>, in 1 task;" in words(
+        response
+    )
+    assert "2 systems (O, Si)" in words(response)
+    assert "1 task left out" in words(response)
+    assert "Scored by anchors over all of its systems" in words(response)
+    assert names(asked(client, benchmark, chemistry="metals")) == ["blunt", "sharp"]
+    assert "Everybody is judged on the same" not in words(asked(client, benchmark))
+
+
+def test_downloads_and_links_keep_the_chemistry(
+    client: Client, benchmark: models.BenchmarkVersion
+) -> None:
+    page = words(asked(client, benchmark, chemistry="Si,O"))
+    assert "chemistry=Si%2CO&amp;format=csv" in page or "format=csv&amp;chemistry=Si%2CO" in page
+    assert 'value="Si,O"' in page
+
+
+def test_the_form_may_send_weights_of_what_is_left_out(
+    client: Client, benchmark: models.BenchmarkVersion
+) -> None:
+    query = {"chemistry": "Si,O", "weight.EOS": "2", "weight.Old": "3"}
+    response = asked(client, benchmark, **query)
+    assert response.status_code == 200
+    assert names(response) == ["sharp", "blunt"]
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"),
+    [
+        ({"chemistry": "Qq"}, "Families are metals"),
+        ({"chemistry": "Si", "category": "Old"}, "none of its tasks is judged here"),
+        ({"chemistry": "Si", "weight.EOS": "0", "weight.Old": "1"}, "none has a weight"),
+    ],
+)
+def test_what_cannot_be_is_told_each_time(
+    client: Client, benchmark: models.BenchmarkVersion, query: dict[str, str], complaint: str
+) -> None:
+    for _ in range(2):  # the second is remembered
+        response = asked(client, benchmark, **query)
+        assert response.status_code == 400
+        (told,) = response.context["query"].complaints
+        assert complaint in told
+
+
+def test_a_chemistry_of_nothing_leaves_the_form(
+    client: Client, benchmark: models.BenchmarkVersion
+) -> None:
+    page = words(asked(client, benchmark, chemistry="U", sort="name", category="EOS"))
+    assert "No task can be judged on systems of <strong>U alone</strong>" in page
+    assert 'name="chemistry"' in page
+
+
+def test_what_changed_is_told_of_the_same_systems(
+    client: Client, benchmark: models.BenchmarkVersion
+) -> None:
+    query = {"chemistry": "Si,O", "since": "2020-01-01", "weight.EOS": "2"}
+    response = asked(client, benchmark, **query)
+    assert response.status_code == 200
+    changes = response.context["changes"]
+    assert [(c.entrant.name, c.kind, c.rank_after) for c in changes] == [
+        ("sharp", "entered", 1),
+        ("blunt", "entered", 2),
+    ]
+
+
+def test_private_rows_are_left_out(client: Client, benchmark: models.BenchmarkVersion) -> None:
+    task = benchmark.entries.all()[0].task_version
+    owner = factories.user("alice")
+    secret = factories.submission(
+        factories.potential(owner, name="secret"), version="1", visibility="private"
+    )
+    factories.evaluation_with_skills(secret, task, [1.0] * 3, SYSTEMS)
+    client.force_login(owner)
+    assert names(asked(client, benchmark, chemistry="Si,O")) == ["sharp", "blunt"]
+    assert "secret" in names(asked(client, benchmark))
