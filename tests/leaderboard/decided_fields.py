@@ -139,10 +139,15 @@ FIELDS = {
         as_of permanent_url
     """,
     "TaskBoardRecord": """
-        as_of permanent_url task reference_set metrics rows pending failed
+        as_of permanent_url task reference_set metrics resolution rows pending failed
     """,
     "BenchmarkBoardRecord": """
-        as_of permanent_url benchmark categories tasks hardware chemistry rows
+        as_of permanent_url benchmark categories tasks hardware resolution
+        chemistry rows
+    """,
+    # Ties of rounded scores; hidden sets are never halved.
+    "ResolutionRecord": """
+        n_pairs n_told_apart stays_first n_halved n_tasks tells_neighbours_apart tells_the_first
     """,
     # Hidden sets are never judged by a chemistry: they are named as left out.
     "ChemistryRecord": """

@@ -88,10 +88,33 @@ class SnapshotRecord(Record):
     )
 
 
+class ResolutionRecord(Record):
+    """How well the ranking tells potentials apart."""
+
+    n_pairs = serializers.IntegerField(help_text="Neighbours in the ranking.")
+    n_told_apart = serializers.IntegerField(
+        help_text="Of them; the 95 % interval of their difference leaves zero out."
+    )
+    stays_first = serializers.FloatField(
+        allow_null=True,
+        help_text="Share of 200 random halves of the clusters in which the first is first, too; "
+        "null where nothing can be halved: hidden sets, fewer than four clusters.",
+    )
+    n_halved = serializers.IntegerField(help_text="Tasks that were halved.")
+    n_tasks = serializers.IntegerField(help_text="Tasks that count.")
+    tells_neighbours_apart = serializers.BooleanField(help_text="At least half of them.")
+    tells_the_first = serializers.BooleanField(
+        allow_null=True, help_text="In at least three quarters of the halves."
+    )
+
+
 class TaskBoardRecord(SnapshotRecord):
     task = TaskVersionLink(source="task_version")
     reference_set = ReferenceSetLink(source="task_version.reference_set", allow_null=True)
     metrics = serializers.SerializerMethodField()
+    resolution = ResolutionRecord(
+        allow_null=True, help_text="Of a task scored by skill, with two ranked rows or more."
+    )
     rows = TaskBoardRowRecord(many=True)
     pending = EvaluationRow(many=True, help_text="Queued and running.")
     failed = EvaluationRow(many=True, help_text="Ended without a score.")
@@ -176,6 +199,10 @@ class BenchmarkBoardRecord(SnapshotRecord):
     tasks = BoardTaskRecord(source="entries", many=True)
     hardware = serializers.CharField(
         help_text="Of the ranked rows, where a timed task counts in the overall score; empty else."
+    )
+    resolution = ResolutionRecord(
+        allow_null=True,
+        help_text="Null with weights or a category of one's own, and of a board of the past.",
     )
     chemistry = ChemistryRecord(allow_null=True, help_text="Null where none was asked for.")
     rows = BoardRowRecord(many=True)

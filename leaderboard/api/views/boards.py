@@ -33,8 +33,13 @@ from leaderboard.api.views.base import TABLES_TOO, described, one, user_of
 from leaderboard.api.views.tasks import shown_benchmark_versions, shown_task_versions
 from leaderboard.models import BenchmarkVersion, TaskVersion
 from leaderboard.services.boards.changes import Change, changes_of_boards, changes_of_task
-from leaderboard.services.boards.chemistry_board import ChemistryBoard, chemistry_board
+from leaderboard.services.boards.chemistry_board import (
+    ChemistryBoard,
+    chemistry_board,
+    resolution_of,
+)
 from leaderboard.services.boards.reader import BoardRow, BoardView, view_for, with_live_states
+from leaderboard.services.boards.resolution import of_task
 from leaderboard.services.boards.rules import WEIGHT_PREFIX, weights_from_query
 from leaderboard.services.boards.store import board_at, part_of_board
 from leaderboard.services.boards.task_reader import past_task_board, task_view, wanted_rows
@@ -64,7 +69,12 @@ class TaskLeaderboard(APIView):
             evaluation.task_version = version
         if is_table(request):
             return task_table(version, rows).response(request)
-        told = {"task_version": version, "pending": board.pending, "failed": board.failed}
+        told = {
+            "task_version": version,
+            "pending": board.pending,
+            "failed": board.failed,
+            "resolution": of_task(board) if query.get("as_of") is None else None,
+        }
         return _snapshot(
             request, TaskBoardRecord, told, task_rows(rows, Links(request)), version.number, query
         )
@@ -116,6 +126,9 @@ class Leaderboard(APIView):
             "entries": view.entries,
             "hardware": view.hardware,
             "shares": view.shares,
+            "resolution": resolution_of(view.board, chemistry)
+            if view.ranking is view.board.own and "category" not in query
+            else None,
             "chemistry": chemistry,
         }
         return _snapshot(

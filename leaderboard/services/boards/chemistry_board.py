@@ -21,6 +21,7 @@ from leaderboard.models import BenchmarkTask, TaskVersion
 from leaderboard.models.disclosure import is_hidden
 from leaderboard.services.boards.chemistry import Chemistry, elements_of
 from leaderboard.services.boards.matrix import SUCCEEDED, Matrix, task_ranks
+from leaderboard.services.boards.resolution import Resolution, of_board, of_current_board
 from leaderboard.services.boards.rules import on_boards
 from leaderboard.services.boards.skill_store import (
     Skills,
@@ -67,8 +68,7 @@ class ChemistryBoard:
     board: StoredBoard
     judged: list[JudgedTask]
     left_out: list[LeftOut]
-    #: Skills on the judged systems, for each judged task, in the order of the board's rows.
-    parts: Sequence[TaskSkills]
+    resolution: Resolution | None
 
     @property
     def n_systems(self) -> int:
@@ -85,6 +85,11 @@ def chemistry_board(board: StoredBoard, chemistry: Chemistry) -> ChemistryBoard:
     key = (board.version.pk, board.stamp, board.as_of, chemistry)
     remembered: ChemistryBoard | None = _boards.get(key)
     return remembered or _boards.put(key, _compute(board, chemistry))
+
+
+def resolution_of(board: StoredBoard, chemistry: ChemistryBoard | None) -> Resolution | None:
+    """How well the board tells its rows apart with its own weights, for a chemistry or whole."""
+    return of_current_board(board) if chemistry is None else chemistry.resolution
 
 
 def _compute(board: StoredBoard, chemistry: Chemistry) -> ChemistryBoard:
@@ -108,13 +113,14 @@ def _compute(board: StoredBoard, chemistry: Chemistry) -> ChemistryBoard:
     if not any(board.entries[j].weight * board.entries[j].category_weight for j in judged):
         left_out += [LeftOut(task.entry, _NO_WEIGHT) for task, _ in judged.values()]
         judged = {}
-    scored, rows = _scored(board, {column: part for column, (_, part) in judged.items()})
+    parts = {column: part for column, (_, part) in judged.items()}
+    scored = _scored(board, parts)
     return ChemistryBoard(
         chemistry=chemistry,
         board=scored,
         judged=[task for task, _ in judged.values()],
         left_out=left_out,
-        parts=[_of_rows(part, rows) for _, part in judged.values()],
+        resolution=of_board(scored, list(parts.values())),
     )
 
 
@@ -151,12 +157,8 @@ def _counts(
     return (len(tested), len(clusters), sorted(elements)) if tested else None
 
 
-def _of_rows(part: TaskSkills, rows: Sequence[int]) -> TaskSkills:
-    return replace(part, evaluations=[part.evaluations[i] for i in rows], skills=part.skills[rows])
-
-
-def _scored(board: StoredBoard, parts: Mapping[int, TaskSkills]) -> tuple[StoredBoard, list[int]]:
-    """The board of these columns, with scores of the parts; and the numbers of its rows."""
+def _scored(board: StoredBoard, parts: Mapping[int, TaskSkills]) -> StoredBoard:
+    """The board of these columns, with scores of the parts."""
     columns = list(parts)
     rows = np.flatnonzero(board.matrix.state[:, columns].any(axis=1)).tolist()
     entries = [board.entries[j] for j in columns]
@@ -173,7 +175,7 @@ def _scored(board: StoredBoard, parts: Mapping[int, TaskSkills]) -> tuple[Stored
         low[:, k], high[:, k] = resampling.intervals(drawn).T
         replicates.add(entry, drawn)
     matrix = _with_scores(board.matrix.part(rows, columns), score, low, high)
-    return fresh_part(board, rows, entries, matrix, replicates.means()), rows
+    return fresh_part(board, rows, entries, matrix, replicates.means())
 
 
 def _means(table: Skills) -> npt.NDArray[np.float64]:

@@ -22,7 +22,7 @@ from leaderboard.models import Benchmark, BenchmarkVersion
 from leaderboard.services.advice.recommendation import board_version
 from leaderboard.services.boards.changes import Change, changes_of_boards
 from leaderboard.services.boards.chemistry import FAMILIES
-from leaderboard.services.boards.chemistry_board import chemistry_board
+from leaderboard.services.boards.chemistry_board import chemistry_board, resolution_of
 from leaderboard.services.boards.matrix import SUCCEEDED, Ranking
 from leaderboard.services.boards.reader import LIVE, BoardRow, view_of
 from leaderboard.services.boards.rules import WEIGHT_PREFIX, categories_of, shares_of
@@ -177,6 +177,9 @@ def _draw(
         "query": query,
         "more_complaints": query.complaints[n_told:],
         "chemistry": chemistry,
+        "resolution": resolution_of(board, chemistry)
+        if view.ranking is board.own and not query.category
+        else None,
         "has_tasks": bool(whole.entries),
         "board": board,
         "benchmark": version.benchmark,

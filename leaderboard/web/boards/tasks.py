@@ -20,6 +20,7 @@ from leaderboard.enums import VersionState
 from leaderboard.models import TaskVersion
 from leaderboard.models.disclosure import is_hidden, may_read_set, seen_by
 from leaderboard.services.boards.counts import n_potentials_judged
+from leaderboard.services.boards.resolution import Resolution, of_task
 from leaderboard.services.boards.task_reader import task_view
 from leaderboard.services.boards.types import TaskBoard, TaskRow
 from leaderboard.services.definitions import published
@@ -84,6 +85,11 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
     return shared_page(request, made_of, draw)
 
 
+def _resolution(board: TaskBoard) -> Resolution | None:
+    remembered: tuple[Resolution | None] | None = board.pages.get("resolution")
+    return (remembered or board.pages.put("resolution", (of_task(board),)))[0]
+
+
 def _guesses(board: TaskBoard) -> dict[str, float | None]:
     """Median error of an answer that knows nothing, by metric: it follows from the reference."""
     row = next((row for row in board.rows if row.metrics), None)
@@ -127,6 +133,7 @@ def _page(
             "scored": scored,
             "by_skill": any(anchor.noise is not None for _, anchor in scored),
             "guesses": _guesses(board),
+            "resolution": _resolution(board),
             "unscored": others,
             "shows_all": shows_all,
             "n_more_metrics": 0 if shows_all else len(unscored),

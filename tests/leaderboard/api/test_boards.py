@@ -50,6 +50,7 @@ def test_the_board_of_a_task(world: World, stranger: APIClient) -> None:
         "task",
         "reference_set",
         "metrics",
+        "resolution",
         "rows",
         "pending",
         "failed",
@@ -161,6 +162,7 @@ def test_the_board_of_a_benchmark(world: World, stranger: APIClient) -> None:
         "categories",
         "tasks",
         "chemistry",
+        "resolution",
         "hardware",
         "rows",
     }
@@ -266,5 +268,5 @@ def test_boards_take_a_constant_number_of_queries(
     memory.forget()
     with django_assert_num_queries(5):
         stranger.get(addresses[0])
-    with django_assert_num_queries(6):  # also the tasks, and the stored board
+    with django_assert_num_queries(7):  # also the tasks, the stored board and its resolution
         stranger.get(addresses[1])

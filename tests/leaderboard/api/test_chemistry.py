@@ -116,3 +116,19 @@ def test_nobody_finds_private_rows_there(benchmark: models.BenchmarkVersion) -> 
     assert set(ranks(board)) == {"sharp", "blunt"}
     whole = client_of(owner).get(address(benchmark)).json()
     assert len(ranks(whole)) == 3  # it would be there
+
+
+def test_boards_and_tasks_tell_their_resolution(
+    benchmark: models.BenchmarkVersion, stranger: APIClient
+) -> None:
+    first, anchored = (entry.task_version.task.slug for entry in benchmark.entries.all())
+    expected = {
+        "n_pairs": 1, "n_told_apart": 0, "stays_first": None, "n_halved": 0, "n_tasks": 1,
+        "tells_neighbours_apart": False, "tells_the_first": None,
+    }  # fmt: skip
+    assert stranger.get(f"/api/v1/tasks/{first}/leaderboard/").json()["resolution"] == expected
+    assert stranger.get(f"/api/v1/tasks/{anchored}/leaderboard/").json()["resolution"] is None
+    part = stranger.get(address(benchmark, "?chemistry=Si,O")).json()["resolution"]
+    assert part == expected
+    own_weights = stranger.get(address(benchmark, "?chemistry=Si,O&weight.EOS=3")).json()
+    assert own_weights["resolution"] is None

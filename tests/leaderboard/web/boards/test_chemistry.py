@@ -120,3 +120,18 @@ def test_private_rows_are_left_out(client: Client, benchmark: models.BenchmarkVe
     client.force_login(owner)
     assert names(asked(client, benchmark, chemistry="Si,O")) == ["sharp", "blunt"]
     assert "secret" in names(asked(client, benchmark))
+
+
+def test_pages_say_what_cannot_be_separated(
+    client: Client, benchmark: models.BenchmarkVersion
+) -> None:
+    task = benchmark.entries.all()[0].task_version
+    told = "tells 0 of 1 neighbour in the ranking apart."
+    poor = "<strong>Most neighbours cannot be separated by it.</strong>"
+    page = words(client.get(f"/tasks/{task.task.slug}/"))
+    assert f"The task {told}" in page and poor in page
+    part = words(asked(client, benchmark, chemistry="Si,O"))
+    assert f"The board {told}" in part and poor in part
+    # It is that of the board's own weights.
+    own = {"chemistry": "Si,O", "category": "EOS"}
+    assert "neighbour in the ranking" not in words(asked(client, benchmark, **own))
