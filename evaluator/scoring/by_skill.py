@@ -86,8 +86,8 @@ class SkillScoring:
         return table, {
             "score": _mean(table),
             "skills": _rounded(table),
-            "median_error": float(np.median(known)) if len(known) else None,
-            "baseline_error": float(np.median(guess)) if len(guess) else None,
+            "median_error": _median(known),
+            "baseline_error": _median(guess),
             "n_tested": int(np.isfinite(table).sum()),
         }
 
@@ -102,10 +102,11 @@ class SkillScoring:
         answered = judged & ~has_failed & np.isfinite(sample.values)
         left_physics = sample.has_failed if sample.has_failed is not None else ~answered
         pooled = self._pooled(sample, answered)
-        low, high = resampling.interval(pooled[1:]) if len(pooled) else (None, None)
+        value = float(pooled[0]) if len(pooled) and np.isfinite(pooled[0]) else None
+        low, high = self._interval(pooled, answered)
         return ScoreRecord(
             metric=metric.key,
-            value=float(pooled[0]) if len(pooled) else None,
+            value=value,
             low=low,
             high=high,
             score=None,
@@ -115,11 +116,26 @@ class SkillScoring:
         )
 
     def _pooled(self, sample: Sample, answered: NDArray[np.bool_]) -> FloatArray:
-        """The value, and then one for each replicate; empty where nothing was answered."""
+        """The value, and then one for each replicate; empty where nothing was answered.
+
+        Not finite where answers are so absurd that their sum overflows.
+        """
         if not answered.any():
             return np.empty(0)
         drawn = np.vstack([np.ones(len(answered)), self._weights])[:, answered]
-        return _POOL[sample.statistic](sample.values[answered], drawn * sample.weights[answered])
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _POOL[sample.statistic](
+                sample.values[answered], drawn * sample.weights[answered]
+            )
+
+    def _interval(
+        self, pooled: FloatArray, answered: NDArray[np.bool_]
+    ) -> tuple[float | None, float | None]:
+        """None of a single cluster, which cannot tell how much they differ, nor of overflows."""
+        n_clusters = len({self._clusters[i] for i in np.flatnonzero(answered)})
+        if n_clusters < 2 or not np.isfinite(pooled).all():
+            return None, None
+        return resampling.interval(pooled[1:])
 
     def _task_score(
         self, tables: Sequence[FloatArray], scored: Sequence[int], weights: Sequence[float]
@@ -141,6 +157,13 @@ class SkillScoring:
 def _mean(table: FloatArray) -> float | None:
     known = table[np.isfinite(table)]
     return float(known.mean()) if len(known) else None
+
+
+def _median(errors: FloatArray) -> float | None:
+    """None of nothing, and where the two in the middle are so absurd that their sum overflows."""
+    with np.errstate(over="ignore"):
+        median = float(np.median(errors)) if len(errors) else np.nan
+    return median if np.isfinite(median) else None
 
 
 def _rounded(table: FloatArray) -> tuple[float | None, ...]:

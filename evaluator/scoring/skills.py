@@ -84,7 +84,8 @@ def skills_of(
     worse = np.where(is_tested, least, TELLING * noise)  # else any that keeps the formulas defined
     capped = np.clip(np.where(np.isfinite(errors), errors, np.inf), noise, worse)
     if metric.scale == "log":
-        skills = np.log(worse / capped) / np.log(worse / noise)
+        # Differences of logarithms: the ratio of a huge number and a tiny one overflows.
+        skills = (np.log(worse) - np.log(capped)) / (np.log(worse) - np.log(noise))
     else:
         skills = (worse - capped) / (worse - noise)
     skills = np.clip(skills, 0.0, 1.0)

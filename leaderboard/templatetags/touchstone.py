@@ -23,6 +23,7 @@ from leaderboard.models.disclosure import seen_by
 from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.definitions import own_machine
 from leaderboard.services.definitions.own_machine import OwnRun
+from leaderboard.services.definitions.task_checks import largest_error
 from leaderboard.services.evaluations.progress import STATE_FIELDS
 from leaderboard.web.names import caution_html, key_of, version_html
 from leaderboard.web.numbers import (
@@ -87,10 +88,7 @@ def checks(consistency: Mapping[str, Any]) -> list[tuple[Column, float]]:
     ]
 
 
-@register.filter
-def largest_error(anchor: ScoredMetric) -> float:
-    """Beyond which nobody has skill, where a task is scored by it."""
-    return abs(anchor.bad - anchor.good)
+register.filter("largest_error", largest_error)
 
 
 @register.filter

@@ -37,10 +37,12 @@ def samples_of(
     has_rdf = np.array(["rdf" in s.reference for s in systems], bool) & ~is_nve & ~has_barostat
     density = np.array([s.reference.get("density_g_cm3", np.nan) for s in systems], float)
 
-    def judged(values: FloatArray, applies: np.ndarray) -> Sample:
+    def judged(
+        values: FloatArray, applies: np.ndarray, is_broken_off: np.ndarray = is_censored
+    ) -> Sample:
         """In a mean nothing is charged to a replica that the clock broke off."""
         return replace(
-            _sample(values, is_censored | ~applies),
+            _sample(values, is_broken_off | ~applies),
             errors=values,
             applies=applies,
         )
@@ -53,7 +55,9 @@ def samples_of(
         "trajectory_fraction_stable": _survival_sample(completed, outcomes, 1 - has_completed),
         "nve_energy_drift": judged(np.abs(column("nve_drift_meV_atom_ps")), is_nve),
         "nve_extrapolated_drift": judged(
-            np.abs(column("nve_extrapolated_drift_meV_atom_ps")), has_control & ~lacks_control
+            np.abs(column("nve_extrapolated_drift_meV_atom_ps")),
+            has_control,
+            is_censored | lacks_control,
         ),
         "nve_energy_rmse": judged(column("nve_fluctuation_meV_atom"), is_nve),
         "temperature_relative_error": judged(column("temperature_error_percent"), ~is_nve),

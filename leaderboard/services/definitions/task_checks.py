@@ -178,9 +178,23 @@ def _check_metric(protocol: Protocol, metric: ScoredMetric) -> list[str]:
         complaints.append("higher is better, so good must be above bad")
     elif (metric.worst - metric.bad) * (metric.bad - metric.good) < 0:
         complaints.append("worst, which a failed system is charged, must not be better than bad")
-    elif metric.noise is not None and not 0 < 2 * metric.noise <= abs(metric.bad - metric.good):
-        complaints.append("noise must be above 0 and at most half of what bad is away from good")
+    elif metric.noise is not None and not 0 < 2 * metric.noise <= largest_error(metric):
+        complaints.append(
+            "noise must be above 0 and at most half of the largest error: of bad where lower is "
+            "better, else of what bad is away from good"
+        )
     return complaints
+
+
+def largest_error(metric: ScoredMetric) -> float:
+    """Beyond it nobody has skill (``evaluator.scoring.skills``).
+
+    Where lower is better a value is its own error, wherever good lies.
+    """
+    if METRICS[metric.key].direction is Direction.LOWER:
+        return metric.bad
+    distance = abs(metric.bad - metric.good)
+    return distance if math.isfinite(distance) else 0.0
 
 
 def _check_scale(metric: ScoredMetric, direction: Direction) -> list[str]:

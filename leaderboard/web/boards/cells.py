@@ -19,6 +19,7 @@ from leaderboard.services.boards.grades import mark_of
 from leaderboard.services.boards.reader import LIVE_STATES, BoardRow
 from leaderboard.services.boards.store import StoredBoard
 from leaderboard.services.boards.types import MISSING, Cell, TaskRow
+from leaderboard.services.definitions.task_checks import largest_error
 from leaderboard.web.boards.query import BoardQuery, board_sort, sort_link
 from leaderboard.web.names import version_html
 from leaderboard.web.numbers import NOTHING, count, heat, metric, number, percent
@@ -112,7 +113,7 @@ def _anchors(version: TaskVersion) -> Iterator[tuple[str, str, float, float, str
             log = " (log)" if m.scale == "log" else ""
             by_skill = m.noise is not None
             best = m.noise if m.noise is not None else m.good
-            yield *_label(m.key), best, abs(m.bad - m.good) if by_skill else m.bad, log
+            yield *_label(m.key), best, largest_error(m) if by_skill else m.bad, log
 
 
 @cache

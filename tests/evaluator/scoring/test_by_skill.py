@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -154,6 +155,30 @@ def test_nothing_answered_gives_no_metric_and_the_score_zero() -> None:
     record, total = score_one(FORCE, [np.nan, np.nan], [FAILED, FAILED], uninformed=[1.0, 1.0])
     assert record.value is None
     assert total.value == 0.0
+
+
+def test_absurd_answers_leave_a_score_that_can_be_written_down() -> None:
+    """Two forces that are finite, and whose mean is not."""
+    record, total = score_one(FORCE, [1.7e308, 1.7e308, 0.01], uninformed=[1.0, 1.0, 1.0])
+    assert (record.value, record.low, record.replicates) == (None, None, ())
+    assert total.value == pytest.approx(1 / 3)
+    json.dumps([record.to_json(), total.to_json()], allow_nan=False)
+
+
+def test_a_value_of_one_cluster_has_no_interval() -> None:
+    """Who fails on all clusters but one has no sure value for it."""
+    statuses, errors = [OK, OK, FAILED], [0.02, 0.4, np.nan]
+    record, total = score_one(FORCE, errors, statuses, clusters=["Si", "Si", "Cu"])
+    assert record.value == pytest.approx(0.21)
+    assert (record.low, record.high, record.replicates) == (None, None, ())
+    assert total.low is not None
+
+
+def test_skills_are_numbers_however_far_apart_the_noise_and_the_anchor_are() -> None:
+    metric = ScoredMetric(
+        key="force_mae", good=0.0, bad=1e300, worst=1e300, noise=1e-300, scale="log"
+    )
+    assert [skill(metric, error) for error in (1e-300, 1.0, 1e301)] == pytest.approx([1, 0.5, 0])
 
 
 # -------------------------------------------------------------------------- climbing does not pay

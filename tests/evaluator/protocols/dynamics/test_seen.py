@@ -22,13 +22,20 @@ def ended(end: str, share: float) -> Outcome:
     return Outcome(values={"end": end, "survived_share": share, "failure_reason": ""})
 
 
-def score_of(outcomes: Sequence[Outcome]) -> tuple[float | None, tuple[float | None, ...], int]:
+DRIFT = ScoredMetric(
+    key="nve_extrapolated_drift", good=0.0, bad=10.0, worst=20.0, noise=0.1, scale="log"
+)
+
+
+def score_of(
+    outcomes: Sequence[Outcome], metric: ScoredMetric = SURVIVAL, ensemble: str = "nvt_ramp"
+) -> tuple[float | None, tuple[float | None, ...], int]:
     protocol = MDStabilityProtocol()
     systems = [System(id=f"md-Al-{i}", atoms=bulk("Al")) for i in range(len(outcomes))]
-    samples, _ = protocol.samples(systems, outcomes, parameters())
+    samples, _ = protocol.samples(systems, outcomes, parameters(ensemble=ensemble))
     task = TaskSpec(
         slug="t", version=1, protocol="md_stability", protocol_version=2, parameters={},
-        metrics=(SURVIVAL,),
+        metrics=(metric,),
     )  # fmt: skip
     statuses = [SystemStatus.OK] * len(outcomes)
     (record,), total = score(task, statuses, samples)
@@ -45,6 +52,17 @@ def test_a_replica_that_the_clock_broke_off_before_its_time_has_no_skill() -> No
 
 def test_nine_tenths_of_the_time_are_enough() -> None:
     assert score_of([ended("censored", 0.9), ended("censored", 0.89)])[1] == (1.0, 0.0)
+
+
+def test_sleeping_in_the_control_run_does_not_hide_a_drift() -> None:
+    honest = ended("completed", 1.0)
+    honest.values.update(control_end="completed", nve_extrapolated_drift_meV_atom_ps=1.0)
+    asleep = ended("completed", 1.0)
+    asleep.values["control_end"] = "censored"
+    total, skills, n_failed = score_of([honest, asleep], DRIFT, "nve")
+    assert skills == (pytest.approx(0.5), 0.0)
+    assert total == pytest.approx(0.25)
+    assert n_failed == 0
 
 
 class Waiting:

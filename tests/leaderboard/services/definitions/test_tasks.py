@@ -141,6 +141,24 @@ def test_a_logarithmic_scale_takes_positive_anchors(
     assert tasks.check_task_version(draft(metrics=metric(scale="log"))) == {}
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"good": 0.0, "bad": 3.0, "noise": 1.6},
+        {"good": 0.0, "bad": 3.0, "noise": 0.0},
+        # Where lower is better a value is its error, so that a good below zero widens nothing.
+        {"good": -10.0, "bad": 3.0, "noise": 2.0},
+        {"key": "bulk_modulus_ratio_median", "good": 1e308, "bad": -1e308, "worst": -1e308},
+    ],
+)
+def test_a_noise_that_leaves_no_room_for_skill_is_refused(changes: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"worst": 9.0, "noise": 1.0, **changes}
+    complaint = tasks.check_task_version(draft(metrics=metric(**given)))["metrics"]
+    assert "noise must be above 0 and at most half of the largest error" in complaint
+    fine = {"good": 0.0, "bad": 3.0, "worst": 9.0, "noise": 1.5}
+    assert tasks.check_task_version(draft(metrics=metric(**fine))) == {}
+
+
 def test_a_metric_for_which_higher_is_better_has_good_above_bad() -> None:
     row = {"key": "force_cosine_mean", "good": 0.0, "bad": 1.0, "worst": 1.0}
     single = factories.reference_set(properties=["energy", "forces"])
