@@ -8,6 +8,7 @@ number. Energies are errors per atom, in meV/atom; forces in eV/Å; stress in GP
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -280,7 +281,8 @@ def _force_samples(
         "force_cosine_mean": sample(
             each(force_metrics.force_cosine_mean), directions, directions == 0
         ),
-        "softening_slope": sample(slopes, squares, squares == 0),
+        # Weighted by the forces, flat structures hardly move the mean; by skill each counts as one.
+        "softening_slope": replace(sample(slopes, squares, squares == 0), applies=~flat),
         "softening_slope_median": sample(slopes, ones, flat, Statistic.MEDIAN),
         "force_corrected_mae": sample(
             each(lambda p, r: force_metrics.force_corrected_mae(p, r, slope))

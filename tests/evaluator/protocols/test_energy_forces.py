@@ -129,6 +129,27 @@ def test_pooled_slope_is_the_slope_of_all_components(systems: list[System]) -> N
     assert pooled(samples, "softening_slope") == pytest.approx(x @ y / (x @ x))
 
 
+def test_slopes_of_structures_near_their_minimum_make_no_skill() -> None:
+    """In mlearn's strained copper the largest force is rounding: each slope of it was wrong."""
+    still = bulk("Cu", cubic=True)
+    still.positions[0] += 1e-4
+    both = [system(0, still), system(1, rattled("Cu", 0))]
+    noise = np.random.default_rng(0).normal(scale=1e-3, size=(4, 3))
+    outcomes, _ = judge(both, EMT())
+    outcomes[0].arrays["forces"] += noise
+    samples, _ = PROTOCOL.samples(both, outcomes, SHIFTED)
+    slope = ScoredMetric(key="softening_slope", good=1.0, bad=0.5, worst=0.0, noise=0.02)
+    task = TaskSpec(
+        slug="t", version=1, protocol="energy_forces", protocol_version=1, parameters={},
+        metrics=(slope,),
+    )  # fmt: skip
+    (record,), _ = score(task, [SystemStatus.OK] * 2, samples, n_replicates=10)
+    assert record.skills == (None, 1.0)
+    assert record.n == 2
+    (failed,), _ = score(task, [SystemStatus.FAILED] * 2, samples, n_replicates=10)
+    assert failed.skills == (None, 0.0)
+
+
 def test_composition_shift_takes_off_energies_by_element_and_says_them(
     systems: list[System],
 ) -> None:
