@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 MOST_BYTES = 2**20
+#: Characters of a name or a value that a refusal tells.
+_MOST_TOLD = 60
 #: Of Tersoff's potentials those whose numbers are known.
 TERSOFF_ELEMENTS = ("Si", "Ge")
 
@@ -167,7 +169,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _check_names(values: Mapping[str, Any], known: Collection[str], what: str) -> None:
     if unknown := sorted(set(values) - set(known)):
         takes = f"known are {', '.join(known)}" if known else "it takes none"
-        named = ", ".join(name if name.isidentifier() else _told(name) for name in unknown[:5])
+        named = ", ".join(name if _is_short_word(name) else _told(name) for name in unknown[:5])
         raise JsonFault(f"{what} has no parameter {named}; {takes}")
 
 
@@ -198,7 +200,11 @@ def _by_element(
     return {s: _number(v, f"{name} of {s}", is_positive=is_positive) for s, v in value.items()}
 
 
+def _is_short_word(name: str) -> bool:
+    return name.isidentifier() and len(name) <= _MOST_TOLD
+
+
 def _told(value: object) -> str:
     """A value as it was read, shortened: what a file holds may be long."""
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    return text if len(text) <= _MOST_TOLD else f"{text[: _MOST_TOLD - 1]}…"

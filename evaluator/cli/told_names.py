@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import islice
@@ -19,23 +20,30 @@ from evaluator.cli.service import URL_VARIABLE, read_login
 from evaluator.cli.suggestions import N_COMPARED
 from evaluator.client import Client, ClientError
 from evaluator.client.transport import checked_url
+from evaluator.exceptions import SubmissionError
 
+#: What lines of a file are read, in the words of grep.
+_SLUGS = "[a-z0-9][a-z0-9.~-]*"
 KINDS = ("task", "benchmark", "potential")
 _NAME = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*(?:~[0-9a-f]{8})?")
 
 
 def remember(url: str, kind: str, names: Iterable[str]) -> None:
     """Keep what the service that is signed in to told; another one's names would mislead."""
-    meant = os.environ.get(URL_VARIABLE) or read_login().url
-    if not meant or checked_url(meant) != url:
-        return
-    safe = sorted({name for name in names if _NAME.fullmatch(name)})
-    path = _path(kind)
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    with suppress(OSError):  # of use to completion alone: what was asked for goes on without
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text("".join(f"{name}\n" for name in safe), encoding="utf-8")
-        partial.replace(path)
+    # Of use to completion alone: what was asked for goes on without.
+    with suppress(OSError, SubmissionError, ClientError):
+        meant = os.environ.get(URL_VARIABLE) or read_login().url
+        if meant and checked_url(meant) == url:
+            _write(_path(kind), sorted({name for name in names if _NAME.fullmatch(name)}))
+
+
+def _write(path: Path, names: Iterable[str]) -> None:
+    """Whole or not at all, and for the user alone: names of private potentials are among them."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.writelines(f"{name}\n" for name in names)
+    Path(partial).replace(path)
 
 
 def remember_all(client: Client) -> None:
@@ -62,8 +70,13 @@ def forget() -> None:
 
 
 def command_that_lists(kind: str, shipped: Iterable[str]) -> str:
-    """What a shell runs to complete a name: it reads a file, or has those that ship."""
-    return f"grep -s . {shlex.quote(str(_path(kind)))} || echo {shlex.join(shipped)}".rstrip()
+    """What a shell runs to complete a name: it reads a file, or has those that ship.
+
+    Only slugs are read, too: others may be able to write where the cache is, and bash expands what
+    it completes.
+    """
+    read = f"grep -sxE {shlex.quote(_SLUGS)} {shlex.quote(str(_path(kind)))}"
+    return f"{read} || echo {shlex.join(shipped)}".rstrip()
 
 
 def _path(kind: str) -> Path:

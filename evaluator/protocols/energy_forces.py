@@ -150,11 +150,11 @@ def _nothing(system: System) -> Outcome:
 
 def _over_clusters(errors: FloatArray, clusters: np.ndarray, *, is_rms: bool) -> FloatArray:
     """Errors pooled over the systems of each cluster; over all for one that is alone in its own."""
-    pooled = np.empty(len(errors))
-    for i, name in enumerate(clusters):
-        alike = errors[clusters == name]
-        chosen = alike if len(alike) > 1 else errors
-        pooled[i] = np.sqrt(np.mean(chosen**2)) if is_rms else np.mean(chosen)
+    values = errors**2 if is_rms else errors
+    _, index = np.unique(clusters, return_inverse=True)
+    n_alike = np.bincount(index)
+    means = np.where(n_alike > 1, np.bincount(index, values) / n_alike, np.mean(values))
+    pooled: FloatArray = (np.sqrt(means) if is_rms else means)[index]
     return pooled
 
 

@@ -22,6 +22,9 @@ _CUTOFF = 3.0
 _TOLERANCE = 2e-3
 #: Larger cells are not compared: their distances are dear, and they are seldom perfect crystals.
 _MOST_ATOMS = 16
+#: Vectors between atoms and images. A thin cell, or one that is sheared a thousand times, has so
+#: many images within the cutoff that they would fill the memory of a web process.
+_MOST_VECTORS = 2_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +58,19 @@ def composition_of(symbols: Sequence[str]) -> dict[str, int]:
 
 
 def shape_of(structure: ShownStructure) -> Shape | None:
-    """None of a molecule, a flat cell and a large one."""
+    """None of a molecule, a flat or skewed cell and a large one."""
     n_atoms, volume = len(structure.symbols), structure.volume
     if not volume or structure.cell is None or not 0 < n_atoms <= _MOST_ATOMS:
         return None
     edge_A = (volume / n_atoms) ** (1 / 3)
     cell, positions = np.array(structure.cell) / edge_A, np.array(structure.positions) / edge_A
+    n_images = _images_of(cell)
+    if n_atoms**2 * np.prod(2.0 * n_images + 1) > _MOST_VECTORS:
+        return None
     composition = composition_of(structure.symbols)
     per_unit = sum(composition.values())
     symbols = np.array(structure.symbols)
-    distances = _distances(cell, positions)
+    distances = _distances(cell, positions, n_images)
     shape: dict[tuple[str, str], Floats] = {}
     for a in composition:
         for b, n in composition.items():
@@ -79,17 +85,21 @@ def shape_of(structure: ShownStructure) -> Shape | None:
     )
 
 
-def _distances(cell: Floats, positions: Floats) -> Floats:
+def _images_of(cell: Floats) -> Floats:
+    """How many images to each side lie within the cutoff, along each vector."""
+    # Beside half an edge, as many edges as the cutoff is long across the planes of the lattice.
+    n_images: Floats = np.ceil(_CUTOFF * np.linalg.norm(np.linalg.inv(cell), axis=0) + 0.5)
+    return n_images
+
+
+def _distances(cell: Floats, positions: Floats, n_images: Floats) -> Floats:
     """Distances of all atoms to all images of all atoms, shape (atoms, atoms, images).
 
     Those beyond the cutoff, and of an atom to itself, count as the cutoff.
     """
-    inverse = np.linalg.inv(cell)
-    fractional = positions @ inverse
+    fractional = positions @ np.linalg.inv(cell)
     between = fractional[None, :, :] - fractional[:, None, :]
     between -= np.round(between)
-    # Beside half an edge, as many edges as the cutoff is long across the planes of the lattice.
-    n_images = np.ceil(_CUTOFF * np.linalg.norm(inverse, axis=0) + 0.5).astype(int)
     axes = [np.arange(-n, n + 1) for n in n_images]
     images = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     vectors = (between[:, :, None, :] + images[None, None, :, :]) @ cell

@@ -23,6 +23,7 @@ from evaluator.contract import EvaluationReport, Phase, Progress, Verdict
 from leaderboard import dispatch
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import ConflictError, LostLeaseError, SubmissionError
+from leaderboard.lib.json_values import clean_text
 from leaderboard.models import Evaluation, Event, Submission, TaskVersion, Worker
 from leaderboard.models.evaluation import STAFF_PARTY
 from leaderboard.models.permissions import check_may_submit
@@ -215,7 +216,7 @@ def reevaluate(user: User, evaluation: Evaluation, reason: str, priority: int = 
     reason, ConflictError where there is nothing to repeat.
     """
     check_may_submit(user, evaluation.submission.potential)
-    reason = reason.strip()
+    reason = clean_text(reason.strip())
     if not reason or len(reason) > 300:
         raise SubmissionError({"reason": "Say in 1 to 300 characters why it is repeated."})
     with transaction.atomic():

@@ -32,6 +32,7 @@ from leaderboard.models import (
     disclosure,
     permissions,
 )
+from leaderboard.services.accounts.throttles import client_of, hit
 from leaderboard.services.boards.rules import has_theory_mismatch, why_not_ranked
 from leaderboard.services.evaluations import lifecycle, queue
 from leaderboard.services.evaluations.progress import current_evaluations
@@ -39,6 +40,7 @@ from leaderboard.services.evaluations.waiting import waiting_reason
 from leaderboard.services.submissions.submissions import publish, withdraw
 from leaderboard.web.boards.summaries import summary_parts
 from leaderboard.web.boards.systems import address_of_system, systems_at
+from leaderboard.web.errors import too_many
 
 SYSTEMS_PER_PAGE = 500
 
@@ -159,6 +161,9 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
 @login_required
 def evaluation_cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     user, found = _submitted(request, pk)
+    standing = hit("submit", client_of(user, request))
+    if not standing.is_allowed:
+        return too_many(request, standing)
     try:
         ended = lifecycle.cancel(user, found).has_ended
     except ConflictError as error:  # it ended meanwhile
@@ -172,6 +177,9 @@ def evaluation_cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
 @login_required
 def evaluation_reevaluate(request: HttpRequest, pk: UUID) -> HttpResponse:
     user, found = _submitted(request, pk)
+    standing = hit("submit", client_of(user, request))
+    if not standing.is_allowed:
+        return too_many(request, standing)
     try:
         new = lifecycle.reevaluate(user, found, request.POST.get("reason", ""))
     except SubmissionError as error:  # no reason, no quota, or repeated meanwhile

@@ -138,6 +138,7 @@ def test_tersoff_refuses_another_element(tmp_path: Path) -> None:
             {"calculator": "emt", "asap_cutoff": True},
             "emt has no parameter asap_cutoff; it takes none",
         ),
+        ({"calculator": "emt", "a" * 1000: 1}, "emt has no parameter 'a{58}…; it takes none"),
         ({"calculator": "tersoff", "element": "U"}, "must be one of Si, Ge, not 'U'"),
         ({"calculator": "lj"}, "sigma_A must be an object of numbers by chemical symbol"),
         (LJ_ARGON | {"sigma_A": {"Xx": 1}}, "'Xx' is no chemical symbol"),

@@ -75,6 +75,16 @@ def test_names_are_those_that_the_service_told_last(
     assert completed(ours, "potential", "edit", "my") == ["my-potential"]
     assert completed(ours, "submit", "--potential", "") == ["my-potential"]
     assert not victim.exists()
+    file = tmp_path / "a cache" / "names" / "task.txt"
+    assert file.stat().st_mode & 0o077 == 0  # private potentials have names, too
+    file.write_text(f"nickel\n$(touch${{IFS}}{victim})\n`touch {victim}`\n\x1b[2Jx\n-x\n")
+    assert completed(ours, "evaluate", "--task", "") == ["nickel"]
+    assert not victim.exists()
+
+    # A command that has done its work does not fail for what another variable says.
+    monkeypatch.setenv("TOUCHSTONE_URL", "no address")
+    told_names.remember("https://service.example", "task", ["other"])
+    assert completed(ours, "evaluate", "--task", "") == ["nickel"]
 
     told_names.forget()
     assert "eos-wien2k" in completed(ours, "evaluate", "--task", "eos")

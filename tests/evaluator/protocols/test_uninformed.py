@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from evaluator.catalog import PROTOCOLS, check_parameters
 from evaluator.metrics.equation_of_state import EquationOfState
 from evaluator.protocols.base import System
 from evaluator.protocols.dynamics.stability import MDStabilityProtocol
-from evaluator.protocols.energy_forces import EnergyForcesProtocol
+from evaluator.protocols.energy_forces import EnergyForcesProtocol, _over_clusters
 from evaluator.protocols.equation_of_state import EquationOfStateProtocol
 from evaluator.protocols.phonons.protocol import PhononsProtocol
 from evaluator.references import sets
@@ -84,6 +85,18 @@ def test_of_energies_a_guess_misses_alike_all_structures_of_an_element() -> None
     assert len(set(errors[:3])) == 1
     assert len(set(errors[3:])) == 1
     assert errors[0] != errors[3]
+
+
+@pytest.mark.parametrize("is_rms", [False, True])
+def test_errors_of_many_clusters_are_pooled_at_once(is_rms: bool) -> None:
+    errors = np.arange(40_000.0)
+    clusters = np.array([f"c{i // 2}" for i in range(39_999)] + ["alone"])
+    started = time.perf_counter()
+    pooled = _over_clusters(errors, clusters, is_rms=is_rms)
+    assert time.perf_counter() - started < 2
+    power = 2 if is_rms else 1
+    assert pooled[:2] ** power == pytest.approx([0.5, 0.5])
+    assert pooled[39_999] ** power == pytest.approx(np.mean(errors**power))
 
 
 def test_an_ideal_gas_is_all_wrong_about_a_structure() -> None:

@@ -68,3 +68,15 @@ def test_what_is_no_small_crystal_has_no_shape() -> None:
     assert shape_of(shown(bulk("Al").repeat(3))) is None
     flat = shown(Atoms("H", cell=np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0]]), pbc=True))
     assert shape_of(flat) is None
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        [[3.0, 0.0, 0.0], [30_000.0, 3.0, 0.0], [0.0, 0.0, 3.0]],
+        [[3.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 1e-9]],
+    ],
+    ids=["sheared", "thin"],
+)
+def test_a_cell_that_would_fill_the_memory_is_not_compared(cell: list[list[float]]) -> None:
+    assert shape_of(shown(Atoms("Si", cell=cell))) is None

@@ -305,6 +305,32 @@ def test_an_owner_stops_an_evaluation_and_asks_for_it_again_on_its_page(client: 
     assert repeat not in client.get(address).content.decode()
 
 
+def test_a_reason_that_no_database_holds_is_kept_without_it(client: Client) -> None:
+    old = factories.evaluation()
+    client.force_login(old.submission.potential.owner)
+    address = f"{old.get_absolute_url()}reevaluate/"
+    client.post(f"{old.get_absolute_url()}cancel/")
+    assert client.post(address, {"reason": "a\0pause"}).status_code == 302
+    assert (
+        old.submission.evaluations.get(is_current=True).reason == "a\N{REPLACEMENT CHARACTER}pause"
+    )
+
+
+def test_pages_count_stops_and_repeats_as_requests_count(client: Client, settings: Any) -> None:
+    settings.THROTTLES = {**settings.THROTTLES, "submit": "2/hour"}
+    old = factories.evaluation()
+    client.force_login(old.submission.potential.owner)
+    address = old.get_absolute_url()
+    assert client.post(f"{address}cancel/").status_code == 302
+    again = client.post(f"{address}reevaluate/", {"reason": "a pause"})
+    refused = [
+        client.post(f"{again['Location']}cancel/"),
+        client.post(f"{again['Location']}reevaluate/", {"reason": "a pause"}),
+    ]
+    assert [response.status_code for response in refused] == [429, 429]
+    assert old.submission.evaluations.get(is_current=True).state == "queued"
+
+
 def test_the_log_is_advised_to_who_may_read_one_that_says_something(client: Client) -> None:
     failed = {"state": "failed", "verdict": "load_error", "message": "No module named x."}
     told = {}
