@@ -26,6 +26,7 @@ from leaderboard.services.advice.element_errors import ElementError, compound_er
 from leaderboard.services.boards import replicates as board_replicates
 from leaderboard.services.boards.paired import Difference, combined, difference
 from leaderboard.services.boards.rules import metrics_of
+from leaderboard.services.boards.skill_store import is_by_skill
 from leaderboard.services.boards.types import MetricScore
 from leaderboard.services.evaluations import metric_replicates
 
@@ -313,12 +314,22 @@ def _metric_cell(
     gap = gain = None
     of_first = metrics[first.pk].get(key) if first else None
     if first and of_first and own is not first and _are_comparable(first, own):
-        rows = [replicates.get((e.pk, key), _NONE) for e in (own, first)]
+        is_alike = _are_of_the_same_systems(own.task_version, score, of_first)
+        rows = [replicates.get((e.pk, key), _NONE) if is_alike else _NONE for e in (own, first)]
         gap = difference(score.value, of_first.value, *rows)
         gain = _gain(METRICS[key].direction, gap, (score.value, of_first.value), rows)
     return MetricCell(
         value=score.value, low=score.low, high=score.high, against_first=gap, gain=gain
     )
+
+
+def _are_of_the_same_systems(version: TaskVersion, own: MetricScore, first: MetricScore) -> bool:
+    """Whether two values are judged like with like.
+
+    Where a task is scored by skill a value is that of the answered systems alone: who fails on the
+    hard ones has the smaller error. By anchors who fails is charged for it.
+    """
+    return not is_by_skill(version) or (own.n == first.n and own.n_failed == first.n_failed == 0)
 
 
 def _gain(

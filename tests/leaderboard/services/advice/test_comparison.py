@@ -84,6 +84,22 @@ def test_a_metric_without_replicates_on_one_side_is_not_judged(world: Advice) ->
     assert gap.low is None and not gap.is_significant
 
 
+def test_values_by_skill_are_judged_where_both_answered_the_same_systems(world: Advice) -> None:
+    """Who fails on the hard systems has a smaller error over the others, and is no better."""
+    version = factories.task_version(metrics=factories.SKILL_METRICS)
+    rows = [add(world, name, 0.5) for name in ("whole", "better", "selective")]
+    for seed, (row, value) in enumerate(zip(rows, (9.0, 8.0, 1.0), strict=True)):
+        factories.evaluation(row, version, score=0.5)
+        _measure(row, version, "eos_delta_mean", value, seed, n_failed=4 * (value == 1.0))
+    (found,) = next(
+        t.metrics for t in compare(rows, world.benchmark).tasks if t.task_version == version
+    )
+    _, better, selective = (cell.against_first for cell in found.cells)
+    assert better and better.is_significant
+    assert selective and selective.value == pytest.approx(-8.0)
+    assert selective.low is None and not selective.is_significant
+
+
 def test_a_score_without_an_interval_is_not_judged(world: Advice) -> None:
     # Of one system alone each replicate is the same: that tells nothing.
     rows = [add(world, name, 0.5) for name in "ab"]
@@ -100,14 +116,19 @@ def test_a_score_without_an_interval_is_not_judged(world: Advice) -> None:
 
 
 def _measure(
-    submission: models.Submission, task: models.TaskVersion, metric: str, value: float, seed: int
+    submission: models.Submission,
+    task: models.TaskVersion,
+    metric: str,
+    value: float,
+    seed: int,
+    n_failed: int = 0,
 ) -> None:
     """All swing together by 0.05, each has a little of its own."""
     swing = np.random.default_rng(7).normal(0, 0.05, 200)
     own = np.random.default_rng(100 + seed).normal(0, 0.003, 200)
     low, high = np.quantile(value + swing + own, [0.025, 0.975])
     submission.evaluations.get(task_version=task).scores.create(
-        metric=metric, value=value, low=low, high=high, score=0.5, n=9, n_failed=0,
+        metric=metric, value=value, low=low, high=high, score=0.5, n=9, n_failed=n_failed,
         replicates=packed((value + swing + own).tolist()),
     )  # fmt: skip
 
