@@ -79,8 +79,9 @@ def evaluation(
     submission: models.Submission | None = None,
     version: models.TaskVersion | None = None,
     skills: dict[str, float | None] | None = None,
+    ended: EvaluationReport | None = None,
 ) -> models.Evaluation:
-    """An evaluation that has ended with ``report``."""
+    """An evaluation that has ended with ``report``, or with another one."""
     row = factories.evaluation(
         submission,
         version or task_version(),
@@ -88,6 +89,6 @@ def evaluation(
         worker=factories.worker(),
         lease_expires_at=timezone.now(),
     )
-    reports.store(row, report(skills))
+    reports.store(row, ended or report(skills))
     row.refresh_from_db()
     return row

@@ -131,6 +131,8 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
             "version": version,
             "scores": [(score, scored.get(score.metric)) for score in seen.scores.all()],
             "by_skill": by_skill,
+            # Records without a score, of what was refused or broke off, have no skills.
+            "tells_skills": by_skill and done and seen.score is not None,
             "columns": columns,
             "names": _names(list(page.object_list), columns),
             "lines": [

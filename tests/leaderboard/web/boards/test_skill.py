@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from django.test import Client
 
+from evaluator.contract import Verdict
 from leaderboard.models import Evaluation
 from tests.leaderboard import factories, skilled
 
@@ -41,6 +43,19 @@ def test_an_evaluation_tells_the_skill_on_each_system(
     assert re.search(r"0\.433 2\.50 7\.10 3 4 1", text)
     assert re.search(r"He .* not tested", text)
     assert re.search(r"AlCu .* 0\.00 failed No minimum\.", text)
+
+
+def test_records_of_what_was_refused_are_not_said_to_test_nothing(client: Client) -> None:
+    whole = skilled.report()
+    bare = [
+        replace(system, values={"element": system.values["element"]}) for system in whole.systems
+    ]
+    refused = replace(
+        whole, verdict=Verdict.INCONSISTENT, scores=(), task_score=None, systems=tuple(bare)
+    )
+    text = text_of(client, skilled.evaluation(ended=refused).get_absolute_url())
+    assert "AlCu" in text
+    assert "not tested" not in text
 
 
 def test_a_board_tells_the_noise_and_the_largest_error(
