@@ -163,7 +163,7 @@ def _marks(cell: Cell, ours: str, theirs: str) -> str:
         )
     if cell.n_failed:
         marks.append(
-            f'<span title="Systems that failed and were charged">{cell.n_failed} failed</span>'
+            f'<span title="Systems that failed">{cell.n_failed} failed</span>'
         )
     if cell.theory_mismatch:
         marks.append(
