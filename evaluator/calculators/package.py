@@ -27,8 +27,9 @@ from evaluator.calculators.leaving import LEAVING, how_it_left, write_to_stderr
 from evaluator.calculators.structures import check_elements, to_atoms
 from evaluator.wire import CHANGED_ATOMS, Info, Prediction, Structure
 
-#: A class whose first parameter has one of these names is handed the folder.
+#: Functions and classes that a refusal names.
 _MOST_NAMED = 6
+#: A class whose first parameter has one of these names is handed the folder.
 _FOLDER_NAMES = frozenset({"folder", "directory", "path", "root"})
 
 

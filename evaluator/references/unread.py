@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -67,18 +68,27 @@ _PROMISING = re.compile(
 )
 _COMPONENT = re.compile(r"(f|forces?)_?([xyz])", re.IGNORECASE)
 _MAX_NAMED = 5
+_LONGEST_NAME = 60
 
 
 def unread_doubts(records: Sequence[Record], convention: Convention) -> list[str]:
     """What is not read and, if it is meant as it sounds, makes other numbers of those that are."""
-    return [
-        *_other_units(records, convention),
-        *_other_cells(records),
-        *_other_directions(records),
-        *_other_charges(records),
-        *_parted_forces(records, convention),
-        *_no_numbers(records),
-    ]
+    kinds = (
+        _other_units(records, convention),
+        _other_cells(records),
+        _other_directions(records),
+        _other_charges(records),
+        _parted_forces(records, convention),
+        _no_numbers(records),
+    )
+    return [sentence for kind in kinds for sentence in _first(kind)]
+
+
+def _first(sentences: Iterator[str]) -> list[str]:
+    """The first few: each structure may have thousands of names of its own."""
+    told = list(islice(sentences, _MAX_NAMED))
+    n_more = sum(1 for _ in sentences)
+    return [*told, f"{n_more} more values are of this kind."] if n_more else told
 
 
 def unread_notes(records: Sequence[Record], convention: Convention) -> list[str]:
@@ -122,9 +132,10 @@ def _other_units(records: Sequence[Record], convention: Convention) -> Iterator[
         if len(meant) == 1 and {_spelt(text) for text in texts} == {_spelt(declared[meant[0]])}:
             continue
         how = ", ".join(f"{quantity} in {declared[quantity]}" for quantity in meant)
+        says_what = f"{_word(name)} says {', '.join(map(shown, texts[:3]))}"
         yield (
-            f"{name} says {', '.join(map(shown, texts[:3]))} ({_share(len(values), records)}) and "
-            f"is not read: units are those that are chosen here, {how}."
+            f"{says_what} ({_share(len(values), records)}) and is not read: units are those that "
+            f"are chosen here, {how}."
         )
 
 
@@ -133,7 +144,7 @@ def _other_cells(records: Sequence[Record]) -> Iterator[str]:
     says = _by_name(bare_ones, lambda name, value: bare(name) in _CELLS and _is_cell(value))
     for name, values in says.items():
         yield (
-            f"{name} ({_share(len(values), records)}) is not read, and there is no Lattice: is it "
+            f"{_told(name, len(values), records)} is not read, and there is no Lattice: is it "
             "the cell? Then call it Lattice (in JSON, cell). As it is, they are molecules."
         )
 
@@ -146,7 +157,7 @@ def _other_directions(records: Sequence[Record]) -> Iterator[str]:
                 odd[name] += 1
     for name, n in odd.items():
         yield (
-            f"{name} ({_share(n, records)}) is not read and does not say the same as what is: "
+            f"{_told(name, n, records)} is not read and does not say the same as what is: "
             "periodic is what pbc says, and without it each cell vector that is there. Call it pbc."
         )
 
@@ -155,7 +166,7 @@ def _other_charges(records: Sequence[Record]) -> Iterator[str]:
     says = _by_name(records, lambda name, value: bare(name) in _CHARGES and _is_charge(value))
     for name, values in says.items():
         yield (
-            f"{name} ({_share(len(values), records)}) is not read: is it a charge or a spin? Then "
+            f"{_told(name, len(values), records)} is not read: is it a charge or a spin? Then "
             "call it charge (in e), spin (the multiplicity 2S + 1) or n_unpaired."
         )
 
@@ -179,7 +190,7 @@ def _no_numbers(records: Sequence[Record]) -> Iterator[str]:
     for name, values in says.items():
         text = values[0] if isinstance(values[0], str) else repr(values[0])
         yield (
-            f"{name} ({_share(len(values), records)}) is left out, for it is no plain numbers: "
+            f"{_told(name, len(values), records)} is left out, for it is no plain numbers: "
             f"{shown(text)}. A task that looks for it finds none."
         )
 
@@ -235,9 +246,18 @@ def _spelt(text: str) -> str:
 
 
 def _listed(counts: Counter[str], records: Sequence[Record]) -> str:
-    names = [f"{name} ({_share(n, records)})" for name, n in list(counts.items())[:_MAX_NAMED]]
+    names = [_told(name, n, records) for name, n in list(counts.items())[:_MAX_NAMED]]
     more = f" and {len(counts) - _MAX_NAMED} more" if len(counts) > _MAX_NAMED else ""
     return ", ".join(names) + more
+
+
+def _told(name: str, n: int, records: Sequence[Record]) -> str:
+    return f"{_word(name)} ({_share(n, records)})"
+
+
+def _word(name: str) -> str:
+    """As it stands in the file, where a sentence can hold it."""
+    return name if name.isprintable() and len(name) <= _LONGEST_NAME else shown(name)
 
 
 def _share(n: int, records: Sequence[Record]) -> str:

@@ -184,3 +184,13 @@ def test_values_of_another_unit_or_cell_are_doubted(
     _, problems, _ = read(tmp_path, json.dumps([row]), "file.json")
     assert [problem in sentence for sentence in problems if problem] == [True] * bool(problem)
     assert len(problems) == bool(problem)
+
+
+def test_names_that_no_terminal_should_print_and_very_many_are_told_shortly(tmp_path: Path) -> None:
+    says = " ".join(f"bad{i}_THz=x" for i in range(300))
+    text = with_(f"energy=-7.5 \x1b]0;title\x07_GPa=x {'n' * 5000}_unit=x {says}")
+    _, problems, notes = read(tmp_path, text)
+    assert len(problems) < 10
+    assert max(map(len, [*problems, *notes])) < 500
+    assert not any("\x1b" in sentence for sentence in [*problems, *notes])
+    assert "296 more values are of this kind." in problems
