@@ -22,6 +22,12 @@ def past_moment(text: str) -> datetime:
     return moment
 
 
+def next_second(moment: datetime) -> datetime:
+    """The moment itself where it has no fraction of a second, else the full second after it."""
+    whole = moment.replace(microsecond=0)
+    return whole if whole == moment else whole + timedelta(seconds=1)
+
+
 def month_around(moment: datetime) -> tuple[datetime, datetime]:
     """When the month of a moment began, and when the next one begins."""
     begin = moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from evaluator.contract import Verdict
@@ -20,7 +22,9 @@ from leaderboard.enums import TeamRole, TokenScope
 from leaderboard.services.accounts import teams
 from leaderboard.services.boards.entrants import Entrants
 from leaderboard.services.boards.packing import unpacked
+from leaderboard.services.boards.ranking_moments import moments_of
 from leaderboard.services.boards.replicates import of_evaluations
+from leaderboard.services.boards.task_reader import past_task_board
 from leaderboard.services.evaluations import failures
 from tests.leaderboard import factories
 from tests.leaderboard.api.conftest import client_of
@@ -118,6 +122,28 @@ def test_times_are_told_to_the_second(world: HiddenWorld) -> None:
     for address in (addresses[0], addresses[2]):
         assert fine.search(text_of(staff.get(address))), address
     assert fine.search(text_of(staff.get(addresses[2], headers=stream)))
+
+
+def test_boards_of_the_past_do_not_tell_the_times_more_finely(world: HiddenWorld) -> None:
+    """By halves, boards of two moments would find when an evaluation ended, to the microsecond."""
+    second = timezone.now().replace(microsecond=0) - timedelta(minutes=5)
+    ended_at = second + timedelta(microseconds=400_000)
+    long_ago = second - timedelta(days=1)
+    submission = factories.submission(published_at=long_ago)
+    for task in (*world.hidden, world.open_task):
+        evaluation = factories.evaluation(submission, task, score=0.5)
+        models.Evaluation.objects.filter(pk=evaluation.pk).update(finished_at=ended_at)
+    for task in (world.hidden[0], world.open_task):
+        shown = [
+            [row.entrant.submission for row in past_task_board(task, moment).rows]
+            for moment in (second, ended_at, second + timedelta(seconds=1))
+        ]
+        is_there = [str(submission.pk) in rows for rows in shown]
+        assert is_there == [False, task == world.open_task, True]
+    models.BenchmarkVersion.objects.filter(pk=world.benchmark.pk).update(published_at=long_ago)
+    world.benchmark.refresh_from_db()
+    starts = {w.submission: w.start for w in moments_of(world.benchmark).wholes}
+    assert starts[submission.pk] == second + timedelta(seconds=1)
 
 
 def test_a_token_without_the_scope_admin_sees_what_everybody_sees(world: HiddenWorld) -> None:

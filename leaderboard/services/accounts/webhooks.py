@@ -148,7 +148,7 @@ def _check(hook: Webhook) -> None:
 
 
 def _body(kind: str, data: dict[str, object]) -> dict[str, object]:
-    return {"type": kind, "at": timezone.now().isoformat(), "data": data}
+    return {"type": kind, "at": timezone.now().isoformat(timespec="seconds"), "data": data}
 
 
 def _told_of(evaluation: Evaluation) -> dict[str, object]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from leaderboard.enums import EvaluationState, Visibility
+from leaderboard.lib.moments import next_second
 from leaderboard.models import BenchmarkVersion, Evaluation
 from leaderboard.models.disclosure import is_hidden
 from leaderboard.services.boards.rules import categories_of, shares_of
@@ -78,7 +79,12 @@ def moments_of(version: BenchmarkVersion) -> Moments:
     shares = shares_of(entries, categories_of(entries, {}))
     counted = [task for task, share in shares.items() if share > 0]
     spans: dict[uuid.UUID, list[_Span]] = defaultdict(list)
-    for span in _spans(counted):
+    hidden = [
+        entry.task_version_id
+        for entry in entries
+        if entry.task_version_id in counted and is_hidden(entry.task_version)
+    ]
+    for span in _spans(counted, hidden):
         spans[span.submission].append(span)
     wholes = (whole for those in spans.values() for whole in _wholes(those, len(counted)))
     return Moments(
@@ -88,11 +94,7 @@ def moments_of(version: BenchmarkVersion) -> Moments:
             for whole in wholes
             if whole.end is None or whole.end > published
         ],
-        [
-            e.task_version_id
-            for e in entries
-            if e.task_version_id in counted and is_hidden(e.task_version)
-        ],
+        hidden,
     )
 
 
@@ -105,7 +107,7 @@ class _Span(NamedTuple):
     withdrawn_at: datetime | None
 
 
-def _spans(task_versions: Sequence[int]) -> Iterator[_Span]:
+def _spans(task_versions: Sequence[int], hidden: Collection[int]) -> Iterator[_Span]:
     """By the same rules as a board of the past: see ``rules.py``."""
     rows = Evaluation.objects.filter(
         task_version__in=task_versions,
@@ -114,15 +116,17 @@ def _spans(task_versions: Sequence[int]) -> Iterator[_Span]:
         submission__visibility=Visibility.PUBLIC,
     ).values_list(
         "submission",
+        "task_version",
         "finished_at",
         "superseded_by__queued_at",
         "submission__published_at",
         "submission__created_at",
         "submission__withdrawn_at",
     )
-    for submission, finished, repeated, published, created, withdrawn in rows.order_by():
+    for submission, task, finished, repeated, published, created, withdrawn in rows.order_by():
         assert finished is not None, submission  # noqa: S101  (a constraint of the table)
-        start = max(finished, published or created)
+        ended = next_second(finished) if task in hidden else finished
+        start = max(ended, published or created)
         end = min((at for at in (repeated, withdrawn) if at is not None), default=None)
         if end is None or start < end:
             yield _Span(submission, start, end, withdrawn)

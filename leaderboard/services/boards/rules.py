@@ -26,7 +26,7 @@ from leaderboard.models import (
     Submission,
     TaskVersion,
 )
-from leaderboard.models.disclosure import is_hidden, seen_by, told_score
+from leaderboard.models.disclosure import OPEN, is_hidden, seen_by, told_score
 from leaderboard.models.team import potentials_of
 from leaderboard.services.boards import replicates as board_replicates
 from leaderboard.services.boards.entrants import entrant_of
@@ -179,16 +179,18 @@ def _stood(as_of: datetime) -> QuerySet[Evaluation]:
 
     What was withdrawn later still stands in it: a snapshot that is cited does not change.
     """
+    # Of hidden sets times are told to the second, which boards of finer moments would give away.
+    ended = Q(OPEN, finished_at__lte=as_of) | Q(finished_at__lte=as_of.replace(microsecond=0))
     # Submissions from before there was a date of publication have none.
     came = Q(submission__published_at__isnull=True, submission__created_at__lte=as_of)
     return Evaluation.objects.filter(
+        ended,
         came | Q(submission__published_at__lte=as_of),
         Q(submission__withdrawn_at__isnull=True) | Q(submission__withdrawn_at__gt=as_of),
         Q(superseded_by__isnull=True) | Q(superseded_by__queued_at__gt=as_of),
         submission__visibility=Visibility.PUBLIC,
         is_dry_run=False,
         state=EvaluationState.SUCCEEDED,
-        finished_at__lte=as_of,
     )
 
 
