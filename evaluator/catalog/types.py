@@ -23,7 +23,10 @@ class Direction(StrEnum):
 
 def format_number(value: float | None, digits: int) -> str:
     """A number as tables, pages and the command line print it; a dash where there is none."""
-    return "–" if value is None else f"{value:z.{digits}f}"
+    if value is None:
+        return "–"
+    # Absurd answers have absurd errors: three hundred digits tell no more than the power of ten.
+    return f"{value:z.{digits}f}" if abs(value) < 1e9 else f"{value:.2e}"
 
 
 @dataclass(frozen=True, kw_only=True)

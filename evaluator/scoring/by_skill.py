@@ -132,7 +132,7 @@ class SkillScoring:
         self, pooled: FloatArray, answered: NDArray[np.bool_]
     ) -> tuple[float | None, float | None]:
         """None of a single cluster, which cannot tell how much they differ, nor of overflows."""
-        n_clusters = len({self._clusters[i] for i in np.flatnonzero(answered)})
+        n_clusters = len({c for c, has in zip(self._clusters, answered, strict=True) if has})
         if n_clusters < 2 or not np.isfinite(pooled).all():
             return None, None
         return resampling.interval(pooled[1:])

@@ -47,7 +47,8 @@ def signed(value: float | None, digits: int = 3) -> str:
     """A difference with its sign: +0.120, \u22120.034."""
     if value is None:
         return NOTHING
-    return f"{value:+z.{digits}f}".replace("-", "\u2212")
+    form = f"+z.{digits}f" if abs(value) < 1e6 else "+.2e"
+    return format(value, form).replace("-", "\u2212", 1)
 
 
 def against_first(gap: Difference | None, gain: Difference | None, digits: int = 3) -> SafeString:

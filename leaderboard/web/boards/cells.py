@@ -162,9 +162,7 @@ def _marks(cell: Cell, ours: str, theirs: str) -> str:
             f"{percent(cell.coverage)} covered</span>"
         )
     if cell.n_failed:
-        marks.append(
-            f'<span title="Systems that failed">{cell.n_failed} failed</span>'
-        )
+        marks.append(f'<span title="Systems that failed">{cell.n_failed} failed</span>')
     if cell.theory_mismatch:
         marks.append(
             f'<span title="{ours} potential, {theirs} reference">'

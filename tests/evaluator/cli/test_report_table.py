@@ -1,5 +1,6 @@
 from typing import Any
 
+from evaluator.catalog import format_number
 from evaluator.cli.report_table import format_report
 from evaluator.contract import EvaluationReport, SystemRecord, SystemStatus, TaskSpec, Verdict
 
@@ -30,3 +31,9 @@ def test_times_that_would_not_be_ranked_are_told() -> None:
     why = "Its device was busy with something else before the times were taken (processor 40 %)."
     assert f"These times would not be ranked. {why}" in told(why_unreliable=why)
     assert not [line for line in told() if "ranked" in line]
+
+
+def test_the_error_of_an_absurd_answer_is_told_by_its_power_of_ten() -> None:
+    assert format_number(5e299, 4) == "5.00e+299"
+    assert format_number(-1234.56789, 3) == "-1234.568"
+    assert format_number(None, 3) == "–"

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from leaderboard.web import numbers
+from leaderboard.web.estimates import signed
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,17 @@ def test_names_with_units_become_words() -> None:
 
 def test_a_metric_that_the_catalog_no_longer_knows_is_called_by_its_key() -> None:
     assert numbers.metric("gone_metric").label == "gone_metric"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.12, "+0.120"),
+        (-0.0341, "\u22120.034"),
+        (-5e299, "\u22125.00e+299"),
+        (2e6, "+2.00e+06"),
+        (1e-9, "+0.000"),
+    ],
+)
+def test_a_difference_has_its_sign_and_few_digits(value: float, words: str) -> None:
+    assert signed(value) == words
