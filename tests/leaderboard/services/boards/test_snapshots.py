@@ -10,7 +10,10 @@ from django.utils import timezone
 from leaderboard import models
 from leaderboard.lib import memory
 from leaderboard.lib.memory import Remembered
+from leaderboard.services.boards import snapshots
+from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.boards.snapshots import Snapshot, forget_old_snapshots
+from leaderboard.services.boards.types import MetricScore, TaskRow
 
 pytestmark = pytest.mark.django_db
 
@@ -108,7 +111,7 @@ def test_rows_of_another_release_are_not_read(monkeypatch: pytest.MonkeyPatch) -
     world = World()
     world.snapshot().value()
     models.Snapshot.objects.update(content=b"in another form")
-    monkeypatch.setattr("leaderboard.services.boards.snapshots._FORMAT", 2)
+    monkeypatch.setattr("leaderboard.services.boards.snapshots._FORMAT", 0)
     world.new_process()
     assert world.snapshot().value() == [1]
     assert models.Snapshot.objects.count() == 2
@@ -124,3 +127,13 @@ def test_what_nobody_has_made_anew_for_a_month_is_forgotten() -> None:
     assert forget_old_snapshots() == 1
     memory.forget()
     assert world.snapshot("a").value() == [1]
+
+
+def test_what_is_packed_in_another_layout_has_another_format() -> None:
+    """Else a page fails after an upgrade, until something of its board changes.
+
+    Who adds a field to one of these counts _FORMAT up, and writes the new numbers down here.
+    """
+    layouts = {1: (6, 18, 22), 2: (8, 18, 22)}
+    now = tuple(len(kind._fields) for kind in (MetricScore, TaskRow, Entrant))
+    assert layouts[snapshots._FORMAT] == now
