@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evaluator.catalog import METRICS, Direction
+from evaluator.catalog import METRICS, Direction, format_number
 from leaderboard.models import Evaluation
 from leaderboard.services.boards.grades import GRADIENT, letter_of
 from leaderboard.services.boards.reader import BoardRow
@@ -118,9 +118,10 @@ def _off_one(evaluation: Evaluation) -> Iterable[Remark]:
         if abs(score.value - 1) <= _OFF_BY:
             continue
         word = "low" if score.value < 1 else "high"
+        value, low, high = (format_number(x, 2) for x in (score.value, score.low, score.high))
         yield Remark(
             text=f"{about.label} too {word} in {evaluation.task_version.task.name}: "
-            f"{score.value:.2f} ({score.low:.2f} to {score.high:.2f}), where 1 is right",
+            f"{value} ({low} to {high}), where 1 is right",
             address=evaluation.get_absolute_url(),
             weight=abs(score.value - 1),
         )

@@ -67,7 +67,7 @@ def test_many_failures_and_measured_forces_that_are_no_gradient_are_weak() -> No
 @pytest.mark.parametrize(
     ("value", "low", "high", "expected"),
     [(0.8, 0.75, 0.85, "too low"), (1.2, 1.1, 1.3, "too high"), (0.8, 0.6, 1.02, ""),
-     (0.97, 0.96, 0.98, "")],
+     (0.97, 0.96, 0.98, ""), (5e299, 1e299, 9e299, "5.00e+299 (1.00e+299 to 9.00e+299)")],
 )  # fmt: skip
 def test_a_ratio_is_weak_where_its_interval_leaves_one_out(
     value: float, low: float, high: float, expected: str
