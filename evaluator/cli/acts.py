@@ -80,7 +80,8 @@ def _withdraw(arguments: argparse.Namespace) -> int:
     client = connect(arguments)
     submission = _submission(client, arguments.id)
     if submission.withdrawn_at is not None:
-        print(f"{submission.name} is withdrawn already")
+        told = f"{submission.name} is withdrawn already"
+        print(json.dumps(submission.raw, indent=2) if arguments.json else told)
         return ExitCode.OK
     question = f"Take {submission.name} off every board, for good, and stop what still runs of it?"
     unasked = "there is no terminal to ask at: say --yes to withdraw it"

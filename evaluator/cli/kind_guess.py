@@ -33,7 +33,9 @@ def kinds_by_content(path: Path, kinds: Sequence[str]) -> list[str]:
 def json_fault(path: Path) -> str:
     """What is wrong with a small file that begins as JSON does, and where; empty if nothing is."""
     try:
-        content = path.read_bytes() if path.stat().st_size <= _JSON_BYTES else b""
+        # A device or a pipe has no size, and no end.
+        is_small = path.is_file() and path.stat().st_size <= _JSON_BYTES
+        content = path.read_bytes() if is_small else b""
         if content.lstrip()[:1] == b"{":
             json.loads(content)
     except OSError:

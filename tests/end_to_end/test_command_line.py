@@ -337,6 +337,8 @@ def test_what_has_ended_is_evaluated_again_and_a_version_is_withdrawn(
     assert gone.returncode == ExitCode.OK, gone.stderr
     submission.refresh_from_db()
     assert submission.withdrawn_at is not None
+    again = touchstone("withdraw", str(submission.pk), "--json", token=token)
+    assert json.loads(again.stdout)["id"] == str(submission.pk)
 
 
 def test_a_failure_is_told_where_one_looks(touchstone: Touchstone) -> None:

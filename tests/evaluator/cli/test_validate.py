@@ -177,3 +177,8 @@ def test_long_logs_and_dead_time_are_told_of_code_of_the_author_alone() -> None:
         printed = format_validation(potential, report)
         assert ("It writes a lot (70 kB" in printed) is is_told
         assert ("A call takes 1 s however few the atoms" in printed) is is_told
+
+
+def test_a_device_without_an_end_is_not_read(capsys: Capture) -> None:
+    assert main(["validate", "/dev/zero"]) == ExitCode.USAGE
+    assert "/dev/zero is empty" in capsys.readouterr().err
