@@ -35,6 +35,7 @@ _DIRECTIONS = frozenset(
     {"periodic", "isperiodic", "periodicity", "pbcs", "boundary", "boundaries", "bc"}
     | {"boundaryconditions", "periodicboundary", "periodicboundaryconditions"}
 )
+_PERIODIC = ("periodic", "isperiodic", "pbc")
 _CHARGES = frozenset(
     {
         "q",
@@ -51,6 +52,12 @@ _CHARGES = frozenset(
 #: LAMMPS's words for its boundaries.
 _BOUNDARIES = {"p": "T", "f": "F", "s": "F", "m": "F"}
 _UNIT_NAME = re.compile(r"units?$|(?:^|_)units?_(?!cell)", re.IGNORECASE)
+#: Units that are no units of measurement: of a polymer, of a crystal.
+_UNIT_OF_MATTER = re.compile(
+    r"(?:formula|repeat(?:ing)?|asymmetric|monomer|building|structural|sub)_?units?$"
+    r"|units?_(?:formula|smiles|type|id|name)$",
+    re.IGNORECASE,
+)
 _SPELT_OUT = {"hartree": "ha", "electronvolt": "ev", "angstrom": "a", "ang": "a", "å": "a"} | {
     "³": "3",
     "gigapascal": "gpa",
@@ -66,6 +73,8 @@ _PROMISING = re.compile(
     r"_(?:THz|GPa|A3?|eV|K|J_K_mol|kJ_mol)$|^(?:supercell_matrix|qpoints|qpoint_weights"
     r"|bulk_modulus_derivative)$"
 )
+#: Endings that are letters as well, as in site_A=Ba: with words they promise nothing.
+_LETTER = re.compile(r"_[AK]$")
 _COMPONENT = re.compile(r"(f|forces?)_?([xyz])", re.IGNORECASE)
 _MAX_NAMED = 5
 _LONGEST_NAME = 60
@@ -101,7 +110,7 @@ def unread_notes(records: Sequence[Record], convention: Convention) -> list[str]
         if name not in used
         and value is not None
         and (name in RESERVED or finite_numbers(value) is None)
-        and not _is_told_elsewhere(name)
+        and not _is_told_elsewhere(name, value)
         and not _PROMISING.search(name)
     )
     if not names:
@@ -110,13 +119,17 @@ def unread_notes(records: Sequence[Record], convention: Convention) -> list[str]
     return [f"Values that are left out, {why}: {_listed(names, records)}."]
 
 
-def _is_told_elsewhere(name: str) -> bool:
+def _is_told_elsewhere(name: str, value: object) -> bool:
     return (
         is_electronic_name(name)
         or sounds_familiar(name)
-        or bare(name) in _DIRECTIONS
-        or bool(_UNIT_NAME.search(name))
+        or (bare(name) in _DIRECTIONS and _directions(value) is not None)
+        or _is_unit_name(name)
     )
+
+
+def _is_unit_name(name: str) -> bool:
+    return bool(_UNIT_NAME.search(name)) and not _UNIT_OF_MATTER.search(name)
 
 
 def _other_units(records: Sequence[Record], convention: Convention) -> Iterator[str]:
@@ -125,7 +138,7 @@ def _other_units(records: Sequence[Record], convention: Convention) -> Iterator[
         "forces": convention.force_unit,
         "stress": convention.stress_unit,
     }
-    says = _by_name(records, lambda name, value: bool(_UNIT_NAME.search(name)) and _is_text(value))
+    says = _by_name(records, lambda name, value: _is_unit_name(name) and _is_text(value))
     for name, values in says.items():
         meant = [q for q, pattern in _QUANTITIES.items() if pattern.search(name)] or list(declared)
         texts = sorted({value if isinstance(value, str) else repr(value) for value in values})
@@ -153,7 +166,10 @@ def _other_directions(records: Sequence[Record]) -> Iterator[str]:
     odd: Counter[str] = Counter()
     for record in records:
         for name, value in record.values.items():
-            if bare(name) in _DIRECTIONS and _directions(value) != tuple(record.atoms.pbc):
+            says = _directions(value) if bare(name) in _DIRECTIONS else None
+            # A word beside a boundary is one of grains; beside periodic nobody can be sure.
+            is_meant = says is not None or bare(name).startswith(_PERIODIC)
+            if bare(name) in _DIRECTIONS and is_meant and says != tuple(record.atoms.pbc):
                 odd[name] += 1
     for name, n in odd.items():
         yield (
@@ -197,6 +213,8 @@ def _no_numbers(records: Sequence[Record]) -> Iterator[str]:
 
 def _is_promise_broken(name: str, value: object) -> bool:
     is_promise = bool(_PROMISING.search(name)) and not sounds_familiar(name)
+    if isinstance(value, str) and _LETTER.search(name) and not re.search(r"\d", value):
+        return False
     return is_promise and value is not None and finite_numbers(value) is None
 
 

@@ -54,6 +54,20 @@ def test_what_says_the_same_as_is_read_is_no_doubt(says: str, tmp_path: Path) ->
     assert read(tmp_path, with_(f"energy=-7.5 {says}"))[1] == []
 
 
+@pytest.mark.parametrize(
+    "says",
+    [
+        *("formula_unit=SiO2", "repeat_unit=CH2", "repeatingUnits=CF2", "unit_formula=NaCl"),
+        *("boundary=Sigma5", "boundary='twist 36.9'", "site_A=Ba site_B=Ti", "grade_K=fine"),
+    ],
+)
+def test_words_of_chemistry_and_grains_are_no_doubt(says: str, tmp_path: Path) -> None:
+    _, problems, notes = read(tmp_path, with_(f"energy=-7.5 {says}"))
+    assert problems == []
+    if "_A=" not in says and "_K=" not in says:
+        assert any(says.partition("=")[0] in note for note in notes), notes
+
+
 @pytest.mark.parametrize("name", ["cell", "box", "Lattice_vectors", "unit_cell"])
 def test_a_cell_of_another_name_is_not_dropped_in_silence(name: str, tmp_path: Path) -> None:
     (system,), problems, _ = read(tmp_path, with_(f'energy=-7.5 {name}="9 0 0 0 9 0 0 0 9"'))
