@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
 from leaderboard.lib.names import fault_of
 
@@ -37,9 +38,10 @@ class Command(BaseCommand):
         password = os.environ.get("TOUCHSTONE_PASSWORD", "")
         _check(User(username=username, email=email), password)
         create = User.objects.create_superuser if staff else User.objects.create_user
-        user = create(username, email, password)
-        if email:  # an administrator vouches for it
-            EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+        with transaction.atomic():
+            user = create(username, email, password)
+            if email:  # an administrator vouches for it
+                EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
         self.stdout.write(f"created {username}")
 
 
@@ -52,6 +54,10 @@ def _check(user: User, password: str) -> None:
         faults += [f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items()]
     if fault := fault_of(user.username):
         faults.append(f"username: {fault}")
+    if User.objects.filter(username__iexact=user.username).exists():
+        faults.append("username: Somebody has it, with other capitals.")
+    if user.email and EmailAddress.objects.filter(email__iexact=user.email, verified=True).exists():
+        faults.append("email: It is another account's.")
     if not password:
         faults.append("Set TOUCHSTONE_PASSWORD to the password.")
     else:

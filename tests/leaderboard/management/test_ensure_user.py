@@ -57,3 +57,15 @@ def test_a_name_and_an_address_that_are_none_are_refused(monkeypatch: pytest.Mon
         with pytest.raises(CommandError, match=complaint):
             call_command("ensure_user", *arguments)
     assert not User.objects.exists()
+
+
+def test_nobody_gets_the_name_or_the_address_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOUCHSTONE_PASSWORD", "long enough")
+    call_command("ensure_user", "dora", "--email", "dora@example.org")
+    for arguments, complaint in (
+        (["Dora"], "username: Somebody has it"),
+        (["emil", "--email", "Dora@Example.org"], "email: It is another account's"),
+    ):
+        with pytest.raises(CommandError, match=complaint):
+            call_command("ensure_user", *arguments)
+    assert [str(user) for user in User.objects.all()] == ["dora"]
