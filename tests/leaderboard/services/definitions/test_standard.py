@@ -45,7 +45,7 @@ def test_what_can_be_had_is_published_and_more_data_make_a_new_version(
     assert stored.reference_set is not None
     assert stored.reference_set.n_systems == 71
     # Tasks outside the benchmark are published too, and wait for somebody who asks for them.
-    assert ("md-heating-small", 1) in first.task_versions
+    assert ("md-heating-small", standard_task("md-heating-small").version) in first.task_versions
     n_published = len(first.task_versions)
     n_tasks = published.entries.count()
     assert 0 < n_tasks < n_published
