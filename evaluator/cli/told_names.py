@@ -58,7 +58,9 @@ def remember_all(client: Client) -> None:
 def remember_one(url: str, kind: str, name: str) -> None:
     """Keep one name more."""
     with suppress(OSError):
-        there = _path(kind).read_text(encoding="utf-8") if _path(kind).exists() else ""
+        path = _path(kind)
+        # What is no UTF-8 is no slug either.
+        there = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         remember(url, kind, [*there.split(), name])
 
 

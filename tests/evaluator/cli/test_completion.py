@@ -81,10 +81,14 @@ def test_names_are_those_that_the_service_told_last(
     assert completed(ours, "evaluate", "--task", "") == ["nickel"]
     assert not victim.exists()
 
+    file.write_bytes(b"nickel\n\xff\xfe\n")
+    told_names.remember_one("https://service.example", "task", "iron")
+    assert file.read_text() == "iron\nnickel\n"
+
     # A command that has done its work does not fail for what another variable says.
     monkeypatch.setenv("TOUCHSTONE_URL", "no address")
     told_names.remember("https://service.example", "task", ["other"])
-    assert completed(ours, "evaluate", "--task", "") == ["nickel"]
+    assert completed(ours, "evaluate", "--task", "") == ["iron", "nickel"]
 
     told_names.forget()
     assert "eos-wien2k" in completed(ours, "evaluate", "--task", "eos")
