@@ -18,7 +18,7 @@ from rest_framework.test import APIClient
 
 from evaluator.contract import Verdict
 from leaderboard import models
-from leaderboard.enums import TeamRole, TokenScope
+from leaderboard.enums import TeamRole, TokenScope, VersionState
 from leaderboard.services.accounts import teams
 from leaderboard.services.boards.entrants import Entrants
 from leaderboard.services.boards.packing import unpacked
@@ -131,8 +131,7 @@ def test_boards_of_the_past_do_not_tell_the_times_more_finely(world: HiddenWorld
     long_ago = second - timedelta(days=1)
     submission = factories.submission(published_at=long_ago)
     for task in (*world.hidden, world.open_task):
-        evaluation = factories.evaluation(submission, task, score=0.5)
-        models.Evaluation.objects.filter(pk=evaluation.pk).update(finished_at=ended_at)
+        factories.evaluation(submission, task, score=0.5, finished_at=ended_at)
     for task in (world.hidden[0], world.open_task):
         shown = [
             [row.entrant.submission for row in past_task_board(task, moment).rows]
@@ -140,9 +139,14 @@ def test_boards_of_the_past_do_not_tell_the_times_more_finely(world: HiddenWorld
         ]
         is_there = [str(submission.pk) in rows for rows in shown]
         assert is_there == [False, task == world.open_task, True]
-    models.BenchmarkVersion.objects.filter(pk=world.benchmark.pk).update(published_at=long_ago)
-    world.benchmark.refresh_from_db()
-    starts = {w.submission: w.start for w in moments_of(world.benchmark).wholes}
+    board = models.BenchmarkVersion.objects.create(benchmark=world.benchmark.benchmark, number=2)
+    for task in (*world.hidden, world.open_task):
+        models.BenchmarkTask.objects.create(
+            benchmark_version=board, task_version=task, category=task.protocol
+        )
+    board.state, board.published_at = VersionState.PUBLISHED, long_ago
+    board.save()
+    starts = {whole.submission: whole.start for whole in moments_of(board).wholes}
     assert starts[submission.pk] == second + timedelta(seconds=1)
 
 
