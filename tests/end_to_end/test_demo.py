@@ -62,12 +62,12 @@ def run_demo(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str
         env=environment,
         capture_output=True,
         text=True,
-        timeout=570,
+        timeout=1100,
         check=False,
     )
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 def test_demo_ranks_the_baselines_and_a_second_one_starts_from_what_is_there(
     data_dir: Path,
 ) -> None:

@@ -16,7 +16,9 @@ from evaluator.driver.probes import Finding, Gap
 from evaluator.driver.probes import figures as probe_figures
 from evaluator.driver.timed_answers import TimedAnswers
 from evaluator.pool.remote import structure_of
-from evaluator.protocols.base import System
+from evaluator.protocols.base import Outcome, System
+from evaluator.protocols.dynamics.stability import MDStabilityProtocol
+from evaluator.protocols.phonons.protocol import PhononsProtocol
 from evaluator.wire import Answer, Prediction, Status, Structure, StructureFailure
 
 METALS = [
@@ -238,4 +240,8 @@ def test_every_figure_that_pages_label_is_one_that_the_checks_make() -> None:
     structure = structure_of(METALS[0].atoms)
     timed.add(structure, emt(structure, ()), emt(structure, ()))
     made = {*check(), *probe_figures([finding]), *timed.figures()}
+    # Of a protocol's own course: roughness at two displacements, a drift without a bath.
+    rough = Outcome(values={"roughness_percent": 1.0})
+    drift = Outcome(values={"nve_extrapolated_drift_meV_atom_ps": 1.0})
+    made |= {*PhononsProtocol().smoothness([rough]), *MDStabilityProtocol().smoothness([drift])}
     assert {column.name for column in CONSISTENCY} <= made

@@ -480,7 +480,7 @@ def test_pages_take_a_constant_number_of_queries(client: Client, n: int) -> None
         "evaluation": queries(evaluation.get_absolute_url()),
         "queue": queries("/queue/"),
     } == {
-        "board, which nobody has computed": 19,
+        "board, which nobody has computed": 26,
         "board": 4,
         "tasks": 3,
         "task, whose board nobody has computed": 17,

@@ -340,7 +340,8 @@ def test_failed_at_the_start_counts_as_no_time_and_summary_counts_the_ends() -> 
     outcomes = [whole, broken, None]
     time = score_of("time_fraction_stable", outcomes, **HEATING)
     assert time.value == pytest.approx((1 + 0.5 + 0) / 3)
-    assert (time.n, time.n_failed) == (3, 1)
+    # What broke on its way has failed, too, and keeps its time.
+    assert (time.n, time.n_failed) == (3, 2)
     assert score_of("trajectory_fraction_stable", outcomes, **HEATING).value == pytest.approx(1 / 3)
     charged = score_of("temperature_relative_error", outcomes, **HEATING)
     assert charged.n_failed == 2
