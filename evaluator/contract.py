@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import types
 import typing
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
@@ -141,6 +142,11 @@ class ScoredMetric(_Record):
     noise: float | None = None
 
 
+def are_scored_by_skill(metrics: Iterable[ScoredMetric]) -> bool:
+    """Whether a task's scores are means of skills, and not pooled values between anchors."""
+    return any(metric.noise is not None for metric in metrics)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits(_Record):
     """What one evaluation may use."""
@@ -180,8 +186,7 @@ class TaskSpec(_Record):
 
     @property
     def is_scored_by_skill(self) -> bool:
-        """Whether scores are means of skills (rule 2), and not pooled values between anchors."""
-        return any(metric.noise is not None for metric in self.metrics)
+        return are_scored_by_skill(self.metrics)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,10 +294,8 @@ class EvaluationReport(_Record):
     n_systems: int = 0
     n_failed: int = 0
     n_unsupported: int = 0
-    #: Of tasks scored by skill, for each system in the order of the reference set: its elements
-    #: ("Cl-Na", sorted), and the cluster that it is drawn with.
+    #: Of tasks scored by skill, the elements of each of ``systems`` ("Cl-Na", sorted).
     system_elements: tuple[str, ...] = ()
-    system_clusters: tuple[str, ...] = ()
     #: What only the whole set tells (force errors by element, the fitted energy shift, ...).
     summary: dict[str, Any] = field(default_factory=dict)
     #: Of a timed protocol: what it was timed on. Reports are ranked with those of the same alone.

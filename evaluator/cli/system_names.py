@@ -10,7 +10,7 @@ from ase.formula import Formula
 
 from evaluator.cli.suggestions import near_to
 from evaluator.exceptions import SubmissionError
-from evaluator.protocols.base import System
+from evaluator.protocols.base import System, material
 
 _MOST_LISTED = 12
 #: Formulas of more elements than this are compared in proper spelling alone: 120 orders will do.
@@ -82,7 +82,7 @@ def _spellings(parts: Parts) -> set[str]:
 
 
 def _complaint(unknown: Sequence[str], systems: Sequence[System]) -> str:
-    formulas = sorted({s.atoms.get_chemical_formula("metal", empirical=True) for s in systems})
+    formulas = sorted({material(system.atoms) for system in systems})
     near = {other for name in unknown for other in near_to(name, [s.id for s in systems])}
     meant = f" Did you mean {' or '.join(sorted(near))}?" if near else ""
     what = " nor ".join(repr(name) for name in unknown)

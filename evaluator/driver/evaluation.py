@@ -29,10 +29,11 @@ from evaluator.contract import (
 )
 from evaluator.driver import probes, provenance, timed
 from evaluator.driver.breakdowns import is_of_the_numbers, log_breakdown
-from evaluator.driver.calibration import calibrate, known_plan
+from evaluator.driver.calibration import calibrate
 from evaluator.driver.consistency import check_consistency
 from evaluator.driver.finished import FinishedSystem
 from evaluator.driver.output_files import StoreFile, hand_over
+from evaluator.driver.plans import plan_of
 from evaluator.driver.preparation import Prepared, Refused, prepare
 from evaluator.driver.resumption import Keep, Resumption
 from evaluator.driver.timed_answers import TimedAnswers
@@ -48,7 +49,7 @@ from evaluator.exceptions import InfrastructureError
 from evaluator.host import device_state, machine
 from evaluator.host.device_lock import DeviceLock, device_lock
 from evaluator.plain import plain
-from evaluator.pool.pool import CalculatorPool, PoolPlan, Session, plan_pool, run_side_by_side
+from evaluator.pool.pool import CalculatorPool, PoolPlan, Session, run_side_by_side
 from evaluator.protocols.base import System
 from evaluator.sandbox.base import Sandbox
 from evaluator.sandbox.session import CalculatorFailure, CalculatorRequest, CalculatorSession
@@ -136,7 +137,7 @@ def evaluate(
         resumption = Resumption(
             finished or {}, keep_finished, can_resume=prepared.protocol.can_resume
         )
-        plan = resumption.plan(_plan_of(prepared, plan, device), machine.n_cores())
+        plan = resumption.plan(plan_of(prepared, plan, device), machine.n_cores())
         # Others may be at work on this host, but none beside one that times. The wait is not
         # the submission's: its wall time begins here.
         with lock(
@@ -170,26 +171,6 @@ def evaluate(
         ) from error
 
 
-def _plan_of(prepared: Prepared, plan: PoolPlan | None, device: str) -> PoolPlan:
-    """The plan that was given, else the default; one process with all threads for what is timed."""
-    if prepared.description.is_timed:
-        n_threads = plan.n_threads if plan is not None else machine.n_cores()
-        return PoolPlan(n_processes=1, n_threads=n_threads, n_systems=1, origin="timed")
-    if plan is not None:
-        return replace(plan, origin="given")
-    return _default_plan(prepared, device)
-
-
-def _default_plan(prepared: Prepared, device: str) -> PoolPlan:
-    """Plan as many processes as there are cores, systems, and room for their memory."""
-    per_process = max(1, prepared.task.limits.memory_MiB)
-    room = max(1, machine.available_memory() // per_process)
-    rule = plan_pool(
-        device, machine.n_cores(), max_processes=min(room, max(1, len(prepared.systems)))
-    )
-    return known_plan(prepared, device, rule) or rule
-
-
 def _remaining(n_done: int, n_all: int, elapsed_s: float) -> float | None:
     """Seconds until the last system is done, if those to come take as long as those done."""
     if n_done < max(_ESTIMATE_FROM_N, _ESTIMATE_FROM_SHARE * n_all):
@@ -197,14 +178,10 @@ def _remaining(n_done: int, n_all: int, elapsed_s: float) -> float | None:
     return elapsed_s * (n_all - n_done) / n_done
 
 
-def _index_of(systems: Sequence[System], clusters: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """By what a reader picks systems, and how they are drawn; fields of the report."""
-    return {
-        "system_elements": tuple(
-            "-".join(sorted(set(system.atoms.get_chemical_symbols()))) for system in systems
-        ),
-        "system_clusters": tuple(clusters),
-    }
+def _elements_of(systems: Sequence[System]) -> tuple[str, ...]:
+    """By what a reader picks systems; a field of the report."""
+    symbols = (sorted(set(system.atoms.get_chemical_symbols())) for system in systems)
+    return tuple("-".join(elements) for elements in symbols)
 
 
 class _Evaluation:
@@ -536,12 +513,11 @@ class _Evaluation:
         outcomes = [trial.outcome for trial in self.trials]
         samples, rows = protocol.samples(systems, outcomes, parameters)
         statuses = [trial.status for trial in self.trials if trial.status is not None]
-        clusters = protocol.clusters(systems)
         scores, task_score = score(
             task,
             statuses,
             samples,
-            clusters=clusters,
+            clusters=protocol.clusters(systems),
             uninformed=protocol.uninformed(systems, parameters),
             submission=self.prepared.submission.artifact_sha256,
         )
@@ -557,7 +533,7 @@ class _Evaluation:
             rows=rows,
             scores=scores,
             task_score=task_score,
-            **(_index_of(systems, clusters) if task.is_scored_by_skill else {}),
+            system_elements=_elements_of(systems) if task.is_scored_by_skill else (),
             summary=plain(
                 {**protocol.summary(systems, outcomes, parameters), **self._timing_summary()}
             ),

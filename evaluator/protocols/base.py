@@ -96,6 +96,11 @@ class Sample:
     #: in ``n_failed``, and charged no more than what they have. None where there are none.
     has_failed: NDArray[np.bool_] | None = None
 
+    @property
+    def rooted(self) -> FloatArray:
+        """The values; their roots where they are mean squares."""
+        return np.sqrt(self.values) if self.statistic is Statistic.RMS else self.values
+
 
 class Protocol(ABC):
     """One way of measuring; its parameters and metrics are described in ``catalog.PROTOCOLS``."""

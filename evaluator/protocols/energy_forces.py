@@ -96,7 +96,7 @@ class EnergyForcesProtocol(Protocol):
         """
         samples, _ = self.samples(systems, [_nothing(system) for system in systems], parameters)
         errors = {
-            key: np.sqrt(sample.values) if sample.statistic is Statistic.RMS else sample.values
+            key: sample.rooted
             for key, sample in samples.items()
             if METRICS[key].direction is Direction.LOWER
         }

@@ -140,10 +140,7 @@ class RareEventForcesProtocol(Protocol):
             Outcome(values={}, arrays={"forces": np.zeros_like(_reference(s))}) for s in systems
         ]
         samples, _ = self.samples(systems, nothing, parameters)
-        return {
-            key: np.sqrt(sample.values) if sample.statistic is Statistic.RMS else sample.values
-            for key, sample in samples.items()
-        }
+        return {key: sample.rooted for key, sample in samples.items()}
 
     def reference_values(self, system: System) -> dict[str, Any]:
         reference = _reference(system)

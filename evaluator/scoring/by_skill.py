@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from evaluator import resampling
 from evaluator.arrays import FloatArray
 from evaluator.contract import ScoredMetric, ScoreRecord, SystemStatus, TaskScore, TaskSpec
-from evaluator.protocols.base import Sample, Statistic
+from evaluator.protocols.base import Sample
 from evaluator.scoring import skills
+from evaluator.scoring.statistics import pool
 
 
 class SkillScoring:
@@ -124,9 +125,7 @@ class SkillScoring:
             return np.empty(0)
         drawn = np.vstack([np.ones(len(answered)), self._weights])[:, answered]
         with np.errstate(over="ignore", invalid="ignore"):
-            return _POOL[sample.statistic](
-                sample.values[answered], drawn * sample.weights[answered]
-            )
+            return pool(sample.statistic, sample.values[answered], sample.weights[answered], drawn)
 
     def _interval(
         self, pooled: FloatArray, answered: NDArray[np.bool_]
@@ -168,34 +167,3 @@ def _median(errors: FloatArray) -> float | None:
 
 def _rounded(table: FloatArray) -> tuple[float | None, ...]:
     return tuple(round(float(v), 6) if np.isfinite(v) else None for v in table)
-
-
-def _weighted_mean(values: FloatArray, weights: FloatArray) -> FloatArray:
-    return np.asarray(weights @ values / weights.sum(axis=1))
-
-
-def _weighted_rms(values: FloatArray, weights: FloatArray) -> FloatArray:
-    return np.sqrt(_weighted_mean(values, weights))
-
-
-def _weighted_geometric_mean(values: FloatArray, weights: FloatArray) -> FloatArray:
-    return np.exp(_weighted_mean(np.log(values), weights))
-
-
-def _weighted_median(values: FloatArray, weights: FloatArray) -> FloatArray:
-    """Where half of the weight lies below; the middle of two values where it parts them."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    below = np.cumsum(weights[:, order], axis=1)
-    half = below[:, -1:] / 2
-    lower = ordered[np.argmax(below >= half * (1 - 1e-12), axis=1)]
-    upper = ordered[np.argmax(below > half * (1 + 1e-12), axis=1)]
-    return np.asarray(0.5 * (lower + upper))
-
-
-_POOL = {
-    Statistic.MEAN: _weighted_mean,
-    Statistic.RMS: _weighted_rms,
-    Statistic.MEDIAN: _weighted_median,
-    Statistic.GEOMETRIC_MEAN: _weighted_geometric_mean,
-}

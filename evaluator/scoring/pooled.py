@@ -30,9 +30,10 @@ from evaluator.arrays import FloatArray
 from evaluator.catalog import METRICS, Direction
 from evaluator.contract import ScoredMetric, ScoreRecord, SystemStatus, TaskScore, TaskSpec
 from evaluator.protocols.base import Sample, Statistic
+from evaluator.resampling import interval
+from evaluator.scoring.statistics import pool
 
 N_REPLICATES = 1000
-INTERVAL_PERCENT = (2.5, 97.5)
 
 Counts = NDArray[np.int64]
 
@@ -122,7 +123,7 @@ def _pool(
         )
         return _Pooled(record=record, scores=np.empty(0), n_clusters=0)
     values = _charged(metric, sample, charged)[judged]
-    pooled = _POOL[sample.statistic](values, sample.weights[judged], counts[:, judged])
+    pooled = pool(sample.statistic, values, sample.weights[judged], counts[:, judged])
     # A replicate may draw no judged system at all: it tells nothing, so it repeats the point.
     pooled = np.where(np.isfinite(pooled), pooled, pooled[0])
     n_clusters = len(np.unique(clusters[judged]))
@@ -145,8 +146,7 @@ def _interval(pooled: FloatArray, n_clusters: int) -> tuple[float | None, float 
     """The 95 % interval of the replicates behind the point value; none for a single cluster."""
     if n_clusters < 2:
         return None, None
-    low, high = np.percentile(pooled[1:], INTERVAL_PERCENT)
-    return float(low), float(high)
+    return interval(pooled[1:])
 
 
 def _charged(metric: ScoredMetric, sample: Sample, charged: NDArray[np.bool_]) -> FloatArray:
@@ -159,40 +159,6 @@ def _charged(metric: ScoredMetric, sample: Sample, charged: NDArray[np.bool_]) -
     elif metric.scale == "log":
         values = np.maximum(values, worst)
     return np.asarray(values, dtype=float)
-
-
-def _mean(values: FloatArray, weights: FloatArray, counts: Counts) -> FloatArray:
-    total = counts @ weights
-    mean: FloatArray = np.full(len(counts), np.nan)
-    np.divide(counts @ (weights * values), total, out=mean, where=total > 0)
-    return mean
-
-
-def _rms(values: FloatArray, weights: FloatArray, counts: Counts) -> FloatArray:
-    return np.asarray(np.sqrt(_mean(values, weights, counts)))
-
-
-def _geometric_mean(values: FloatArray, weights: FloatArray, counts: Counts) -> FloatArray:
-    return np.asarray(np.exp(_mean(np.log(values), weights, counts)))
-
-
-def _median(values: FloatArray, weights: FloatArray, counts: Counts) -> FloatArray:
-    """Median of each replicate's values, unweighted, as numpy.median of the repeated values."""
-    order = np.argsort(values, kind="stable")
-    below = np.cumsum(counts[:, order], axis=1)
-    n = below[:, -1:]
-    ordered = values[order]
-    lower = ordered[np.argmax(below >= (n + 1) // 2, axis=1)]
-    upper = ordered[np.argmax(below >= n // 2 + 1, axis=1)]
-    return np.where(n[:, 0] > 0, 0.5 * (lower + upper), np.nan)
-
-
-_POOL = {
-    Statistic.MEAN: _mean,
-    Statistic.RMS: _rms,
-    Statistic.MEDIAN: _median,
-    Statistic.GEOMETRIC_MEAN: _geometric_mean,
-}
 
 
 def _task_score(metrics: Sequence[ScoredMetric], pooled: Sequence[_Pooled]) -> TaskScore:

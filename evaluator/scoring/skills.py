@@ -24,33 +24,22 @@ from numpy.typing import NDArray
 
 from evaluator.arrays import FloatArray
 from evaluator.catalog import METRICS, Direction
+from evaluator.catalog.skill import TELLING, is_telling, largest_error
 from evaluator.contract import ScoredMetric
-from evaluator.protocols.base import Sample, Statistic
-
-#: A system is tested where a guess misses by so many times the noise.
-TELLING = 2.0
+from evaluator.protocols.base import Sample
 
 
 def errors_of(metric: ScoredMetric, sample: Sample) -> FloatArray:
     """Error of each system, 0 for the best there is; shape (n_systems,), NaN where it failed."""
     if sample.errors is not None:
         return sample.errors
-    values = sample.values
-    if sample.statistic is Statistic.RMS:
-        return np.sqrt(values)
+    values = sample.rooted
     direction = METRICS[metric.key].direction
     if direction is Direction.ONE:
         return np.abs(values - metric.good)
     if direction is Direction.HIGHER:
         return np.maximum(metric.good - values, 0.0)
     return values
-
-
-def largest_error(metric: ScoredMetric) -> float:
-    """Error at the anchor ``bad``, beyond which nobody has skill, whatever the baseline."""
-    if METRICS[metric.key].direction is Direction.LOWER:
-        return metric.bad
-    return abs(metric.bad - metric.good)
 
 
 def skills_of(
@@ -74,7 +63,7 @@ def skills_of(
     is_judged
         False where the metric does not apply to a system, for anybody.
     """
-    if metric.noise is None or not 0 < TELLING * metric.noise <= largest_error(metric):
+    if metric.noise is None or not is_telling(metric):
         raise ValueError(f"{metric.key} needs a noise above 0 and below half of the error of bad")
     noise = metric.noise
     least = np.full(len(errors), largest_error(metric))

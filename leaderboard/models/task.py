@@ -11,7 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from evaluator.catalog import PROTOCOLS, Protocol
-from evaluator.contract import Limits, ScoredMetric, TaskSpec
+from evaluator.contract import Limits, ScoredMetric, TaskSpec, are_scored_by_skill
 from leaderboard.enums import EvaluationState, VersionState, protocol_choices
 from leaderboard.lib.names import NameField
 from leaderboard.models.potential import slug_validator
@@ -151,6 +151,10 @@ class TaskVersion(models.Model):
     def scored_metrics(self) -> tuple[ScoredMetric, ...]:
         rows: list[dict[str, Any]] = self.metrics
         return tuple(ScoredMetric.from_json(row) for row in rows)
+
+    @property
+    def is_scored_by_skill(self) -> bool:
+        return are_scored_by_skill(self.scored_metrics())
 
     def secret_spec(self) -> TaskSpec:
         """``spec`` with what a worker alone may know."""

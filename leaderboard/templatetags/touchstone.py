@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timeuntil
 
 from evaluator.catalog import CONSISTENCY, Column
+from evaluator.catalog.skill import largest_error
 from evaluator.catalog.verdicts import VERDICTS, VerdictHelp
 from evaluator.contract import ScoredMetric
 from leaderboard.enums import EvaluationState, Visibility
@@ -23,7 +24,6 @@ from leaderboard.models.disclosure import seen_by
 from leaderboard.services.boards.entrants import Entrant
 from leaderboard.services.definitions import own_machine
 from leaderboard.services.definitions.own_machine import OwnRun
-from leaderboard.services.definitions.task_checks import largest_error
 from leaderboard.services.evaluations.progress import STATE_FIELDS
 from leaderboard.web.names import caution_html, key_of, version_html
 from leaderboard.web.numbers import (

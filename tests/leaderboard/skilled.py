@@ -63,6 +63,7 @@ def report(skills: dict[str, float | None] | None = None) -> EvaluationReport:
         systems=tuple(
             SystemRecord(
                 system_id=name,
+                cluster=name,
                 status=status,
                 message="No minimum." if status is SystemStatus.FAILED else "",
                 values={"element": name, "delta_meV": 2.0}
@@ -71,7 +72,6 @@ def report(skills: dict[str, float | None] | None = None) -> EvaluationReport:
             for name, (_, status, _) in SYSTEMS.items()
         ),
         system_elements=tuple(elements for elements, _, _ in SYSTEMS.values()),
-        system_clusters=tuple(SYSTEMS),
     )  # fmt: skip
 
 

@@ -27,9 +27,7 @@ def samples_of(
 ) -> dict[str, Sample]:
     """One sample for each metric of the protocol; what does not apply is missing."""
     restricted, completed = _survivals(outcomes)
-    is_censored = np.array(
-        [o is not None and o.values["end"] == "censored" for o in outcomes], bool
-    )
+    is_censored = _ended(outcomes, End.CENSORED)
     is_nve = np.full(len(outcomes), parameters["ensemble"] == "nve")
     has_barostat = np.full(len(outcomes), parameters["ensemble"].startswith("npt"))
     has_control = is_nve & bool(parameters["has_control_run"])
@@ -122,7 +120,12 @@ def _lacks_control(outcome: Outcome) -> bool:
 def _times(outcomes: Sequence[Outcome]) -> tuple[FloatArray, np.ndarray]:
     """Share of the duration survived, and whether physics ended it; shapes (n,)."""
     shares = np.array([o.values["survived_share"] for o in outcomes], dtype=float)
-    return shares, np.array([o.values["end"] == "failed" for o in outcomes], dtype=bool)
+    return shares, _ended(outcomes, End.FAILED)
+
+
+def _ended(outcomes: Sequence[Outcome | None], end: End) -> np.ndarray:
+    """Which trajectories ended so, shape (n,)."""
+    return np.array([o is not None and o.values["end"] == end.value for o in outcomes], dtype=bool)
 
 
 def _survivals(outcomes: Sequence[Outcome | None]) -> tuple[FloatArray, FloatArray]:
@@ -144,7 +147,7 @@ def _survived(outcomes: Sequence[Outcome | None]) -> tuple[FloatArray, FloatArra
     been, and waiting must not pay.
     """
     shares = _column(outcomes, "survived_share")
-    has_failed = np.array([o is not None and o.values["end"] == "failed" for o in outcomes], bool)
+    has_failed = _ended(outcomes, End.FAILED)
     is_seen = shares >= LEAST_SEEN
     survived = np.where(has_failed, shares, np.where(is_seen, 1.0, np.nan))
     return survived, np.where(np.isfinite(survived), (~has_failed).astype(float), np.nan)
@@ -155,10 +158,9 @@ def _survival_sample(
 ) -> Sample:
     """In the mean, what the wall-clock limit left undetermined is missing; it is never charged."""
     is_known = np.array([outcome is not None for outcome in outcomes], dtype=bool)
-    has_left = np.array([o is not None and o.values["end"] == "failed" for o in outcomes], bool)
     return replace(
         _sample(values, is_known & ~np.isfinite(values)),
-        has_failed=has_left,
+        has_failed=_ended(outcomes, End.FAILED),
         errors=errors,
         applies=np.ones(len(values), dtype=bool),
     )

@@ -202,8 +202,7 @@ class PhononsProtocol(Protocol):
         return samples, [{} for _ in systems]
 
     def smoothness(self, outcomes: Sequence[Outcome | None]) -> dict[str, float]:
-        values = _predicted(outcomes, "roughness_percent")
-        values = values[np.isfinite(values)]
+        values = _measured_roughness(outcomes)
         return {"phonon_roughness_percent_median": float(np.median(values))} if len(values) else {}
 
     def uninformed(
@@ -317,6 +316,12 @@ def _roughness(
     return values if percent is None else values | {"roughness_percent": percent}
 
 
+def _measured_roughness(outcomes: Sequence[Outcome | None]) -> FloatArray:
+    """In percent, of the crystals that vibrate."""
+    values = _predicted(outcomes, "roughness_percent")
+    return values[np.isfinite(values)]
+
+
 def _roughness_sample(outcomes: Sequence[Outcome | None], parameters: Mapping[str, Any]) -> Sample:
     """Missing where it was not asked for, or where nothing vibrates: flat is not rough."""
     values = _predicted(outcomes, "roughness_percent")
@@ -335,8 +340,7 @@ def _roughness_summary(
     """Over the crystals that vibrate: in how many the frequencies depend on the displacement."""
     if not parameters["roughness_displacement_A"]:
         return {}
-    values = _predicted(outcomes, "roughness_percent")
-    values = values[np.isfinite(values)]
+    values = _measured_roughness(outcomes)
     return {
         "roughness": {
             "displacement_A": parameters["displacement_A"],

@@ -26,7 +26,6 @@ from leaderboard.services.advice.element_errors import ElementError, compound_er
 from leaderboard.services.boards import replicates as board_replicates
 from leaderboard.services.boards.paired import Difference, combined, difference
 from leaderboard.services.boards.rules import metrics_of
-from leaderboard.services.boards.skill_store import is_by_skill
 from leaderboard.services.boards.types import MetricScore
 from leaderboard.services.evaluations import metric_replicates
 
@@ -329,7 +328,8 @@ def _are_of_the_same_systems(version: TaskVersion, own: MetricScore, first: Metr
     Where a task is scored by skill a value is that of the answered systems alone: who fails on the
     hard ones has the smaller error. By anchors who fails is charged for it.
     """
-    return not is_by_skill(version) or (own.n == first.n and own.n_failed == first.n_failed == 0)
+    all_answered = own.n == first.n and own.n_failed == first.n_failed == 0
+    return all_answered or not version.is_scored_by_skill
 
 
 def _gain(

@@ -27,7 +27,6 @@ from leaderboard.services.boards.skill_store import (
     Skills,
     TaskSkills,
     current_skills,
-    is_by_skill,
     is_kept,
     skills_of,
 )
@@ -135,7 +134,7 @@ def _skills_of(board: StoredBoard) -> dict[int, TaskSkills]:
 def _why_not(version: TaskVersion, skills: TaskSkills | None, chemistry: Chemistry) -> str:
     if is_hidden(version):
         return _HIDDEN
-    if not is_by_skill(version):
+    if not version.is_scored_by_skill:
         return _BY_ANCHORS
     if skills is None or not skills.evaluations:
         return _NOBODY

@@ -17,7 +17,7 @@ from leaderboard import ranking
 from leaderboard.lib.json_values import finite
 from leaderboard.lib.memory import of_process
 from leaderboard.ranking import FloatArray
-from leaderboard.services.boards.skill_store import TaskSkills, current_skills, is_by_skill
+from leaderboard.services.boards.skill_store import TaskSkills, current_skills
 from leaderboard.services.boards.snapshots import Snapshot
 from leaderboard.services.boards.store import StoredBoard
 from leaderboard.services.boards.types import TaskBoard
@@ -65,7 +65,7 @@ def of_task(board: TaskBoard) -> Resolution | None:
         np.array([bool(row.rank_low) for row in rows], bool),
         np.array([row.tied_with_previous for row in rows], bool),
     )
-    if not n_pairs or not is_by_skill(version):
+    if not n_pairs or not version.is_scored_by_skill:
         return None
     skills = current_skills([version]).get(version.pk)
     stays = None

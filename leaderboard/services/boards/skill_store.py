@@ -6,7 +6,6 @@ score of all of them.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,11 +67,7 @@ class TaskSkills:
 
 def is_kept(task_version: TaskVersion) -> bool:
     """Whether the task is scored by skill, and on an open set."""
-    return is_by_skill(task_version) and not is_hidden(task_version)
-
-
-def is_by_skill(task_version: TaskVersion) -> bool:
-    return any(metric.noise is not None for metric in task_version.scored_metrics())
+    return task_version.is_scored_by_skill and not is_hidden(task_version)
 
 
 def current_skills(versions: Sequence[TaskVersion]) -> dict[int, TaskSkills]:
@@ -98,13 +93,9 @@ def skills_of(version: TaskVersion, evaluations: QuerySet[Evaluation]) -> TaskSk
     return TaskSkills(
         elements=about.elements,
         clusters=about.clusters,
-        evaluations=[_id(pk) for pk, _ in rows],
+        evaluations=[pk.bytes for pk, _ in rows],
         skills=np.array(unpacked, np.float32),
     )
-
-
-def _id(pk: uuid.UUID) -> bytes:
-    return pk.bytes
 
 
 def _snapshot(version: TaskVersion, stamps: Mapping[int, str]) -> Snapshot[TaskSkills]:

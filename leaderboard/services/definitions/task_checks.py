@@ -15,7 +15,8 @@ from evaluator.catalog import (
     Protocol,
     check_parameters,
 )
-from evaluator.contract import Limits, ScoredMetric
+from evaluator.catalog.skill import is_telling
+from evaluator.contract import Limits, ScoredMetric, are_scored_by_skill
 from leaderboard.models import ReferenceSet, TaskVersion
 
 #: What a metric judges, by the first word of its key, is what each structure must carry.
@@ -97,7 +98,7 @@ def complaints_by_metric(protocol: Protocol, rows: Sequence[object]) -> dict[str
     for key in sorted(set(keys)):
         if keys.count(key) > 1:
             complaints.setdefault(key, []).append("stands twice")
-    if any(metric.noise is not None for metric in metrics):
+    if are_scored_by_skill(metrics):
         for metric in metrics:
             if metric.weight > 0 and metric.noise is None:
                 complaints.setdefault(metric.key, []).append(
@@ -178,23 +179,12 @@ def _check_metric(protocol: Protocol, metric: ScoredMetric) -> list[str]:
         complaints.append("higher is better, so good must be above bad")
     elif (metric.worst - metric.bad) * (metric.bad - metric.good) < 0:
         complaints.append("worst, which a failed system is charged, must not be better than bad")
-    elif metric.noise is not None and not 0 < 2 * metric.noise <= largest_error(metric):
+    elif metric.noise is not None and not is_telling(metric):
         complaints.append(
             "noise must be above 0 and at most half of the largest error: of bad where lower is "
             "better, else of what bad is away from good"
         )
     return complaints
-
-
-def largest_error(metric: ScoredMetric) -> float:
-    """Beyond it nobody has skill (``evaluator.scoring.skills``).
-
-    Where lower is better a value is its own error, wherever good lies.
-    """
-    if METRICS[metric.key].direction is Direction.LOWER:
-        return metric.bad
-    distance = abs(metric.bad - metric.good)
-    return distance if math.isfinite(distance) else 0.0
 
 
 def _check_scale(metric: ScoredMetric, direction: Direction) -> list[str]:

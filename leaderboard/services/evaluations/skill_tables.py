@@ -35,5 +35,5 @@ def store(evaluation: Evaluation, report: EvaluationReport) -> None:
         metrics=[record.metric for record in scored],
         packed=packed([report.task_score.skills, *(record.skills for record in scored)]),
         elements=[clean_text(text)[:500] for text in report.system_elements],
-        clusters=[clean_text(text)[:200] for text in report.system_clusters],
+        clusters=[clean_text(record.cluster)[:200] for record in report.systems],
     )

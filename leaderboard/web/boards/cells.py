@@ -12,6 +12,7 @@ from functools import cache
 from html import escape
 from typing import Any
 
+from evaluator.catalog.skill import largest_error
 from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.models import BenchmarkTask, TaskVersion
 from leaderboard.services.boards.entrants import Entrant
@@ -19,7 +20,6 @@ from leaderboard.services.boards.grades import mark_of
 from leaderboard.services.boards.reader import LIVE_STATES, BoardRow
 from leaderboard.services.boards.store import StoredBoard
 from leaderboard.services.boards.types import MISSING, Cell, TaskRow
-from leaderboard.services.definitions.task_checks import largest_error
 from leaderboard.web.boards.query import BoardQuery, board_sort, sort_link
 from leaderboard.web.names import version_html
 from leaderboard.web.numbers import NOTHING, count, heat, metric, number, percent

@@ -131,7 +131,7 @@ def _page(
                 for p in version.catalog_protocol.parameters
             ],
             "scored": scored,
-            "by_skill": any(anchor.noise is not None for _, anchor in scored),
+            "by_skill": version.is_scored_by_skill,
             "guesses": _guesses(board),
             "resolution": _resolution(board),
             "unscored": others,
