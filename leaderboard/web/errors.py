@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.shortcuts import render
 from django.urls import reverse
 
 from leaderboard.models.permissions import visible_potentials
-from leaderboard.services.accounts.throttles import RateStanding
+from leaderboard.services.accounts.throttles import RateStanding, client_of, hit
 from leaderboard.services.definitions.published import published_benchmarks, published_tasks
 from leaderboard.web.docs.listing import PAGES
 
@@ -40,6 +40,12 @@ def too_many(request: HttpRequest, standing: RateStanding) -> HttpResponse:
     for name, value in standing.headers().items():
         response[name] = value
     return response
+
+
+def too_many_submitted(request: HttpRequest, user: User) -> HttpResponse | None:
+    """Count what somebody submits or has repeated; 429 where that is too much, else None."""
+    standing = hit("submit", client_of(user, request))
+    return None if standing.is_allowed else too_many(request, standing)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -111,17 +111,21 @@ def _lost(events: QuerySet[Event]) -> QuerySet[Event]:
     )
 
 
+def _of_claim(field: str) -> Subquery:
+    """What an event's evaluation was claimed with, when it was claimed last before."""
+    claims = Event.objects.filter(
+        evaluation=OuterRef("evaluation"), kind="claimed", pk__lt=OuterRef("pk")
+    )
+    return Subquery(claims.order_by("-pk").values(field)[:1])
+
+
 def _workers(evaluation: Evaluation) -> set[str]:
     """Those that were lost with the artifact, with the one that is about to be recorded.
 
     What goes on elsewhere, where it was evaluated as well, says nothing of a host that goes down.
     """
-    claims = Event.objects.filter(
-        evaluation=OuterRef("evaluation"), kind="claimed", pk__lt=OuterRef("pk")
-    )
-    last = Subquery(claims.order_by("-pk").values("data__worker")[:1])
     now = {evaluation.worker.name} if evaluation.worker else set()
-    return now | set(_losses(evaluation).values_list(last, flat=True))
+    return now | set(_losses(evaluation).values_list(_of_claim("data__worker"), flat=True))
 
 
 def _others_ran_as_long(evaluation: Evaluation, since: datetime) -> bool:
@@ -137,11 +141,8 @@ def _others_ran_as_long(evaluation: Evaluation, since: datetime) -> bool:
 
 def _time_lost(evaluation: Evaluation) -> timedelta:
     """From each claim to the loss, of the attempt that is lost now as well."""
-    claims = Event.objects.filter(
-        evaluation=OuterRef("evaluation"), kind="claimed", pk__lt=OuterRef("pk")
-    )
-    begun = Subquery(claims.order_by("-pk").values("at")[:1])
-    times = [at - since for at, since in _losses(evaluation).values_list("at", begun) if since]
+    losses = _losses(evaluation).values_list("at", _of_claim("at"))
+    times = [at - since for at, since in losses if since]
     if evaluation.started_at is not None:
         times.append(timezone.now() - evaluation.started_at)
     return sum(times, timedelta())

@@ -32,7 +32,6 @@ from leaderboard.models import (
     disclosure,
     permissions,
 )
-from leaderboard.services.accounts.throttles import client_of, hit
 from leaderboard.services.boards.rules import has_theory_mismatch, why_not_ranked
 from leaderboard.services.evaluations import lifecycle, queue
 from leaderboard.services.evaluations.progress import current_evaluations
@@ -40,7 +39,7 @@ from leaderboard.services.evaluations.waiting import waiting_reason
 from leaderboard.services.submissions.submissions import publish, withdraw
 from leaderboard.web.boards.summaries import summary_parts
 from leaderboard.web.boards.systems import address_of_system, systems_at
-from leaderboard.web.errors import too_many
+from leaderboard.web.errors import too_many_submitted
 
 SYSTEMS_PER_PAGE = 500
 
@@ -121,7 +120,7 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
     done = found.state == EvaluationState.SUCCEEDED
     seen = disclosure.seen_by(request.user, found)
     scored = {metric.key: metric for metric in version.scored_metrics()}
-    by_skill = version.spec().is_scored_by_skill
+    by_skill = version.is_scored_by_skill
     return render(
         request,
         "evaluation.html",
@@ -163,9 +162,8 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
 @login_required
 def evaluation_cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     user, found = _submitted(request, pk)
-    standing = hit("submit", client_of(user, request))
-    if not standing.is_allowed:
-        return too_many(request, standing)
+    if refused := too_many_submitted(request, user):
+        return refused
     try:
         ended = lifecycle.cancel(user, found).has_ended
     except ConflictError as error:  # it ended meanwhile
@@ -179,9 +177,8 @@ def evaluation_cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
 @login_required
 def evaluation_reevaluate(request: HttpRequest, pk: UUID) -> HttpResponse:
     user, found = _submitted(request, pk)
-    standing = hit("submit", client_of(user, request))
-    if not standing.is_allowed:
-        return too_many(request, standing)
+    if refused := too_many_submitted(request, user):
+        return refused
     try:
         new = lifecycle.reevaluate(user, found, request.POST.get("reason", ""))
     except SubmissionError as error:  # no reason, no quota, or repeated meanwhile

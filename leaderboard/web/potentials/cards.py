@@ -16,10 +16,9 @@ from django.views.decorators.http import require_http_methods
 
 from leaderboard.exceptions import ConflictError, SubmissionError
 from leaderboard.models import Potential, permissions
-from leaderboard.services.accounts.throttles import client_of, hit
 from leaderboard.services.submissions.submissions import update_potential
 from leaderboard.web.accounts.accounts import signed_in
-from leaderboard.web.errors import too_many
+from leaderboard.web.errors import too_many_submitted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +74,8 @@ def potential_edit(request: HttpRequest, slug: str) -> HttpResponse:
     permissions.check_may_manage(user, potential)
     if request.method != "POST":
         return _form(request, potential, shown(potential))
-    standing = hit("submit", client_of(user, request))
-    if not standing.is_allowed:
-        return too_many(request, standing)
+    if refused := too_many_submitted(request, user):
+        return refused
     try:
         fields = typed(request.POST)
         if not potential.holds_slug and "slug" in request.POST:

@@ -21,7 +21,6 @@ from evaluator.catalog import CALCULATOR_KINDS, CalculatorKind, Parameter
 from leaderboard.enums import Visibility
 from leaderboard.exceptions import ConflictError, QuotaExceeded, SubmissionError
 from leaderboard.models.disclosure import seen_by
-from leaderboard.services.accounts.throttles import client_of, hit
 from leaderboard.services.definitions.published import published_benchmarks
 from leaderboard.services.submissions import proposals
 from leaderboard.services.submissions.lists import (
@@ -31,7 +30,7 @@ from leaderboard.services.submissions.lists import (
 )
 from leaderboard.services.submissions.submissions import Submitted, default_benchmark
 from leaderboard.web.accounts.accounts import signed_in
-from leaderboard.web.errors import too_many
+from leaderboard.web.errors import too_many_submitted
 from leaderboard.web.potentials.cards import CARD_FIELDS, refuse_unstorable, typed
 
 _PER_PAGE = 50
@@ -56,9 +55,8 @@ def submission_new(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     if request.method != "POST":
         return _form(request, user, {"kind": "chgnet", "visibility": Visibility.PUBLIC})
-    standing = hit("submit", client_of(user, request))
-    if not standing.is_allowed:
-        return too_many(request, standing)
+    if refused := too_many_submitted(request, user):
+        return refused
     try:
         submitted = _submit(request, user)
     except ConflictError as error:
