@@ -10,24 +10,16 @@ import pytest
 from rest_framework.test import APIClient
 
 from leaderboard import models
-from leaderboard.lib import memory
 from tests.leaderboard import factories
 from tests.leaderboard.api.conftest import client_of
+from tests.leaderboard.chemistry_world import benchmark_of_chemistries
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def benchmark() -> models.BenchmarkVersion:
-    """sharp is good at silica, blunt at copper; the second task is scored by anchors."""
-    memory.forget()
-    task = factories.task_version(metrics=factories.SKILL_METRICS)
-    anchored = factories.task_version()
-    for name, skills in {"sharp": [0.9, 0.7, 0.1], "blunt": [0.2, 0.4, 0.9]}.items():
-        submission = factories.submission(factories.potential(name=name, slug=name), version="1")
-        factories.evaluation_with_skills(submission, task, skills, ["O-Si", "Si", "Cu"])
-        factories.evaluation(submission, anchored, score=0.5)
-    return factories.benchmark_version((task, "EOS"), (anchored, "Old"))
+    return benchmark_of_chemistries()
 
 
 def address(version: models.BenchmarkVersion, query: str = "") -> str:

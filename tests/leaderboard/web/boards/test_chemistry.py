@@ -8,24 +8,15 @@ import pytest
 from django.test import Client
 
 from leaderboard import models
-from leaderboard.lib import memory
 from tests.leaderboard import factories
+from tests.leaderboard.chemistry_world import SYSTEMS, benchmark_of_chemistries
 
 pytestmark = pytest.mark.django_db
-SYSTEMS = ["O-Si", "Si", "Cu"]
 
 
 @pytest.fixture
 def benchmark() -> models.BenchmarkVersion:
-    """sharp is good at silica, blunt at copper; the second task is scored by anchors."""
-    memory.forget()
-    task = factories.task_version(metrics=factories.SKILL_METRICS)
-    anchored = factories.task_version()
-    for name, skills in {"sharp": [0.9, 0.7, 0.1], "blunt": [0.2, 0.4, 0.9]}.items():
-        submission = factories.submission(factories.potential(name=name, slug=name), version="1")
-        factories.evaluation_with_skills(submission, task, skills, SYSTEMS)
-        factories.evaluation(submission, anchored, score=0.5)
-    return factories.benchmark_version((task, "EOS"), (anchored, "Old"))
+    return benchmark_of_chemistries()
 
 
 def asked(client: Client, version: models.BenchmarkVersion, **query: Any) -> Any:
