@@ -14,7 +14,7 @@ from leaderboard.models import BenchmarkVersion, Evaluation, Submission, TaskVer
 from leaderboard.services.accounts import audit
 from leaderboard.services.definitions.tasks import evaluate_everyone
 from leaderboard.services.evaluations import smoke
-from leaderboard.services.evaluations.queue import typical_durations
+from leaderboard.services.evaluations.durations import typical_durations
 from leaderboard.services.evaluations.workers import live_workers
 
 

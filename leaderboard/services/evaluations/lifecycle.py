@@ -19,7 +19,8 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from evaluator.contract import EvaluationReport, Phase, Progress, Verdict
+from evaluator.catalog import PROTOCOLS
+from evaluator.contract import EvaluationReport, Limits, Phase, Progress, Verdict
 from leaderboard import dispatch
 from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import ConflictError, LostLeaseError, SubmissionError
@@ -30,6 +31,7 @@ from leaderboard.models.permissions import check_may_submit
 from leaderboard.services.accounts import quotas
 from leaderboard.services.accounts.parties import parties_of_repeat
 from leaderboard.services.evaluations import failures, fair_share, reports, smoke
+from leaderboard.services.evaluations.durations import typical_durations
 from leaderboard.services.evaluations.events import record
 
 #: After everything that somebody waits for: back-fills, and what the staff repeats for others.
@@ -44,11 +46,13 @@ def queue_evaluations(
 ) -> list[Evaluation]:
     """Queue what is missing; returns the new rows. Where one is current already, it stands.
 
-    They are held until the submission's smoke evaluation has succeeded, which is queued before
-    them where it is missing, and is among those returned. Where it has failed, nothing is queued.
+    Quick tasks come first, so that a potential soon has numbers, and those that need the device for
+    themselves last. They are held until the submission's smoke evaluation has succeeded, which is
+    queued before them where it is missing, and is among those returned. Where it has failed,
+    nothing is queued.
     ``parties`` are those whose shares they come out of; the submission's where none are named.
     """
-    versions = list(task_versions)
+    versions = _quick_first(list(task_versions))
     smoke_version = smoke.smoke_version() if versions else None
     row = partial(Evaluation, submission=submission, priority=priority, parties=list(parties))
     with transaction.atomic():
@@ -61,6 +65,22 @@ def queue_evaluations(
             others = [version for version in versions if version != smoke_version]
             created += _queue(row(task_version=version, held_by=held_by) for version in others)
     return created
+
+
+def _quick_first(versions: list[TaskVersion]) -> list[TaskVersion]:
+    """By the time that they take others; what nobody has been through yet, by its limit."""
+    if len(versions) < 2:
+        return versions
+    typical = typical_durations({version.pk for version in versions})
+
+    def order(version: TaskVersion) -> tuple[bool, bool, float]:
+        protocol = PROTOCOLS.get(version.protocol)
+        is_timed = protocol is not None and protocol.is_timed
+        if version.pk in typical:
+            return is_timed, False, typical[version.pk].total_seconds()
+        return is_timed, True, Limits.from_json(version.limits).wall_time_s
+
+    return sorted(versions, key=order)
 
 
 def _queue(rows: Iterable[Evaluation]) -> list[Evaluation]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 
@@ -19,24 +18,15 @@ from leaderboard.lib import memory
 from leaderboard.models import Evaluation
 from leaderboard.services.evaluations import fair_share, line
 from leaderboard.services.evaluations.deafness import deaf_workers
+from leaderboard.services.evaluations.durations import typical_durations
 from leaderboard.services.evaluations.workers import live_workers
 
-#: Of so many recent successes the median tells how long a task takes.
-_N_RECENT = 20
 #: With more in front of it, an estimate would be a guess.
 _MAX_AHEAD = 500
 #: Of longer queues the order is remembered, for so many seconds at most.
 _PLAYED_EACH_TIME = 200
 _PLAYED_EVERY_S = 10
 _remembered = memory.of_process(1)
-_MEDIANS = """
-SELECT version.id, percentile_cont(0.5) WITHIN GROUP (ORDER BY recent.wall_time_s)
-FROM unnest(%s::bigint[]) AS version (id) CROSS JOIN LATERAL (
-    SELECT wall_time_s FROM leaderboard_evaluation
-    WHERE task_version_id = version.id AND state = 'succeeded' AND wall_time_s IS NOT NULL
-    ORDER BY finished_at DESC LIMIT %s
-) AS recent GROUP BY version.id
-"""
 _ENDS = frozenset({"succeeded", "failed", "cancelled", "retried", "handed_back"})
 
 
@@ -211,13 +201,6 @@ def _starts(n_slots: int) -> Iterator[line.Start]:
         n_slots=n_slots,
         now=timezone.now().timestamp(),
     )
-
-
-def typical_durations(task_version_ids: Collection[int]) -> dict[int, timedelta]:
-    """Median wall time of recent successes by task version; those without any are left out."""
-    with connection.cursor() as cursor:
-        cursor.execute(_MEDIANS, [list(task_version_ids), _N_RECENT])
-        return {pk: timedelta(seconds=median_s) for pk, median_s in cursor.fetchall()}
 
 
 def attempts(evaluation: Evaluation) -> list[Attempt]:

@@ -109,6 +109,27 @@ def test_queueing_twice_leaves_one_evaluation_for_each_task() -> None:
     assert models.Event.objects.filter(kind="queued").count() == 2
 
 
+def test_quick_tasks_are_queued_first_and_timed_ones_last() -> None:
+    def limited(hours: float, **fields: Any) -> models.TaskVersion:
+        return factories.task_version(limits={"wall_time_s": 3600 * hours}, **fields)
+
+    timed, long, short, slow, quick = (
+        limited(0.1, protocol="efficiency"),
+        limited(9),
+        limited(2),
+        limited(1),
+        limited(5),
+    )
+    for version, seconds in ((slow, 900.0), (quick, 60.0)):
+        factories.evaluation(on=version, score=0.5, wall_time_s=seconds)
+
+    given = [timed, long, short, slow, quick]
+    new = lifecycle.queue_evaluations(factories.submission(), given)
+
+    in_order = sorted(new, key=lambda evaluation: evaluation.queued_at)
+    assert [e.task_version for e in in_order] == [quick, slow, short, long, timed]
+
+
 def test_a_claim_gives_a_lease_an_attempt_and_a_new_token() -> None:
     queued, worker = factories.evaluation(), factories.worker()
 
