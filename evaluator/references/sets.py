@@ -17,10 +17,12 @@ from importlib import resources
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
+from urllib.parse import urlsplit
 
 import ase.io
 import numpy as np
 import pooch
+import requests
 from ase import Atoms
 
 from evaluator.exceptions import InfrastructureError, SubmissionError
@@ -166,8 +168,16 @@ def _fetch(file: RawFile, mirror: Path | None, cache: Path) -> Path:
         ) from error
     except OSError as error:  # requests' errors are OSErrors
         where = "" if mirror is None else f" (and the mirror folder has no {file.path})"
-        raise InfrastructureError(f"{file.url} cannot be downloaded: {error}{where}") from error
+        reason = _why_no_download(file.url, error)
+        raise InfrastructureError(f"{file.url} cannot be downloaded: {reason}{where}") from error
     return target
+
+
+def _why_no_download(url: str, error: OSError) -> str:
+    """What a person can mend, not what each layer of the network said on the way."""
+    if isinstance(error, requests.ConnectionError):
+        return f"{urlsplit(url).hostname} cannot be reached from here"
+    return str(error)
 
 
 def canonical_bytes(frames: Sequence[Atoms]) -> bytes:

@@ -18,3 +18,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         n_ready, n_skipped = len(loaded.task_versions), len(loaded.skipped)
         self.stdout.write(f"{n_ready} tasks are ready, {n_skipped} skipped.")
+        if n_skipped:
+            self.stdout.write(
+                "Those that were skipped need files that cannot be downloaded here: copy them into "
+                "a folder, name it in TOUCHSTONE_DATA_MIRROR, and run this again."
+            )

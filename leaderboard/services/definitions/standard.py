@@ -82,11 +82,13 @@ def load_standard(report: Report = logger.info) -> Loaded:
     built: dict[str, _Built] = {}
     for description in _build(list(lacking)):
         built[description["name"]] = description
-        report(f"Reference set {description['name']}: {description.get('error', 'built')}")
+        # Why a set cannot be had is told with the tasks that need it.
+        if "error" not in description:
+            report(f"Reference set {description['name']}: built")
     for task in shipped:
-        report(f"{task.slug}: {task.title}")
         try:
             loaded.task_versions[task.slug, task.version] = ensure_task(task, built)
+            report(f"{task.slug}: {task.title}")
         except UnavailableData as error:
             loaded.skipped[task.slug] = str(error)
             report(f"{task.slug} is skipped: {error}")
@@ -166,9 +168,7 @@ def _ensure_reference(standard: StandardTask, built: Mapping[str, _Built] | None
         built = {found["name"]: found for found in _build([standard.reference_name])}
     found = built[standard.reference_name]
     if "error" in found:
-        raise UnavailableData(
-            f"{found['error']} Copy the files into a folder and name it in TOUCHSTONE_DATA_MIRROR."
-        )
+        raise UnavailableData(found["error"])
     description = ReferenceDescription(
         slug=found["name"],
         **{

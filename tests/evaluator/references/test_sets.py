@@ -276,6 +276,18 @@ def test_missing_download_is_told_with_its_address(
         build("tiny", mirror=tmp_path, cache=tmp_path / "cache")
 
 
+def test_a_machine_without_a_network_is_told_in_one_sentence(
+    registered: KnownReference, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(InfrastructureError) as refused:
+        build("tiny", cache=tmp_path / "cache")
+    assert str(refused.value).endswith(
+        "cannot be downloaded: 127.0.0.1 cannot be reached from here"
+    )
+
+
 def test_mirror_is_used_before_the_network_and_checked(
     registered: KnownReference, server: tuple[str, Path], tmp_path: Path
 ) -> None:
