@@ -37,6 +37,7 @@ _COMMANDS = {
     "tasks": "listing",
     "potentials": "listing",
     "data": "data",
+    "runtime": "runtime",
     "check": "check",
     "worker": "worker",
     "admin": "admin",
