@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -74,6 +74,10 @@ class Runtime:
     def site_packages(self) -> Path:
         return self.prefix / site_packages_of(self.interpreter)
 
+    def use(self) -> RuntimeUse:
+        """Keep it from being removed. Raises InfrastructureError where it is gone already."""
+        return RuntimeUse(self)
+
     def described(self) -> dict[str, Any]:
         """What a score's provenance says of it."""
         return {
@@ -104,6 +108,22 @@ def site_packages_of(interpreter: Interpreter) -> str:
     """Where a virtual environment keeps its packages, below its prefix."""
     minor = ".".join(interpreter.version.split(".")[:2])
     return f"lib/python{minor}/site-packages"
+
+
+class RuntimeUse:
+    """A hold on a runtime, which is not removed before ``release``."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        try:
+            self._file = (runtime.prefix / MANIFEST).open("rb")
+        except OSError as error:
+            raise InfrastructureError(
+                f"The runtime {runtime.name} ({runtime.digest[:12]}) is gone from this machine."
+            ) from error
+        fcntl.flock(self._file.fileno(), fcntl.LOCK_SH)
+
+    def release(self) -> None:
+        self._file.close()
 
 
 class RuntimeStore:
@@ -143,8 +163,17 @@ class RuntimeStore:
                 shutil.rmtree(self.put_aside(folder))
 
     def put_aside(self, folder: Path) -> Path:
-        """Give a runtime's folder a name under which nobody looks for it."""
+        """Give a runtime's folder a name under which nobody looks for it.
+
+        Raises InfrastructureError where a calculator runs in it.
+        """
         aside = self.passing(folder)
+        with suppress(FileNotFoundError), (folder / MANIFEST).open("rb") as manifest:
+            if not _locks(manifest.fileno()):
+                raise InfrastructureError(
+                    f"The runtime {folder.parent.name} ({folder.name[:12]}) is in use: a "
+                    "calculator runs in it. Wait for the evaluation to end."
+                )
         folder.rename(aside)
         return aside
 

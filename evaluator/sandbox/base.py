@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from evaluator.catalog import CALCULATOR_KINDS
 from evaluator.exceptions import InfrastructureError
+from evaluator.runtimes.store import Runtime
 
 
 class SandboxUnavailable(InfrastructureError):
@@ -46,6 +47,8 @@ class ProcessRequest:
     #: A regular file; the process finds it, read-only, under ``ConfinedProcess.artifact``.
     artifact: Path
     memory_MiB: int
+    #: The environment that it runs in; None for the one of this process.
+    runtime: Runtime | None = None
     n_threads: int = 1
     #: "cpu", "cuda" or "cuda:N"; the latter let the NVIDIA devices in.
     device: str = "cpu"

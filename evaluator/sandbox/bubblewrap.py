@@ -5,8 +5,8 @@ a uid of the slot's own with no capabilities, an empty bounding set and no_new_p
 namespace is made, since the slot's uid would have no meaning in it; the system call filter denies
 making one. Started by another user, bubblewrap makes a user namespace and forbids more of them.
 
-What the calculator sees: the system's shared libraries, the Python it runs on, the few files of
-ours that it needs, its artifact, and a /tmp and /dev/shm of its own, the only places where it can
+What the calculator sees: the system's shared libraries, its runtime, the few files of ours that it
+needs, its artifact, and a /tmp and /dev/shm of its own, the only places where it can
 write (``image.py``). It runs on as many cores as its plan has threads (``cores.py``).
 """
 
@@ -16,7 +16,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import BinaryIO
 
 import evaluator
 from evaluator.exceptions import InfrastructureError
+from evaluator.runtimes.store import RuntimeUse
 from evaluator.sandbox import image, launcher, memory
 from evaluator.sandbox.base import (
     ConfinedProcess,
@@ -34,7 +34,7 @@ from evaluator.sandbox.base import (
 )
 from evaluator.sandbox.cgroups import Cgroup, CgroupParent, find_cgroup_parent
 from evaluator.sandbox.cores import Cores, take_cores
-from evaluator.sandbox.environment import calculator_environment
+from evaluator.sandbox.environment import calculator_environment, python_command
 from evaluator.sandbox.output import OutputDrain
 from evaluator.sandbox.proc_files import proc_files, proc_folders
 from evaluator.sandbox.seccomp import seccomp_filter
@@ -113,7 +113,7 @@ class BubblewrapSandbox(Sandbox):
 
     def start(self, request: ProcessRequest) -> ConfinedProcess:
         artifact = _regular_file(request.artifact)
-        cgroup = slot = cores = None
+        cgroup = slot = cores = use = None
         if self.cgroup_parent is not None:
             cgroup = self.cgroup_parent.make(
                 memory_MiB=request.memory_MiB, n_processes=_n_processes(request)
@@ -121,11 +121,12 @@ class BubblewrapSandbox(Sandbox):
         try:
             slot = take_slot() if os.getuid() == 0 else None
             cores = take_cores(request.n_threads, is_shared=request.is_trusted)
-            return _Process.start(self.bwrap, request, artifact, _Held(cgroup, slot, cores))
+            use = None if request.runtime is None else request.runtime.use()
+            return _Process.start(self.bwrap, request, artifact, _Held(cgroup, slot, cores, use))
         except BaseException as error:
             if cgroup is not None:
                 cgroup.remove()
-            for held in (slot, cores):
+            for held in (slot, cores, use):
                 if held is not None:
                     held.release()
             if isinstance(error, OSError):
@@ -141,6 +142,8 @@ class _Held:
     cgroup: Cgroup | None
     slot: Slot | None
     cores: Cores
+    #: Of its runtime, which is not removed meanwhile.
+    use: RuntimeUse | None = None
 
 
 class _Process(ConfinedProcess):
@@ -153,7 +156,7 @@ class _Process(ConfinedProcess):
     ) -> None:
         assert popen.stdout is not None and popen.stderr is not None  # noqa: S101
         self._popen, self._cgroup, self._slot = popen, held.cgroup, held.slot
-        self._cores = held.cores
+        self._cores, self._use = held.cores, held.use
         self._watchdog: MemoryWatchdog | None = None
         self.connection, self.artifact = connection, artifact
         self.stdout: BinaryIO = popen.stdout  # type: ignore[assignment]
@@ -189,7 +192,7 @@ class _Process(ConfinedProcess):
                 *(bwrap, "--args", str(fds[-1]), "--"),
                 *_limits(request),
                 *(_drop_to(slot.uid) if slot else ()),
-                *(sys.executable, "-P", *request.program),
+                *(*python_command(request, image.RUNTIME), *request.program),
                 *map(str, passed),
             ]
             popen = launcher.start(
@@ -259,6 +262,8 @@ class _Process(ConfinedProcess):
             if self._watchdog is not None:
                 self._watchdog.stop()
             self._cores.release()
+            if self._use is not None:
+                self._use.release()
             if self._slot is not None:
                 self._slot.release()
                 self._slot = None
@@ -293,13 +298,13 @@ def _options(
         *image.system_options(),
         # Before what follows: the interpreter or the artifact may lie below /tmp.
         *("--perms", "1777", "--size", str(_TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108
-        *image.python_options(),
+        *image.python_options(request.runtime),
         *image.code_options(is_whole=request.is_trusted),
         *_account(held.slot.uid if held.slot is not None else os.getuid(), fds),
         *_given(artifact, inside_path, fds),
         *(_given(_regular_file(request.reference), _REFERENCE, fds) if request.reference else ()),
         *(image.gpu_options() if _has_gpu(request) else ()),
-        *(() if request.is_trusted else image.cover_options()),
+        *(() if request.is_trusted else image.cover_options(request.runtime)),
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"),  # noqa: S108
         "--clearenv",
         *(

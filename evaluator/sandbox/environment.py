@@ -6,6 +6,7 @@ The driver's own process gets no more than that, and how long it may wait for an
 from __future__ import annotations
 
 import os
+import sys
 
 from evaluator.sandbox.base import ProcessRequest
 
@@ -28,6 +29,19 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
     "MALLOC_TOP_PAD_": str(64 << 20),
 }
+
+
+def python_command(request: ProcessRequest, prefix: str = "") -> tuple[str, ...]:
+    """The interpreter of a process, which looks for no modules in the folder that it starts in.
+
+    ``prefix`` is where the process finds its runtime, if not where it lies on the host.
+    """
+    runtime = request.runtime
+    if runtime is None:
+        return (sys.executable, "-P")
+    python = f"{prefix or runtime.prefix}/bin/python"
+    # Python 3.10 does not know the option; the folder is empty when it starts.
+    return (python,) if runtime.interpreter.version.startswith("3.10.") else (python, "-P")
 
 
 def calculator_environment(request: ProcessRequest, *, code: str, scratch: str) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """The files that a calculator sees: a root of its own, put together for each process.
 
-Nothing of the host is there but the shared libraries, the interpreter with its packages, and the
-few programs that start the process. Reference data among those packages is covered, trained weights
-that they bring along, and what only the web service needs.
+Nothing of the host is there but the shared libraries, a runtime with the interpreter below it, and
+the few programs that start the process. Reference data among its packages is covered, trained
+weights that they bring along, and, where a process runs in our own environment, what only the web
+service needs.
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ from __future__ import annotations
 import sys
 import sysconfig
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import evaluator
+from evaluator.runtimes.interpreters import Interpreter
+from evaluator.runtimes.store import Runtime, site_packages_of
 
 #: Where our own modules lie inside.
 CODE = "/touchstone"
+#: Where a calculator's runtime lies inside.
+RUNTIME = "/runtime"
 
 #: Run while the sandbox is entered; ldconfig is what Python and triton find libraries with.
 _PROGRAMS = ("/usr/bin/prlimit", "/usr/bin/setpriv", "/usr/sbin/ldconfig")
@@ -95,10 +101,12 @@ def _libraries() -> Iterator[Path]:
     yield from (path for path in map(Path, ("/usr/lib64", "/usr/lib32")) if not path.is_symlink())
 
 
-def python_options() -> Iterator[str]:
-    """The interpreter and its packages at the paths that they have outside."""
+def python_options(runtime: Runtime | None = None) -> Iterator[str]:
+    """The interpreter at the paths that it has outside, with its packages or those of a runtime."""
     seen: set[Path] = set()
-    for path in _python_paths():
+    if runtime is not None:
+        yield from ("--ro-bind", str(runtime.prefix), RUNTIME)
+    for path in _python_paths() if runtime is None else _paths_below(runtime.interpreter):
         if path not in seen and not any(path.is_relative_to(folder) for folder in seen):
             seen.add(path)
             yield from bind(path)
@@ -120,6 +128,18 @@ def _python_paths() -> Iterator[Path]:
                 for path in (*libraries, *modules)
                 if path.exists() and path.is_relative_to(folder / "lib") and path != folder / "lib"
             )
+
+
+def _paths_below(interpreter: Interpreter) -> Iterator[Path]:
+    """What the Python below a runtime consists of; of /usr, nothing but it."""
+    for name in interpreter.prefixes:
+        for folder in (Path(name), Path(name).resolve()):
+            if not folder.is_relative_to("/usr"):
+                yield folder
+                continue
+            yield from sorted((folder / "bin").glob("python*[0-9]"))
+            yield from (folder / "lib").glob("libpython*")
+            yield from (Path(library) for library in interpreter.libraries)
 
 
 def code_options(*, is_whole: bool) -> Iterator[str]:
@@ -150,19 +170,38 @@ def gpu_options() -> Iterator[str]:
             yield from ("--ro-bind-try", str(path), str(path))
 
 
-def cover_options() -> Iterator[str]:
+def cover_options(runtime: Runtime | None = None) -> Iterator[str]:
     """Cover reference data, and what is the service's, after everything else is bound."""
+    if runtime is None:
+        for packages in package_folders():
+            yield from _covers_of(packages, packages)
+        return
+    yield from _covers_of_runtime(runtime.prefix, site_packages_of(runtime.interpreter))
+    # A runtime imports nothing from the packages of the Python below it.
+    for folder in _packages_beside(runtime.interpreter.prefixes):
+        yield from empty_folder(str(folder))
+
+
+@lru_cache(maxsize=64)
+def _covers_of_runtime(prefix: Path, site_packages: str) -> tuple[str, ...]:
+    """Nothing of a runtime changes once it is built, and a session need not look again."""
+    return tuple(_covers_of(prefix / site_packages, Path(RUNTIME) / site_packages))
+
+
+def _covers_of(packages: Path, inside: Path) -> Iterator[str]:
+    """Covers of what lies in a folder of packages, which a process finds at ``inside``."""
     withheld = Path(evaluator.__file__).resolve().parent / "sandbox" / "withheld"
-    for packages in package_folders():
-        collection = packages / _COLLECTION
-        if collection.exists():
-            for path in (collection, *_compiled(collection)):
-                yield from ("--ro-bind", str(withheld / "collection.py"), str(path))
-        for path in covered_below(packages):
-            if path.is_dir():
-                yield from empty_folder(str(path))
-            else:
-                yield from ("--ro-bind", str(withheld / "module.py"), str(path))
+    collection = packages / _COLLECTION
+    if collection.exists():
+        for path in (collection, *_compiled(collection)):
+            place = inside / path.relative_to(packages)
+            yield from ("--ro-bind", str(withheld / "collection.py"), str(place))
+    for path in covered_below(packages):
+        place = inside / path.relative_to(packages)
+        if path.is_dir():
+            yield from empty_folder(str(place))
+        else:
+            yield from ("--ro-bind", str(withheld / "module.py"), str(place))
 
 
 def package_folders() -> list[Path]:
@@ -171,15 +210,19 @@ def package_folders() -> list[Path]:
     imported = [Path(entry) for entry in sys.path if Path(entry).name in names]
     # A virtual environment imports nothing from the packages of the Python that it was made with,
     # and where that lies outside /usr they are bound with it.
-    prefixes = dict.fromkeys((sys.prefix, sys.base_prefix, sys.exec_prefix))
-    beside = [
+    beside = _packages_beside((sys.prefix, sys.base_prefix, sys.exec_prefix))
+    return list(dict.fromkeys((*imported, *beside)))
+
+
+def _packages_beside(prefixes: tuple[str, ...]) -> list[Path]:
+    """Folders of packages that are bound with an interpreter outside /usr."""
+    return [
         folder
-        for prefix in prefixes
-        for name in names
+        for prefix in dict.fromkeys(prefixes)
+        for name in ("site-packages", "dist-packages")
         for folder in sorted(Path(prefix).resolve().glob(f"lib/python*/{name}"))
         if not folder.is_relative_to("/usr")
     ]
-    return list(dict.fromkeys((*imported, *beside)))
 
 
 def covered_below(packages: Path) -> Iterator[Path]:

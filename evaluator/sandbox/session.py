@@ -23,6 +23,7 @@ from typing import Any, Self
 from evaluator import wire
 from evaluator.contract import Limits, Verdict
 from evaluator.exceptions import InfrastructureError
+from evaluator.runtimes.store import Runtime
 from evaluator.sandbox.answers import read_error, read_ready, read_result
 from evaluator.sandbox.base import SERVER, ConfinedProcess, ProcessRequest, Sandbox
 from evaluator.sandbox.diagnosis import CalculatorFailure, diagnose_death, explain_error
@@ -67,6 +68,8 @@ class CalculatorRequest:
     device: str = "cpu"
     n_threads: int = 1
     limits: Limits = field(default_factory=Limits)
+    #: The environment that it runs in; None for the one of this process.
+    runtime: Runtime | None = None
     #: None allows a load as long as a call.
     load_timeout_s: float | None = None
     #: Arguments to Python instead of the real server's. For tests of the sandbox alone.
@@ -111,6 +114,7 @@ class CalculatorSession:
             process = sandbox.start(
                 ProcessRequest(
                     artifact=request.artifact,
+                    runtime=request.runtime,
                     memory_MiB=request.limits.memory_MiB,
                     n_threads=request.n_threads,
                     device=request.device,

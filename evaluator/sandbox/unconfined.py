@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +15,7 @@ import evaluator
 from evaluator.exceptions import InfrastructureError
 from evaluator.sandbox import launcher, memory
 from evaluator.sandbox.base import ConfinedProcess, ProcessRequest, Sandbox, SandboxLevel
-from evaluator.sandbox.environment import calculator_environment
+from evaluator.sandbox.environment import calculator_environment, python_command
 
 
 class UnconfinedSandbox(Sandbox):
@@ -36,6 +35,7 @@ class _Process(ConfinedProcess):
     def __init__(self, request: ProcessRequest) -> None:
         self.artifact = str(request.artifact.resolve())
         self.reference = str(request.reference.resolve()) if request.reference else ""
+        self._use = None if request.runtime is None else request.runtime.use()
         self._scratch = Path(tempfile.mkdtemp(prefix="touchstone-"))
         code = str(Path(evaluator.__file__).resolve().parent.parent)
         self.connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -43,7 +43,7 @@ class _Process(ConfinedProcess):
         try:
             self._popen = launcher.start(
                 launcher.Launch(
-                    arguments=[sys.executable, "-P", *request.program, *map(str, passed)],
+                    arguments=[*python_command(request), *request.program, *map(str, passed)],
                     environment=calculator_environment(
                         request, code=code, scratch=str(self._scratch)
                     ),
@@ -55,7 +55,7 @@ class _Process(ConfinedProcess):
             )
         except OSError as error:
             self.connection.close()
-            shutil.rmtree(self._scratch)
+            self._let_go()
             raise InfrastructureError(f"The calculator cannot be started ({error}).") from error
         finally:
             theirs.close()
@@ -85,4 +85,9 @@ class _Process(ConfinedProcess):
     def release(self) -> None:
         self.connection.close()
         self._popen.wait(10.0)
+        self._let_go()
+
+    def _let_go(self) -> None:
         shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._use is not None:
+            self._use.release()
