@@ -136,16 +136,6 @@ def candidate_rows(candidates: Iterable[Candidate], links: Links) -> list[dict[s
             "is_on_front": c.is_on_front,
             "estimate": c.estimate and _estimate(c.estimate),
             "timed_by": c.timed_by and str(c.timed_by),
-            "element_errors": [
-                {
-                    "element": error.element,
-                    "task": error.task_slug,
-                    "protocol": error.protocol,
-                    "value": error.value,
-                }
-                for error in c.errors
-            ],
-            "elements_without_error": list(c.elements_without_error),
         }
         for c in candidates
     ]

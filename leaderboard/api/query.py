@@ -198,7 +198,7 @@ class BenchmarkBoardQuery(BoardQuery):
     chemistry = ChemistryField(
         required=False,
         help_text="Judge everybody anew on the systems made of these elements alone, as Si,O, or "
-        f"of a family: {', '.join(FAMILIES)}. Without your private rows.",
+        f"of a family: {', '.join(FAMILIES)}.",
     )
 
 

@@ -16,6 +16,7 @@ from leaderboard.api.views import (
     events,
     feeds,
     history,
+    maps,
     output_files,
     queue,
     recommendation,
@@ -181,6 +182,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         evaluations.EvaluationSystems.as_view(),
         name="evaluation-systems",
     ),
+    path("evaluations/<uuid:pk>/map/", maps.EvaluationMapView.as_view(), name="evaluation-map"),
     path(
         "evaluations/<uuid:pk>/files/",
         output_files.EvaluationFiles.as_view(),
@@ -214,6 +216,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         boards.TaskLeaderboard.as_view(),
         name="task-leaderboard",
     ),
+    path("tasks/<dotted:slug>/map/", maps.TaskMapView.as_view(), name="task-map"),
     path("tasks/<dotted:slug>/bundle/", bundles.TaskBundle.as_view(), name="task-bundle"),
     path("bundle/", bundles.BundleView.as_view(), name="bundle"),
     path("bundle/files/<sha256:sha256>/", bundles.BundleFileView.as_view(), name="bundle-file"),

@@ -1,10 +1,10 @@
-"""The periodic table with a number for each element: an error, coloured from small to large."""
+"""The periodic table with the mean skill on each element, coloured from 0 to 1."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -13,8 +13,6 @@ from evaluator.catalog.elements import SYMBOLS
 
 #: Steps of colour, one hue from pale to dark: told apart by the colour-blind and in grey.
 N_STEPS = 6
-#: The steps reach over so large a factor at most; what is smaller has the palest colour.
-_MAX_SPAN = 40.0
 _SIDE = 40
 #: Period, first group and number of elements of each run of neighbours.
 _RUNS = (
@@ -23,13 +21,24 @@ _RUNS = (
 )  # fmt: skip
 
 
+class ElementCell(NamedTuple):
+    symbol: str
+    #: From 0 to 1.
+    skill: float
+    #: What it rests on, in words.
+    words: str
+    #: Rests on few clusters: has a dashed border.
+    is_few: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class PeriodicTable:
     svg: SafeString
-    #: (step, from, to) of each colour that is used.
+    #: (step, from, to) of each colour.
     legend: list[tuple[int, float, float]]
-    #: (symbol, value), the largest first: the same as words.
-    listed: list[tuple[str, float]]
+    n_elements: int
+    #: Elements whose skill rests on few clusters.
+    n_few: int
 
 
 def places() -> dict[str, tuple[int, int]]:
@@ -42,49 +51,39 @@ def places() -> dict[str, tuple[int, int]]:
     return by_symbol
 
 
-def periodic_table(
-    values: Mapping[str, float], *, label: str, unit: str, digits: int
-) -> PeriodicTable | None:
-    """None without any element. Values are positive, in ``unit``; smaller is better."""
-    known = {s: v for s, v in values.items() if s in SYMBOLS and math.isfinite(v)}
+def periodic_table(cells: Iterable[ElementCell], *, label: str) -> PeriodicTable | None:
+    """None without any element."""
+    known = {cell.symbol: cell for cell in cells if cell.symbol in SYMBOLS}
     if not known:
         return None
-    edges = _edges(list(known.values()))
-    steps = {symbol: _step(value, edges) for symbol, value in known.items()}
-    cells = "".join(
-        _cell(symbol, place, known.get(symbol), steps.get(symbol), escape(unit), digits)
-        for symbol, place in places().items()
-    )
-    listed = sorted(known.items(), key=lambda item: -item[1])
-    worst, best = listed[0], listed[-1]
+    drawn = "".join(_cell(symbol, place, known.get(symbol)) for symbol, place in places().items())
+    ordered = sorted(known.values(), key=lambda cell: cell.skill)
+    worst, best = ordered[0], ordered[-1]
     words = (
-        f"{label} of {len(known)} elements in {unit or 'no unit'}: the smallest "
-        f"{best[1]:.{digits}f} for {best[0]}, the largest {worst[1]:.{digits}f} for {worst[0]}"
+        f"{label} of {len(known)} element{'s' if len(known) > 1 else ''}, from 0 to 1: the "
+        f"smallest {worst.skill:.2f} for {worst.symbol}, the largest {best.skill:.2f} for "
+        f"{best.symbol}"
     )
     svg = format_html(
         '<svg class="periodic" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>',
-        18 * _SIDE, 10 * _SIDE, words, mark_safe(cells),  # noqa: S308  (see _cell)
+        18 * _SIDE, 10 * _SIDE, words, mark_safe(drawn),  # noqa: S308  (see _cell)
     )  # fmt: skip
-    used = sorted(set(steps.values()))
-    legend = [(step, edges[step], edges[step + 1]) for step in used]
-    return PeriodicTable(svg=svg, legend=legend, listed=listed)
+    return PeriodicTable(
+        svg=svg,
+        legend=_legend([_step(cell.skill) for cell in ordered]),
+        n_elements=len(known),
+        n_few=sum(cell.is_few for cell in ordered),
+    )
 
 
-def _cell(
-    symbol: str,
-    place: tuple[int, int],
-    value: float | None,
-    step: int | None,
-    unit: str,
-    digits: int,
-) -> str:
-    """Numbers and chemical symbols; ``unit`` is escaped."""
+def _cell(symbol: str, place: tuple[int, int], cell: ElementCell | None) -> str:
+    """Numbers and chemical symbols; words are escaped."""
     row, column = place
     x, y = (column - 1) * _SIDE, (row - 1) * _SIDE - (_SIDE // 2 if row > 7 else 0)
-    shown = "" if value is None else f"{value:.{digits}f}"
-    label = f"{symbol}: {shown} {unit}" if shown else f"{symbol}: not measured"
+    shown = f"{cell.skill:.2f}" if cell else ""
+    label = f"{symbol}: {shown} {escape(cell.words)}" if cell else f"{symbol}: not tested"
     middle = x + _SIDE / 2
-    kind = "none" if step is None else f"step-{step}"
+    kind = f"step-{_step(cell.skill)}{' few' if cell.is_few else ''}" if cell else "none"
     return (
         f'<g class="{kind}"><title>{label}</title><rect x="{x + 1}" y="{y + 1}" '
         f'width="{_SIDE - 2}" height="{_SIDE - 2}" rx="3"/>'
@@ -93,16 +92,9 @@ def _cell(
     )
 
 
-def _edges(values: Sequence[float]) -> list[float]:
-    """Borders of the steps, even on a logarithmic scale. The first one reaches to the smallest."""
-    low, high = min(values), max(values)
-    if low == high or high <= 0:
-        return [low] * (N_STEPS + 1)
-    # One element that is nearly right must not take the colours from the others.
-    start = max(low, high / _MAX_SPAN)
-    factor = (high / start) ** (1 / N_STEPS)
-    return [low, *(start * factor**i for i in range(1, N_STEPS)), high]
+def _legend(steps: Sequence[int]) -> list[tuple[int, float, float]]:
+    return [(step, step / N_STEPS, (step + 1) / N_STEPS) for step in sorted(set(steps))]
 
 
-def _step(value: float, edges: Sequence[float]) -> int:
-    return min(sum(value >= edge for edge in edges[1:]), N_STEPS - 1)
+def _step(skill: float) -> int:
+    return min(int(N_STEPS * skill), N_STEPS - 1)

@@ -156,6 +156,11 @@ class TaskVersion(models.Model):
     def is_scored_by_skill(self) -> bool:
         return are_scored_by_skill(self.scored_metrics())
 
+    @property
+    def counts_what_is_not_covered(self) -> bool:
+        """Whether a potential without any system of it counts as one of score 0."""
+        return self.is_scored_by_skill and not self.min_coverage
+
     def secret_spec(self) -> TaskSpec:
         """``spec`` with what a worker alone may know."""
         return replace(self.spec(), disguise_secret=self.disguise_secret.hex)

@@ -35,6 +35,7 @@ from leaderboard.web.numbers import (
     percent,
     plain,
     short,
+    skill_bar,
     span,
     unit_name,
 )
@@ -44,6 +45,7 @@ register = template.Library()
 for _written in (number, short, plain, percent, count, span, heat, metric, unit_name, key_of):
     register.filter(_written)
 register.simple_tag(interval_bar)
+register.simple_tag(skill_bar)
 
 _SOURCE = re.compile(
     r"doi:10\.[0-9]{4,9}/\S+|arXiv:[0-9]{4}\.[0-9]{4,5}|https?://\S+", re.IGNORECASE

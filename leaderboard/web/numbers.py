@@ -129,6 +129,24 @@ def interval_bar(score: float | None, low: float | None, high: float | None) -> 
     )
 
 
+def skill_bar(skill: float, low: float | None = None, high: float | None = None) -> SafeString:
+    """A mean skill as a bar on a line from 0 to 1, with its 95 % interval where there is one."""
+    label = f"{skill:.3f}"
+    if low is None or high is None:
+        low = high = skill
+    else:
+        label += f", 95 % interval {low:.3f} to {high:.3f}"
+    return format_html(
+        '<svg class="bar filled" viewBox="0 0 104 12" role="img" aria-label="{}"><title>{}</title>'
+        '<rect class="whole" x="2" y="2" width="100" height="8"/>'
+        '<rect x="2" y="2" width="{}" height="8"/><path d="M{} 6H{}"/></svg>',
+        label,
+        label,
+        f"{100 * min(max(skill, 0.0), 1.0):.1f}",
+        *(f"{2 + 100 * min(max(x, 0.0), 1.0):.1f}" for x in (low, high)),
+    )
+
+
 def metric(key: str) -> Metric:
     """The catalog's entry of a metric; a bare one for a key that it no longer knows."""
     unknown = Metric(key=key, label=key, unit="", direction=Direction.LOWER, description="")

@@ -108,7 +108,7 @@ def _confirm_link(user: User) -> str:
 def _add_potentials(advice: Advice) -> None:
     """Fast and slow ones, one that is not open, one that lacks sulphur, and the hostile."""
     errors: dict[str, Any] = {
-        "force_errors": {"Li": 0.08, "P": 0.12, "S": 0.15},
+        "skills": {"Li": 0.8, "P": 0.6, "S": 0.5},
         "deltas": {"Li": 2.0, "P": 5.0, "S": 7.0},
     }
     errors["architecture"] = "MACE"

@@ -13,7 +13,7 @@ from leaderboard.enums import VersionState
 from tests.leaderboard import factories
 from tests.leaderboard.timings import efficiency_task, material, timed
 
-FORCE_METRICS = [{"key": "force_mae", "good": 0.02, "bad": 0.5, "worst": 1.0}]
+FORCE_METRICS = [{"key": "force_mae", "good": 0.02, "bad": 0.5, "worst": 1.0, "noise": 0.005}]
 LI_P_S = ["Li", "P", "S"]
 
 
@@ -61,7 +61,7 @@ def add(
     *,
     us_per_atom: float | None = 100.0,
     elements: list[str] | None = LI_P_S,
-    force_errors: dict[str, float] | None = None,
+    skills: dict[str, float | None] | None = None,
     deltas: dict[str, float] | None = None,
     owner: Any = None,
     seed: int = 0,
@@ -70,6 +70,7 @@ def add(
 ) -> models.Submission:
     """A potential with this score on all tasks, and times of so much an atom (None: not timed).
 
+    ``skills`` are those on systems of the task of forces, by their elements.
     Replicates of all swing together; each has a little of its own.
     """
     visibility = fields.pop("visibility", "public")
@@ -90,11 +91,12 @@ def add(
         own = np.random.default_rng(1000 * seed + task.pk).normal(0, 0.005, 200)
         replicates = np.clip(value + common + own, 0, 1)
         low, high = np.quantile(replicates, [0.025, 0.975])
-        factories.evaluation(
+        evaluation = factories.evaluation(
             submission, task, score=value, score_low=low, score_high=high,
             replicates=replicates.tolist(), n_systems=3,
-            summary={"force_mae_by_element": force_errors or {}} if task is world.forces else {},
         )  # fmt: skip
+        if skills and task is world.forces:
+            factories.skill_table(evaluation, list(skills.values()), list(skills))
     crystals = submission.evaluations.get(task_version=world.crystals)
     for n, (element, delta) in enumerate((deltas or {}).items()):
         models.SystemResult.objects.create(

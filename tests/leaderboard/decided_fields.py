@@ -159,6 +159,24 @@ FIELDS = {
     "LeftOutTaskRecord": """
         task why
     """,
+    "PartRecord": """
+        kind name n_systems n_clusters
+    """,
+    "PartSkillRecord": """
+        kind name n_systems n_clusters skill low high
+    """,
+    "PartStandingRecord": """
+        kind name n_systems n_clusters median best best_evaluation
+    """,
+    "MapRowRecord": """
+        submission evaluation skills
+    """,
+    "TaskMapRecord": """
+        task parts standings rows
+    """,
+    "EvaluationMapRecord": """
+        evaluation task parts
+    """,
     "CellRecord": """
         task version state score score_low score_high rank coverage theory_mismatch
         why_not_ranked hardware evaluation
@@ -197,16 +215,13 @@ FIELDS = {
         hours hours_low hours_high memory_GiB nanoseconds_per_day is_extrapolated
         largest_n_atoms n_materials
     """,
-    "ElementErrorRecord": """
-        element task protocol value
-    """,
     "CandidateRecord": """
         group reason submission licence rank overall overall_low overall_high
-        is_tied_with_best is_on_front estimate timed_by element_errors
-        elements_without_error
+        is_tied_with_best is_on_front estimate timed_by
     """,
     "RecommendationRecord": """
-        asked benchmark categories hardware measured_hardware notes candidates
+        asked benchmark categories chemistry judged_on hardware measured_hardware notes
+        candidates
     """,
     "WebhookRecord": """
         id address url team events is_enabled n_failures created_at

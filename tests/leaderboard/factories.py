@@ -148,14 +148,24 @@ def evaluation_with_skills(
         of, on, **{"score": score, "score_low": low, "score_high": high,
         "replicates": drawn, "n_systems": len(skills), **fields},
     )  # fmt: skip
+    skill_table(row, skills, elements, clusters)
+    return row
+
+
+def skill_table(
+    of: models.Evaluation,
+    skills: Sequence[float | None],
+    elements: Sequence[str],
+    clusters: Sequence[str] | None = None,
+) -> None:
+    """Skills on systems of these elements, by the task's first metric and over all of them."""
     models.SkillTable.objects.create(
-        evaluation=row,
-        metrics=["eos_delta_mean"],
+        evaluation=of,
+        metrics=[of.task_version.metrics[0]["key"]],
         packed=skill_tables.packed([skills, skills]),
         elements=elements,
-        clusters=clusters,
+        clusters=clusters or elements,
     )
-    return row
 
 
 def evaluation(

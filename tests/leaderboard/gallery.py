@@ -30,9 +30,9 @@ EOS_METRICS = [
     {"key": "volume_relative_error", "good": 0.5, "bad": 15.0, "worst": 30.0},
 ]
 FORCE_METRICS = [
-    {"key": "force_mae", "good": 0.02, "bad": 0.5, "worst": 1.0, "weight": 2.0},
-    {"key": "energy_mae", "good": 2.0, "bad": 120.0, "worst": 300.0},
-    {"key": "softening_slope", "good": 1.0, "bad": 0.4, "worst": 0.0},
+    {"key": "force_mae", "good": 0.02, "bad": 0.5, "worst": 1.0, "weight": 2.0, "noise": 0.01},
+    {"key": "energy_mae", "good": 2.0, "bad": 120.0, "worst": 300.0, "noise": 2.0},
+    {"key": "softening_slope", "good": 1.0, "bad": 0.4, "worst": 0.0, "noise": 0.02},
 ]
 
 
@@ -184,6 +184,10 @@ def _scored(
             evaluation=evaluation, metric=row["key"], value=value, low=value - spread / 2,
             high=value + spread / 2, score=score, n=len(ELEMENTS), n_failed=seed % 3,
         )  # fmt: skip
+    if task.is_scored_by_skill:
+        factories.skill_table(
+            evaluation, np.clip(score + rng.normal(0, 0.1, len(ELEMENTS)), 0, 1), ELEMENTS
+        )
     models.SystemResult.objects.bulk_create(
         _system(evaluation, task.protocol, n, score, rng, seed % 3, n_unsupported)
         for n in range(len(ELEMENTS))

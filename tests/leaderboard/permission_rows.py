@@ -95,6 +95,8 @@ api:evaluation            get    public   200 200 200 200 200 200
 api:evaluation            get    private  404 404 200 200 200 200
 api:evaluation-systems    get    public   200 200 200 200 200 200
 api:evaluation-systems    get    private  404 404 200 200 200 200
+api:evaluation-map        get    public   200 200 200 200 200 200
+api:evaluation-map        get    private  404 404 200 200 200 200
 api:evaluation-files      get    public   200 200 200 200 200 200
 api:evaluation-files      get    private  404 404 200 200 200 200
 # There is none; test_output_files.py reads some.
@@ -110,6 +112,7 @@ api:evaluation-reevaluate post   private  401 404 403 202 202 202
 api:tasks                 get    -        200 200 200 200 200 200
 api:task                  get    -        200 200 200 200 200 200
 api:task-leaderboard      get    -        200 200 200 200 200 200
+api:task-map              get    -        200 200 200 200 200 200
 api:task-bundle           get    -        200 200 200 200 200 200
 # No such set: test_own_machine.py fetches one.
 api:reference-file        get    -        404 404 404 404 404 404

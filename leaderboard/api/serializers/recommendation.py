@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from leaderboard.api.serializers.boards import CategoryRecord
+from leaderboard.api.serializers.boards import CategoryRecord, ChemistryRecord
 from leaderboard.api.serializers.fields import Record, SubmissionLink
 from leaderboard.api.serializers.tasks import BenchmarkLink
 
@@ -50,15 +50,6 @@ class EstimateRecord(Record):
     n_materials = serializers.IntegerField()
 
 
-class ElementErrorRecord(Record):
-    element = serializers.CharField()
-    task = serializers.CharField(source="task_slug", help_text="Slug.")
-    protocol = serializers.CharField(
-        help_text="energy_forces: force MAE in eV/Å; equation_of_state: Δ in meV/atom."
-    )
-    value = serializers.FloatField()
-
-
 class CandidateRecord(Record):
     group = serializers.CharField(
         help_text="recommended, untimed (not timed on the hardware), unjudged (no rank), unknown "
@@ -81,16 +72,18 @@ class CandidateRecord(Record):
     timed_by = serializers.UUIDField(
         allow_null=True, help_text="Id of the evaluation that the estimate rests on."
     )
-    element_errors = ElementErrorRecord(many=True, source="errors")
-    elements_without_error = serializers.ListField(
-        child=serializers.CharField(), help_text="Asked elements that no record covers."
-    )
 
 
 class RecommendationRecord(Record):
     asked = WishesRecord(source="wishes")
     benchmark = BenchmarkLink(source="board.benchmark_version")
     categories = CategoryRecord(source="board.categories", many=True)
+    chemistry = ChemistryRecord(
+        allow_null=True, help_text="Null where the ranks are those of the whole board."
+    )
+    judged_on = serializers.CharField(
+        help_text="What the ranks rest on, in sentences; empty where no elements are asked for."
+    )
     hardware = serializers.CharField(
         source="chosen_hardware", help_text="Of the estimates; empty where nothing was timed there."
     )

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
@@ -36,12 +35,13 @@ from leaderboard.services.boards.changes import Change, changes_of_boards, chang
 from leaderboard.services.boards.chemistry_board import (
     ChemistryBoard,
     chemistry_board,
+    on_chemistry,
     resolution_of,
 )
-from leaderboard.services.boards.reader import BoardRow, BoardView, view_for, with_live_states
+from leaderboard.services.boards.reader import BoardRow, BoardView, view_of, with_live_states
 from leaderboard.services.boards.resolution import of_task
 from leaderboard.services.boards.rules import WEIGHT_PREFIX, weights_from_query
-from leaderboard.services.boards.store import board_at, part_of_board
+from leaderboard.services.boards.store import board_at, part_of_board, private_board
 from leaderboard.services.boards.task_reader import past_task_board, task_view, wanted_rows
 from leaderboard.services.boards.types import TaskRow
 
@@ -109,13 +109,15 @@ class Leaderboard(APIView):
         version = _benchmark_version(slug, query)
         weights = weights_from_query(request.query_params.dict())
         board = board_at(version, query.get("as_of"))
+        own = private_board(board, user_of(request))
         asked = query.get("chemistry")
         chemistry = chemistry_board(board, asked) if asked else None
-        board = chemistry.board if chemistry else board
+        if chemistry:
+            board, own = chemistry.board, on_chemistry(own, chemistry)
         if "category" in query:
             board = part_of_board(board, query["category"])
-        reader = AnonymousUser() if chemistry else user_of(request)
-        view = view_for(board, reader, weights, board_filter(query))
+            own = part_of_board(own, query["category"]) if own else None
+        view = view_of(board, own, weights, wanted=board_filter(query))
         if is_table(request):
             is_latex = request.accepted_renderer.format == LaTeXRenderer.format
             write = printed_table if is_latex else benchmark_table

@@ -7,7 +7,7 @@ different hardware is not compared.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,10 +22,10 @@ from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import BenchmarkTask, BenchmarkVersion, Evaluation, Submission, TaskVersion
 from leaderboard.models.disclosure import seen_by
-from leaderboard.services.advice.element_errors import ElementError, compound_errors, element_errors
 from leaderboard.services.boards import replicates as board_replicates
 from leaderboard.services.boards.paired import Difference, combined, difference
-from leaderboard.services.boards.rules import metrics_of
+from leaderboard.services.boards.rules import HAS_SCORE, metrics_of
+from leaderboard.services.boards.skill_maps import Part, SkillRow, paired, skill_rows
 from leaderboard.services.boards.types import MetricScore
 from leaderboard.services.evaluations import metric_replicates
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MIN_COMPARED, MAX_COMPARED = 2, 6
 _MAX_NAME = 200
-_NONE = np.zeros(0)
+_NONE, _ZEROS = np.zeros(0), np.zeros(1000)
 _Replicates = Mapping[uuid.UUID, ranking.FloatArray]
 _Metrics = Mapping[uuid.UUID, Mapping[str, MetricScore]]
 _MetricReplicates = Mapping[tuple[uuid.UUID, str], ranking.FloatArray]
@@ -95,16 +95,15 @@ class CategoryComparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Wins:
-    """Who wins on the elements that all submissions have an error for."""
+    """Who is the best on which elements of a task that is scored by skill."""
 
-    task_slug: str
-    task_name: str
-    words: str
-    unit: str
-    #: Elements where each submission's error is the smallest, with that error.
+    task_version: TaskVersion
+    #: Elements on whose systems all submissions are judged.
+    parts: list[Part]
+    #: Mean skill of each submission, by element.
+    skills: list[list[float]]
+    #: Elements on which each is better than all others by more than chance, with its skill there.
     won: list[list[tuple[str, float]]]
-    #: Element -> the error of each submission.
-    errors: dict[str, list[float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +176,7 @@ def _named(name: str, submissions: Sequence[Submission]) -> Submission:
 
 
 def compare(submissions: Sequence[Submission], version: BenchmarkVersion | None) -> Comparison:
-    """Compare submissions that the reader may see; six queries and those of element_errors."""
+    """Compare submissions that the reader may see; eight queries."""
     evaluations = _evaluations(submissions)
     keys = [e.pk for row in evaluations for e in row.values()]
     replicates = board_replicates.of_evaluations(keys)
@@ -196,8 +195,8 @@ def compare(submissions: Sequence[Submission], version: BenchmarkVersion | None)
     return Comparison(
         submissions=list(submissions),
         tasks=tasks,
-        categories=_categories(evaluations, version, replicates),
-        wins=_wins(submissions, evaluations),
+        categories=_categories(evaluations, _not_covered(submissions), version, replicates),
+        wins=_wins(evaluations),
     )
 
 
@@ -216,6 +215,20 @@ def _evaluations(submissions: Sequence[Submission]) -> list[dict[int, Evaluation
         by_submission[evaluation.submission_id][evaluation.task_version_id] = seen_by(
             None, evaluation
         )
+    return [by_submission[s.pk] for s in submissions]
+
+
+def _not_covered(submissions: Sequence[Submission]) -> list[set[int]]:
+    """Task versions on which each covers nothing, which counts as a score of 0. One query."""
+    rows = Evaluation.objects.filter(
+        HAS_SCORE, submission__in=submissions, is_current=True, state=EvaluationState.FAILED
+    ).select_related("task_version")
+    by_submission: dict[uuid.UUID, set[int]] = {s.pk: set() for s in submissions}
+    for evaluation in rows.only(
+        "submission_id", "task_version__metrics", "task_version__min_coverage"
+    ):
+        if evaluation.task_version.counts_what_is_not_covered:
+            by_submission[evaluation.submission_id].add(evaluation.task_version_id)
     return [by_submission[s.pk] for s in submissions]
 
 
@@ -349,6 +362,7 @@ def _gain(
 
 def _categories(
     evaluations: Sequence[Mapping[int, Evaluation]],
+    not_covered: Sequence[Set[int]],
     version: BenchmarkVersion | None,
     replicates: _Replicates,
 ) -> list[CategoryComparison]:
@@ -361,7 +375,8 @@ def _categories(
         CategoryComparison(
             name=name,
             weight=members[0].category_weight,
-            cells=_weighted(evaluations, [ranking.Weighted(name, e.weight, 1.0) for e in members],
+            cells=_weighted(evaluations, not_covered,
+                            [ranking.Weighted(name, e.weight, 1.0) for e in members],
                             members, replicates),
         )
         for name, members in grouped.items()
@@ -369,13 +384,14 @@ def _categories(
     ]  # fmt: skip
     tasks = [ranking.Weighted(e.category, e.weight, e.category_weight) for e in entries]
     if any(t.weight > 0 and t.category_weight > 0 for t in tasks):
-        overall = _weighted(evaluations, tasks, entries, replicates)
+        overall = _weighted(evaluations, not_covered, tasks, entries, replicates)
         rows.append(CategoryComparison(name="Overall", weight=0.0, cells=overall))
     return rows
 
 
 def _weighted(
     evaluations: Sequence[Mapping[int, Evaluation]],
+    not_covered: Sequence[Set[int]],
     tasks: Sequence[ranking.Weighted],
     entries: Sequence[BenchmarkTask],
     stored: _Replicates,
@@ -383,12 +399,13 @@ def _weighted(
     keys = [e.task_version_id for e in entries]
     shares = dict(zip(keys, ranking.shares_of(tasks), strict=True))
     scores, replicates, hardware = [], [], []
-    for row in evaluations:
-        values = [row[k].score if k in row else None for k in keys]
+    for row, nothing in zip(evaluations, not_covered, strict=True):
+        values = [row[k].score if k in row else 0.0 if k in nothing else None for k in keys]
         scores.append(ranking.overall_score(values, tasks))
         # Where each task was judged on one system alone, nothing was drawn: there is no interval.
         is_told = any(row[k].score_low is not None for k in keys if k in row and shares[k])
         given = {k: stored.get(row[k].pk, _NONE) if k in row and is_told else _NONE for k in keys}
+        given |= dict.fromkeys(nothing & given.keys(), _ZEROS)
         replicates.append(combined(given, shares))
         hardware.append({row[k].hardware_key for k in keys if k in row and shares[k]} - {""})
     cells = []
@@ -401,40 +418,28 @@ def _weighted(
     return _with_best(cells) if all(h == hardware[0] for h in hardware) else cells
 
 
-def _wins(
-    submissions: Sequence[Submission], evaluations: Sequence[Mapping[int, Evaluation]]
-) -> list[Wins]:
-    """Wins by task version, in the order of their names; those on which somebody wins."""
-    place = {e.pk: i for i, row in enumerate(evaluations) for e in row.values()}
-    versions = {e.pk: e.task_version_id for row in evaluations for e in row.values()}
-    grouped: dict[int, list[ElementError]] = {}
-    for error in element_errors(place) + compound_errors(place):
-        grouped.setdefault(versions[error.evaluation], []).append(error)
-    tasks = [_wins_of_task(errors, place, len(submissions)) for errors in grouped.values()]
-    return sorted((t for t in tasks if any(t.won)), key=lambda t: t.task_name.casefold())
+def _wins(evaluations: Sequence[Mapping[int, Evaluation]]) -> list[Wins]:
+    """Of tasks on which all have skills, in the order of their names; those that somebody wins."""
+    common = [v for v in _common_tasks(evaluations) if all(v.pk in row for row in evaluations)]
+    rows = skill_rows(row[version.pk].pk for version in common for row in evaluations)
+    tasks = []
+    for version in common:
+        keys = [row[version.pk].pk for row in evaluations]
+        if all(key in rows for key in keys):
+            tasks.append(_wins_of_task(version, [(key, rows[key]) for key in keys]))
+    return [task for task in tasks if task is not None and any(task.won)]
 
 
-def _wins_of_task(
-    errors: Sequence[ElementError], place: Mapping[uuid.UUID, int], n_submissions: int
-) -> Wins:
-    table: dict[str, dict[int, float]] = {}
-    for error in errors:
-        table.setdefault(error.element, {})[place[error.evaluation]] = error.value
-    whole = {
-        element: [row[i] for i in range(n_submissions)]
-        for element, row in table.items()
-        if len(row) == n_submissions
-    }
-    won: list[list[tuple[str, float]]] = [[] for _ in range(n_submissions)]
-    for element, values in whole.items():
-        if values.count(min(values)) == 1:  # runs that all survive are nobody's win
-            won[values.index(min(values))].append((element, min(values)))
-    words, unit = errors[0].quantity
-    return Wins(
-        task_slug=errors[0].task_slug,
-        task_name=errors[0].task_name,
-        words=words,
-        unit=unit,
-        won=won,
-        errors=whole,
-    )
+def _wins_of_task(version: TaskVersion, rows: Sequence[tuple[uuid.UUID, SkillRow]]) -> Wins | None:
+    both = paired(rows)
+    if both is None:
+        return None
+    won: list[list[tuple[str, float]]] = [[] for _ in rows]
+    for j, part in enumerate(both.parts):
+        best = int(np.argmax(both.skills[:, j]))
+        others = np.delete(both.drawn[:, j], best, axis=0)
+        # Better than each of the others, draw by draw: the interval of the difference is above 0.
+        low = np.quantile(both.drawn[best, j] - others, ranking.INTERVAL[0], axis=1)
+        if (low > 0).all():
+            won[best].append((part.name, float(both.skills[best, j])))
+    return Wins(task_version=version, parts=both.parts, skills=both.skills.T.tolist(), won=won)

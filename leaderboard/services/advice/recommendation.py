@@ -1,7 +1,8 @@
 """Which potential for this simulation: who can do it, how well, how long it takes, who is out.
 
-Nobody disappears: what cannot be recommended is listed with the reason. Ranks are those of the
-whole board, under the asker's weights.
+Nobody disappears: what cannot be recommended is listed with the reason. Where elements are asked
+for, ranks are those of the board for them: everybody is judged on the systems that they make alone.
+Where there are none, ranks are those of the whole board, and it is said. The asker's weights count.
 """
 
 from __future__ import annotations
@@ -10,21 +11,30 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from leaderboard import ranking
 from leaderboard.enums import VersionState
 from leaderboard.models import BenchmarkVersion
 from leaderboard.services.advice import speed
-from leaderboard.services.advice.board_errors import BoardErrors, errors_of_board
-from leaderboard.services.advice.element_errors import ElementError
 from leaderboard.services.advice.question import ANY_CPU, ANY_GPU, OPEN, Wishes
 from leaderboard.services.advice.scaling import Estimate, estimate, ran_out_of_memory
 from leaderboard.services.boards import licences, pareto
+from leaderboard.services.boards.chemistry import Chemistry
+from leaderboard.services.boards.chemistry_board import (
+    ChemistryBoard,
+    chemistry_board,
+    on_chemistry,
+)
 from leaderboard.services.boards.entrants import Entrant
-from leaderboard.services.boards.reader import BoardRow, BoardView, view_for
-from leaderboard.services.boards.store import current_board, replicates_of_rows
+from leaderboard.services.boards.reader import BoardRow, BoardView, view_of
+from leaderboard.services.boards.skill_maps import FEW_CLUSTERS
+from leaderboard.services.boards.store import (
+    StoredBoard,
+    current_board,
+    private_board,
+    replicates_of_rows,
+)
 from leaderboard.services.boards.supported_elements import told_by_checkpoints
 from leaderboard.services.submissions.submissions import default_benchmark
 
@@ -56,33 +66,21 @@ class Candidate:
     estimate: Estimate | None = None
     #: The evaluation that the estimate rests on.
     timed_by: uuid.UUID | None = None
-    #: The asked elements, with what is on record of the errors on them.
-    elements: tuple[str, ...] = ()
-    known_errors: BoardErrors | None = None
     #: Nothing recommended is both faster and more accurate.
     is_on_front: bool = False
     #: Cannot be told apart from the best one. None where that was not tried.
     is_tied_with_best: bool | None = None
 
-    @cached_property
-    def errors(self) -> list[ElementError]:
-        """Errors on the asked elements, as far as records tell.
-
-        Gathered for those that are looked at.
-        """
-        return self.known_errors.of(self.row.index) if self.known_errors else []
-
-    @property
-    def elements_without_error(self) -> tuple[str, ...]:
-        """Asked elements that no record of an error covers."""
-        covered = {error.element for error in self.errors}
-        return tuple(e for e in self.elements if e not in covered)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Recommendation:
     wishes: Wishes
+    #: That the ranks are of: for the asked elements, or the whole.
     board: BoardView
+    #: None where the ranks are those of the whole board.
+    chemistry: ChemistryBoard | None
+    #: What the ranks rest on, in sentences; empty where no elements are asked for.
+    judged_on: str
     hardware: list[speed.Hardware]
     #: The one that the estimates are for; empty where nothing was timed on what was asked for.
     chosen_hardware: str
@@ -111,39 +109,112 @@ def recommend(
 
     Raises SubmissionError for weights of categories that there are not.
     """
-    board = view_for(current_board(version), user, wishes.weights)
+    basis = _basis(current_board(version), user, wishes)
+    rows = basis.rows
     measured = speed.measured_hardware()
     hardware = speed.chosen_hardware(wishes.hardware, measured)
-    elements = _elements_told(board.rows)
-    reasons = [_why_out(r.entrant, elements.get(r.key), wishes) for r in board.rows]
-    able = [row for row, reason in zip(board.rows, reasons, strict=True) if not reason]
+    elements = _elements_told(rows)
+    reasons = [_why_out(r.entrant, elements.get(r.key), wishes) for r in rows]
+    able = [row for row, reason in zip(rows, reasons, strict=True) if not reason]
     timings = speed.timings([row.key for row in able], hardware)
-    boards = {id(row.board): row.board for row in able}  # the reader's own rows have their own
-    errors = {key: errors_of_board(b, wishes.elements) for key, b in boards.items()}
     candidates = [
         _candidate(
             row,
             wishes,
             known=elements.get(row.key),
             timing=timings.get(row.key),
-            errors=errors[id(row.board)],
             hardware=hardware or _HARDWARE_WORDS.get(wishes.hardware, wishes.hardware),
         )
         for row in able
     ]
     candidates += [
         Candidate(row=row, group=Group.OUT, reason=reason)
-        for row, reason in zip(board.rows, reasons, strict=True)
+        for row, reason in zip(rows, reasons, strict=True)
         if reason
     ]
     return Recommendation(
         wishes=wishes,
-        board=board,
+        board=basis.view,
+        chemistry=basis.chemistry,
+        judged_on=basis.words,
         hardware=measured,
         chosen_hardware=hardware,
-        candidates=_finished(candidates, board),
-        notes=_notes(wishes, board),
+        candidates=_finished(candidates, basis.view),
+        notes=_notes(wishes, basis.whole),
     )
+
+
+class _Basis(NamedTuple):
+    """What ranks are made of."""
+
+    whole: BoardView
+    view: BoardView
+    chemistry: ChemistryBoard | None
+    words: str
+    #: All of the board: who is not judged for the chemistry stands last, without a rank.
+    rows: list[BoardRow]
+
+
+def _basis(board: StoredBoard, user: User | AnonymousUser, wishes: Wishes) -> _Basis:
+    own = private_board(board, user)
+    whole = view_of(board, own, wishes.weights)
+    if not wishes.elements:
+        return _Basis(whole, whole, None, "", whole.rows)
+    chemistry = chemistry_board(board, Chemistry(elements=wishes.elements))
+    view = _view_of_chemistry(chemistry, own, wishes)
+    if view is None:
+        words = (
+            f"No task that counts has a system made of {chemistry.chemistry.words}: the ranks are "
+            "those of the whole board, on systems of other elements too."
+        )
+        return _Basis(whole, whole, None, words, whole.rows)
+    judged = {row.key for row in view.rows}
+    why_not = f"Not judged on any system of {chemistry.chemistry.words}."
+    others = [_without_rank(row, why_not) for row in whole.rows if row.key not in judged]
+    words = _judged_on(chemistry, view)
+    return _Basis(whole, view, chemistry, words, [*view.rows, *others])
+
+
+def _view_of_chemistry(
+    chemistry: ChemistryBoard, own: StoredBoard | None, wishes: Wishes
+) -> BoardView | None:
+    """None where none of the categories with a weight is left."""
+    own_weights = {e.category: e.category_weight for e in chemistry.board.entries}
+    asked = {name: w for name, w in wishes.weights.items() if name in own_weights}
+    weights = own_weights | asked
+    if not any(e.weight and weights[e.category] for e in chemistry.board.entries):
+        return None
+    return view_of(chemistry.board, on_chemistry(own, chemistry), asked)
+
+
+def _without_rank(row: BoardRow, why_not: str) -> BoardRow:
+    return replace(
+        row,
+        rank=None,
+        rank_low=None,
+        rank_high=None,
+        overall=None,
+        low=None,
+        high=None,
+        why_not_ranked=why_not,
+        tied_with_previous=False,
+    )
+
+
+def _judged_on(chemistry: ChemistryBoard, view: BoardView) -> str:
+    """How many systems in how many tasks, and which elements none of them holds."""
+    counted = [t for t in chemistry.judged if view.shares[t.entry.task_version_id] > 0]
+    n_systems, n_tasks = sum(t.n_systems for t in counted), len(counted)
+    words = (
+        f"Ranked on the {n_systems} system{'s' if n_systems > 1 else ''} made of "
+        f"{chemistry.chemistry.words}, in {n_tasks} task{'s' if n_tasks > 1 else ''}."
+    )
+    held = {symbol for task in counted for symbol in task.elements}
+    if missing := [e for e in chemistry.chemistry.elements if e not in held]:
+        words += f" None of them holds {' or '.join(missing)}."
+    if sum(t.n_clusters for t in counted) < FEW_CLUSTERS:
+        words += " So few are a hint, no measurement."
+    return words
 
 
 def _elements_told(rows: Sequence[BoardRow]) -> dict[uuid.UUID, frozenset[str]]:
@@ -183,7 +254,6 @@ def _candidate(
     *,
     known: frozenset[str] | None,
     timing: speed.Timing | None,
-    errors: BoardErrors,
     hardware: str,
 ) -> Candidate:
     estimated = None
@@ -213,8 +283,6 @@ def _candidate(
         reason=reason,
         estimate=estimated,
         timed_by=timing.evaluation if timing and estimated else None,
-        elements=wishes.elements,
-        known_errors=errors,
     )
 
 

@@ -2,11 +2,13 @@
 
 All are judged on the same systems, where who failed or does not support them has the skill 0: a
 board of those whose elements somebody knows is no gift to who leaves out the others. Ranks,
-intervals and ties are made as those of the whole board. A reader's private rows have no part in it.
+intervals and ties are made as those of the whole board. A reader's own private rows are judged by
+the same systems, and not ranked.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -20,14 +22,15 @@ from leaderboard.lib.memory import of_process
 from leaderboard.models import BenchmarkTask, TaskVersion
 from leaderboard.models.disclosure import is_hidden
 from leaderboard.services.boards.chemistry import Chemistry, elements_of
-from leaderboard.services.boards.matrix import SUCCEEDED, Matrix, task_ranks
+from leaderboard.services.boards.matrix import PRIVATE, SUCCEEDED, Matrix, task_ranks
 from leaderboard.services.boards.resolution import Resolution, of_board, of_current_board
 from leaderboard.services.boards.rules import on_boards
+from leaderboard.services.boards.skill_maps import skill_rows
 from leaderboard.services.boards.skill_store import (
-    Skills,
     TaskSkills,
     current_skills,
     is_kept,
+    mean_skills,
     skills_of,
 )
 from leaderboard.services.boards.store import StoredBoard, fresh_part
@@ -68,6 +71,8 @@ class ChemistryBoard:
     judged: list[JudgedTask]
     left_out: list[LeftOut]
     resolution: Resolution | None
+    #: By task version, what the judged tasks hold, and the places of the chemistry's systems.
+    systems: Mapping[int, tuple[TaskSkills, npt.NDArray[np.intp]]]
 
     @property
     def n_systems(self) -> int:
@@ -86,6 +91,29 @@ def chemistry_board(board: StoredBoard, chemistry: Chemistry) -> ChemistryBoard:
     return remembered or _boards.put(key, _compute(board, chemistry))
 
 
+def on_chemistry(own: StoredBoard | None, chemistry: ChemistryBoard) -> StoredBoard | None:
+    """A reader's own private rows on the chemistry's systems, unranked; None without any."""
+    if own is None:
+        return None
+    rows = skill_rows(uuid.UUID(bytes=pk.tobytes()) for pk in own.matrix.evaluation.reshape(-1, 16))
+    column_of = {entry.task_version_id: j for j, entry in enumerate(own.entries)}
+    parts = {}
+    for version, (task, systems) in chemistry.systems.items():
+        alike = {
+            pk.bytes: row.skills
+            for pk, row in rows.items()
+            if (row.elements, row.clusters) == (list(task.elements), list(task.clusters))
+        }
+        whole = replace(
+            task,
+            evaluations=list(alike),
+            skills=np.array([*alike.values()], np.float32).reshape(-1, len(task.elements)),
+        )
+        column = column_of[version]
+        parts[column] = _part(own, column, whole, systems, task.is_tested)
+    return _scored(own, parts) if parts else None
+
+
 def resolution_of(board: StoredBoard, chemistry: ChemistryBoard | None) -> Resolution | None:
     """How well the board tells its rows apart with its own weights, for a chemistry or whole."""
     return of_current_board(board) if chemistry is None else chemistry.resolution
@@ -94,6 +122,7 @@ def resolution_of(board: StoredBoard, chemistry: ChemistryBoard | None) -> Resol
 def _compute(board: StoredBoard, chemistry: Chemistry) -> ChemistryBoard:
     skills = _skills_of(board)
     judged: dict[int, tuple[JudgedTask, TaskSkills]] = {}
+    systems_of: dict[int, tuple[TaskSkills, npt.NDArray[np.intp]]] = {}
     left_out = []
     for column, entry in enumerate(board.entries):
         version = entry.task_version
@@ -107,11 +136,12 @@ def _compute(board: StoredBoard, chemistry: Chemistry) -> ChemistryBoard:
         if counts is None:
             left_out.append(LeftOut(entry, _NOT_TESTED))
         else:
-            part = task.of_evaluations(board.matrix.evaluation[:, column], systems)
+            part = _part(board, column, task, systems)
             judged[column] = JudgedTask(entry, *counts), part
+            systems_of[version.pk] = task, systems
     if not any(board.entries[j].weight * board.entries[j].category_weight for j in judged):
         left_out += [LeftOut(task.entry, _NO_WEIGHT) for task, _ in judged.values()]
-        judged = {}
+        judged, systems_of = {}, {}
     parts = {column: part for column, (_, part) in judged.items()}
     scored = _scored(board, parts)
     return ChemistryBoard(
@@ -120,6 +150,7 @@ def _compute(board: StoredBoard, chemistry: Chemistry) -> ChemistryBoard:
         judged=[task for task, _ in judged.values()],
         left_out=left_out,
         resolution=of_board(scored, list(parts.values())),
+        systems=systems_of,
     )
 
 
@@ -156,6 +187,20 @@ def _counts(
     return (len(tested), len(clusters), sorted(elements)) if tested else None
 
 
+def _part(
+    board: StoredBoard,
+    column: int,
+    task: TaskSkills,
+    systems: npt.NDArray[np.intp],
+    is_tested: npt.NDArray[np.bool_] | None = None,
+) -> TaskSkills:
+    """Skills of the board's rows on these systems; who covers nothing of the task has 0."""
+    part = task.of_evaluations(board.matrix.evaluation[:, column], systems)
+    tested = (task.is_tested if is_tested is None else is_tested)[systems]
+    part.skills[np.ix_(board.matrix.is_zero[:, column], tested)] = 0
+    return part
+
+
 def _scored(board: StoredBoard, parts: Mapping[int, TaskSkills]) -> StoredBoard:
     """The board of these columns, with scores of the parts."""
     columns = list(parts)
@@ -170,20 +215,11 @@ def _scored(board: StoredBoard, parts: Mapping[int, TaskSkills]) -> StoredBoard:
         own = [f"{entry.task_version.task.slug}/{entry.task_version.number}/{n}" for n in names]
         weights = resampling.cluster_weights(part.clusters, N_DRAWS)
         drawn = resampling.drawn_means_of_many(table, weights, part.clusters, own)
-        score[:, k] = _means(table)
+        score[:, k] = mean_skills(table)
         low[:, k], high[:, k] = resampling.intervals(drawn).T
         replicates.add(entry, drawn)
     matrix = _with_scores(board.matrix.part(rows, columns), score, low, high)
     return fresh_part(board, rows, entries, matrix, replicates.means())
-
-
-def _means(table: Skills) -> npt.NDArray[np.float64]:
-    known = np.isfinite(table)
-    with np.errstate(invalid="ignore"):
-        means: npt.NDArray[np.float64] = np.where(known, table, 0).sum(
-            axis=1, dtype=float
-        ) / known.sum(axis=1)
-    return np.round(means, 6)
 
 
 def _with_scores(
@@ -195,6 +231,7 @@ def _with_scores(
     """Nothing but skills decides here: neither coverage, nor how the whole task is ranked."""
     succeeded = matrix.state == SUCCEEDED
     why = np.where(succeeded & np.isnan(score), 1, 0).astype(np.int32)
+    why[succeeded & ~matrix.is_public[:, None]] = 2
     arrays: dict[str, npt.NDArray[Any]] = {
         "state": matrix.state,
         "why": why,
@@ -209,7 +246,7 @@ def _with_scores(
         coverage=np.full_like(score, np.nan),
         n_failed=np.zeros_like(matrix.n_failed),
         why=why,
-        sentences=["", _NO_SKILLS],
+        sentences=["", _NO_SKILLS, PRIVATE],
         rank=task_ranks(arrays),
     )
 

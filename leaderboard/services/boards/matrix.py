@@ -24,9 +24,10 @@ from leaderboard.services.boards.results import Result, described
 
 #: Code of a state in ``Matrix.state``; 0 where there is no evaluation.
 STATES = ("", *EvaluationState.values)
+FAILED = STATES.index(EvaluationState.FAILED)
 SUCCEEDED = STATES.index(EvaluationState.SUCCEEDED)
 _NOTHING = "No task counts: all have the weight zero."
-_PRIVATE = "Private: seen by its owner alone, and not ranked."
+PRIVATE = "Private: seen by its owner alone, and not ranked."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,6 +57,11 @@ class Matrix:
     workers: Sequence[str]
     #: Bytes of the evaluation's id, shape (rows, tasks, 16).
     evaluation: npt.NDArray[np.uint8]
+
+    @property
+    def is_zero(self) -> npt.NDArray[np.bool_]:
+        """Where nothing is covered, which counts as a score of 0: no other failure has one."""
+        return np.asarray((self.state == FAILED) & (self.score == 0))
 
     def part(self, rows: Sequence[int], columns: Sequence[int]) -> Matrix:
         """These rows and columns alone; ranks within tasks are those of the whole."""
@@ -138,6 +144,9 @@ def matrix_of(
         for name, value in (("score", e.score), ("low", e.score_low), ("high", e.score_high),
                             ("coverage", e.coverage)):  # fmt: skip
             arrays[name][i, j] = math.nan if value is None else value
+        if is_zero(e, entries[j].task_version):
+            for name in ("score", "low", "high"):
+                arrays[name][i, j] = 0.0
         if e.state == EvaluationState.SUCCEEDED:
             why = why_not_ranked(e, entries[j].task_version)
             arrays["why"][i, j] = sentences.of(why)
@@ -154,6 +163,12 @@ def matrix_of(
         **arrays,
     )
     return rows, matrix
+
+
+def is_zero(evaluation: Evaluation | Result, version: TaskVersion) -> bool:
+    """Whether nothing of the task is covered, which counts as a score of 0 overall."""
+    is_not_covered = evaluation.state == EvaluationState.FAILED and evaluation.coverage == 0
+    return is_not_covered and version.counts_what_is_not_covered
 
 
 def task_ranks(arrays: Mapping[str, npt.NDArray[Any]]) -> IntArray:
@@ -246,14 +261,16 @@ def _reasons(matrix: Matrix, entries: Sequence[BenchmarkTask], shares: FloatArra
     counted = np.flatnonzero(shares)
     succeeded = matrix.state[:, counted] == SUCCEEDED
     why = np.where(succeeded, matrix.why[:, counted], 0)
+    # What is not covered has a score of 0 without being a success.
+    judged = succeeded | ~np.isnan(matrix.score[:, counted])
     reasons = [""] * len(matrix.names)
-    for i in np.flatnonzero(~matrix.is_public | ~succeeded.all(axis=1) | why.any(axis=1)):
+    for i in np.flatnonzero(~matrix.is_public | ~judged.all(axis=1) | why.any(axis=1)):
         if not matrix.is_public[i]:
-            reasons[i] = _PRIVATE
+            reasons[i] = PRIVATE
         elif why[i].any():
             reasons[i] = matrix.sentences[why[i][why[i] > 0][0]]
         else:
-            missing = [entries[j].task_version.task.name for j in counted[~succeeded[i]]]
+            missing = [entries[j].task_version.task.name for j in counted[~judged[i]]]
             reasons[i] = f"Not ranked overall without a score on {', '.join(missing)}."
     return reasons
 

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from django.db.models import Q
+
 from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.lib.moments import next_second
 from leaderboard.models import BenchmarkVersion, Evaluation
 from leaderboard.models.disclosure import is_hidden
-from leaderboard.services.boards.rules import categories_of, shares_of
+from leaderboard.services.boards.rules import HAS_SCORE, categories_of, shares_of
 
 
 class Whole(NamedTuple):
@@ -84,7 +86,10 @@ def moments_of(version: BenchmarkVersion) -> Moments:
         for entry in entries
         if entry.task_version_id in counted and is_hidden(entry.task_version)
     ]
-    for span in _spans(counted, hidden):
+    with_zeros = [
+        entry.task_version_id for entry in entries if entry.task_version.counts_what_is_not_covered
+    ]
+    for span in _spans(counted, hidden, with_zeros):
         spans[span.submission].append(span)
     wholes = (whole for those in spans.values() for whole in _wholes(those, len(counted)))
     return Moments(
@@ -107,11 +112,14 @@ class _Span(NamedTuple):
     withdrawn_at: datetime | None
 
 
-def _spans(task_versions: Sequence[int], hidden: Collection[int]) -> Iterator[_Span]:
+def _spans(
+    task_versions: Sequence[int], hidden: Collection[int], with_zeros: Collection[int]
+) -> Iterator[_Span]:
     """By the same rules as a board of the past: see ``rules.py``."""
     rows = Evaluation.objects.filter(
+        HAS_SCORE,
+        Q(state=EvaluationState.SUCCEEDED) | Q(task_version__in=with_zeros),
         task_version__in=task_versions,
-        state=EvaluationState.SUCCEEDED,
         is_dry_run=False,
         submission__visibility=Visibility.PUBLIC,
     ).values_list(

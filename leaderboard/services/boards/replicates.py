@@ -27,11 +27,15 @@ def of_categories(
     entries: Sequence[BenchmarkTask],
     submissions: Sequence[uuid.UUID],
     evaluations: QuerySet[Evaluation],
+    is_zero: npt.NDArray[np.bool_],
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Replicates of each category's score, shape (submissions, n), in their order.
 
     Replicate i of a category is the weighted mean of replicate i of its tasks. A row is NaN where a
     task of weight above zero has none. Where lengths differ, the shortest counts. Takes one query.
+
+    ``is_zero``, of shape (submissions, entries), tells which scores are 0 because nothing of the
+    task is covered: so are all of their replicates.
     """
     row = {pk: i for i, pk in enumerate(submissions)}
     place = {e.task_version_id: (e.category, e.weight) for e in entries if e.weight > 0}
@@ -47,6 +51,8 @@ def of_categories(
         total[name] = total[name][:, :n]
         total[name][row[submission]] += share * values[:n]
         weight[name][row[submission]] += share
+    for column, entry in enumerate(entries):
+        weight[entry.category] += max(entry.weight, 0.0) * is_zero[:, column]
     whole = {name: sum(w for n, w in place.values() if n == name) for name in weight}
     return {
         name: _mean(total.get(name, np.zeros((len(row), 0))), weight[name], whole[name])

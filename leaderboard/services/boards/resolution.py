@@ -98,6 +98,7 @@ def of_board(board: StoredBoard, skills: Sequence[TaskSkills | None]) -> Resolut
         [ranking.Weighted(e.category, e.weight, e.category_weight) for e in board.entries]
     )
     total = np.zeros((len(rows), N_HALVES))
+    is_zero = board.matrix.is_zero
     n_halved = 0
     for column, share in enumerate(shares):
         task = skills[column]
@@ -105,7 +106,8 @@ def of_board(board: StoredBoard, skills: Sequence[TaskSkills | None]) -> Resolut
         if share > 0 and task is not None and task.evaluations and can_be_halved(task):
             ids = board.matrix.evaluation[rows, column]
             part = task.of_evaluations(ids, np.arange(len(task.elements)))
-            scores = means_of_halves(part)
+            # Who covers nothing has no skills, and a score of 0 in each half, too.
+            scores = np.where(is_zero[rows, column][:, None], 0.0, means_of_halves(part))
             n_halved += 1
         if share > 0:
             total += share * scores

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from django.db.models import Q, QuerySet
 
+from evaluator.contract import Verdict
 from leaderboard import ranking
 from leaderboard.enums import EvaluationState, Visibility
 from leaderboard.exceptions import SubmissionError
@@ -31,6 +32,7 @@ from leaderboard.models.team import potentials_of
 from leaderboard.services.boards import replicates as board_replicates
 from leaderboard.services.boards.entrants import entrant_of
 from leaderboard.services.boards.hardware import by_frequency
+from leaderboard.services.boards.matrix import PRIVATE
 from leaderboard.services.boards.results import Result, described
 from leaderboard.services.boards.types import Category, MetricScore, TaskRow
 
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
 WEIGHT_PREFIX = "weight."
 
 _IS_PUBLIC = "evaluation__task_version__reference_set__is_public"
+#: Whether an evaluation may count on a board: see ``TaskVersion.counts_what_is_not_covered``.
+HAS_SCORE = Q(state=EvaluationState.SUCCEEDED) | Q(
+    state=EvaluationState.FAILED, verdict=Verdict.UNSUPPORTED, coverage=0
+)
 _NONE = np.zeros(0)
 _BULKY = (
     *("stdout", "stderr", "consistency", "provenance", "replicates", "summary"),
@@ -141,7 +147,7 @@ def why_not_ranked(evaluation: Evaluation | Result, task_version: TaskVersion) -
             f"at least {task_version.min_coverage:.0%} are needed for a rank."
         )
     if evaluation.submission.visibility != Visibility.PUBLIC:
-        return "Private: seen by its owner alone, and not ranked."
+        return PRIVATE
     return ""
 
 
@@ -175,7 +181,9 @@ def of_category(entries: list[BenchmarkTask], category: str) -> list[BenchmarkTa
 
 
 def _stood(as_of: datetime) -> QuerySet[Evaluation]:
-    """What had succeeded by then, of public submissions, and was neither repeated nor withdrawn.
+    """What had a score by then, of public submissions, and was neither repeated nor withdrawn.
+
+    What covers nothing of a task counts as a score of 0 there.
 
     What was withdrawn later still stands in it: a snapshot that is cited does not change.
     """
@@ -184,13 +192,13 @@ def _stood(as_of: datetime) -> QuerySet[Evaluation]:
     # Submissions from before there was a date of publication have none.
     came = Q(submission__published_at__isnull=True, submission__created_at__lte=as_of)
     return Evaluation.objects.filter(
+        HAS_SCORE,
         ended,
         came | Q(submission__published_at__lte=as_of),
         Q(submission__withdrawn_at__isnull=True) | Q(submission__withdrawn_at__gt=as_of),
         Q(superseded_by__isnull=True) | Q(superseded_by__queued_at__gt=as_of),
         submission__visibility=Visibility.PUBLIC,
         is_dry_run=False,
-        state=EvaluationState.SUCCEEDED,
     )
 
 

@@ -85,7 +85,7 @@ def skills_of(version: TaskVersion, evaluations: QuerySet[Evaluation]) -> TaskSk
     layouts = tables.values("layout").annotate(n=Count("*")).order_by("-n", "layout")
     layout = layouts.values_list("layout", flat=True).first() if is_kept(version) else None
     chosen = tables.filter(layout=layout).order_by("pk")
-    rows = list(chosen.annotate(row=_FIRST_ROW).values_list("pk", "row"))
+    rows = list(chosen.annotate(row=FIRST_ROW).values_list("pk", "row"))
     if not rows:
         return _from_plain("", {**_NOTHING, "skills": np.zeros((0, 0), np.float32)})
     about = SkillTable.objects.get(pk=rows[0][0])
@@ -96,6 +96,16 @@ def skills_of(version: TaskVersion, evaluations: QuerySet[Evaluation]) -> TaskSk
         evaluations=[pk.bytes for pk, _ in rows],
         skills=np.array(unpacked, np.float32),
     )
+
+
+def mean_skills(table: Skills) -> npt.NDArray[np.float64]:
+    """Mean of what is known in each row; NaN where nothing is."""
+    known = np.isfinite(table)
+    with np.errstate(invalid="ignore"):
+        means: npt.NDArray[np.float64] = np.where(known, table, 0).sum(
+            axis=1, dtype=float
+        ) / known.sum(axis=1)
+    return np.round(means, 6)
 
 
 def _snapshot(version: TaskVersion, stamps: Mapping[int, str]) -> Snapshot[TaskSkills]:
@@ -127,7 +137,7 @@ _LAYOUT = MD5(
     )
 )  # fmt: skip
 #: Over all metrics; those of each metric stay in the database.
-_FIRST_ROW = Func(
+FIRST_ROW = Func(
     F("packed"),
     Value(1),
     4 * F("elements__len"),

@@ -22,7 +22,7 @@ from leaderboard.services.boards.packing import packed, unpacked
 _Value = TypeVar("_Value")
 
 #: Of what is packed. Another one has rows of its own: no release reads those of another.
-_FORMAT = 2
+_FORMAT = 3
 #: What nobody has made anew for so long is of a board that is gone, or is computed once more.
 _KEPT_FOR = timedelta(days=30)
 

@@ -257,7 +257,7 @@ def _replicates_of(board: StoredBoard) -> Snapshot[Replicates]:
         memory=_replicates,
         stamp=lambda: board.stamp,
         compute=lambda _: board_replicates.of_categories(
-            board.entries, keys, _shown(board.entries)
+            board.entries, keys, _shown(board.entries), board.matrix.is_zero
         ),
     )
 
@@ -300,7 +300,9 @@ def _assemble(
 ) -> StoredBoard:
     """``evaluations`` are those that the results came from."""
     submissions, matrix = matrix_of(entries, results, why_not_ranked)
-    replicates = board_replicates.of_categories(entries, [s.pk for s in submissions], evaluations)
+    replicates = board_replicates.of_categories(
+        entries, [s.pk for s in submissions], evaluations, matrix.is_zero
+    )
     weights = {e.category: e.category_weight for e in entries}
     timed = _timings(results)
     elements = told_by_checkpoints([s.pk for s in submissions if s.supported_elements is None])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from statistics import fmean
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
@@ -14,7 +12,6 @@ from leaderboard.charts import Chart
 from leaderboard.charts.pareto import ParetoPoint, pareto_chart
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import BenchmarkVersion
-from leaderboard.services.advice.element_errors import QUANTITIES
 from leaderboard.services.advice.question import ANY_CPU, ANY_GPU, NAMES, Wishes, wishes_from_query
 from leaderboard.services.advice.recommendation import (
     Candidate,
@@ -48,23 +45,6 @@ _HEADINGS = {
     Group.UNKNOWN: "Elements unknown",
     Group.OUT: "Out, and why",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Errors:
-    """Errors of one candidate, on the asked elements, of one kind."""
-
-    words: str
-    unit: str
-    mean: float
-    #: Means over the tasks that tell them.
-    by_element: list[tuple[str, float]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    candidate: Candidate
-    errors: list[Errors]
 
 
 @require_safe
@@ -107,16 +87,21 @@ def _answer(recommendation: Recommendation) -> dict[str, object]:
     able = [c for c in recommendation.of(Group.UNTIMED) if c.row.rank is not None]
     best = (chosen or able)[:MAX_CARDS]
     return {
-        "best": [_line(c) for c in best],
+        "best": best,
         "compare_best": compare_address(c.row.entrant.key for c in best),
         "n_able": len(able),
-        "lines": [_line(c) for c in chosen[:MAX_ROWS]],
+        "lines": chosen[:MAX_ROWS],
         "n_chosen": len(chosen),
         "others": [
             (group, heading, rows[:MAX_ROWS], len(rows))
             for group, heading in _HEADINGS.items()
             if (rows := recommendation.of(group))
         ],
+        "chemistry_query": urlencode(
+            {"chemistry": ",".join(recommendation.wishes.elements)}, safe=","
+        )
+        if recommendation.chemistry
+        else "",
         "max_rows": MAX_ROWS,
         "max_drawn": MAX_DRAWN,
         "chart": _chart(_drawn(chosen)),
@@ -133,20 +118,6 @@ def _elsewhere(request: HttpRequest, recommendation: Recommendation) -> str:
     asked = request.GET.copy()
     asked["hardware"] = recommendation.hardware[0].key
     return f"?{asked.urlencode()}"
-
-
-def _line(candidate: Candidate) -> Line:
-    kinds = []
-    for protocol, (words, unit) in QUANTITIES.items():
-        values: dict[str, list[float]] = {}
-        for error in candidate.errors:
-            if error.protocol == protocol:
-                values.setdefault(error.element, []).append(error.value)
-        if values:
-            means = [(element, fmean(own)) for element, own in values.items()]
-            mean = fmean(value for _, value in means)
-            kinds.append(Errors(words=words, unit=unit, mean=mean, by_element=means))
-    return Line(candidate=candidate, errors=kinds)
 
 
 def _drawn(chosen: list[Candidate]) -> list[Candidate]:

@@ -34,9 +34,9 @@ from leaderboard.services.advice.speed import atom_times
 from leaderboard.services.boards import pareto
 from leaderboard.services.boards.store import current_board
 from leaderboard.services.evaluations.records import answers_of
-from leaderboard.web.estimates import against_first, rough
+from leaderboard.web.estimates import against_first
 from leaderboard.web.names import compare_address, cut, key_of, options
-from leaderboard.web.numbers import metric, number
+from leaderboard.web.numbers import heat, metric, number
 
 #: Up to so many are lists to choose from; more are offered where a name is typed.
 MAX_LISTED, MAX_OFFERED = 60, 5000
@@ -113,7 +113,7 @@ def _answer(
     return {
         "found": comparison,
         "tasks": [(task, metrics_html(task)) for task in comparison.tasks],
-        "wins": [(wins, errors_html(wins)) for wins in comparison.wins],
+        "wins": [(wins, skills_html(wins)) for wins in comparison.wins],
         "drawable": drawable,
         "drawn": drawn,
         "residuals": _residuals(drawn, submissions) if drawn else None,
@@ -141,14 +141,15 @@ def metrics_html(task: TaskComparison) -> SafeString:
     return mark_safe("".join(rows))  # noqa: S308  (numbers, and words of the catalog)
 
 
-def errors_html(wins: Wins) -> SafeString:
+def skills_html(wins: Wins) -> SafeString:
     """A row for each element."""
     return mark_safe(  # noqa: S308  (chemical symbols and numbers)
         "".join(
-            f'<tr><th scope="row">{escape(element)}</th>'
-            + "".join(f'<td class="number">{rough(value)}</td>' for value in values)
+            f'<tr><th scope="row">{escape(part.name)}</th>'
+            f'<td class="number soft">{part.n_systems}</td>'
+            + "".join(f'<td class="number {heat(value)}">{number(value, 2)}</td>' for value in row)
             + "</tr>"
-            for element, values in wins.errors.items()
+            for part, row in zip(wins.parts, wins.skills, strict=True)
         )
     )
 

@@ -33,10 +33,12 @@ from leaderboard.models import (
     permissions,
 )
 from leaderboard.services.boards.rules import has_theory_mismatch, why_not_ranked
+from leaderboard.services.boards.skill_maps import map_of, skill_rows
 from leaderboard.services.evaluations import lifecycle, queue
 from leaderboard.services.evaluations.progress import current_evaluations
 from leaderboard.services.evaluations.waiting import waiting_reason
 from leaderboard.services.submissions.submissions import publish, withdraw
+from leaderboard.web.boards.skill_maps import DrawnMap, drawn_map
 from leaderboard.web.boards.summaries import summary_parts
 from leaderboard.web.boards.systems import address_of_system, systems_at
 from leaderboard.web.errors import too_many_submitted
@@ -150,6 +152,7 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
             "theory_mismatch": has_theory_mismatch(found.submission, version),
             "may_see_logs": disclosure.may_read(request.user, found, disclosure.Part.LOG),
             "ahead": queue.places([found]).get(found.pk),
+            "map": _map(found) if by_skill and done else None,
             "charts": _charts(found) if shows else [],
             "told": summary_parts(version.protocol, seen.summary),
             "may_cancel": may_submit and not found.has_ended and not found.cancel_requested_at,
@@ -212,6 +215,14 @@ def _evaluation(request: HttpRequest, pk: UUID) -> Evaluation:
         .prefetch_related("scores"),
         pk=pk,
     )
+
+
+def _map(evaluation: Evaluation) -> DrawnMap | None:
+    """Nothing of a hidden set, for anybody."""
+    rows = skill_rows([evaluation.pk])
+    if evaluation.pk not in rows:
+        return None
+    return drawn_map(map_of(evaluation.pk, rows[evaluation.pk], with_intervals=True))
 
 
 def _charts(evaluation: Evaluation) -> list[Chart]:

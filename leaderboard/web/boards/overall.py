@@ -22,7 +22,7 @@ from leaderboard.models import Benchmark, BenchmarkVersion
 from leaderboard.services.advice.recommendation import board_version
 from leaderboard.services.boards.changes import Change, changes_of_boards
 from leaderboard.services.boards.chemistry import FAMILIES
-from leaderboard.services.boards.chemistry_board import chemistry_board, resolution_of
+from leaderboard.services.boards.chemistry_board import chemistry_board, on_chemistry, resolution_of
 from leaderboard.services.boards.matrix import SUCCEEDED, Ranking
 from leaderboard.services.boards.reader import LIVE, BoardRow, view_of
 from leaderboard.services.boards.rules import WEIGHT_PREFIX, categories_of, shares_of
@@ -119,8 +119,7 @@ def _board(
     if query.as_of is not None:
         board = past_board(version, query.as_of)
     key = (version.benchmark.name, *sorted(query.given.items()))
-    # Private rows are not judged by a chemistry.
-    own = private_board(board, request.user) if query.chemistry is None else None
+    own = private_board(board, request.user)
     drawn: _Drawn | None = board.pages.get(key) if own is None else None
     if drawn is None:
         drawn = _draw(version, board, own, query)
@@ -165,6 +164,7 @@ def _draw(
     if query.chemistry is not None:
         chemistry = chemistry_board(whole, query.chemistry)
         board = chemistry.board
+        own = on_chemistry(own, chemistry)
     n_told = len(query.complaints)
     query = _within(query, board)
     view = view_of(board, own, query.weights, query.category, query.wanted)

@@ -21,11 +21,13 @@ from leaderboard.models import TaskVersion
 from leaderboard.models.disclosure import is_hidden, may_read_set, seen_by
 from leaderboard.services.boards.counts import n_potentials_judged
 from leaderboard.services.boards.resolution import Resolution, of_task
+from leaderboard.services.boards.task_maps import map_of_task
 from leaderboard.services.boards.task_reader import task_view
 from leaderboard.services.boards.types import TaskBoard, TaskRow
 from leaderboard.services.definitions import published
 from leaderboard.services.evaluations.progress import STATE_FIELDS
 from leaderboard.services.evaluations.records import answers_of, summaries_of
+from leaderboard.web.boards.skill_maps import DrawnTaskMap, drawn_task_map
 from leaderboard.web.boards.systems import address_of_system, chosen_rows, label_of, systems_at
 from leaderboard.web.boards.task_cells import rows_html
 from leaderboard.web.names import options
@@ -90,6 +92,15 @@ def _resolution(board: TaskBoard) -> Resolution | None:
     return (remembered or board.pages.put("resolution", (of_task(board),)))[0]
 
 
+def _map(board: TaskBoard) -> DrawnTaskMap | None:
+    """Kept with the board: the same for all readers."""
+    remembered: tuple[DrawnTaskMap | None] | None = board.pages.get("map")
+    if remembered is None:
+        task = map_of_task(board)
+        remembered = board.pages.put("map", (drawn_task_map(task) if task else None,))
+    return remembered[0]
+
+
 def _guesses(board: TaskBoard) -> dict[str, float | None]:
     """Median error of an answer that knows nothing, by metric: it follows from the reference."""
     row = next((row for row in board.rows if row.metrics), None)
@@ -134,6 +145,7 @@ def _page(
             "by_skill": version.is_scored_by_skill,
             "guesses": _guesses(board),
             "resolution": _resolution(board),
+            "map": _map(board),
             "unscored": others,
             "shows_all": shows_all,
             "n_more_metrics": 0 if shows_all else len(unscored),

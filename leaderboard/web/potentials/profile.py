@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,29 +14,26 @@ from evaluator.catalog import CALCULATOR_KINDS
 from evaluator.standard_tasks.read import SMOKE_TASK
 from leaderboard.charts import Chart
 from leaderboard.charts.families import Judged, evaluation_charts
-from leaderboard.charts.periodic import PeriodicTable, periodic_table
 from leaderboard.enums import EvaluationState
-from leaderboard.models import Evaluation, Submission, permissions
+from leaderboard.models import Evaluation, Submission, Task, permissions
 from leaderboard.models.disclosure import is_hidden, seen_by
 from leaderboard.services.advice.agreement import TOLERANCE_PERCENT, agreement
-from leaderboard.services.advice.element_errors import ElementError, compound_errors, element_errors
 from leaderboard.services.advice.judgements import judgement
 from leaderboard.services.boards.grades import grades
 from leaderboard.services.boards.reader import BoardRow, BoardView, view_for
+from leaderboard.services.boards.skill_maps import map_of, skill_rows
 from leaderboard.services.boards.store import current_board
 from leaderboard.services.evaluations.progress import scored_evaluations
 from leaderboard.services.evaluations.records import failures_of
 from leaderboard.services.submissions.lists import versions_of
 from leaderboard.services.submissions.submissions import default_benchmark
+from leaderboard.web.boards.skill_maps import DrawnMap, drawn_map
 from leaderboard.web.boards.systems import systems_at
 from leaderboard.web.potentials.history import history
 from leaderboard.web.potentials.words import bibtex, loading
 
-#: Decimals of an element's error, by protocol.
-_DIGITS = {"energy_forces": 2, "equation_of_state": 1, "phonons": 1, "md_stability": 0}
 _TIMED = "efficiency"
 _FAILURES_SHOWN = 12
-_WORST_SHOWN = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,19 +43,6 @@ class VersionCard:
     submission: Submission
     row: BoardRow | None
     evaluations: list[Evaluation]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Elements:
-    """Errors by element on one task."""
-
-    task_name: str
-    task_slug: str
-    quantity: str
-    unit: str
-    #: Elements with the largest errors, the largest first.
-    worst: list[tuple[str, float]]
-    table: PeriodicTable
 
 
 @require_safe
@@ -119,7 +102,7 @@ def _in_full(card: VersionCard, board: BoardView | None) -> dict[str, Any]:
     charts = _speed_charts(card.submission, done)
     return {
         "judgement": judgement(board.board if board else None, card.row, done),
-        "elements": _elements(done),
+        "maps": _maps(done),
         "grades": grades(done) if done else [],
         "agreement": agreement(done),
         "tolerated_percent": TOLERANCE_PERCENT,
@@ -130,32 +113,11 @@ def _in_full(card: VersionCard, board: BoardView | None) -> dict[str, Any]:
     }
 
 
-def _elements(done: Sequence[Evaluation]) -> list[Elements]:
-    """A periodic table for each task that tells errors by element."""
-    told: dict[uuid.UUID, list[ElementError]] = {e.pk: [] for e in done}
-    for error in element_errors(told) + compound_errors(told):
-        told[error.evaluation].append(error)
-    tables = []
-    for evaluation in done:
-        protocol = evaluation.task_version.protocol
-        errors = {error.element: error.value for error in told[evaluation.pk]}
-        if not any(errors.values()):
-            continue
-        quantity, unit = told[evaluation.pk][0].quantity
-        table = periodic_table(errors, label=quantity, unit=unit, digits=_DIGITS[protocol])
-        if table is not None:
-            task = evaluation.task_version.task
-            tables.append(
-                Elements(
-                    task_name=task.name,
-                    task_slug=task.slug,
-                    quantity=quantity,
-                    unit=unit,
-                    worst=sorted(errors.items(), key=lambda e: e[1], reverse=True)[:_WORST_SHOWN],
-                    table=table,
-                )
-            )
-    return tables
+def _maps(done: Sequence[Evaluation]) -> list[tuple[Task, Evaluation, DrawnMap]]:
+    """Of each task scored by skill on an open set, as on the board."""
+    rows = skill_rows(e.pk for e in done)
+    maps = [(e, drawn_map(map_of(e.pk, rows[e.pk]))) for e in done if e.pk in rows]
+    return [(e.task_version.task, e, drawn) for e, drawn in maps if drawn is not None]
 
 
 def _failures(done: Sequence[Evaluation]) -> list[tuple[Evaluation, str, int]]:

@@ -97,17 +97,22 @@ def test_it_goes_with_filters_weights_and_categories(
     assert ranks(stranger.get(address(benchmark, query)).json()) == {"blunt": (2, 0.3)}
 
 
-def test_nobody_finds_private_rows_there(benchmark: models.BenchmarkVersion) -> None:
+def test_an_owner_alone_finds_his_private_rows_unranked(
+    benchmark: models.BenchmarkVersion, stranger: APIClient
+) -> None:
     task = benchmark.entries.all()[0].task_version
     owner = factories.user("alice")
     secret = factories.submission(
         factories.potential(owner, slug="secret"), version="1", visibility="private"
     )
     factories.evaluation_with_skills(secret, task, [1.0, 1.0, 1.0], ["O-Si", "Si", "Cu"])
-    board = client_of(owner).get(address(benchmark, "?chemistry=Si,O")).json()
-    assert set(ranks(board)) == {"sharp", "blunt"}
-    whole = client_of(owner).get(address(benchmark)).json()
-    assert len(ranks(whole)) == 3  # it would be there
+    query = "?chemistry=Si,O&category=EOS"
+    board = client_of(owner).get(address(benchmark, query)).json()
+    own = next(r for r in board["rows"] if r["submission"]["id"] == str(secret.pk))
+    assert (own["rank"], own["overall"]) == (None, pytest.approx(1.0))
+    assert own["why_not_ranked"].startswith("Private")
+    assert own["tasks"][0]["rank"] is None
+    assert set(ranks(stranger.get(address(benchmark, query)).json())) == {"sharp", "blunt"}
 
 
 def test_boards_and_tasks_tell_their_resolution(

@@ -14,7 +14,7 @@ QUERY = {"elements": "Li,P,S", "n_atoms": "1000", "hardware": "gpu", "licence": 
 
 def test_the_answer_is_that_of_the_page() -> None:
     world = build_board()
-    good = add(world, "good", 0.8, force_errors={"Li": 0.1})
+    good = add(world, "good", 0.8, skills={"Li": 0.7, "Fe": 0.1})
     add(world, "narrow", 0.9, elements=["Li"])
     answer = APIClient().get("/api/v1/recommend/", QUERY)
     assert answer.status_code == 200
@@ -28,10 +28,11 @@ def test_the_answer_is_that_of_the_page() -> None:
     # 0.1 s a step, 100 000 steps.
     assert first["estimate"]["hours"] == pytest.approx(1e4 / 3600)
     assert first["estimate"]["is_extrapolated"] is False
-    assert first["element_errors"] == [
-        {"element": "Li", "task": "forces", "protocol": "energy_forces", "value": 0.1}
-    ]
-    assert first["elements_without_error"] == ["P", "S"]
+    assert (first["rank"], first["overall"]) == (1, pytest.approx(0.7))
+    assert body["judged_on"].startswith("Ranked on the 1 system made of Li, P, S alone, in 1 task.")
+    (judged,) = body["chemistry"]["tasks"]
+    assert (judged["n_systems"], judged["elements"]) == (1, ["Li"])
+    assert len(body["chemistry"]["left_out"]) == 3
     assert (second["group"], second["reason"]) == ("out", "Does not support P, S.")
 
 

@@ -1,4 +1,4 @@
-"""The periodic table has every element once, in its place, coloured by its number."""
+"""The periodic table has every element once, in its place, coloured by its skill."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import pytest
 
 from evaluator.catalog.elements import SYMBOLS
-from leaderboard.charts.periodic import N_STEPS, periodic_table, places
+from leaderboard.charts.periodic import N_STEPS, ElementCell, periodic_table, places
 
 
 def test_every_element_has_a_place_of_its_own() -> None:
@@ -25,27 +25,28 @@ def test_places_are_those_of_the_periods_and_groups(symbol: str, place: tuple[in
     assert places()[symbol] == place
 
 
-def test_a_larger_error_is_darker_and_all_is_said_in_words() -> None:
-    values = {"Fe": 0.5, "O": 0.05, "Li": 0.1, "Xx": 3.0, "Cu": float("nan")}
-    table = periodic_table(values, label="force MAE", unit="eV/Å", digits=2)
+def test_a_larger_skill_is_fuller_and_all_is_said_in_words() -> None:
+    cells = [
+        ElementCell("Fe", 1.0, "on 9 systems, <b>", False),
+        ElementCell("O", 0.0, "on 1 system", True),
+        ElementCell("Li", 0.5, "on 8 systems", False),
+        ElementCell("Xx", 0.9, "", False),
+    ]
+    table = periodic_table(cells, label="Mean skill")
     assert table is not None
-    steps = dict(re.findall(r'<g class="(?:step-)?(\w+)"><title>(\w+):', table.svg))
-    by_symbol = {symbol: step for step, symbol in steps.items()}
-    assert (by_symbol["O"], by_symbol["Fe"]) == ("0", str(N_STEPS - 1))
-    assert 0 < int(by_symbol["Li"]) < N_STEPS - 1
-    assert table.listed == [("Fe", 0.5), ("Li", 0.1), ("O", 0.05)]
-    assert "of 3 elements in eV/Å: the smallest 0.05 for O, the largest 0.50 for Fe" in table.svg
-    assert "Cu: not measured" in table.svg
+    kinds = {s: kind for kind, s in re.findall(r'<g class="([^"]*)"><title>(\w+):', table.svg)}
+    assert (kinds["O"], kinds["Fe"]) == ("step-0 few", f"step-{N_STEPS - 1}")
+    assert kinds["Li"] == f"step-{N_STEPS // 2}"
+    assert (
+        "Mean skill of 3 elements, from 0 to 1: the smallest 0.00 for O, the largest" in table.svg
+    )
+    assert "Fe: 1.00 on 9 systems, &lt;b&gt;" in table.svg
+    assert "Cu: not tested" in table.svg
     assert table.svg.count("<g ") == 118
+    assert (table.n_elements, table.n_few) == (3, 1)
+    assert [step for step, _, _ in table.legend] == [0, N_STEPS // 2, N_STEPS - 1]
 
 
-def test_one_element_that_is_exact_leaves_the_others_their_colours() -> None:
-    table = periodic_table({"Hf": 0.0, "O": 0.1, "Fe": 1.0}, label="e", unit="", digits=1)
-    assert table is not None
-    assert len(table.legend) == 3
-
-
-def test_equal_errors_and_none_at_all_are_no_trouble() -> None:
-    assert periodic_table({"O": 0.1, "Fe": 0.1}, label="e", unit="", digits=1) is not None
-    assert periodic_table({"O": 0.0}, label="e", unit="", digits=1) is not None
-    assert periodic_table({}, label="e", unit="", digits=1) is None
+def test_no_element_at_all_is_no_table() -> None:
+    assert periodic_table([], label="e") is None
+    assert periodic_table([ElementCell("Xx", 0.5, "", False)], label="e") is None

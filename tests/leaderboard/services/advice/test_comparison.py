@@ -179,27 +179,40 @@ def test_times_of_a_busy_device_are_compared_with_none(world: Advice) -> None:
     assert list(timings([row.pk for row in rows], hardware.key)) == [rows[0].pk]
 
 
-def test_elements_go_to_the_smaller_error_where_all_have_one(world: Advice) -> None:
+MANY = 40
+
+
+def on_elements(**skills: float) -> dict[str, float | None]:
+    """Skills on many alloys with copper of each element."""
+    return {
+        "-".join([symbol, "Cu", *["Zn"] * n]): skill
+        for symbol, skill in skills.items()
+        for n in range(MANY)
+    }
+
+
+def test_elements_go_to_whom_more_than_chance_tells_apart(world: Advice) -> None:
     rows = [
-        add(world, "a", 0.5, force_errors={"S": 0.1, "Li": 0.4, "P": 0.1, "F": 0.2}),
-        add(world, "b", 0.5, force_errors={"Li": 0.2, "S": 0.3, "F": 0.2}),
+        add(world, "a", 0.5, skills=on_elements(Li=0.2, S=0.8, F=0.5)),
+        add(world, "b", 0.5, skills=on_elements(Li=0.7, S=0.3, F=0.5)),
     ]
     (wins,) = compare(rows, world.benchmark).wins
-    assert wins.errors == {"Li": [0.4, 0.2], "F": [0.2, 0.2], "S": [0.1, 0.3]}
-    assert wins.won == [[("S", 0.1)], [("Li", 0.2)]]
+    assert [(p.name, p.n_systems) for p in wins.parts][:3] == [("Li", 40), ("F", 40), ("S", 40)]
+    assert wins.skills[:3] == [pytest.approx(pair) for pair in ([0.2, 0.7], [0.5, 0.5], [0.8, 0.3])]
+    assert wins.won == [[("S", pytest.approx(0.8))], [("Li", pytest.approx(0.7))]]
 
 
-def test_where_nobody_wins_nothing_is_told(world: Advice) -> None:
-    rows = [add(world, name, 0.5, force_errors={"Li": 0.4}) for name in "ab"]
+def test_one_system_is_nobodys_win(world: Advice) -> None:
+    rows = [add(world, "a", 0.5, skills={"Li": 0.2}), add(world, "b", 0.5, skills={"Li": 0.6})]
     assert compare(rows, world.benchmark).wins == []
 
 
 def test_nothing_by_element_is_told_of_a_hidden_reference(world: Advice) -> None:
     rows = [
-        add(world, name, 0.5, force_errors={"Li": error}, deltas={"Li": error})
-        for name, error in (("a", 1.0), ("b", 2.0))
+        add(world, name, 0.5, skills=on_elements(Li=skill))
+        for name, skill in (("a", 0.1), ("b", 0.9))
     ]
-    assert len(compare(rows, world.benchmark).wins) == 2
+    assert compare(rows, world.benchmark).wins
     models.ReferenceSet.objects.update(is_public=False)
     assert compare(rows, world.benchmark).wins == []
 

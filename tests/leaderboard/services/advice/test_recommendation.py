@@ -10,7 +10,13 @@ from django.contrib.auth.models import AnonymousUser
 from leaderboard import models
 from leaderboard.exceptions import SubmissionError
 from leaderboard.services.advice.question import elements_of, wishes_from_query
-from leaderboard.services.advice.recommendation import Candidate, Group, recommend
+from leaderboard.services.advice.recommendation import (
+    Candidate,
+    Group,
+    Recommendation,
+    recommend,
+)
+from tests.leaderboard import factories
 from tests.leaderboard.advice_world import Advice, add, build_board
 from tests.leaderboard.timings import CPU, efficiency_task, material, timed
 
@@ -99,19 +105,71 @@ def test_elements_that_a_checkpoint_told_are_known(world: Advice) -> None:
     assert ask(world, elements="Li,S")["a"].reason == "Does not support S."
 
 
-def test_errors_on_the_elements_are_listed_by_atomic_number(world: Advice) -> None:
-    add(world, "a", 0.5, force_errors={"S": 0.3, "Li": 0.1, "Fe": 9.0}, deltas={"P": 2.0})
-    found = ask(world, elements="Li,O,P,S")
-    assert found["a"].group == Group.OUT  # no oxygen
-    found = ask(world, elements="Li,P,S")
-    assert [(e.element, e.value) for e in found["a"].errors] == [
-        ("Li", 0.1),
-        ("P", 2.0),
-        ("S", 0.3),
-    ]
-    assert found["a"].elements_without_error == ()
+def of_world(world: Advice, **query: Any) -> Recommendation:
+    return recommend(wishes_from_query(query), world.benchmark, user=AnonymousUser())
+
+
+def test_everybody_is_judged_on_the_systems_of_the_asked_elements(world: Advice) -> None:
+    """The best of the whole board is not the best for silicon here."""
+    add(world, "general", 0.9, skills={"Li": 0.3, "P": 0.3, "Fe": 1.0, "Cu": 1.0})
+    add(world, "special", 0.6, skills={"Li": 0.8, "P": 0.6, "Fe": 0.1, "Cu": 0.1})
+    everything, lithium = of_world(world), of_world(world, elements="Li,P,S")
+
+    assert [c.row.entrant.slug for c in everything.candidates] == ["general", "special"]
+    assert (everything.chemistry, everything.judged_on) == (None, "")
+    assert [c.row.entrant.slug for c in lithium.candidates] == ["special", "general"]
+    assert [c.row.overall for c in lithium.candidates] == pytest.approx([0.7, 0.3])
+    assert [c.row.rank for c in lithium.candidates] == [1, 2]
+    assert lithium.judged_on == (
+        "Ranked on the 2 systems made of Li, P, S alone, in 1 task. None of them holds S. "
+        "So few are a hint, no measurement."
+    )
+    assert [c.is_tied_with_best for c in lithium.candidates] == [None, True]  # of two systems
+
+
+def test_who_was_not_judged_on_the_elements_is_still_told_of(world: Advice) -> None:
+    add(world, "judged", 0.5, skills={"Li": 0.5})
+    late = add(world, "late", 0.9)
+    late.evaluations.filter(task_version=world.forces).delete()
+    found = {c.row.entrant.slug: c for c in of_world(world, elements="Li").candidates}
+    assert (found["judged"].group, found["late"].group) == (Group.RECOMMENDED, Group.UNJUDGED)
+    assert found["late"].reason == "Not judged on any system of Li alone."
+    assert found["late"].row.overall is None
+
+
+def test_where_no_system_is_made_of_the_elements_it_is_said(world: Advice) -> None:
+    add(world, "a", 0.5, skills={"Li-Fe": 0.1, "Fe": 0.3})
+    found = of_world(world, elements="Li,S")
+    assert found.chemistry is None
+    assert found.judged_on == (
+        "No task that counts has a system made of Li, S alone: the ranks are those of the whole "
+        "board, on systems of other elements too."
+    )
+    assert found.candidates[0].row.overall == pytest.approx(0.5)
+
+
+def test_weights_of_categories_that_are_left_out_do_no_harm(world: Advice) -> None:
+    add(world, "a", 0.5, skills={"Li": 0.1})
+    query = {"elements": "Li", "weight.Stability": "3"}
+    assert of_world(world, **query).candidates[0].row.overall == pytest.approx(0.1)
+    alone = of_world(world, **{**query, "weight.Forces": "0"})
+    assert alone.chemistry is None and alone.judged_on.startswith("No task that counts")
+
+
+def test_a_hidden_set_is_no_board_for_elements(world: Advice) -> None:
+    add(world, "a", 0.5, skills={"Li": 0.1})
     models.ReferenceSet.objects.update(is_public=False)
-    assert ask(world, elements="Li,P,S")["a"].errors == []
+    assert of_world(world, elements="Li").chemistry is None
+
+
+def test_an_owner_sees_where_his_private_one_stands_for_the_elements(world: Advice) -> None:
+    owner = factories.user("owner")
+    add(world, "shown", 0.5, skills={"Li": 0.2})
+    add(world, "kept", 0.5, owner=owner, visibility="private", skills={"Li": 0.9})
+    found = recommend(wishes_from_query({"elements": "Li"}), world.benchmark, user=owner)
+    kept = next(c for c in found.candidates if c.row.entrant.slug.startswith("kept"))
+    assert (kept.row.overall, kept.row.rank) == (pytest.approx(0.9), None)
+    assert kept.reason.startswith("Private")
 
 
 def test_what_lacks_a_rank_stands_apart_with_its_reason(world: Advice) -> None:

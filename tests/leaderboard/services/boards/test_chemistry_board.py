@@ -6,14 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.contrib.auth.models import AnonymousUser
 
 from leaderboard import models
 from leaderboard.enums import Visibility
 from leaderboard.lib import memory
 from leaderboard.services.boards.chemistry import read_chemistry
-from leaderboard.services.boards.chemistry_board import ChemistryBoard, chemistry_board
+from leaderboard.services.boards.chemistry_board import (
+    ChemistryBoard,
+    chemistry_board,
+    on_chemistry,
+)
 from leaderboard.services.boards.reader import BoardRow, view_of
-from leaderboard.services.boards.store import current_board, past_board
+from leaderboard.services.boards.store import current_board, past_board, private_board
 from tests.leaderboard import factories
 
 pytestmark = pytest.mark.django_db
@@ -134,12 +139,36 @@ def test_where_a_guess_is_right_nobody_is_judged() -> None:
     assert "tests nothing" in board.left_out[0].why
 
 
-def test_private_rows_have_no_part_in_it() -> None:
+def test_private_rows_are_their_owners_and_move_nobody() -> None:
     task = by_skill()
     skilled(entrant("shown"), task, [0.5] * 6)
-    skilled(entrant("kept", visibility=Visibility.PRIVATE), task, [1.0] * 6)
-    board = asked(factories.benchmark_version((task, "EOS")), "Si,O")
+    secret = entrant("kept", visibility=Visibility.PRIVATE)
+    skilled(secret, task, [1.0, 0.4, 0.1, 1.0, 1.0, None])
+    version = factories.benchmark_version((task, "EOS"))
+    board = asked(version, "Si,O")
     assert list(rows_of(board)) == ["shown"]
+
+    def rows_for(user: Any) -> list[BoardRow]:
+        own = private_board(current_board(version), user)
+        return view_of(board.board, on_chemistry(own, board)).rows
+
+    shown, kept = rows_for(secret.potential.owner)
+    assert (shown.rank, kept.rank, kept.why_not_ranked[:7]) == (1, None, "Private")
+    assert kept.overall == pytest.approx(0.5)
+    assert (kept.cells[0].rank, kept.cells[0].why_not_ranked[:7]) == (None, "Private")
+    assert kept.low is not None and kept.low < 0.5
+    assert len(rows_for(AnonymousUser())) == len(rows_for(factories.user("bob"))) == 1
+
+
+def test_a_private_row_that_was_judged_on_other_systems_has_no_score() -> None:
+    task = by_skill()
+    skilled(entrant("shown"), task, [0.5] * 6)
+    secret = entrant("kept", visibility=Visibility.PRIVATE)
+    factories.evaluation_with_skills(secret, task, [1.0], ["Si"])
+    version = factories.benchmark_version((task, "EOS"))
+    board = asked(version, "Si,O")
+    own = on_chemistry(private_board(current_board(version), secret.potential.owner), board)
+    assert own is not None and np.isnan(own.matrix.score).all()
 
 
 def test_who_has_no_score_on_a_judged_task_is_not_ranked() -> None:

@@ -54,7 +54,7 @@ def test_the_home_page_leads_to_the_form_and_its_example_to_an_answer(
 
 
 def test_everything_that_is_out_says_why(client: Client, world: Advice) -> None:
-    add(world, "good", 0.8, force_errors={"Li": 0.1, "S": 0.3}, deltas={"Li": 2.0})
+    add(world, "good", 0.8, skills={"Li": 0.7, "S": 0.3})
     add(world, "narrow", 0.9, elements=["Li", "P"])
     add(world, "closed", 0.9, licence="ASL")
     add(world, "bare", 0.9, licence="")
@@ -70,8 +70,8 @@ def test_everything_that_is_out_says_why(client: Client, world: Advice) -> None:
         f"Not timed on {GPU}.",
         "Nobody tells which elements it can do.",
         "A dummy for comparison",
-        "Force MAE on Li, S: 0.20 eV/Å.",
-        "No error is on record for P.",
+        "Ranked on the 2 systems made of Li, P, S alone, in 1 task. None of them holds P.",
+        "Score 0.500",
     ):
         assert words in shown, words
 
@@ -94,7 +94,7 @@ def test_an_answer_without_hours_leads_to_where_some_are_known(
     add(world, "better", 0.9, us_per_atom=None)
     timed(submission, world.efficiency, hardware=CPU)
     response = client.get(f"/choose/?{QUESTION}")
-    names = [line.candidate.row.entrant.slug for line in response.context["best"]]
+    names = [c.row.entrant.slug for c in response.context["best"]]
     assert names == ["better", "good"]
     (address,) = re.findall(r'href="([^"]*)">The hours on', response.content.decode())
     shown = text_of(client.get(f"/choose/{address.replace('&amp;', '&')}"))
@@ -167,7 +167,7 @@ def test_private_and_withdrawn_potentials_are_not_betrayed(client: Client, world
 def test_more_potentials_take_no_more_queries(client: Client, world: Advice) -> None:
     counts = []
     for n in range(1, 4):
-        add(world, f"x{n}", 0.5 + n / 10, force_errors={"Li": 0.1}, deltas={"Li": 2.0})
+        add(world, f"x{n}", 0.5 + n / 10, skills={"Li": 0.1})
         add(world, f"silent{n}", 0.5, elements=None)
         client.get(f"/choose/?{QUESTION}")
         with CaptureQueriesContext(connection) as queries:

@@ -17,7 +17,7 @@ from tests.leaderboard import factories
 from tests.leaderboard.advice_world import Advice, add, build_board
 
 pytestmark = pytest.mark.django_db
-N_QUERIES = 14
+N_QUERIES = 13
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def text_of(response: Any) -> str:
 
 
 def rich(world: Advice, slug: str, score: float, **fields: Any) -> models.Submission:
-    """With a time for each atom and errors by element."""
+    """With a time for each atom and skills by element."""
     submission = add(
-        world, slug, score, force_errors={"Li": 1 - score, "S": 0.1},
+        world, slug, score, skills={"-".join(["Li", *["P"] * n]): score for n in range(50)},
         deltas={"Li": 2.0 + score, "P": 3.0, "S": 4.0}, **fields,
     )  # fmt: skip
     models.Score.objects.create(
@@ -63,7 +63,7 @@ def test_two_potentials_stand_side_by_side(client: Client, world: Advice) -> Non
     response = client.get("/compare/?p=alpha&p=beta:1")
     shown = text_of(response)
     assert response.status_code == 200
-    for words in ("+0.300", "better", "Overall", "Forces", "Elements where each wins", "Li 0.20"):
+    for words in ("+0.300", "better", "Overall", "Forces", "Elements where each wins", "Li 0.80"):
         assert words in shown, words
     assert response.context["pareto"].title.startswith("Accuracy against time on NVIDIA H200")
     assert response.context["residuals"].title == "Error of B₀ over its reference"

@@ -25,12 +25,13 @@ def test_it_tells_standing_elements_verification_failures_and_how_to_use_it(
     response = client.get("/potentials/chgnet/")
     shown = text_of(response)
     for words in ("Standing of version", "95 % interval of the rank", "Strengths and weaknesses",
-                  "force MAE / eV/Å", "Consistency", "not measured", "No minimum of the energy",
+                  "Where it is good", "weakest:",
+                  "Consistency", "not measured", "No minimum of the energy",
                   "CHGNetCalculator(CHGNet.from_file(", "@misc{chgnet,",
                   "doi = {10.1038/s42256-023-00716-3}", "badge.svg"):  # fmt: skip
         assert words in shown, words
     page = response.content.decode()
-    assert page.count('class="periodic" viewBox') == 2
+    assert page.count('class="periodic" viewBox') == 1
     assert 'type="application/atom+xml"' in page
 
 
@@ -89,10 +90,7 @@ def test_tasks_stand_as_on_the_board_and_the_smoke_test_last(client: Client) -> 
     for slug in ("smoke", "another"):
         task = models.Task.objects.create(slug=slug, name=f"A {slug}")
         version = factories.task_version(task, reference_set=factories.reference_set())
-        summary = {"force_mae_by_element": {"Si": 0.5}}
-        factories.evaluation(
-            site.submissions["chgnet:0.3.0"], version, score=0.5, n_systems=1, summary=summary
-        )
+        factories.evaluation(site.submissions["chgnet:0.3.0"], version, score=0.5, n_systems=1)
     context = client.get("/potentials/chgnet/?version=0.3.0").context
     shown = [e.task_version.task.slug for e in context["card"].evaluations]
     on_board = [e.task_version.task.slug for e in context["board"].entries]
@@ -119,7 +117,7 @@ def test_a_private_potential_has_no_feed_and_no_badge(client: Client) -> None:
     assert '<meta name="robots" content="noindex">' in page
 
 
-def test_errors_on_a_hidden_set_are_not_told_by_element(client: Client) -> None:
+def test_skill_on_a_hidden_set_is_not_told_by_element(client: Client) -> None:
     site = build_site()
     models.ReferenceSet.objects.update(is_public=False)
     page = client.get("/potentials/chgnet/").content.decode()
