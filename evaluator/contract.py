@@ -278,6 +278,16 @@ class FileRecord(_Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrameErrorsRecord(_Record):
+    """How far answers on the frames of a set lie from the reference; see ``evaluator.frames``."""
+
+    #: Of each system of the set, in its order: atoms whose forces are kept.
+    n_atoms: tuple[int, ...]
+    #: Base64 of compressed single precision.
+    packed: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluationReport(_Record):
     """All that one evaluation found."""
 
@@ -296,6 +306,8 @@ class EvaluationReport(_Record):
     n_unsupported: int = 0
     #: Of tasks scored by skill, the elements of each of ``systems`` ("Cl-Na", sorted).
     system_elements: tuple[str, ...] = ()
+    #: Of protocols that ask for single frames: what submissions are compared by, frame by frame.
+    frame_errors: FrameErrorsRecord | None = None
     #: What only the whole set tells (force errors by element, the fitted energy shift, ...).
     summary: dict[str, Any] = field(default_factory=dict)
     #: Of a timed protocol: what it was timed on. Reports are ranked with those of the same alone.

@@ -17,6 +17,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from evaluator import frames
 from evaluator.contract import (
     INFRASTRUCTURE_VERDICTS,
     EvaluationReport,
@@ -525,6 +526,8 @@ class _Evaluation:
             if skill is not None:
                 row["skill"] = skill
         self.consistency = {**self.consistency, **protocol.smoothness(outcomes)}
+        errors = protocol.frame_errors(systems, outcomes, parameters)
+        names = [system.id for system in systems]
         self.timings["scoring_s"] = time.monotonic() - started
         self._tell(Phase.SCORING, 1, 1)
         return self._report(
@@ -534,6 +537,7 @@ class _Evaluation:
             scores=scores,
             task_score=task_score,
             system_elements=_elements_of(systems) if task.is_scored_by_skill else (),
+            frame_errors=None if errors is None else frames.packed(errors, names),
             summary=plain(
                 {**protocol.summary(systems, outcomes, parameters), **self._timing_summary()}
             ),

@@ -18,6 +18,7 @@ from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
 from evaluator.arrays import FloatArray
+from evaluator.frames import FrameErrors
 
 #: Nearer than this, two atoms lie in one place.
 SAME_PLACE_A = 0.01
@@ -176,6 +177,18 @@ class Protocol(ABC):
         Only of systems of which it could be measured, under names of ``catalog.CONSISTENCY``.
         """
         return {}
+
+    def frame_errors(
+        self,
+        systems: Sequence[System],
+        outcomes: Sequence[Outcome | None],
+        parameters: Mapping[str, Any],
+    ) -> FrameErrors | None:
+        """Errors by which submissions are compared frame by frame; None of other protocols.
+
+        Their layout follows from the reference alone, whatever has failed.
+        """
+        return None
 
     def summary(
         self,

@@ -16,6 +16,7 @@ from ase.calculators.calculator import Calculator
 
 from evaluator.arrays import FloatArray
 from evaluator.catalog import METRICS, Direction
+from evaluator.frames import FrameErrors, force_errors
 from evaluator.metrics import forces as force_metrics
 from evaluator.metrics.energies import composition_fractions, composition_shift
 from evaluator.metrics.stresses import pressure, stress_errors
@@ -106,6 +107,26 @@ class EnergyForcesProtocol(Protocol):
                 is_rms = samples[key].statistic is Statistic.RMS
                 errors[key] = _over_clusters(errors[key], clusters, is_rms=is_rms)
         return errors
+
+    def frame_errors(
+        self,
+        systems: Sequence[System],
+        outcomes: Sequence[Outcome | None],
+        parameters: Mapping[str, Any],
+    ) -> FrameErrors | None:
+        """Energies as they are scored: after the composition shift, where the task makes one."""
+        energies = np.full(len(systems), np.nan)
+        if all(_known(system, "energy") is not None for system in systems):
+            energies = 1000 * _energy_errors(systems, outcomes, parameters)[0]
+        forces: list[FloatArray] = [np.empty((0, 3)) for _ in systems]
+        references = [_known(system, "forces") for system in systems]
+        if all(reference is not None for reference in references):
+            forces = [
+                force_errors(None if outcome is None else outcome.arrays["forces"], reference)
+                for outcome, reference in zip(outcomes, references, strict=True)
+                if reference is not None
+            ]
+        return FrameErrors(energies_meV_atom=energies, forces_eV_A=forces)
 
     def reference_values(self, system: System) -> dict[str, Any]:
         values: dict[str, Any] = {}

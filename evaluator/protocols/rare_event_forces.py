@@ -15,6 +15,7 @@ from ase.calculators.calculator import Calculator
 from numpy.typing import NDArray
 
 from evaluator.arrays import FloatArray
+from evaluator.frames import FrameErrors, force_errors
 from evaluator.metrics import rare_events
 from evaluator.metrics.forces import softening_slope
 from evaluator.protocols.base import (
@@ -141,6 +142,21 @@ class RareEventForcesProtocol(Protocol):
         ]
         samples, _ = self.samples(systems, nothing, parameters)
         return {key: sample.rooted for key, sample in samples.items()}
+
+    def frame_errors(
+        self,
+        systems: Sequence[System],
+        outcomes: Sequence[Outcome | None],
+        parameters: Mapping[str, Any],
+    ) -> FrameErrors | None:
+        """Forces on the migrating atoms; energies are not asked for."""
+        return FrameErrors(
+            energies_meV_atom=np.full(len(systems), np.nan),
+            forces_eV_A=[
+                force_errors(None if outcome is None else outcome.arrays["forces"], _reference(s))
+                for s, outcome in zip(systems, outcomes, strict=True)
+            ],
+        )
 
     def reference_values(self, system: System) -> dict[str, Any]:
         reference = _reference(system)

@@ -12,6 +12,7 @@ from leaderboard.api.views import (
     agreement,
     boards,
     bundles,
+    committee,
     evaluations,
     events,
     feeds,
@@ -215,6 +216,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "tasks/<dotted:slug>/leaderboard/",
         boards.TaskLeaderboard.as_view(),
         name="task-leaderboard",
+    ),
+    path(
+        "tasks/<dotted:slug>/committee/", committee.TaskCommittee.as_view(), name="task-committee"
     ),
     path("tasks/<dotted:slug>/map/", maps.TaskMapView.as_view(), name="task-map"),
     path("tasks/<dotted:slug>/bundle/", bundles.TaskBundle.as_view(), name="task-bundle"),

@@ -5,6 +5,7 @@ from leaderboard.models.audit import AuditEntry
 from leaderboard.models.benchmark import Benchmark, BenchmarkTask, BenchmarkVersion
 from leaderboard.models.board import BoardChange, Snapshot
 from leaderboard.models.evaluation import Evaluation, Event, Score, SystemResult
+from leaderboard.models.frame_errors import FrameErrorTable
 from leaderboard.models.history import BoardHistory, StandingRecord
 from leaderboard.models.idempotency import IdempotencyKey
 from leaderboard.models.output import EvaluationFile, KeptSystem
@@ -33,6 +34,7 @@ __all__ = [
     "Evaluation",
     "EvaluationFile",
     "Event",
+    "FrameErrorTable",
     "IdempotencyKey",
     "Invitation",
     "KeptSystem",

@@ -262,7 +262,9 @@ EVENT_FIELDS: Final = _rules(
     others={"at": _to_the_second, "data": _withheld({})},
 )
 #: Models whose rows are withheld whole: systems, their files, and what waits for a next attempt.
-WITHHELD_ROWS: Final = frozenset({"SystemResult", "SkillTable", "EvaluationFile", "KeptSystem"})
+WITHHELD_ROWS: Final = frozenset(
+    {"SystemResult", "SkillTable", "FrameErrorTable", "EvaluationFile", "KeptSystem"}
+)
 
 _Row = TypeVar("_Row", bound=Model)
 

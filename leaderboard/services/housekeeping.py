@@ -21,7 +21,12 @@ from leaderboard.models.evaluation import QUEUE_ORDER
 from leaderboard.services.accounts import idempotency, throttles, webhooks
 from leaderboard.services.boards import snapshots, stamps
 from leaderboard.services.definitions import reference_uploads
-from leaderboard.services.evaluations import failures, output_files, unreliable_times
+from leaderboard.services.evaluations import (
+    failures,
+    frame_error_tables,
+    output_files,
+    unreliable_times,
+)
 from leaderboard.services.evaluations.deafness import deaf_workers
 from leaderboard.services.evaluations.lifecycle import due
 from leaderboard.services.evaluations.workers import live_workers
@@ -63,14 +68,15 @@ def reap() -> Reaped:
 def sweep() -> int:
     """Remove what is dear to look for: once an hour will do. Returns how much it was.
 
-    Bytes of output files that no evaluation names, messages of the local broker that were read,
-    answers to idempotent requests and deliveries of webhooks that are old, stamps and stored
-    boards that are old, reference sets that nobody has confirmed.
+    Bytes of output files that no evaluation names, frame errors that no board needs, messages of
+    the local broker that were read, answers to idempotent requests and deliveries of webhooks that
+    are old, stamps and stored boards that are old, reference sets that nobody has confirmed.
     """
     if blobs.close_to_others():
         logger.warning("The folder of blobs could be read by every user of this host; now closed.")
     return (
         output_files.sweep()
+        + frame_error_tables.sweep()
         + local_broker.prune(settings.CELERY_BROKER_URL)
         + idempotency.forget_old()
         + webhooks.forget_old()

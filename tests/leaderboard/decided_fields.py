@@ -51,7 +51,7 @@ FIELDS = {
         number worker started_at ended_at outcome reason
     """,
     "SystemRecord": """
-        system_id status message values reference n_calls wall_time_s cluster
+        system_id status message values reference n_calls wall_time_s cluster uncertainty
     """,
     "EventRecord": """
         id kind at data
@@ -148,6 +148,28 @@ FIELDS = {
     # Ties of rounded scores; hidden sets are never halved.
     "ResolutionRecord": """
         n_pairs n_told_apart stays_first n_halved n_tasks tells_neighbours_apart tells_the_first
+    """,
+    # Made of errors on single frames, which are withheld: hidden sets have no committee.
+    "CommitteeRecord": """
+        task n_members rows
+    """,
+    "CommitteeRowRecord": """
+        submission evaluation is_member theory_mismatch quantities
+    """,
+    "QuantityRecord": """
+        quantity unit n_voices calibration
+    """,
+    "CalibrationRecord": """
+        n n_clusters spearman auroc rmse rmse_half risk
+    """,
+    "IntervalRecord": """
+        value low high
+    """,
+    "RiskRecord": """
+        coverage rmse
+    """,
+    "UncertaintyRecord": """
+        force_eV_A energy_meV_per_atom
     """,
     # Hidden sets are never judged by a chemistry: they are named as left out.
     "ChemistryRecord": """

@@ -13,10 +13,13 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from evaluator import frames
+from evaluator.frames import FrameErrors
 from leaderboard import models
 from leaderboard.enums import EvaluationState, VersionState, Visibility
 from leaderboard.lib import blobs
@@ -255,6 +258,18 @@ def _ended(
         elements=[MARK, "Al"],
         clusters=[MARK, MARK],
     )
+    errors = FrameErrors(
+        energies_meV_atom=np.array([planted.number() for _ in range(2)]),
+        forces_eV_A=[np.full((1, 3), planted.number()) for _ in range(2)],
+    )
+    kept = frames.packed(errors, [MARK, "Al"])
+    assert kept is not None
+    models.FrameErrorTable.objects.create(
+        evaluation=evaluation,
+        n_atoms=list(kept.n_atoms),
+        clusters=[MARK, MARK],
+        packed=frames.content_of(kept),
+    )
     _records(evaluation, version, planted)
     return evaluation
 
@@ -332,6 +347,18 @@ def _failed(
         summary=_summary(planted),
         n_systems=2,
         n_failed=planted.count(),
+    )
+    errors = FrameErrors(
+        energies_meV_atom=np.array([planted.number() for _ in range(2)]),
+        forces_eV_A=[np.full((1, 3), planted.number()) for _ in range(2)],
+    )
+    kept = frames.packed(errors, [MARK, "Al"])
+    assert kept is not None
+    models.FrameErrorTable.objects.create(
+        evaluation=evaluation,
+        n_atoms=list(kept.n_atoms),
+        clusters=[MARK, MARK],
+        packed=frames.content_of(kept),
     )
     _records(evaluation, version, planted)
     return evaluation

@@ -112,6 +112,7 @@ api:evaluation-reevaluate post   private  401 404 403 202 202 202
 api:tasks                 get    -        200 200 200 200 200 200
 api:task                  get    -        200 200 200 200 200 200
 api:task-leaderboard      get    -        200 200 200 200 200 200
+api:task-committee        get    -        200 200 200 200 200 200
 api:task-map              get    -        200 200 200 200 200 200
 api:task-bundle           get    -        200 200 200 200 200 200
 # No such set: test_own_machine.py fetches one.

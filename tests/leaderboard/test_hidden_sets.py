@@ -148,6 +148,7 @@ def addresses(world: HiddenWorld) -> dict[str, list[str]]:
         "api:task": (tasks, [""]),
         "api:task-leaderboard": (tasks, ["", *tables, f"?as_of={now}"]),
         "api:task-diff": (tasks, [since]),
+        "api:task-committee": (tasks, ["", *tables]),
         "api:task-bundle": (tasks, [""]),
         "api:reference-file": ([{"sha256": s.sha256} for s in world.sets], [""]),
         "api:reference-sets": ([{}], [""]),

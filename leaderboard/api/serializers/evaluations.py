@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from evaluator.catalog import METRICS
+from leaderboard.api.serializers.committee import UncertaintyRecord
 from leaderboard.api.serializers.fields import (
     JSONObject,
     Link,
@@ -16,7 +17,7 @@ from leaderboard.api.serializers.fields import (
     StrictRequest,
     SubmissionLink,
 )
-from leaderboard.models import Evaluation, Event, Score
+from leaderboard.models import Evaluation, Event, Score, SystemResult
 from leaderboard.models.disclosure import Part, may_read, seen_by, veiled_event
 from leaderboard.services.evaluations import queue
 from leaderboard.services.evaluations.waiting import waiting_reason
@@ -209,6 +210,22 @@ class SystemRecord(Record):
         help_text="Those of one name are alike (a material, a trajectory) and drawn together; "
         "empty in evaluations of earlier releases."
     )
+    uncertainty = serializers.SerializerMethodField(
+        help_text="What the other public submissions say of it, where they were asked for the "
+        "same frames; moves with them, and is never scored."
+    )
+
+    @extend_schema_field(UncertaintyRecord(allow_null=True))
+    def get_uncertainty(self, system: SystemResult) -> dict[str, float | None] | None:
+        by_quantity = self.context["uncertainties"]
+        if not by_quantity:
+            return None
+        forces, energies = (by_quantity.get(name, ()) for name in ("forces", "energies"))
+        at = system.position
+        return {
+            "force_eV_A": forces[at] if at < len(forces) else None,
+            "energy_meV_per_atom": energies[at] if at < len(energies) else None,
+        }
 
 
 class EventRecord(Record):

@@ -27,7 +27,7 @@ from leaderboard.api.serializers.evaluations import (
     ReevaluationRequest,
     SystemRecord,
 )
-from leaderboard.api.tables import Table, is_table, tables
+from leaderboard.api.tables import Table, is_table, tables, with_unit
 from leaderboard.api.views.base import (
     TABLES_TOO,
     ByQueueTime,
@@ -40,6 +40,7 @@ from leaderboard.api.views.base import (
 )
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, SystemResult, disclosure, permissions
+from leaderboard.services.boards.committee import UNITS, uncertainties_of
 from leaderboard.services.evaluations import lifecycle as service
 from leaderboard.services.evaluations import queue
 
@@ -121,7 +122,7 @@ class EvaluationSystems(PagedView):
         rows = evaluation.systems.all()
         if is_table(request):
             return systems_table(evaluation, rows).response(request)
-        return paged(self, rows, SystemRecord)
+        return paged(self, rows, SystemRecord, uncertainties=uncertainties_of(evaluation))
 
 
 @method_decorator(cache_control(private=True, no_store=True), name="dispatch")
@@ -190,18 +191,24 @@ def systems_table(evaluation: Evaluation, rows: QuerySet[SystemResult]) -> Table
     results = list(rows)
     values = _names([r.values for r in results], evaluation)
     references = _names([r.reference for r in results], evaluation)
+    uncertainties = uncertainties_of(evaluation)
     return Table(
         filename=f"systems-{evaluation.pk}",
         columns=[
             *("system_id", "status", "message", "n_calls", "wall_time_s"),
             *values,
             *(f"reference_{name}" for name in references),
+            *(with_unit(f"{name}_uncertainty", UNITS[name]) for name in uncertainties),
         ],
         rows=[
             [
                 *(r.system_id, r.status, r.message, r.n_calls, r.wall_time_s),
                 *(r.values.get(name) for name in values),
                 *(r.reference.get(name) for name in references),
+                *(
+                    by_system[r.position] if r.position < len(by_system) else None
+                    for by_system in uncertainties.values()
+                ),
             ]
             for r in results
         ],

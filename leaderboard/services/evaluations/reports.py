@@ -7,6 +7,7 @@ from leaderboard.lib.json_values import clean_json, clean_text, finite
 from leaderboard.models import Evaluation, Score, SystemResult
 from leaderboard.services.evaluations import (
     failures,
+    frame_error_tables,
     metric_replicates,
     output_files,
     skill_tables,
@@ -31,6 +32,7 @@ def store(evaluation: Evaluation, report: EvaluationReport) -> None:
         _set_task_score(evaluation, report)
         Score.objects.bulk_create(_score(evaluation, record) for record in report.scores)
         skill_tables.store(evaluation, report)
+        frame_error_tables.store(evaluation, report)
     SystemResult.objects.bulk_create(
         (_system(evaluation, i, record) for i, record in enumerate(report.systems)),
         batch_size=1000,

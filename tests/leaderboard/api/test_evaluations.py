@@ -269,6 +269,7 @@ def test_systems_are_told_with_their_reference(world: World, stranger: APIClient
                 "n_calls": 9,
                 "wall_time_s": 0.5,
                 "cluster": "",
+                "uncertainty": None,
             },
             {
                 "system_id": "=Cu",
@@ -279,6 +280,7 @@ def test_systems_are_told_with_their_reference(world: World, stranger: APIClient
                 "n_calls": 0,
                 "wall_time_s": 0.0,
                 "cluster": "",
+                "uncertainty": None,
             },
         ],
     }
