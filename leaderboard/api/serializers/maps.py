@@ -9,7 +9,7 @@ from leaderboard.api.serializers.fields import Link, Record, SubmissionLink, Tas
 _KIND = "element, or family (metals, oxides, nitrides, halides, organics)."
 
 
-class PartRecord(Record):
+class MapPartRecord(Record):
     kind = serializers.CharField(help_text=_KIND)
     name = serializers.CharField(help_text="Symbol, or name of the family.")
     n_systems = serializers.IntegerField(
@@ -20,13 +20,13 @@ class PartRecord(Record):
     )
 
 
-class PartSkillRecord(PartRecord):
+class PartSkillRecord(MapPartRecord):
     skill = serializers.FloatField(help_text="Mean over the systems, 0 to 1.")
     low = serializers.FloatField(help_text="Of the 95 % interval.")
     high = serializers.FloatField()
 
 
-class PartStandingRecord(PartRecord):
+class PartStandingRecord(MapPartRecord):
     median = serializers.FloatField(help_text="Of the public potentials; baselines are left out.")
     best = serializers.FloatField()
     best_evaluation = Link("evaluation", source=None)
@@ -42,7 +42,7 @@ class MapRowRecord(Record):
 
 class TaskMapRecord(Record):
     task = TaskVersionLink(source="task_version")
-    parts = PartRecord(
+    parts = MapPartRecord(
         many=True,
         help_text="Elements by atomic number, then families; none of a hidden set, nor of a task "
         "scored by anchors.",
