@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -205,16 +206,24 @@ def _described(recipe: Recipe, prefix: Path, build_time_s: float) -> Runtime:
         packages=MappingProxyType(packages),
         lock_sha256=recipe.lock.sha256,
         is_shipped=recipe.is_shipped,
-        n_bytes=_n_bytes(prefix),
+        n_bytes=_open_to_readers(prefix),
         built_at=datetime.now(UTC).isoformat(timespec="seconds"),
         build_time_s=round(build_time_s, 1),
         prefix=prefix,
     )
 
 
-def _n_bytes(folder: Path) -> int:
-    return sum(
-        os.lstat(os.path.join(parent, name)).st_blocks * 512  # noqa: PTH118  (many files)
-        for parent, _, names in os.walk(folder)
-        for name in names
-    )
+def _open_to_readers(folder: Path) -> int:
+    """Let everybody read a runtime, as whom a sandbox may run, and nobody else write to it.
+
+    Returns the bytes that its files take.
+    """
+    n_bytes = 0
+    for parent, _, names in os.walk(folder):
+        for path in (parent, *(os.path.join(parent, name) for name in names)):  # noqa: PTH118
+            status = os.lstat(path)
+            n_bytes += 0 if path == parent else status.st_blocks * 512
+            readable = (status.st_mode & 0o755) | (0o755 if path == parent else 0o444)
+            if not stat.S_ISLNK(status.st_mode) and stat.S_IMODE(status.st_mode) != readable:
+                os.chmod(path, readable)  # noqa: PTH101  (tens of thousands of files)
+    return n_bytes

@@ -88,8 +88,8 @@ def compile_all(
                 raise InfrastructureError(f"Modules could not be compiled (status {status}).")
     finally:
         for process in processes:
-            process.kill()
-            process.wait()
+            with process:
+                process.kill()
 
 
 def _start(

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -82,15 +82,17 @@ def own_interpreter() -> Interpreter:
     """The Python below the virtual environment of this process."""
     minor = f"{sys.version_info.major}.{sys.version_info.minor}"
     named = Path(sys.base_prefix) / "bin" / f"python{minor}"
-    executable = named if named.exists() else Path(sys.executable)
-    if sys.prefix != sys.base_prefix and not named.exists():
-        return ask_interpreter(str(executable.resolve()))
+    executable = named if named.exists() else Path(sys.executable).resolve()
     return Interpreter(
         executable=str(executable),
         version=".".join(map(str, sys.version_info[:3])),
         abi=sysconfig.get_config_var("SOABI") or "",
         prefixes=_distinct((sys.base_prefix, sys.base_exec_prefix)),
-        libraries=_distinct(sysconfig.get_path(name) for name in ("stdlib", "platstdlib")),
+        libraries=_distinct(
+            # Of the Python below: a virtual environment says its own of one of them.
+            sysconfig.get_path(name, vars={"platbase": sys.base_exec_prefix})
+            for name in ("stdlib", "platstdlib")
+        ),
     )
 
 
@@ -106,5 +108,5 @@ def ask_interpreter(executable: str) -> Interpreter:
         raise InfrastructureError(f"{executable} does not answer as a Python: {error}.") from error
 
 
-def _distinct(paths: Sequence[str] | Any) -> tuple[str, ...]:  # noqa: ANN401
+def _distinct(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(paths))

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -82,23 +82,23 @@ def run(
     assert process.stderr is not None and process.stdout is not None  # noqa: S101
     listener = threading.Thread(target=_listen, args=(process.stderr, said, on_line), daemon=True)
     listener.start()
-    try:
-        written = process.stdout.read()
-        status = process.wait()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    finally:
-        listener.join()
+    with process:
+        try:
+            written = process.stdout.read()
+            status = process.wait()
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            listener.join()
     if status != 0:
         words = "".join(said)[-_MOST_CHARS:].strip() or f"exit status {status}"
         raise UvFailed(f"uv could not do it: {words}")
     return written
 
 
-def _listen(stream: object, said: list[str], on_line: Callable[[str], None]) -> None:
-    for line in stream:  # type: ignore[attr-defined]
+def _listen(stream: Iterable[str], said: list[str], on_line: Callable[[str], None]) -> None:
+    for line in stream:
         said.append(line)
         on_line(line.strip())
 
