@@ -7,6 +7,7 @@ ask it before anything is registered: no code of a submitter runs, and nothing i
 ``{"calculator": "lj", "sigma_A": {"Ar": 3.4}, "epsilon_eV": {"Ar": 0.0104}, "cutoff_A": 10.2,
 "smooth": true}``, where ``epsilon_eV`` may be one number for all and ``cutoff_A`` defaults to
 three σ of each pair. ``dummy``: ``{"energy_per_atom_eV": {"Si": -5.4}, "default_eV": 0}``.
+``xtb``: ``{"method": "GFN2-xTB", "electronic_temperature_K": 300, "accuracy": 1}``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ MOST_BYTES = 2**20
 _MOST_TOLD = 60
 #: Of Tersoff's potentials those whose numbers are known.
 TERSOFF_ELEMENTS = ("Si", "Ge")
+XTB_METHODS = ("GFN2-xTB", "GFN1-xTB", "IPEA1-xTB")
 
 
 class JsonFault(ValueError):
@@ -58,6 +60,15 @@ class Dummy:
 
     energy_per_atom_eV: Mapping[str, float]
     default_eV: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Xtb:
+    """A tight-binding method, its electrons' temperature, and how tightly it converges."""
+
+    method: str
+    electronic_temperature_K: float
+    accuracy: float
 
 
 AseFile: TypeAlias = Emt | Tersoff | LennardJones
@@ -101,9 +112,26 @@ def read_dummy(content: bytes, symbols: Collection[str]) -> Dummy:
     return Dummy(energy_per_atom_eV=energies, default_eV=default)
 
 
+def read_xtb(content: bytes, symbols: Collection[str]) -> Xtb:
+    """A method of tblite with its numbers. Raises JsonFault."""
+    values = _read_object(content)
+    _check_names(values, ("method", "electronic_temperature_K", "accuracy"), "xtb")
+    method = values.get("method")
+    if not isinstance(method, str) or method not in XTB_METHODS:
+        raise JsonFault(f'"method" must be one of {", ".join(XTB_METHODS)}, not {_told(method)}')
+    temperature = values.get("electronic_temperature_K", 300)
+    accuracy = values.get("accuracy", 1)
+    return Xtb(
+        method=method,
+        electronic_temperature_K=_number(temperature, "electronic_temperature_K", is_positive=True),
+        accuracy=_number(accuracy, "accuracy", is_positive=True),
+    )
+
+
 _READERS: dict[str, Callable[[bytes, Collection[str]], object]] = {
     "ase": read_ase,
     "dummy": read_dummy,
+    "xtb": read_xtb,
 }
 
 

@@ -14,10 +14,14 @@ from evaluator.calculators.base import Adapter
 _ADAPTERS = {
     "ase": ("ase_builtin", "AseBuiltinAdapter"),
     "chgnet": ("chgnet", "ChgnetAdapter"),
+    "diep": ("diep", "DiepAdapter"),
     "dummy": ("dummy", "DummyAdapter"),
     "mace": ("mace", "MaceAdapter"),
     "matgl": ("matgl", "MatglAdapter"),
+    "nequix": ("nequix", "NequixAdapter"),
     "package": ("package", "PackageAdapter"),
+    "sevennet": ("sevennet", "SevennetAdapter"),
+    "xtb": ("xtb", "XtbAdapter"),
 }
 
 KINDS = tuple(_ADAPTERS)

@@ -75,6 +75,46 @@ CALCULATOR_KINDS: dict[str, CalculatorKind] = {
             ),
         ),
         CalculatorKind(
+            name="sevennet",
+            label="SevenNet",
+            artifact="a SevenNet checkpoint as its trainer writes it (checkpoint_*.pth)",
+            suffixes=(".pth", ".pt"),
+            settings=(
+                _dtype("float32"),
+                Parameter(
+                    name="modal",
+                    kind=str,
+                    default="",
+                    help="Which modality of a multi-fidelity checkpoint; must be said where it has "
+                    "several.",
+                ),
+            ),
+        ),
+        CalculatorKind(
+            name="nequix",
+            label="Nequix",
+            artifact="a .nqx file of Nequix",
+            suffixes=(".nqx",),
+            settings=(_dtype("float32"),),
+        ),
+        CalculatorKind(
+            name="diep",
+            label="DIEP",
+            artifact="a zip of a DIEP model folder: model.json, model.pt, state.pt",
+            suffixes=(".zip",),
+            settings=(_dtype("float32"),),
+        ),
+        CalculatorKind(
+            name="xtb",
+            label="xTB",
+            artifact=(
+                'a JSON file naming a tight-binding method, {"method": "GFN2-xTB"}, with '
+                '"electronic_temperature_K" (300) and "accuracy" (1) where others are wanted; '
+                "crystals are sampled at the Γ point of their cell"
+            ),
+            suffixes=(".json",),
+        ),
+        CalculatorKind(
             name="package",
             label="Python package",
             artifact=(

@@ -13,7 +13,7 @@ import shtab
 
 from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.told_names import command_that_lists
-from evaluator.potentials.known import BASELINES, CHGNETS
+from evaluator.potentials.names import shipped_references
 from evaluator.references.sets import known_references
 from evaluator.standard_tasks.read import standard_benchmarks, standard_tasks
 
@@ -46,7 +46,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _complete_names(parser: argparse.ArgumentParser) -> None:
     """Say of each argument what can stand there: a file, a folder, or a name."""
     names = {
-        "calculator": [potential.reference for potential in (*CHGNETS, *BASELINES)],
+        "calculator": shipped_references(),
         "names": list(known_references()),
     }
     told = {

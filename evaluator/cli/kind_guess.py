@@ -12,7 +12,11 @@ _TAIL_BYTES = 2**16
 _JSON_BYTES = 2**20
 #: The name of the package that a checkpoint's classes are of stands near the beginning of its
 #: pickle, which torch writes first and uncompressed.
-_MARKS = {"mace": (b"mace.", b"mace\n"), "chgnet": (b"chgnet", b"atom_fea_dim")}
+_MARKS = {
+    "mace": (b"mace.", b"mace\n"),
+    "chgnet": (b"chgnet", b"atom_fea_dim"),
+    "sevennet": (b"onehot_to_feature_x",),
+}
 _DUMMY_FIELDS = frozenset({"energy_per_atom_eV", "default_eV"})
 
 
@@ -53,7 +57,7 @@ def _guess(head: bytes, tail: bytes, size_bytes: int) -> set[str]:
         return marked
     # The names of an archive's members stand at its end.
     if b"model.json" in tail and b"state.pt" in tail:
-        return {"matgl"}
+        return {"diep"} if b"diep" in head or b"diep" in tail else {"matgl"}
     if b"data.pkl" in tail:
         return marked
     return {"package"} if b".py" in tail else set()
@@ -66,4 +70,6 @@ def _of_json(head: bytes) -> set[str]:
         return set()
     if "calculator" in content:
         return {"ase"}
+    if "method" in content:
+        return {"xtb"}
     return {"dummy"} if _DUMMY_FIELDS & set(content) else set()

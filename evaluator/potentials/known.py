@@ -82,7 +82,41 @@ CHGNETS = (
     ),
 )
 
-#: By their folder below the mirror of reference data.
+_TENSORNET_MATPES = KnownPotential(
+    reference="matgl:potentials/TensorNet-MatPES-PBE-v2025.1-PES",
+    slug="tensornet-matpes-pbe",
+    name="TensorNet-MatPES-PBE",
+    version="2025.1",
+    architecture="TensorNet",
+    level_of_theory="PBE",
+    licence="BSD-3-Clause",
+    authors="A. D. Kaplan, R. Liu, J. Qi, T. W. Ko, B. Deng, J. Riebesell, G. Ceder, "
+    "K. A. Persson, S. P. Ong",
+    citation="A. D. Kaplan et al., A foundational potential energy surface dataset for "
+    "materials, arXiv:2503.04070 (2025)",
+    url="https://arxiv.org/abs/2503.04070",
+    training_set="MatPES-PBE 2025.1",
+    n_parameters=837_378,
+    supported_elements=MPTRJ_ELEMENTS,
+)
+_NEQUIX_MP_1 = KnownPotential(
+    reference="nequix:potentials/nequix-mp-1.nqx",
+    slug="nequix-mp",
+    name="Nequix-MP",
+    version="1",
+    architecture="Nequix",
+    level_of_theory="PBE, PBE+U",
+    licence="CC-BY-4.0",
+    authors="T. Koker, M. Kotak, T. Smidt",
+    citation="T. Koker et al., Training a foundation model for materials on a budget, "
+    "arXiv:2508.16067 (2025)",
+    url="https://arxiv.org/abs/2508.16067",
+    training_set="MPtrj, 1.58 million structures of relaxations in the Materials Project",
+    n_parameters=None,
+    supported_elements=MPTRJ_ELEMENTS,
+)
+
+#: By their file, or the folder of their files, below the mirror of reference data.
 MIRRORED = {
     "potentials/M3GNet-MP-2021.2.8-PES": KnownPotential(
         reference="matgl:potentials/M3GNet-MP-2021.2.8-PES",
@@ -101,24 +135,47 @@ MIRRORED = {
         n_parameters=288_157,
         supported_elements=MPTRJ_ELEMENTS,
     ),
-    "potentials/TensorNet-MatPES-PBE-v2025.1-PES": KnownPotential(
-        reference="matgl:potentials/TensorNet-MatPES-PBE-v2025.1-PES",
-        slug="tensornet-matpes-pbe",
-        name="TensorNet-MatPES-PBE",
-        version="2025.1",
-        architecture="TensorNet",
-        level_of_theory="PBE",
-        licence="BSD-3-Clause",
-        authors="A. D. Kaplan, R. Liu, J. Qi, T. W. Ko, B. Deng, J. Riebesell, G. Ceder, "
-        "K. A. Persson, S. P. Ong",
-        citation="A. D. Kaplan et al., A foundational potential energy surface dataset for "
-        "materials, arXiv:2503.04070 (2025)",
-        url="https://arxiv.org/abs/2503.04070",
-        training_set="MatPES-PBE 2025.1",
-        n_parameters=837_378,
-        supported_elements=MPTRJ_ELEMENTS,
+    "potentials/TensorNet-MatPES-PBE-v2025.1-PES": _TENSORNET_MATPES,
+    "potentials/TensorNet-MatPES-r2SCAN-v2025.1-PES": replace(
+        _TENSORNET_MATPES,
+        reference="matgl:potentials/TensorNet-MatPES-r2SCAN-v2025.1-PES",
+        slug="tensornet-matpes-r2scan",
+        name="TensorNet-MatPES-r2SCAN",
+        level_of_theory="r2SCAN",
+        training_set="MatPES-r2SCAN 2025.1",
+    ),
+    "potentials/nequix-mp-1.nqx": _NEQUIX_MP_1,
+    "potentials/nequix-oam-1.nqx": replace(
+        _NEQUIX_MP_1,
+        reference="nequix:potentials/nequix-oam-1.nqx",
+        slug="nequix-oam",
+        name="Nequix-OAM",
+        training_set="OMat24, then sAlex and MPtrj",
     ),
 }
+
+#: What one would use otherwise, without parameters that were learnt from many structures.
+SEMI_EMPIRICAL = (
+    KnownPotential(
+        reference="xtb:gfn2",
+        slug="gfn2-xtb",
+        name="GFN2-xTB",
+        version="2019",
+        architecture="Extended tight binding",
+        authors="C. Bannwarth, S. Ehlert, S. Grimme",
+        citation="C. Bannwarth, S. Ehlert and S. Grimme, GFN2-xTB, an accurate and broadly "
+        "parametrized self-consistent tight-binding quantum chemical method with multipole "
+        "electrostatics and density-dependent dispersion contributions, J. Chem. Theory Comput. "
+        "15, 1652 (2019); as in tblite, crystals at the Γ point of their cell",
+        url="https://doi.org/10.1021/acs.jctc.8b01176",
+        training_set="molecular geometries, frequencies and interactions, element by element",
+        n_parameters=None,
+        supported_elements=tuple(chemical_symbols[1:87]),
+        level_of_theory="semi-empirical",
+        licence="LGPL-3.0-or-later",
+        is_baseline=True,
+    ),
+)
 
 BASELINES = (
     KnownPotential(

@@ -12,7 +12,7 @@ import importlib.util
 import json
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,23 @@ from evaluator.potentials.known import (
     LJ_ELEMENTS,
     MIRRORED,
     MPTRJ_ELEMENTS,
+    SEMI_EMPIRICAL,
     KnownPotential,
     LJ_EPSILON_eV,
 )
+from evaluator.potentials.known_in_runtimes import IN_RUNTIMES
+from evaluator.runtimes.definitions import serving
+from evaluator.runtimes.recipes import Recipe
+from evaluator.runtimes.store import Runtime, RuntimeStore
 
-__all__ = ["KnownPotential", "ResolvedPotential", "UnknownPotential", "known_potentials", "resolve"]
+__all__ = [
+    "KnownPotential",
+    "ResolvedPotential",
+    "UnknownPotential",
+    "known_potentials",
+    "resolve",
+    "shipped_references",
+]
 
 
 class UnknownPotential(SubmissionError, ValueError):
@@ -95,15 +107,30 @@ def _check_file(kind: str, artifact: Path, what: str) -> None:
 def known_potentials(mirror: Path | None = None) -> tuple[KnownPotential, ...]:
     """The shipped potentials and baselines, and those whose weights lie in a local mirror.
 
-    A trained potential whose package is not installed is left out.
+    A trained potential whose package is not installed, or whose runtime is not built, is left out.
     """
     trained = CHGNETS if importlib.util.find_spec("chgnet") else ()
+    in_runtimes = [w.known for w in IN_RUNTIMES if _runtime_of(_kind_of(w.known)) is not None]
     mirrored = [
-        replace(potential, reference=f"matgl:{mirror / folder}")
-        for folder, potential in MIRRORED.items()
-        if mirror is not None and (mirror / folder / "model.json").is_file()
+        replace(potential, reference=f"{_kind_of(potential)}:{mirror / path}")
+        for path, potential in MIRRORED.items()
+        if mirror is not None and _is_model(mirror / path)
     ]
-    return (*trained, *mirrored, *BASELINES)
+    semi_empirical = [p for p in SEMI_EMPIRICAL if _runtime_of(_kind_of(p)) is not None]
+    return (*trained, *in_runtimes, *mirrored, *semi_empirical, *BASELINES)
+
+
+def shipped_references() -> list[str]:
+    """Names of all potentials that come with the project or in the packages of its runtimes."""
+    return [potential.reference for potential in _SHIPPED]
+
+
+def _kind_of(known: KnownPotential) -> str:
+    return known.reference.partition(":")[0]
+
+
+def _is_model(path: Path) -> bool:
+    return path.is_file() or (path / _MODEL_FILES[0]).is_file()
 
 
 def _parse(kind: str, rest: str) -> tuple[str, dict[str, Any]]:
@@ -137,6 +164,9 @@ def _find(kind: str, what: str, work_dir: Path) -> tuple[Path, tuple[str, ...] |
     name = f"{kind}:{what}"
     if kind == "chgnet" and what in _CHGNET_FOLDERS:
         return _chgnet_checkpoint(what), MPTRJ_ELEMENTS, True
+    if name in _IN_RUNTIMES:
+        known, files = _IN_RUNTIMES[name].known, _IN_RUNTIMES[name].files
+        return _out_of_runtime(kind, name, files, work_dir), known.supported_elements, True
     if name in _WRITTEN:
         artifact = work_dir / f"{name.replace(':', '-')}.json"
         work_dir.mkdir(parents=True, exist_ok=True)
@@ -144,8 +174,8 @@ def _find(kind: str, what: str, work_dir: Path) -> tuple[Path, tuple[str, ...] |
         artifact.write_text(text, encoding="utf-8")
         return artifact, _elements_of(name), True
     path = user_path(what)
-    if kind == "matgl" and path.is_dir():
-        return _zip_of_model(path, work_dir), None, False
+    if kind in ("matgl", "diep") and path.is_dir():
+        return _zip_of_model(path, work_dir, CALCULATOR_KINDS[kind].label), None, False
     if not path.is_file():
         problem = "is a folder, not a file" if path.is_dir() else "does not exist"
         raise UnknownPotential(f"{what} {problem}; {_examples(kind)}{_did_you_mean(name)}")
@@ -155,7 +185,7 @@ def _find(kind: str, what: str, work_dir: Path) -> tuple[Path, tuple[str, ...] |
 def _did_you_mean(name: str) -> str:
     """A question with the shipped potential or the kind that is spelled alike; else nothing."""
     kind, _, what = name.partition(":")
-    shipped = [potential.reference for potential in (*CHGNETS, *BASELINES)]
+    shipped = [potential.reference for potential in _SHIPPED]
     kinds = [f"{other}:{what}" for other in difflib.get_close_matches(kind, CALCULATOR_KINDS, n=1)]
     near = difflib.get_close_matches(name, shipped, n=1, cutoff=0.8)
     near = near or [other for other in shipped if other.endswith(f":{name}")]
@@ -164,7 +194,7 @@ def _did_you_mean(name: str) -> str:
 
 
 def _examples(kind: str) -> str:
-    known = [p.reference for p in (*CHGNETS, *BASELINES) if p.reference.startswith(f"{kind}:")]
+    known = [p.reference for p in _SHIPPED if _kind_of(p) == kind]
     shipped = f"shipped are {', '.join(known)}; else " if known else ""
     return f"{shipped}give the path of {CALCULATOR_KINDS[kind].artifact}"
 
@@ -190,19 +220,46 @@ def _chgnet_checkpoint(name: str) -> Path:
     return checkpoints[0]
 
 
+# What a runtime's packages carry, found without importing them.
+
+_IN_RUNTIMES = {weights.known.reference.partition(",")[0]: weights for weights in IN_RUNTIMES}
+
+
+def _runtime_of(kind: str) -> Runtime | None:
+    """A runtime that is built here with the packages that serve a kind today."""
+    definition = serving(kind)
+    built = RuntimeStore().built(definition.name)
+    if not built:
+        return None
+    environment = Recipe.of(definition).environment
+    return next((r for r in built if r.environment == environment), None)
+
+
+def _out_of_runtime(kind: str, name: str, files: Sequence[str], work_dir: Path) -> Path:
+    """The file itself, or the zip of a model's folder. Raises UnknownPotential."""
+    runtime = _runtime_of(kind)
+    if runtime is None:
+        raise UnknownPotential(
+            f"the weights of {name} come with the packages of the runtime {serving(kind).name}, "
+            f"which is not built here: touchstone runtime build {serving(kind).name}"
+        )
+    paths = [runtime.site_packages / file for file in files]
+    return paths[0] if len(paths) == 1 else _zip_of_model(paths[0].parent, work_dir, kind)
+
+
 # A model's folder, packed the same way each time.
 
-_MATGL_FILES = ("model.json", "model.pt", "state.pt")
+_MODEL_FILES = ("model.json", "model.pt", "state.pt")
 
 
-def _zip_of_model(folder: Path, work_dir: Path) -> Path:
-    missing = [name for name in _MATGL_FILES if not (folder / name).is_file()]
+def _zip_of_model(folder: Path, work_dir: Path, what: str) -> Path:
+    missing = [name for name in _MODEL_FILES if not (folder / name).is_file()]
     if missing:
-        raise UnknownPotential(f"{folder} is no MatGL model: it lacks {', '.join(missing)}")
+        raise UnknownPotential(f"{folder} is no {what} model: it lacks {', '.join(missing)}")
     work_dir.mkdir(parents=True, exist_ok=True)
     artifact = work_dir / f"{folder.resolve().name}.zip"
     with zipfile.ZipFile(artifact, "w", zipfile.ZIP_STORED) as archive:
-        for name in _MATGL_FILES:
+        for name in _MODEL_FILES:
             # A fixed date, or the same folder would have another sha256 every time.
             member = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             member.create_system, member.external_attr = 3, 0o644 << 16
@@ -232,8 +289,10 @@ _WRITTEN: Mapping[str, Callable[[], dict[str, Any]]] = {
     "ase:lj": _lj_from_covalent_radii,
     "ase:tersoff-si": lambda: {"calculator": "tersoff", "element": "Si"},
     "dummy:zero": lambda: {"default_eV": 0.0},
+    "xtb:gfn2": lambda: {"method": "GFN2-xTB"},
 }
+_SHIPPED = (*CHGNETS, *(weights.known for weights in IN_RUNTIMES), *SEMI_EMPIRICAL, *BASELINES)
 
 
 def _elements_of(reference: str) -> tuple[str, ...] | None:
-    return next(p.supported_elements for p in BASELINES if p.reference == reference)
+    return next(p.supported_elements for p in _SHIPPED if p.reference == reference)

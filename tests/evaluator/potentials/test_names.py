@@ -12,7 +12,14 @@ from evaluator.calculators.registry import make_adapter
 from evaluator.catalog import CALCULATOR_KINDS, SHIPPED_POTENTIALS
 from evaluator.exceptions import SubmissionError
 from evaluator.hashing import sha256_of
+from evaluator.potentials.known_in_runtimes import IN_RUNTIMES
 from evaluator.potentials.names import KnownPotential, known_potentials, resolve
+
+
+@pytest.fixture
+def without_runtimes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No runtime is built, whatever this machine has."""
+    monkeypatch.setenv("TOUCHSTONE_RUNTIMES_DIR", str(tmp_path / "none"))
 
 
 @pytest.mark.parametrize("name", [known.reference for known in known_potentials()])
@@ -20,13 +27,17 @@ def test_every_known_potential_resolves_to_the_same_bytes_twice(name: str, tmp_p
     first, second = resolve(name, tmp_path / "a"), resolve(name, tmp_path / "b")
     assert first.spec == second.spec
     assert sha256_of(first.artifact) == first.spec.artifact_sha256
-    assert first.spec.name == name
+    assert first.spec.name == name.partition(",")[0]
     kind = CALCULATOR_KINDS[first.spec.calculator_kind]
     assert first.artifact.name.endswith(kind.suffixes)
 
 
 @pytest.mark.trained
-@pytest.mark.parametrize("known", known_potentials(), ids=lambda known: known.reference)
+@pytest.mark.parametrize(
+    "known",
+    [k for k in known_potentials() if k.reference in SHIPPED_POTENTIALS],
+    ids=lambda known: known.reference,
+)
 def test_every_known_potential_loads_and_has_the_parameters_it_declares(
     known: KnownPotential, tmp_path: Path
 ) -> None:
@@ -41,6 +52,7 @@ def test_every_known_potential_loads_and_has_the_parameters_it_declares(
     assert set(resolved.spec.supported_elements or ()) <= set(info.elements)
 
 
+@pytest.mark.usefixtures("without_runtimes")
 def test_known_potentials_hold_three_chgnets_and_four_baselines() -> None:
     known = known_potentials()
     assert [p.reference for p in known if not p.is_baseline] == [
@@ -57,6 +69,7 @@ def test_known_potentials_hold_three_chgnets_and_four_baselines() -> None:
     assert len({(p.slug, p.version) for p in known}) == len(known)
 
 
+@pytest.mark.usefixtures("without_runtimes")
 def test_the_catalog_lists_what_ships() -> None:
     assert {potential.reference for potential in known_potentials()} == set(SHIPPED_POTENTIALS)
 
@@ -73,6 +86,38 @@ def test_known_potentials_in_a_mirror_are_found(tmp_path: Path) -> None:
     assert resolved.spec.name == "matgl:M3GNet-MP-2021.2.8-PES.zip"
     again = resolve(found[0].reference, tmp_path / "other")
     assert again.spec.artifact_sha256 == resolved.spec.artifact_sha256
+
+
+def test_a_file_of_weights_in_a_mirror_is_known_by_its_kind(tmp_path: Path) -> None:
+    file = tmp_path / "potentials" / "nequix-mp-1.nqx"
+    file.parent.mkdir()
+    file.write_bytes(b"weights")
+    references = [p.reference for p in known_potentials(tmp_path) if p.architecture == "Nequix"]
+    assert references == [f"nequix:{file}"]
+
+
+@pytest.mark.usefixtures("without_runtimes")
+@pytest.mark.parametrize("name", ["sevennet:7net-0", "sevennet:7net-mf-0,modal=PBE"])
+def test_weights_of_a_runtime_that_is_not_built_are_told_how_to_be_had(
+    name: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SubmissionError, match="touchstone runtime build sevennet"):
+        resolve(name, tmp_path)
+
+
+def test_names_of_weights_in_runtimes_are_unlike_and_resolve_to_kinds() -> None:
+    known = [weights.known for weights in IN_RUNTIMES]
+    assert len({(k.slug, k.version) for k in known}) == len(known)
+    assert len({k.reference for k in known}) == len(known)
+    for weights in IN_RUNTIMES:
+        assert weights.known.reference.partition(":")[0] in CALCULATOR_KINDS
+
+
+def test_gfn2_is_a_method_of_xtb(tmp_path: Path) -> None:
+    resolved = resolve("xtb:gfn2", tmp_path)
+    assert json.loads(resolved.artifact.read_text()) == {"method": "GFN2-xTB"}
+    assert resolved.spec.supported_elements is not None
+    assert resolved.spec.supported_elements[-1] == "Rn"
 
 
 def test_resolve_imports_neither_torch_nor_chgnet() -> None:

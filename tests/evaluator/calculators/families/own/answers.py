@@ -1,0 +1,72 @@
+"""What a family's own ASE calculator answers; run by the Python of its runtime, never imported.
+
+``python answers.py FAMILY < question.json`` reads the artifact, settings and structures, and
+writes a line of JSON after a mark, since packages print lines of their own. Nothing of ours is
+imported.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+MARK = "answers "
+
+
+def sevennet(artifact: str, settings: dict[str, Any]) -> Any:
+    from sevenn.calculator import SevenNetCalculator
+
+    return SevenNetCalculator(artifact, modal=settings.get("modal") or None, device="cpu")
+
+
+def nequix(artifact: str, settings: dict[str, Any]) -> Any:
+    from nequix.calculator import NequixCalculator
+
+    return NequixCalculator(model_path=artifact, backend="jax", use_kernel=False)
+
+
+def diep(artifact: str, settings: dict[str, Any]) -> Any:
+    from diep.pretrained import make_calculator
+
+    calculator = make_calculator(artifact)
+    calculator.use_voigt = True
+    return calculator
+
+
+def xtb(artifact: str, settings: dict[str, Any]) -> Any:
+    from tblite.ase import TBLite
+
+    return TBLite(verbosity=0, **json.loads(Path(artifact).read_text()))
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    question = json.load(sys.stdin)
+    started = time.perf_counter()
+    calculator = globals()[sys.argv[1]](question["artifact"], question["settings"])
+    load_s = time.perf_counter() - started
+    answers = [_answer(calculator, structure) for structure in question["structures"]]
+    print(MARK + json.dumps({"load_s": load_s, "answers": answers}), flush=True)
+
+
+def _answer(calculator: Any, structure: dict[str, Any]) -> dict[str, Any]:
+    from ase import Atoms
+
+    charge, spin = structure.pop("charge"), structure.pop("spin")
+    atoms = Atoms(**structure, info={"charge": charge, "spin": spin})
+    if charge or spin != 1:
+        calculator.set(charge=charge, multiplicity=spin)
+    atoms.calc = calculator
+    started = time.perf_counter()
+    energy, forces = float(atoms.get_potential_energy()), atoms.get_forces().tolist()
+    stress = atoms.get_stress().tolist() if all(atoms.pbc) else None
+    seconds = time.perf_counter() - started
+    return {"energy": energy, "forces": forces, "stress": stress, "seconds": seconds}
+
+
+if __name__ == "__main__":
+    main()
