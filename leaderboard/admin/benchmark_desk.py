@@ -77,10 +77,8 @@ def _preview(request: HttpRequest, version: BenchmarkVersion) -> Preview:
 
 def _lines(board: BoardView) -> list[tuple[BoardRow, list[tuple[float | None, str]]]]:
     """Return each row with its score on each task and, where it has none, what is under way."""
-    return [
-        (row, [(cell.score, cell.state) for cell in cells])
-        for row, cells in with_live_states(board)
-    ]
+    rows = with_live_states(board)
+    return [(row, [(cell.score, cell.state) for cell in row.cells]) for row in rows]
 
 
 def question_of(do: str, versions: Sequence[BenchmarkVersion], back: str) -> Question:

@@ -1,29 +1,35 @@
-"""Rows of boards as plain values: serializers would take seconds for thirty thousand cells.
+"""Rows of boards as plain values, in the shape of the records that document them.
 
-What is written here is what ``serializers/boards.py`` documents; a test compares the two.
+Serializers would take seconds for thirty thousand cells. Here a record says once what is read of
+every row; the values are given as they are.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any
 
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.reverse import reverse
 
-from leaderboard.services.advice.recommendation import Candidate
-from leaderboard.services.advice.scaling import Estimate
-from leaderboard.services.boards.changes import Change
+from leaderboard.api.serializers.fields import Link, Record, SubmissionLink
 from leaderboard.services.boards.entrants import Entrant
-from leaderboard.services.boards.grades import letters_by_name
-from leaderboard.services.boards.reader import BoardRow, BoardView, with_live_states
-from leaderboard.services.boards.types import TaskRow
 
 _ANY_ID, _ANY_SLUG = str(uuid.UUID(int=0)), "a"
 
+_Convert = Callable[[Any], Any]
 
-class Links:
+
+def written(record: type[Record], rows: Iterable[Any], request: Request) -> list[dict[str, Any]]:
+    """Write each row as ``record`` describes it; its submission is an entrant."""
+    write = _writer(record(), _Links(request))
+    return [write(row) for row in rows]
+
+
+class _Links:
     """Addresses in the API, made without asking for each how addresses are made."""
 
     def __init__(self, request: Request) -> None:
@@ -36,8 +42,8 @@ class Links:
         before, _, after = reverse(f"api:{name}", args=[key], request=request).rpartition(key)
         return before, after
 
-    def evaluation(self, pk: str) -> str:
-        return pk.join(self._evaluation)
+    def evaluation(self, pk: uuid.UUID | str) -> str:
+        return str(pk).join(self._evaluation)
 
     def submission(self, entrant: Entrant) -> dict[str, Any]:
         return {
@@ -54,109 +60,36 @@ class Links:
         }
 
 
-def board_rows(view: BoardView, links: Links) -> list[dict[str, Any]]:
-    """Rows in the shape of ``BoardRowRecord``."""
-    tasks = [(e.task_version.task.slug, e.task_version.number) for e in view.entries]
-    return [
-        {
-            **_standing(place, links),
-            "overall": place.overall,
-            "overall_low": place.low,
-            "overall_high": place.high,
-            "grades": letters_by_name(place.entrant.grades),
-            "tasks": [
-                {
-                    "task": slug,
-                    "version": number,
-                    "state": cell.state,
-                    "score": cell.score,
-                    "score_low": cell.low,
-                    "score_high": cell.high,
-                    "rank": cell.rank,
-                    "coverage": cell.coverage,
-                    "theory_mismatch": cell.theory_mismatch,
-                    "why_not_ranked": cell.why_not_ranked,
-                    "hardware": cell.hardware,
-                    "evaluation": cell.evaluation and links.evaluation(cell.evaluation),
-                }
-                for (slug, number), cell in zip(tasks, cells, strict=True)
-            ],
-        }
-        for place, cells in with_live_states(view)
-    ]
+def _writer(record: serializers.Serializer[Any], links: _Links) -> _Convert:
+    """What writes a value of a record with two fields or more."""
+    names = list(record.fields)
+    read = attrgetter(*(str(field.source) for field in record.fields.values()))
+    converted = [(i, _conversion(field, links)) for i, field in enumerate(record.fields.values())]
+    conversions = [(i, convert) for i, convert in converted if convert is not None]
+
+    def write(row: Any) -> dict[str, Any]:  # noqa: ANN401  (whatever has these attributes)
+        values = list(read(row))
+        for i, convert in conversions:
+            if values[i] is not None:
+                values[i] = convert(values[i])
+        return dict(zip(names, values, strict=True))
+
+    return write
 
 
-def task_rows(rows: Iterable[TaskRow], links: Links) -> list[dict[str, Any]]:
-    """Rows in the shape of ``TaskBoardRowRecord``."""
-    return [
-        {
-            **_standing(place, links),
-            "evaluation": links.evaluation(str(place.evaluation_id)),
-            "score": place.score,
-            "score_low": place.low,
-            "score_high": place.high,
-            "coverage": place.coverage,
-            "n_failed": place.n_failed,
-            "theory_mismatch": place.theory_mismatch,
-            "hardware": place.hardware,
-            "metrics": {key: estimate._asdict() for key, estimate in place.metrics.items()},
-        }
-        for place in rows
-    ]
-
-
-def change_rows(changes: Iterable[Change], links: Links) -> list[dict[str, Any]]:
-    """Rows in the shape of ``ChangeRecord``."""
-    return [
-        {
-            "kind": change.kind,
-            "submission": links.submission(change.entrant),
-            "rank_before": change.rank_before,
-            "rank_after": change.rank_after,
-            "score_before": change.score_before,
-            "score_after": change.score_after,
-        }
-        for change in changes
-    ]
-
-
-def candidate_rows(candidates: Iterable[Candidate], links: Links) -> list[dict[str, Any]]:
-    """Rows in the shape of ``CandidateRecord``."""
-    return [
-        {
-            "group": str(c.group),
-            "reason": c.reason,
-            "submission": links.submission(c.row.entrant),
-            "licence": c.row.entrant.licence,
-            "rank": c.row.rank,
-            "overall": c.row.overall,
-            "overall_low": c.row.low,
-            "overall_high": c.row.high,
-            "is_tied_with_best": c.is_tied_with_best,
-            "is_on_front": c.is_on_front,
-            "estimate": c.estimate and _estimate(c.estimate),
-            "timed_by": c.timed_by and str(c.timed_by),
-        }
-        for c in candidates
-    ]
-
-
-def _estimate(estimate: Estimate) -> dict[str, Any]:
-    names = (
-        *("hours", "hours_low", "hours_high", "memory_GiB", "nanoseconds_per_day"),
-        *("is_extrapolated", "largest_n_atoms", "n_materials"),
-    )
-    return {name: getattr(estimate, name) for name in names}
-
-
-def _standing(place: BoardRow | TaskRow, links: Links) -> dict[str, Any]:
-    """One place in the shape of ``StandingRecord``."""
-    return {
-        "rank": place.rank,
-        "rank_low": place.rank_low,
-        "rank_high": place.rank_high,
-        "tied_with_previous": place.tied_with_previous,
-        "is_ranked": place.is_ranked,
-        "why_not_ranked": place.why_not_ranked,
-        "submission": links.submission(place.entrant),
-    }
+def _conversion(field: Any, links: _Links) -> _Convert | None:  # noqa: ANN401  (field or record)
+    """How the value of a field is written, where not as it is."""
+    match field:
+        case serializers.ListSerializer(child=serializers.Serializer() as child):
+            each = _writer(child, links)
+            return lambda rows: [each(row) for row in rows]
+        case serializers.DictField(child=serializers.Serializer() as child):
+            of_key = _writer(child, links)
+            return lambda by_key: {key: of_key(value) for key, value in by_key.items()}
+        case SubmissionLink():
+            return links.submission
+        case serializers.Serializer():
+            return _writer(field, links)
+        case Link():
+            return links.evaluation
+    return None

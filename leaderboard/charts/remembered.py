@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -28,9 +28,6 @@ def remembered(draw: Callable[_Arguments, _Drawn]) -> Callable[_Arguments, _Draw
     return drawn
 
 
-def remember(key: object, draw: Callable[[], _Drawn]) -> _Drawn:
+def remember(key: Hashable, draw: Callable[[], _Drawn]) -> _Drawn:
     """What was drawn under this key, which must tell everything that is drawn."""
-    drawn: tuple[_Drawn] | None = _kept.get(key)
-    if drawn is None:
-        drawn = _kept.put(key, (draw(),))
-    return drawn[0]
+    return _kept.value(key, draw)

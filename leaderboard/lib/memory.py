@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
-from typing import Any, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar, cast
 
 from cachetools import LRUCache
 
 _Value = TypeVar("_Value")
+_NOTHING = object()
 
 
 class Remembered:
@@ -26,6 +27,12 @@ class Remembered:
         with self._lock:
             self._values[key] = value
         return value
+
+    def value(self, key: Hashable, compute: Callable[[], _Value]) -> _Value:
+        """Give what is there, or compute it and put it there."""
+        with self._lock:
+            value = self._values.get(key, _NOTHING)
+        return self.put(key, compute()) if value is _NOTHING else cast(_Value, value)
 
     def clear(self) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""Leaderboards; their rows are written by board_rows.py."""
+"""Leaderboards; board_rows.py writes their rows as it is said here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class StandingRecord(Record):
     )
     is_ranked = serializers.BooleanField()
     why_not_ranked = serializers.CharField(help_text="One sentence; empty for a ranked row.")
-    submission = SubmissionLink()
+    submission = SubmissionLink(source="entrant")
 
 
 class BoardScoreRecord(Record):
@@ -48,7 +48,7 @@ class BoardScoreRecord(Record):
 
 
 class TaskBoardRowRecord(StandingRecord):
-    evaluation = Link("evaluation", source=None)
+    evaluation = Link("evaluation", source="evaluation_id")
     score = serializers.FloatField(allow_null=True, help_text="Of the task, 0 to 1.")
     score_low = serializers.FloatField(allow_null=True, source="low")
     score_high = serializers.FloatField(allow_null=True, source="high")
@@ -65,7 +65,7 @@ class TaskBoardRowRecord(StandingRecord):
 
 class ChangeRecord(Record):
     kind = serializers.CharField(help_text="entered, left or moved.")
-    submission = SubmissionLink()
+    submission = SubmissionLink(source="entrant")
     rank_before = serializers.IntegerField(allow_null=True)
     rank_after = serializers.IntegerField(allow_null=True)
     score_before = serializers.FloatField(allow_null=True)
@@ -144,10 +144,11 @@ class BoardRowRecord(StandingRecord):
     overall_low = serializers.FloatField(allow_null=True, source="low")
     overall_high = serializers.FloatField(allow_null=True, source="high")
     grades = serializers.DictField(
+        source="entrant.letters",
         child=serializers.CharField(),
         help_text="Consistency, Invariance, Conservation, Smoothness: A to D, those measured.",
     )
-    tasks = CellRecord(many=True, read_only=True)
+    tasks = CellRecord(source="cells", many=True, read_only=True)
 
 
 class CategoryRecord(Record):

@@ -56,8 +56,8 @@ class CandidateRecord(Record):
         "(nobody tells its elements) or out."
     )
     reason = serializers.CharField(help_text="Why it is not recommended; empty for those that are.")
-    submission = SubmissionLink()
-    licence = serializers.CharField(source="submission.potential.licence")
+    submission = SubmissionLink(source="row.entrant")
+    licence = serializers.CharField(source="row.entrant.licence")
     rank: Any = serializers.IntegerField(source="row.rank", allow_null=True)
     overall = serializers.FloatField(source="row.overall", allow_null=True)
     overall_low = serializers.FloatField(source="row.low", allow_null=True)

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from evaluator.catalog import METRICS
-from leaderboard.api.board_rows import Links, board_rows, change_rows, task_rows
+from leaderboard.api.board_rows import written
 from leaderboard.api.query import (
     BenchmarkBoardQuery,
     BoardQuery,
@@ -25,7 +25,14 @@ from leaderboard.api.query import (
     board_filter,
     read_query,
 )
-from leaderboard.api.serializers.boards import BenchmarkBoardRecord, DiffRecord, TaskBoardRecord
+from leaderboard.api.serializers.boards import (
+    BenchmarkBoardRecord,
+    BoardRowRecord,
+    ChangeRecord,
+    DiffRecord,
+    TaskBoardRecord,
+    TaskBoardRowRecord,
+)
 from leaderboard.api.serializers.fields import Record
 from leaderboard.api.tables import Cell, LaTeXRenderer, Table, is_table, tables, with_unit
 from leaderboard.api.views.base import TABLES_TOO, described, one, user_of
@@ -65,8 +72,6 @@ class TaskLeaderboard(APIView):
         version = _task_version(slug, query)
         board = task_view(version, user_of(request), query.get("as_of"))
         rows = wanted_rows(board.rows, board_filter(query))
-        for evaluation in chain(board.pending, board.failed):
-            evaluation.task_version = version
         if is_table(request):
             return task_table(version, rows).response(request)
         told = {
@@ -75,9 +80,8 @@ class TaskLeaderboard(APIView):
             "failed": board.failed,
             "resolution": of_task(board) if query.get("as_of") is None else None,
         }
-        return _snapshot(
-            request, TaskBoardRecord, told, task_rows(rows, Links(request)), version.number, query
-        )
+        written_rows = written(TaskBoardRowRecord, rows, request)
+        return _snapshot(request, TaskBoardRecord, told, written_rows, version.number, query)
 
 
 class TaskDiff(APIView):
@@ -133,14 +137,8 @@ class Leaderboard(APIView):
             else None,
             "chemistry": chemistry,
         }
-        return _snapshot(
-            request,
-            BenchmarkBoardRecord,
-            told,
-            board_rows(view, Links(request)),
-            version.number,
-            query,
-        )
+        rows = written(BoardRowRecord, with_live_states(view), request)
+        return _snapshot(request, BenchmarkBoardRecord, told, rows, version.number, query)
 
 
 class LeaderboardDiff(APIView):
@@ -212,7 +210,7 @@ def _diff(
     request: Request, number: int, moments: Sequence[datetime], differences: Sequence[Change]
 ) -> Response:
     told = {"version": number, "since": moments[0], "until": moments[1], "changes": []}
-    rows = change_rows(differences, Links(request))
+    rows = written(ChangeRecord, differences, request)
     return Response({**DiffRecord(told).data, "changes": rows})
 
 
@@ -266,10 +264,10 @@ def benchmark_table(view: BoardView, chemistry: ChemistryBoard | None = None) ->
                 *(row.overall, row.low, row.high),
                 *chain.from_iterable(
                     (c.score, c.low, c.high, *(n or (c.coverage,)), c.state)
-                    for c, n in zip(cells, known, strict=True)
+                    for c, n in zip(row.cells, known, strict=True)
                 ),
             ]
-            for row, cells in with_live_states(view)
+            for row in with_live_states(view)
         ],
     )
 
@@ -295,9 +293,9 @@ def printed_table(view: BoardView, chemistry: ChemistryBoard | None = None) -> T
                 row.entrant.title,
                 row.entrant.level_of_theory,
                 row.overall,
-                *(cell.score for cell in cells),
+                *(cell.score for cell in row.cells),
             ]
-            for row, cells in with_live_states(view)
+            for row in view.rows
         ],
     )
 

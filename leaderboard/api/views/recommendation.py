@@ -11,9 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from leaderboard.api.board_rows import Links, candidate_rows
+from leaderboard.api.board_rows import written
 from leaderboard.api.query import read_query
-from leaderboard.api.serializers.recommendation import RecommendationRecord
+from leaderboard.api.serializers.recommendation import CandidateRecord, RecommendationRecord
 from leaderboard.api.views.base import described, user_of
 from leaderboard.services.advice.question import wishes_from_query
 from leaderboard.services.advice.recommendation import board_version, recommend
@@ -76,6 +76,5 @@ class Recommend(APIView):
         told = RecommendationRecord(
             replace(recommendation, candidates=[]), context={"request": request}
         ).data
-        return Response(
-            {**told, "candidates": candidate_rows(recommendation.candidates, Links(request))}
-        )
+        candidates = written(CandidateRecord, recommendation.candidates, request)
+        return Response({**told, "candidates": candidates})

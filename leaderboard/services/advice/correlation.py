@@ -71,8 +71,7 @@ class Correlations:
 def task_correlations(version: BenchmarkVersion) -> Correlations:
     """Between the tasks of a benchmark version. One query where this process knows the board."""
     board = current_board(version)
-    remembered: Correlations | None = board.kept.get(_KEPT)
-    return remembered or board.kept.put(_KEPT, _correlations(board))
+    return board.kept.value(_KEPT, lambda: _correlations(board))
 
 
 def _correlations(board: StoredBoard) -> Correlations:

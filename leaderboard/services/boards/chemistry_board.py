@@ -87,8 +87,7 @@ class ChemistryBoard:
 def chemistry_board(board: StoredBoard, chemistry: Chemistry) -> ChemistryBoard:
     """Of all public rows. One query for stamps, where this process has the skills."""
     key = (board.version.pk, board.stamp, board.as_of, chemistry)
-    remembered: ChemistryBoard | None = _boards.get(key)
-    return remembered or _boards.put(key, _compute(board, chemistry))
+    return _boards.value(key, lambda: _compute(board, chemistry))
 
 
 def on_chemistry(own: StoredBoard | None, chemistry: ChemistryBoard) -> StoredBoard | None:

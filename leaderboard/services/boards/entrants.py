@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, overload
 import msgpack
 
 from leaderboard.models import Submission
+from leaderboard.services.boards.grades import letters_by_name
 
 #: Shown beside the scores, of a task that times.
 SPEED, MEMORY = "atom_time_median", "memory_peak"
@@ -48,6 +49,11 @@ class Entrant(NamedTuple):
     def title(self) -> str:
         """As a submission is written: the potential's name and the version."""
         return f"{self.name} {self.version}"
+
+    @property
+    def letters(self) -> dict[str, str]:
+        """Its grades by their names."""
+        return letters_by_name(self.grades)
 
     @property
     def key(self) -> str:

@@ -147,7 +147,7 @@ class _Boards:
     def standings(self, at: datetime) -> dict[uuid.UUID, Standing]:
         last = self._last[at]
         if self._read is None or self._read[0] != last:
-            self._read = last, computed_board(self.version, last)
+            self._read = last, computed_board(self.version, as_of=last)
         board = self._read[1]
         if at == last:
             return standings_of(board)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -68,11 +68,12 @@ class BoardRow:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """In the order of the board's tasks; the evaluations themselves are not looked up."""
+        """In the order of the board's tasks, as they were when the board was computed."""
         matrix, i = self.board.matrix, self.index
         codes, ids = matrix.state[i].tolist(), matrix.evaluation[i].tobytes().hex()
         ours = levels_of(self.entrant.level_of_theory)
         columns = (
+            *self.board.tasks,
             [_id(ids[32 * j : 32 * j + 32]) if code else None for j, code in enumerate(codes)],
             [STATES[code] or MISSING for code in codes],
             *(
@@ -171,14 +172,15 @@ def view_of(
     )
 
 
-def with_live_states(view: BoardView) -> Iterator[tuple[BoardRow, list[Cell]]]:
-    """Each row with its cells; what was queued or running is in its present state. One query."""
+def with_live_states(view: BoardView) -> list[BoardRow]:
+    """The rows, with what was queued or running in its present state. One query."""
     cells = (cell for row in view.rows for cell in row.cells)
     live = [cell.evaluation or "" for cell in cells if cell.state in LIVE_STATES]
     states = Evaluation.objects.filter(pk__in=live).order_by().values_list("pk", "state")
     now = {str(pk): state for pk, state in states}
     for row in view.rows:
-        yield row, [c._replace(state=now.get(c.evaluation or "", c.state)) for c in row.cells]
+        row.cells = [c._replace(state=now.get(c.evaluation or "", c.state)) for c in row.cells]
+    return view.rows
 
 
 def _rows(board: StoredBoard, ranking: Ranking, wanted: BoardFilter) -> list[BoardRow]:

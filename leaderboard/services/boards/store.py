@@ -94,6 +94,12 @@ class StoredBoard:
         sets = [entry.task_version.reference_set for entry in self.entries]
         return [levels_of(reference.level_of_theory if reference else "") for reference in sets]
 
+    @cached_property
+    def tasks(self) -> tuple[list[str], list[int]]:
+        """Slugs of the tasks, and numbers of their versions."""
+        versions = [entry.task_version for entry in self.entries]
+        return [version.task.slug for version in versions], [version.number for version in versions]
+
 
 _boards, _past = of_process(_BOARDS_KEPT), of_process(_PAST_KEPT)
 _replicates = of_process(_REPLICATES_KEPT)
@@ -127,13 +133,17 @@ def current_board(version: BenchmarkVersion) -> StoredBoard:
 def past_board(version: BenchmarkVersion, as_of: datetime) -> StoredBoard:
     """The board as it stood then; kept by this process alone."""
     key = (version.pk, as_of, stamp_of_benchmark(version.pk))
-    remembered: StoredBoard | None = _past.get(key)
-    return remembered or _past.put(key, computed_board(version, as_of))
+    return _past.value(key, lambda: computed_board(version, as_of=as_of))
 
 
-def computed_board(version: BenchmarkVersion, as_of: datetime) -> StoredBoard:
-    """The same, computed and not kept: for who goes through many moments."""
-    return _compute(version, _entries(version), "", as_of)
+def computed_board(
+    version: BenchmarkVersion, stamp: str = "", as_of: datetime | None = None
+) -> StoredBoard:
+    """A board that nothing keeps: for who goes through many moments."""
+    entries = _entries(version)
+    evaluations = _shown(entries, as_of)
+    board = _assemble(version, entries, stamp, evaluations, results_of(evaluations))
+    return replace(board, as_of=as_of)
 
 
 def board_at(version: BenchmarkVersion, as_of: datetime | None) -> StoredBoard:
@@ -150,9 +160,7 @@ def private_board(board: StoredBoard, user: User | AnonymousUser) -> StoredBoard
         task_version__in=[e.task_version_id for e in board.entries],
     )
     results = results_of(evaluations)
-    if not results:
-        return None
-    return _assemble(board.version, board.entries, "", evaluations, results)
+    return _assemble(board.version, board.entries, "", evaluations, results) if results else None
 
 
 def ranking_of(board: StoredBoard, weights: Mapping[str, float], category: str = "") -> Ranking:
@@ -167,11 +175,9 @@ def ranking_of(board: StoredBoard, weights: Mapping[str, float], category: str =
     if chosen == {e.category: e.category_weight for e in board.entries}:
         return board.own
     key = tuple(sorted(chosen.items()))
-    remembered: Ranking | None = board.rankings.get(key)
-    if remembered is not None:
-        return remembered
-    ranking = ranked(board.matrix, board.entries, chosen, replicates_of_board(board))
-    return board.rankings.put(key, ranking)
+    return board.rankings.value(
+        key, lambda: ranked(board.matrix, board.entries, chosen, replicates_of_board(board))
+    )
 
 
 def part_of_board(board: StoredBoard, category: str) -> StoredBoard:
@@ -180,14 +186,9 @@ def part_of_board(board: StoredBoard, category: str) -> StoredBoard:
     SubmissionError for an unknown category.
     """
     entries = of_category(board.entries, category)
-    key = ("part", category)
-    remembered: StoredBoard | None = board.rankings.get(key)
-    if remembered is not None:
-        return remembered
     columns = [i for i, e in enumerate(board.entries) if e in entries]
     rows = np.flatnonzero(board.matrix.state[:, columns].any(axis=1)).tolist()
-    part = _part(board, rows, columns)
-    return board.rankings.put(key, part)
+    return board.rankings.value(("part", category), lambda: _part(board, rows, columns))
 
 
 def with_rows(board: StoredBoard, rows: Sequence[int]) -> StoredBoard:
@@ -275,20 +276,9 @@ def _shown(entries: Sequence[BenchmarkTask], as_of: datetime | None = None) -> Q
 
 def _compute_current(version: BenchmarkVersion, stamp: str) -> StoredBoard:
     """Compute the board, and store the replicates that it was ranked with beside it."""
-    board = _compute(version, _entries(version), stamp)
+    board = computed_board(version, stamp)
     _replicates_of(board).store(stamp, board.replicates or {})
     return replace(board, replicates=None)
-
-
-def _compute(
-    version: BenchmarkVersion,
-    entries: list[BenchmarkTask],
-    stamp: str,
-    as_of: datetime | None = None,
-) -> StoredBoard:
-    evaluations = _shown(entries, as_of)
-    board = _assemble(version, entries, stamp, evaluations, results_of(evaluations))
-    return replace(board, as_of=as_of)
 
 
 def _assemble(

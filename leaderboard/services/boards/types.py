@@ -98,6 +98,9 @@ class TaskBoard:
 class Cell(NamedTuple):
     """One submission on one task."""
 
+    #: Slug of the task, and the number of its version.
+    task: str
+    version: int
     #: Its id; None where there is none.
     evaluation: str | None
     #: An EvaluationState as it was when the board was computed, or MISSING.

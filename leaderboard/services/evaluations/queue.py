@@ -131,7 +131,7 @@ def _line() -> dict[UUID, _Entry]:
     stamp = _stamp()
     if stamp.n_queued <= _PLAYED_EACH_TIME:
         return _played()
-    return _remembered.get(stamp) or _remembered.put(stamp, _played())
+    return _remembered.value(stamp, _played)
 
 
 class _Stamp(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -77,7 +78,7 @@ def home(request: HttpRequest) -> HttpResponseBase:
     version = board_version()
     if version is None:
         return render(request, "leaderboard_empty.html")
-    return _board(request, version, _shown_versions(), is_home=True)
+    return _board(request, version, shown_benchmark_versions(), is_home=True)
 
 
 @require_safe
@@ -90,16 +91,11 @@ def benchmark_latest(request: HttpRequest, slug: str) -> HttpResponseBase:
 
 @require_safe
 def benchmark(request: HttpRequest, slug: str, number: int) -> HttpResponseBase:
-    versions = _shown_versions()
+    versions = shown_benchmark_versions()  # the page names the other boards too
     for version in versions:
         if (version.benchmark.slug, version.number) == (slug, number):
             return _board(request, version, versions)
     raise Http404(f"no version {number} of {slug!r} is published")
-
-
-def _shown_versions() -> list[BenchmarkVersion]:
-    """All of them: the page names the other boards too."""
-    return shown_benchmark_versions()
 
 
 def _board(
@@ -120,11 +116,8 @@ def _board(
         board = past_board(version, query.as_of)
     key = (version.benchmark.name, *sorted(query.given.items()))
     own = private_board(board, request.user)
-    drawn: _Drawn | None = board.pages.get(key) if own is None else None
-    if drawn is None:
-        drawn = _draw(version, board, own, query)
-        if own is None:
-            board.pages.put(key, drawn)
+    draw = partial(_draw, version, board, own, query)
+    drawn = board.pages.value(key, draw) if own is None else draw()
     states = states_of(drawn.parts[1::2])
     # Pages are remembered by what is good of an address: what is bad of this one is told anew.
     complaints = [*query.complaints, *drawn.context["more_complaints"]]

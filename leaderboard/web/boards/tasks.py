@@ -20,7 +20,7 @@ from leaderboard.enums import VersionState
 from leaderboard.models import TaskVersion
 from leaderboard.models.disclosure import is_hidden, may_read_set, seen_by
 from leaderboard.services.boards.counts import n_potentials_judged
-from leaderboard.services.boards.resolution import Resolution, of_task
+from leaderboard.services.boards.resolution import of_task
 from leaderboard.services.boards.task_maps import map_of_task
 from leaderboard.services.boards.task_reader import task_view
 from leaderboard.services.boards.types import TaskBoard, TaskRow
@@ -87,18 +87,9 @@ def task(request: HttpRequest, slug: str, number: int | None = None) -> HttpResp
     return shared_page(request, made_of, draw)
 
 
-def _resolution(board: TaskBoard) -> Resolution | None:
-    remembered: tuple[Resolution | None] | None = board.pages.get("resolution")
-    return (remembered or board.pages.put("resolution", (of_task(board),)))[0]
-
-
 def _map(board: TaskBoard) -> DrawnTaskMap | None:
-    """Kept with the board: the same for all readers."""
-    remembered: tuple[DrawnTaskMap | None] | None = board.pages.get("map")
-    if remembered is None:
-        task = map_of_task(board)
-        remembered = board.pages.put("map", (drawn_task_map(task) if task else None,))
-    return remembered[0]
+    task = map_of_task(board)
+    return drawn_task_map(task) if task else None
 
 
 def _guesses(board: TaskBoard) -> dict[str, float | None]:
@@ -144,8 +135,8 @@ def _page(
             "scored": scored,
             "by_skill": version.is_scored_by_skill,
             "guesses": _guesses(board),
-            "resolution": _resolution(board),
-            "map": _map(board),
+            "resolution": board.pages.value("resolution", lambda: of_task(board)),
+            "map": board.pages.value("map", lambda: _map(board)),
             "unscored": others,
             "shows_all": shows_all,
             "n_more_metrics": 0 if shows_all else len(unscored),
@@ -202,11 +193,10 @@ def _drawing(
 
 
 def _names(board: TaskBoard) -> SafeString:
-    remembered: SafeString | None = None if board.has_private else board.pages.get("names")
-    if remembered is not None:
-        return remembered
-    choices = options((row.entrant.key, row.entrant.title) for row in board.rows)
-    return choices if board.has_private else board.pages.put("names", choices)
+    def choices() -> SafeString:
+        return options((row.entrant.key, row.entrant.title) for row in board.rows)
+
+    return choices() if board.has_private else board.pages.value("names", choices)
 
 
 def _charts(
@@ -214,9 +204,12 @@ def _charts(
 ) -> tuple[Chart | None, list[Chart]]:
     """Kept with the board, since records never change: the one of the column, and the family's."""
     key = ("charts", column and column.name, *(row.evaluation_id for row in rows))
-    remembered: tuple[Chart | None, list[Chart]] | None = board.pages.get(key)
-    return remembered or board.pages.put(
-        key, (_chart(version, column, rows) if column else None, _family_charts(version, rows))
+    return board.pages.value(
+        key,
+        lambda: (
+            _chart(version, column, rows) if column else None,
+            _family_charts(version, rows),
+        ),
     )
 
 

@@ -30,3 +30,15 @@ def test_many_threads_share_one_without_growing_it() -> None:
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(use, range(4)))
     assert sum(values.get(key) is not None for key in range(16)) == 8
+
+
+def test_what_was_computed_is_not_computed_again_even_if_it_is_nothing() -> None:
+    values = Remembered(2)
+    computed: list[str] = []
+
+    def compute() -> None:
+        computed.append("once")
+
+    assert values.value("a", compute) is None
+    assert values.value("a", compute) is None
+    assert computed == ["once"]

@@ -94,7 +94,7 @@ def test_the_history_is_the_board_of_every_moment(past: Past, seed: int) -> None
     seen = 0
     for at in sorted({*times, *moments_of(past.board).times}):
         if at >= past.board.published_at:  # type: ignore[operator]
-            board = standings_of(store.computed_board(past.board, at))
+            board = standings_of(store.computed_board(past.board, as_of=at))
             assert told(past.board, at) == board
             seen += len(board)
     assert seen > 20
@@ -206,7 +206,7 @@ def test_what_is_committed_late_is_not_missed(past: Past) -> None:
     record(past.board)
     assert rows_of(better)[0].rank == 1
     for at in moments_of(past.board).times:
-        assert told(past.board, at) == standings_of(store.computed_board(past.board, at))
+        assert told(past.board, at) == standings_of(store.computed_board(past.board, as_of=at))
 
 
 def test_a_withdrawal_that_is_taken_back_by_hand_is_written_anew(past: Past) -> None:
