@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from evaluator.arrays import FloatArray
 
 #: Fewer frames make no decile, fewer clusters no interval.
 MIN_FRAMES, MIN_CLUSTERS = 20, 5
-N_DRAWS = 1000
+N_DRAWS = 400
 #: Shares of the frames, the surest first, whose error is told.
 COVERAGES = tuple(i / 10 for i in range(1, 11))
 _WORST_SHARE = 0.1
@@ -72,9 +73,7 @@ def calibration(
     names = [name for name, is_known in zip(clusters, known, strict=True) if is_known]
     u, e, size = uncertainty[known], errors[known], sizes[known]
     n_clusters = len(set(names))
-    weights = np.ones((1, len(u)))
-    if n_clusters >= MIN_CLUSTERS:
-        weights = np.vstack([weights, resampling.cluster_weights(names, N_DRAWS)])
+    weights = _weights(tuple(names)) if n_clusters >= MIN_CLUSTERS else np.ones((1, len(u)))
     return Calibration(
         n=len(u),
         n_clusters=n_clusters,
@@ -82,10 +81,15 @@ def calibration(
         auroc=_estimate(_auroc(u, _is_worst(e), weights)),
         rmse=_certain(_rmse_of_surest(u, e, size, weights, 1.0)),
         rmse_half=_certain(_rmse_of_surest(u, e, size, weights, 0.5)),
-        risk=tuple(
-            float(_rmse_of_surest(u, e, size, weights[:1], share)[0]) for share in COVERAGES
-        ),
+        risk=tuple(float(_rmse_of_surest(u, e, size, weights[:1], c)[0]) for c in COVERAGES),
     )
+
+
+@lru_cache(maxsize=16)
+def _weights(clusters: tuple[str, ...]) -> FloatArray:
+    """Ones, then the draws; the same for all rows that have answered the same frames."""
+    drawn = resampling.cluster_weights(clusters, N_DRAWS)
+    return np.vstack([np.ones((1, len(clusters))), drawn])
 
 
 def _certain(values: FloatArray) -> Estimate:
@@ -113,10 +117,13 @@ def _is_worst(errors: FloatArray) -> NDArray[np.bool_]:
 
 def _weighted_ranks(values: FloatArray, weights: FloatArray) -> FloatArray:
     """Weight below each value and half of that at it, shape (n_draws, n_frames)."""
-    unique, at = np.unique(values, return_inverse=True)
-    groups = np.zeros((len(weights), len(unique)))
-    np.add.at(groups.T, at, weights.T)
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    groups = np.add.reduceat(weights[:, order], begins, axis=1)
     below = np.cumsum(groups, axis=1) - groups / 2
+    at = np.empty(len(values), np.int64)
+    at[order] = np.repeat(np.arange(len(begins)), np.diff([*begins, len(values)]))
     ranks: FloatArray = below[:, at]
     return ranks
 
@@ -132,7 +139,8 @@ def _spearman(first: FloatArray, second: FloatArray, weights: FloatArray) -> Flo
     tells = scale > 1e-9 * total[:, 0] ** 3
     product = (weights * x * y).sum(axis=1)
     result: FloatArray = np.full(len(weights), np.nan)
-    return np.divide(product, scale, out=result, where=tells)
+    np.divide(product, scale, out=result, where=tells)
+    return result
 
 
 def _auroc(uncertainty: FloatArray, is_worst: NDArray[np.bool_], weights: FloatArray) -> FloatArray:
@@ -142,7 +150,8 @@ def _auroc(uncertainty: FloatArray, is_worst: NDArray[np.bool_], weights: FloatA
     product = of_worst.sum(axis=1) * of_others.sum(axis=1)
     pairs = (of_worst * below).sum(axis=1)
     result: FloatArray = np.full(len(weights), np.nan)
-    return np.divide(pairs, product, out=result, where=product > 0)
+    np.divide(pairs, product, out=result, where=product > 0)
+    return result
 
 
 def _rmse_of_surest(

@@ -320,8 +320,10 @@ def _from_plain(plain: Mapping[str, Any]) -> Committee:
         members=[UUID(bytes=pk) for pk in plain["members"]],
         rows={
             UUID(bytes=pk): {
-                name: Judged(*values, None if about is None else _calibration(about))
-                for name, (*values, about) in by_quantity.items()
+                name: Judged(
+                    uncertainty, error, n_voices, None if about is None else _calibration(about)
+                )
+                for name, (uncertainty, error, n_voices, about) in by_quantity.items()
             }
             for pk, by_quantity in plain["rows"]
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -32,12 +32,14 @@ from leaderboard.models import (
     disclosure,
     permissions,
 )
+from leaderboard.services.boards.committee import UNITS, uncertainties_of
 from leaderboard.services.boards.rules import has_theory_mismatch, why_not_ranked
 from leaderboard.services.boards.skill_maps import map_of, skill_rows
 from leaderboard.services.evaluations import lifecycle, queue
 from leaderboard.services.evaluations.progress import current_evaluations
 from leaderboard.services.evaluations.waiting import waiting_reason
 from leaderboard.services.submissions.submissions import publish, withdraw
+from leaderboard.web.boards.committee import DIGITS, LABELS
 from leaderboard.web.boards.skill_maps import DrawnMap, drawn_map
 from leaderboard.web.boards.summaries import summary_parts
 from leaderboard.web.boards.systems import address_of_system, systems_at
@@ -120,6 +122,7 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
     columns = [c for c in known if shows_all or c.is_primary]
     files = _files(found) if shows else {}
     done = found.state == EvaluationState.SUCCEEDED
+    uncertainties = uncertainties_of(found) if shows and done else {}
     seen = disclosure.seen_by(request.user, found)
     scored = {metric.key: metric for metric in version.scored_metrics()}
     by_skill = version.is_scored_by_skill
@@ -135,9 +138,10 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
             # Records without a score, of what was refused or broke off, have no skills.
             "tells_skills": by_skill and done and seen.score is not None,
             "columns": columns,
+            "uncertainties": [(LABELS[name], UNITS[name], DIGITS[name]) for name in uncertainties],
             "names": _names(list(page.object_list), columns),
             "lines": [
-                _line(version, system, columns, files.get(system.system_id, []))
+                _line(version, system, columns, files.get(system.system_id, []), uncertainties)
                 for system in page.object_list
             ],
             "n_files": sum(not file.left_out for some in files.values() for file in some),
@@ -244,6 +248,8 @@ class SystemLine:
     #: (predicted, reference or None) in the order of the columns.
     pairs: list[tuple[Any, Any, Column]]
     files: list[EvaluationFile]
+    #: What the others say of it, with the digits to show.
+    uncertainties: list[tuple[float | None, int]]
 
 
 def _submission(request: HttpRequest, pk: UUID) -> Submission:
@@ -311,8 +317,14 @@ def _line(
     system: SystemResult,
     columns: Sequence[Column],
     files: list[EvaluationFile],
+    uncertainties: Mapping[str, Sequence[float | None]],
 ) -> SystemLine:
+    at = system.position
     return SystemLine(
+        uncertainties=[
+            (by_system[at] if at < len(by_system) else None, DIGITS[name])
+            for name, by_system in uncertainties.items()
+        ],
         system=system,
         address=address_of_system(version, system.system_id),
         files=files,

@@ -27,6 +27,7 @@ from leaderboard.services.boards.types import TaskBoard, TaskRow
 from leaderboard.services.definitions import published
 from leaderboard.services.evaluations.progress import STATE_FIELDS
 from leaderboard.services.evaluations.records import answers_of, summaries_of
+from leaderboard.web.boards.committee import committee_part
 from leaderboard.web.boards.skill_maps import DrawnTaskMap, drawn_task_map
 from leaderboard.web.boards.systems import address_of_system, chosen_rows, label_of, systems_at
 from leaderboard.web.boards.task_cells import rows_html
@@ -137,6 +138,7 @@ def _page(
             "guesses": _guesses(board),
             "resolution": board.pages.value("resolution", lambda: of_task(board)),
             "map": board.pages.value("map", lambda: _map(board)),
+            "committee": committee_part(board, page.rows, drawing.rows),
             "unscored": others,
             "shows_all": shows_all,
             "n_more_metrics": 0 if shows_all else len(unscored),

@@ -1,0 +1,101 @@
+"""The part of a task's page that says how far submissions agree, and what that is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from evaluator.committee import Calibration
+from leaderboard.charts import Chart
+from leaderboard.charts.committee import Curve, risk_chart
+from leaderboard.services.boards.committee import UNITS, Committee, Judged, current_committee
+from leaderboard.services.boards.types import TaskBoard, TaskRow
+from leaderboard.web.boards.systems import label_of
+
+#: Of a page of the ranking, so many of its first.
+_MOST_ROWS = 20
+DIGITS = {"forces": 3, "energies": 1}
+LABELS = {"forces": "Forces", "energies": "Energies"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One row of the ranking by one quantity."""
+
+    row: TaskRow
+    label: str
+    unit: str
+    digits: int
+    judged: Judged
+    calibration: Calibration
+    is_member: bool
+    #: How many lines the row has; of the others it is none.
+    n_lines: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommitteePart:
+    n_members: int
+    lines: list[Line]
+    chart: Chart | None
+
+
+def committee_part(
+    board: TaskBoard, listed: Sequence[TaskRow], drawn: Sequence[TaskRow]
+) -> CommitteePart | None:
+    """Of the rows that the page lists and draws; None where nobody can judge anybody."""
+    found = _committee(board)
+    if not found.is_quorate:
+        return None
+    lines = [line for row in listed[:_MOST_ROWS] for line in _lines(row, found)]
+    return CommitteePart(
+        n_members=len(found.members), lines=lines, chart=_chart(board, found, drawn)
+    )
+
+
+def _committee(board: TaskBoard) -> Committee:
+    """Kept with the board: both are of one stamp, and asking for it would be a query."""
+    remembered: Committee | None = board.pages.get("committee")
+    return remembered or board.pages.put("committee", current_committee(board.task_version))
+
+
+def _lines(row: TaskRow, found: Committee) -> list[Line]:
+    by_quantity = found.rows.get(row.evaluation_id, {})
+    told = [
+        (name, judged, judged.calibration)
+        for name, judged in by_quantity.items()
+        if judged.calibration is not None
+    ]
+    return [
+        Line(
+            row=row,
+            label=LABELS[name],
+            unit=UNITS[name],
+            digits=DIGITS[name],
+            judged=judged,
+            calibration=calibration,
+            is_member=row.evaluation_id in found.members,
+            n_lines=0 if i else len(told),
+        )
+        for i, (name, judged, calibration) in enumerate(told)
+    ]
+
+
+def _chart(board: TaskBoard, found: Committee, drawn: Sequence[TaskRow]) -> Chart | None:
+    """By forces, or by energies where the task has no forces; kept with the board."""
+    key: tuple[str | UUID, ...] = ("risk", *(row.evaluation_id for row in drawn))
+    remembered: tuple[Chart | None] | None = board.pages.get(key)
+    return (remembered or board.pages.put(key, (_risk(found, drawn),)))[0]
+
+
+def _risk(found: Committee, drawn: Sequence[TaskRow]) -> Chart | None:
+    for name, unit in UNITS.items():
+        curves = []
+        for row in drawn:
+            judged = found.rows.get(row.evaluation_id, {}).get(name)
+            if judged is not None and judged.calibration is not None:
+                curves.append(Curve(label=label_of(row), risk=judged.calibration.risk))
+        if curves:
+            return risk_chart(curves, LABELS[name].lower(), unit)
+    return None
