@@ -181,7 +181,7 @@ FIELDS = {
     "LeftOutTaskRecord": """
         task why
     """,
-    "PartRecord": """
+    "MapPartRecord": """
         kind name n_systems n_clusters
     """,
     "PartSkillRecord": """
