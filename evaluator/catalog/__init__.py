@@ -506,7 +506,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             name="energy_forces",
-            version=1,
+            version=2,
             label="Energies, forces and stress",
             summary="Single points on the structures of a reference set.",
             source=_SOFTENING_SOURCE,
@@ -517,7 +517,8 @@ PROTOCOLS: dict[str, Protocol] = {
                     default="composition_shift",
                     choices=("composition_shift", "as_is"),
                     help="composition_shift: one energy per element, fitted to the energy errors "
-                    "by least squares over the set, is taken off before the errors are formed; "
+                    "by least squares over the set, is taken off before the errors are formed, and "
+                    "skill is that of differences between structures of one composition; "
                     "as_is: total energies are compared as they are.",
                 ),
             ),
@@ -551,7 +552,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             name="rare_event_forces",
-            version=1,
+            version=2,
             label="Forces on migrating atoms",
             summary="Single points on snapshots of atoms in the middle of a jump; only the atoms "
             "that migrate are judged.",

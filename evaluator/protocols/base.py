@@ -74,6 +74,18 @@ class Statistic(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Differences:
+    """Values that mean something as differences alone, between systems of one group."""
+
+    #: Predicted minus reference, shape (n_systems,); NaN where a system has failed.
+    errors: FloatArray
+    #: The same of an answer that knows nothing.
+    uninformed: FloatArray
+    #: Number of each system's group.
+    groups: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Sample:
     """A metric's value for each system that was judged, before it is pooled.
 
@@ -90,6 +102,9 @@ class Sample:
     #: What the skill of each system is made of (see ``scoring.skills``), where it is not made of
     #: ``values``: a survival of all, say, has no part of one trajectory.
     errors: FloatArray | None = None
+    #: Instead of ``errors``, where only differences between systems can be judged: an energy, which
+    #: is known up to a constant for each element.
+    differences: Differences | None = None
     #: The systems that are judged by skill, where these are more than those not missing: what a
     #: clock broke off is left out of a mean, and has failed all the same.
     applies: NDArray[np.bool_] | None = None

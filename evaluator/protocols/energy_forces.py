@@ -21,6 +21,7 @@ from evaluator.metrics import forces as force_metrics
 from evaluator.metrics.energies import composition_fractions, composition_shift
 from evaluator.metrics.stresses import pressure, stress_errors
 from evaluator.protocols.base import (
+    Differences,
     Outcome,
     Protocol,
     Sample,
@@ -77,7 +78,7 @@ class EnergyForcesProtocol(Protocol):
         rows: list[dict[str, Any]] = [{} for _ in systems]
         if all(_known(system, "energy") is not None for system in systems):
             errors, _, dummy = _energy_errors(systems, outcomes, parameters)
-            samples |= _energy_samples(errors, dummy)
+            samples |= _energy_samples(errors, dummy, _differences(systems, outcomes, parameters))
             for row, error, outcome in zip(rows, errors, outcomes, strict=True):
                 if outcome is not None:
                     row["energy_error_meV_per_atom"] = 1000 * float(error)
@@ -240,18 +241,60 @@ def _energy_errors(
     return errors - fractions @ shift, by_element, float(np.sqrt(np.mean(residual**2)))
 
 
-def _energy_samples(errors: FloatArray, dummy_rmse: float) -> dict[str, Sample]:
+def _differences(
+    systems: Sequence[System], outcomes: Sequence[Outcome | None], parameters: Mapping[str, Any]
+) -> Differences | None:
+    """Energies in eV/atom, which tell structures of one composition apart; None of total energies.
+
+    A shift that is fitted to what was answered would be another without the outliers.
+    """
+    if parameters["energy_reference"] == "as_is":
+        return None
+    n_atoms = np.array([len(system.atoms) for system in systems])
+    reference = np.array([float(system.reference["energy"]) for system in systems]) / n_atoms
+    totals = [np.nan if o is None else float(o.arrays["energy"][0]) for o in outcomes]
+    fractions, _ = composition_fractions([system.atoms.numbers for system in systems])
+    _, groups = np.unique(fractions.round(9), axis=0, return_inverse=True)
+    return Differences(
+        errors=np.array(totals) / n_atoms - reference,
+        uninformed=-reference,
+        groups=groups.reshape(-1),
+    )
+
+
+def _scaled(differences: Differences | None, factor: float) -> Differences | None:
+    if differences is None:
+        return None
+    return replace(
+        differences,
+        errors=factor * differences.errors,
+        uninformed=factor * differences.uninformed,
+    )
+
+
+def _energy_samples(
+    errors: FloatArray, dummy_rmse: float, differences: Differences | None
+) -> dict[str, Sample]:
     """Errors and the dummy's RMSE in eV/atom; below 1 µeV/atom the set tells no energies apart."""
     none = np.zeros(len(errors), dtype=bool)
     tells = dummy_rmse > 1e-6
     relative = (errors / dummy_rmse) ** 2 if tells else np.full(len(errors), np.nan)
     ones, rms = np.ones(len(errors)), Statistic.RMS
     squares = (1000 * errors) ** 2
+    in_meV = _scaled(differences, 1000)
     return {
-        "energy_mae": Sample(values=1000 * np.abs(errors), weights=ones, missing=none),
-        "energy_rmse": Sample(values=squares, weights=ones, missing=none, statistic=rms),
+        "energy_mae": Sample(
+            values=1000 * np.abs(errors), weights=ones, missing=none, differences=in_meV
+        ),
+        "energy_rmse": Sample(
+            values=squares, weights=ones, missing=none, statistic=rms, differences=in_meV
+        ),
         "energy_relative_error": Sample(
-            values=relative, weights=ones, missing=none if tells else ~none, statistic=rms
+            values=relative,
+            weights=ones,
+            missing=none if tells else ~none,
+            statistic=rms,
+            differences=_scaled(differences, 1 / dummy_rmse) if tells else None,
         ),
     }
 

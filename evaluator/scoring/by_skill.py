@@ -67,7 +67,7 @@ class SkillScoring:
                 applies = sample.applies
                 if applies is None:
                     applies = ~sample.missing & (sample.weights > 0)
-                table, about = self._skills(metric, errors, applies)
+                table, about = self._skills(metric, sample, errors, applies)
                 record = replace(record, **about)
             records.append(record)
             tables.append(table)
@@ -76,11 +76,20 @@ class SkillScoring:
         return tuple(records), self._task_score(tables, scored, weights)
 
     def _skills(
-        self, metric: ScoredMetric, errors: FloatArray, applies: NDArray[np.bool_]
+        self,
+        metric: ScoredMetric,
+        sample: Sample,
+        errors: FloatArray,
+        applies: NDArray[np.bool_],
     ) -> tuple[FloatArray, dict[str, Any]]:
         """Skills by one metric, and the fields of its record that tell of them."""
         baseline = self._uninformed.get(metric.key)
-        table = skills.skills_of(metric, errors, baseline, is_judged=applies)
+        if sample.differences is None:
+            table = skills.skills_of(metric, errors, baseline, is_judged=applies)
+        else:
+            answered = np.where(np.isfinite(errors), sample.differences.errors, np.nan)
+            differences = replace(sample.differences, errors=answered)
+            table = skills.skills_of_differences(metric, differences, is_judged=applies)
         known = errors[applies & np.isfinite(errors)]
         guess = np.full(len(errors), np.nan) if baseline is None else baseline
         guess = guess[applies & np.isfinite(guess)]

@@ -13,6 +13,7 @@ kept between 0 and 1. Whoever is no better than the baseline has 0, whoever is w
 * Where the baseline is within twice the noise, nothing is tested: the system is left out for
   whoever is no worse than it. Who is worse has 0, so that failing never pays.
 * The skill of a system is the weighted mean over the metrics that are tested on it.
+* Where only differences between systems mean something, each pair of them has a skill.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from evaluator.arrays import FloatArray
 from evaluator.catalog import METRICS, Direction
 from evaluator.catalog.skill import TELLING, is_telling, largest_error
 from evaluator.contract import ScoredMetric
-from evaluator.protocols.base import Sample
+from evaluator.protocols.base import Differences, Sample
 
 
 def errors_of(metric: ScoredMetric, sample: Sample) -> FloatArray:
@@ -82,7 +83,35 @@ def skills_of(
     return np.where(is_judged, np.where(is_tested, skills, untested), np.nan)
 
 
-def over_metrics(skills: Sequence[FloatArray], weights: Sequence[float]) -> FloatArray:
+def skills_of_differences(
+    metric: ScoredMetric, differences: Differences, *, is_judged: NDArray[np.bool_]
+) -> FloatArray:
+    """Skill of each system by its differences from the others of its group, shape (n_systems,).
+
+    Each pair has a skill, and a system the mean over its pairs; NaN where no pair is tested. A pair
+    of which one has failed has skill 0. So what is known up to a constant is judged without fitting
+    one to what was answered: whoever fails loses pairs, and moves no other.
+    """
+    skills: FloatArray = np.full(len(is_judged), np.nan)
+    for group in np.unique(differences.groups[is_judged]):
+        members = np.flatnonzero(is_judged & (differences.groups == group))
+        errors = differences.errors[members]
+        guess = differences.uninformed[members]
+        is_pair = ~np.eye(len(members), dtype=bool)
+        with np.errstate(over="ignore", invalid="ignore"):  # of answers that are absurd
+            table = skills_of(
+                metric,
+                np.abs(errors[:, None] - errors).ravel(),
+                np.abs(guess[:, None] - guess).ravel(),
+                is_judged=is_pair.ravel(),
+            ).reshape(is_pair.shape)
+        skills[members] = over_metrics(table, np.ones(len(members)))
+    return skills
+
+
+def over_metrics(
+    skills: Sequence[FloatArray] | FloatArray, weights: Sequence[float] | FloatArray
+) -> FloatArray:
     """Weighted mean of each system's skills that are known, shape (n_systems,); NaN without any."""
     table = np.array(skills, dtype=float)
     known = np.where(np.isfinite(table), np.array(weights, dtype=float)[:, None], 0.0)
