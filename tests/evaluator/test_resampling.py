@@ -16,19 +16,25 @@ def table(n_rows: int) -> np.ndarray:
     return values
 
 
-def test_many_rows_are_drawn_as_each_by_itself() -> None:
-    """Alike in distribution: the middle and both ends, within the scatter of 20,000 draws."""
-    weights = resampling.cluster_weights(CLUSTERS, 20_000)
+def test_a_score_is_drawn_as_a_row_of_a_board_is() -> None:
+    weights = resampling.cluster_weights(CLUSTERS, 1000)
     values = table(3)
     many = resampling.drawn_means_of_many(values, weights, CLUSTERS, ["x", "y", "z"])
-    for row, drawn in zip(values, many, strict=True):
-        single = resampling.drawn_means(row.astype(float), weights, CLUSTERS, "one")
-        percent = (2.5, 50, 97.5)
-        assert np.percentile(drawn, percent) == pytest.approx(
-            np.percentile(single, percent), abs=0.01
-        )
-        # The same clusters weigh more in the same draws.
-        assert np.corrcoef(drawn, single)[0, 1] > 0.4
+    for name, row, drawn in zip("xyz", values, many, strict=True):
+        single = resampling.drawn_means(row.astype(float), weights, CLUSTERS, name)
+        assert single == pytest.approx(drawn, abs=1e-6)
+
+
+def test_draws_are_those_of_a_dirichlet_process() -> None:
+    """Mean and spread as they follow from a prior of one cluster, half at 0 and half at 1."""
+    names = [str(n) for n in range(9)]
+    values = np.linspace(0, 1, 9)
+    drawn = resampling.drawn_means(values, resampling.cluster_weights(names, 20_000), names, "x")
+    base = np.array([0.0, 1.0, *values])
+    shares = np.array([0.5, 0.5, *np.ones(9)]) / 10
+    variance = np.sum(shares * (base - 0.5) ** 2) / 11
+    assert drawn.mean() == pytest.approx(0.5, abs=0.005)
+    assert drawn.std() == pytest.approx(np.sqrt(variance), rel=0.03)
 
 
 def test_a_row_is_drawn_alike_whoever_stands_beside_it() -> None:
