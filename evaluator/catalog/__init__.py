@@ -6,9 +6,12 @@ API, the pages and the CSV. Standard library only; both halves import it.
 
 from __future__ import annotations
 
+from evaluator.catalog.alloys import ALLOY_METRICS, MIXING_ENERGY
+from evaluator.catalog.defects import SURFACE_ENERGY, SURFACE_METRICS
 from evaluator.catalog.dynamics import MD_METRICS, MD_STABILITY
 from evaluator.catalog.efficiency import EFFICIENCY, EFFICIENCY_METRICS
 from evaluator.catalog.efficiency import SHIPPED_POTENTIALS as SHIPPED_POTENTIALS
+from evaluator.catalog.molecules import INTERACTION_ENERGY, MOLECULE_METRICS
 from evaluator.catalog.phonons import PHONON_METRICS, PHONONS
 from evaluator.catalog.types import SOFTENING_SOURCE as _SOFTENING_SOURCE
 from evaluator.catalog.types import CalculatorKind as CalculatorKind
@@ -391,6 +394,9 @@ METRICS: dict[str, Metric] = {
         *PHONON_METRICS,
         *MD_METRICS,
         *EFFICIENCY_METRICS,
+        *ALLOY_METRICS,
+        *SURFACE_METRICS,
+        *MOLECULE_METRICS,
     )
 }
 
@@ -578,5 +584,8 @@ PROTOCOLS: dict[str, Protocol] = {
         PHONONS,
         MD_STABILITY,
         EFFICIENCY,
+        MIXING_ENERGY,
+        SURFACE_ENERGY,
+        INTERACTION_ENERGY,
     )
 }

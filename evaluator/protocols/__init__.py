@@ -7,8 +7,11 @@ from evaluator.protocols.dynamics.stability import MDStabilityProtocol
 from evaluator.protocols.efficiency.protocol import EfficiencyProtocol
 from evaluator.protocols.energy_forces import EnergyForcesProtocol
 from evaluator.protocols.equation_of_state import EquationOfStateProtocol
+from evaluator.protocols.interaction_energy import InteractionEnergyProtocol
+from evaluator.protocols.mixing_energy import MixingEnergyProtocol
 from evaluator.protocols.phonons.protocol import PhononsProtocol
 from evaluator.protocols.rare_event_forces import RareEventForcesProtocol
+from evaluator.protocols.surface_energy import SurfaceEnergyProtocol
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
@@ -19,5 +22,8 @@ PROTOCOLS: dict[str, Protocol] = {
         PhononsProtocol(),
         MDStabilityProtocol(),
         EfficiencyProtocol(),
+        MixingEnergyProtocol(),
+        SurfaceEnergyProtocol(),
+        InteractionEnergyProtocol(),
     )
 }

@@ -23,9 +23,12 @@ from ase.io.vasp import read_vasp
 from ase.units import GPa
 
 from evaluator.references.aimd import aimd_structure
+from evaluator.references.alloys import solid_solutions
 from evaluator.references.dynamics import md_systems
 from evaluator.references.measured_phonons import measured_gamma
+from evaluator.references.molecules import s22
 from evaluator.references.phonons import heat_capacities, phonondb
+from evaluator.references.surfaces import surface_slabs
 from evaluator.references.symmetric_crystals import symmetric_crystals
 from evaluator.references.timing import timing_systems
 
@@ -248,4 +251,7 @@ BUILDERS: dict[str, Builder] = {
     "aimd_structure": aimd_structure,
     "timing_systems": timing_systems,
     "symmetric_crystals": symmetric_crystals,
+    "solid_solutions": solid_solutions,
+    "surface_slabs": surface_slabs,
+    "s22": s22,
 }

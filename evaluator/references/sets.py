@@ -8,6 +8,7 @@ total), forces (eV/Å) and stress (eV/Å³, ASE's sign) as extxyz results. Atoms
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import tomllib
@@ -107,7 +108,8 @@ def build(
     """Make the canonical file of a registered set: ``cache``/name-version.extxyz.
 
     Raw files come from the mirror folder where one is given, else by download; their sha256 and
-    that of the result are checked.
+    that of the result are checked. A mirror may hold ``path`` compressed, as ``path``.gz: builders
+    of such sets read both (``published.read_json``).
 
     Raises
     ------
@@ -153,6 +155,14 @@ def _fetch(file: RawFile, mirror: Path | None, cache: Path) -> Path:
                 "registered."
             )
         return path
+    if mirror is not None and (compressed := mirror / f"{file.path}.gz").is_file():
+        actual = hashlib.sha256(gzip.decompress(compressed.read_bytes())).hexdigest()
+        if actual != file.sha256:
+            raise InfrastructureError(
+                f"{file.path}.gz in the local mirror holds what has sha256 {actual}, not "
+                f"{file.sha256} as registered."
+            )
+        return compressed
     target = cache / "raw" / file.path
     try:
         pooch.retrieve(

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.build import bulk
+from ase.build import bulk, fcc100
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -176,6 +176,12 @@ def _rattled(symbol: str) -> Atoms:
     return atoms
 
 
+def _slab() -> Atoms:
+    slab = fcc100("Cu", (1, 1, 4), vacuum=5.0)
+    slab.pbc = True
+    return slab
+
+
 SYSTEMS: Mapping[str, tuple[System, Mapping[str, Any]]] = {
     "equation_of_state": (
         System(
@@ -190,6 +196,35 @@ SYSTEMS: Mapping[str, tuple[System, Mapping[str, Any]]] = {
         {},
     ),
     "energy_forces": (_labelled(_rattled("Cu")), {}),
+    "mixing_energy": (
+        System(
+            id="fuzz",
+            atoms=bulk("MoTa", "cesiumchloride", a=3.2),
+            reference={"mixing_energy_meV_atom": -100.0},
+        ),
+        {},
+    ),
+    "interaction_energy": (
+        System(
+            id="fuzz",
+            atoms=Atoms("He2", [[0, 0, 0], [0, 0, 3]]),
+            reference={"interaction_energy_kcal_mol": -0.02, "n_first_atoms": 1.0},
+        ),
+        {},
+    ),
+    "surface_energy": (
+        System(
+            id="fuzz",
+            atoms=_slab(),
+            reference={
+                "surface_energy_eV_A2": 0.09,
+                "bulk_cell_A": bulk("Cu").cell.array,
+                "bulk_scaled_positions": np.zeros((1, 3)),
+                "bulk_numbers": 29.0,
+            },
+        ),
+        {"geometry": "relaxed", "max_relaxation_steps": 40},
+    ),
     "phonons": (
         System(
             id="fuzz",

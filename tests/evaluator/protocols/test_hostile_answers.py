@@ -15,7 +15,14 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::RuntimeWarning"),
 ]
 
-QUICK = {"equation_of_state": 40, "energy_forces": 40, "md_stability": 12}
+QUICK = {
+    "equation_of_state": 40,
+    "energy_forces": 40,
+    "md_stability": 12,
+    "mixing_energy": 30,
+    "surface_energy": 20,
+    "interaction_energy": 30,
+}
 #: Of the processor, for one system of a few atoms.
 MOST_S = 8.0
 

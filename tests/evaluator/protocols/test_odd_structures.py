@@ -20,7 +20,14 @@ from evaluator.protocols.base import (
 )
 
 #: What protocols of crystals ask of a reference, whatever else they need.
-OF_CRYSTALS = ("equation_of_state", "md_stability", "phonons", "efficiency")
+OF_CRYSTALS = (
+    "equation_of_state",
+    "md_stability",
+    "phonons",
+    "efficiency",
+    "mixing_energy",
+    "surface_energy",
+)
 REFERENCE: dict[str, Any] = {
     "volume_per_atom_A3": 11.6,
     "bulk_modulus_GPa": 134.0,

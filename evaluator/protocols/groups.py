@@ -1,0 +1,119 @@
+"""Samples and tables of one number a system, alone or by groups of systems (a binary, an element).
+
+A group has one value, an order or a slope say, which each of its systems carries with a weight of
+one over their number: the metric's mean is then the mean over the groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluator.arrays import FloatArray
+from evaluator.metrics.agreement import agreement
+from evaluator.protocols.base import Outcome, Sample, Statistic, System, UnsuitableReference
+
+OfGroup = Callable[[FloatArray, FloatArray], float | None]
+
+
+def predicted_column(outcomes: Sequence[Outcome | None], name: str) -> FloatArray:
+    """A number of the records, shape (n_systems,); NaN where there is none."""
+    values = [np.nan if o is None else o.values.get(name, np.nan) for o in outcomes]
+    return np.array(values, dtype=float)
+
+
+def reference_column(systems: Sequence[System], name: str) -> FloatArray:
+    return np.array([s.reference.get(name, np.nan) for s in systems], dtype=float)
+
+
+def sample_of(
+    values: FloatArray,
+    applies: NDArray[np.bool_] | None = None,
+    statistic: Statistic = Statistic.MEAN,
+) -> Sample:
+    """Each system with the weight one; those to which the metric does not apply are missing."""
+    missing = np.zeros(len(values), dtype=bool) if applies is None else ~applies
+    return Sample(values=values, weights=np.ones(len(values)), missing=missing, statistic=statistic)
+
+
+def group_sample(
+    groups: Sequence[str],
+    predicted: FloatArray,
+    reference: FloatArray,
+    of_group: OfGroup,
+    statistic: Statistic = Statistic.MEAN,
+    *,
+    is_of_all: bool = False,
+) -> Sample:
+    """A value for each group, from its systems that were answered; ``is_of_all`` hands over all.
+
+    A system without an answer has none. A group (the name "" is none) of whose references no value
+    can be made is missing; so a prediction's own failure never takes a group out.
+    """
+    values = np.full(len(groups), np.nan)
+    weights = np.ones(len(groups))
+    missing = np.ones(len(groups), dtype=bool)
+    for members in members_by_group(groups).values():
+        if of_group(reference[members], reference[members]) is None:
+            continue
+        missing[members] = False
+        weights[members] = 1 / len(members)
+        answered = members[np.isfinite(predicted[members])]
+        judged = members if is_of_all else answered
+        value = of_group(predicted[judged], reference[judged]) if len(answered) else None
+        values[answered] = np.nan if value is None else value
+    return Sample(values=values, weights=weights, missing=missing, statistic=statistic)
+
+
+def members_by_group(groups: Sequence[str]) -> dict[str, NDArray[np.intp]]:
+    """Places of each group's systems, without those of the group ""."""
+    names = np.array(groups)
+    return {name: np.flatnonzero(names == name) for name in dict.fromkeys(groups) if name}
+
+
+def agreement_by_group(
+    groups: Sequence[str], predicted: FloatArray, reference: FloatArray
+) -> dict[str, dict[str, Any]]:
+    """For the summary: ``agreement`` of each group's answered systems."""
+    table = {}
+    for name, members in members_by_group(groups).items():
+        answered = members[np.isfinite(predicted[members])]
+        table[name] = agreement(predicted[answered], reference[answered])
+    return table
+
+
+def overall(predicted: FloatArray, reference: FloatArray) -> dict[str, Any]:
+    """For the summary: ``agreement`` of all that have a reference and were answered."""
+    known = np.isfinite(predicted) & np.isfinite(reference)
+    return agreement(predicted[known], reference[known])
+
+
+def require_number(system: System, name: str, *, positive: bool = False) -> float:
+    """A finite number of the reference; raises UnsuitableReference, naming system and number."""
+    value = system.reference.get(name)
+    if not isinstance(value, int | float) or not np.isfinite(value):
+        raise UnsuitableReference(f"{system.id} needs a finite {name}, not {value}.")
+    if positive and value <= 0:
+        raise UnsuitableReference(f"{system.id} needs a positive {name}, not {value}.")
+    return float(value)
+
+
+def require_array(system: System, name: str, width: int) -> FloatArray:
+    """Rows of ``width`` numbers, shape (n, width); raises UnsuitableReference else."""
+    given = system.reference.get(name)
+    values = np.asarray([] if given is None else given, dtype=float)
+    if not values.size or values.size % width or not np.isfinite(values).all():
+        raise UnsuitableReference(f"{system.id} needs {name}, finite numbers in rows of {width}.")
+    return values.reshape(-1, width)
+
+
+def signed_summary(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries that every summary of such a protocol has, by a quantity's name with unit."""
+    return {
+        f"{name}_mean_signed_error": table["mean_signed_error"],
+        f"{name}_below_reference_percent": table["below_reference_percent"],
+        f"{name}_slope": table["slope"],
+    }
