@@ -61,7 +61,8 @@ def drawn_means(
     if not np.isfinite(values).any():
         return np.empty(0)
     table = np.asarray(values, np.float32)[None]
-    return drawn_means_of_many(table, weights, clusters, [own])[0].astype(float)
+    means: FloatArray = drawn_means_of_many(table, weights, clusters, [own])[0].astype(float)
+    return means
 
 
 def drawn_means_of_many(

@@ -25,11 +25,11 @@ _Convert = Callable[[Any], Any]
 
 def written(record: type[Record], rows: Iterable[Any], request: Request) -> list[dict[str, Any]]:
     """Write each row as ``record`` describes it; its submission is an entrant."""
-    write = _writer(record(), _Links(request))
+    write = _writer(record(), Links(request))
     return [write(row) for row in rows]
 
 
-class _Links:
+class Links:
     """Addresses in the API, made without asking for each how addresses are made."""
 
     def __init__(self, request: Request) -> None:
@@ -60,7 +60,7 @@ class _Links:
         }
 
 
-def _writer(record: serializers.Serializer[Any], links: _Links) -> _Convert:
+def _writer(record: serializers.Serializer[Any], links: Links) -> _Convert:
     """What writes a value of a record with two fields or more."""
     names = list(record.fields)
     read = attrgetter(*(str(field.source) for field in record.fields.values()))
@@ -77,7 +77,7 @@ def _writer(record: serializers.Serializer[Any], links: _Links) -> _Convert:
     return write
 
 
-def _conversion(field: Any, links: _Links) -> _Convert | None:  # noqa: ANN401  (field or record)
+def _conversion(field: Any, links: Links) -> _Convert | None:  # noqa: ANN401  (field or record)
     """How the value of a field is written, where not as it is."""
     match field:
         case serializers.ListSerializer(child=serializers.Serializer() as child):
