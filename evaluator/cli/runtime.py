@@ -11,15 +11,18 @@ from typing import Any
 
 from tqdm import tqdm
 
+from evaluator.cli.devices import add_device_argument
 from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.suggestions import did_you_mean
+from evaluator.driver.known_answers import Verification, verify, write_answers
 from evaluator.exceptions import SubmissionError
 from evaluator.runtimes.build import BuildProgress, ShowProgress, build, find
 from evaluator.runtimes.definitions import RuntimeDefinition, known_definitions
 from evaluator.runtimes.locking import write_lock
 from evaluator.runtimes.locks import Lock
-from evaluator.runtimes.recipes import CPU, Recipe
+from evaluator.runtimes.recipes import CPU, Recipe, variant_for
 from evaluator.runtimes.store import RUNTIMES_VARIABLE, Runtime, RuntimeStore, disk_bytes
+from evaluator.sandbox.find import find_sandbox
 
 _SHORT = 12
 
@@ -43,6 +46,19 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
     listing = actions.add_parser("list", help="list those that ship and those that are built")
     listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(run=_list)
+
+    verifying = actions.add_parser(
+        "verify", help="ask what is known of a runtime, in the sandbox, and compare the answers"
+    )
+    verifying.add_argument("names", metavar="NAME", nargs="*", help="default: all that are built")
+    add_device_argument(verifying)
+    verifying.add_argument("--json", action="store_true", help="print JSON, a line for each")
+    verifying.add_argument(
+        "--write",
+        action="store_true",
+        help="write the answers as those that are known from now on (for who maintains a runtime)",
+    )
+    verifying.set_defaults(run=_verify)
 
     locking = actions.add_parser(
         "lock", help="resolve a runtime's requirements anew and write its lock"
@@ -112,6 +128,40 @@ def _list(arguments: argparse.Namespace) -> int:
         print(f"{runtime.name:12} {_line(runtime)}")
     print(f"\n{store.root}: {_size(disk_bytes(store.root))} on the disk, with uv's cache")
     return ExitCode.OK
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    store, sandbox = RuntimeStore(), find_sandbox()
+    names = arguments.names or sorted({r.name for r in store.built()} & known_definitions().keys())
+    if not names:
+        raise SubmissionError("no runtime is built yet: touchstone runtime build NAME")
+    code = ExitCode.OK
+    for definition in _definitions(names):
+        recipe = Recipe.of(definition, variant_for(definition, arguments.device))
+        with showing(definition.name) as show:
+            runtime = build(recipe, store, progress=show)
+        if arguments.write:
+            write_answers(definition, runtime, sandbox)
+        verification = verify(definition, runtime, sandbox, arguments.device)
+        if not verification.is_well:
+            code = ExitCode.INFRASTRUCTURE_ERROR
+        _show(verification, as_json=arguments.json)
+    return code
+
+
+def _show(verification: Verification, *, as_json: bool) -> None:
+    runtime = verification.runtime
+    if as_json:
+        print(json.dumps({**runtime.described(), **verification.to_json()}), flush=True)
+        return
+    words = "answers as it must" if verification.is_well else "does NOT answer as it must"
+    print(f"{runtime.name} {runtime.digest[:_SHORT]} {words} on {verification.device}")
+    for answer in verification.answers:
+        said = answer.fault
+        if answer.energy_error is not None and not said:
+            errors = f"{answer.energy_error:.1e} eV/atom, {answer.force_error:.1e} eV/Å off"
+            said = f"{answer.artifact}: {errors}"
+        print(f"{'':12} {said}, loaded in {answer.load_time_s:.1f} s")
 
 
 def _line(runtime: Runtime) -> str:

@@ -85,6 +85,15 @@ class Recipe:
         return Lock(packages=tuple(map(_cpu_build, self.lock.packages)))
 
 
+def variant_for(definition: RuntimeDefinition, device: str) -> str:
+    """The class of devices that a runtime is built for, to run on a device.
+
+    On a GPU the newest CUDA that it has a lock for; what has none needs no GPU.
+    """
+    cuda = [variant for variant in definition.variants if variant != CPU]
+    return max(cuda, default=CPU) if device.startswith("cuda") else CPU
+
+
 def _cpu_build(package: Pinned) -> Pinned:
     if package.name not in CPU_BUILDS or "+" in package.version:
         return package
