@@ -74,6 +74,9 @@ with warnings.catch_warnings():
 
 # The files that tests and subprocesses of tests write stay out of the checkout.
 os.environ.setdefault("TOUCHSTONE_DATA_DIR", tempfile.mkdtemp(prefix="touchstone-test-data-"))
+# Runtimes are built once for each machine, not for each session of tests.
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+os.environ.setdefault("TOUCHSTONE_RUNTIMES_DIR", str(_CACHE / "touchstone" / "runtimes"))
 # Evaluations of tests wait for each other, not for those of others on this host.
 os.environ.setdefault("TOUCHSTONE_LOCK_DIR", tempfile.mkdtemp(prefix="touchstone-test-locks-"))
 Path(os.environ["TOUCHSTONE_LOCK_DIR"]).mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.cli.artifact import read_elements
+from evaluator.cli.building import build_runtimes
 from evaluator.cli.data import fetch
 from evaluator.cli.devices import add_device_argument, check_device
 from evaluator.cli.exit_codes import describe_exit_codes, exit_code_of
@@ -117,6 +118,7 @@ def _run(arguments: argparse.Namespace) -> int:
         reference = own or _reference(chosen, arguments)
         only = _only(task, reference, arguments.systems)
         folders = SystemFolders(arguments.files) if arguments.files else None
+        runtimes = build_runtimes(task, potential.spec, arguments.device)
         with ProgressBar() as bar:
             report = evaluate(
                 task,
@@ -124,6 +126,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 potential.artifact,
                 reference,
                 sandbox=sandbox,
+                runtimes=runtimes,
                 device=arguments.device,
                 plan=_plan(arguments),
                 only=only,

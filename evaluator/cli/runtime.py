@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-from tqdm import tqdm
-
+from evaluator.cli.building import showing
 from evaluator.cli.devices import add_device_argument
 from evaluator.cli.exit_codes import ExitCode
 from evaluator.cli.suggestions import did_you_mean
 from evaluator.driver.known_answers import Verification, verify, write_answers
 from evaluator.exceptions import SubmissionError
-from evaluator.runtimes.build import BuildProgress, ShowProgress, build, find
+from evaluator.runtimes.build import build, find
 from evaluator.runtimes.definitions import RuntimeDefinition, known_definitions
 from evaluator.runtimes.locking import write_lock
 from evaluator.runtimes.locks import Lock
@@ -94,19 +91,6 @@ def _build(arguments: argparse.Namespace) -> int:
         took = "was there" if was_there else f"built in {runtime.build_time_s:.0f} s"
         print(f"{runtime.name} {runtime.digest[:_SHORT]} {took}, {_size(runtime.n_bytes)}")
     return ExitCode.OK
-
-
-@contextmanager
-def showing(name: str) -> Iterator[ShowProgress]:
-    """A progress bar on standard error for one build."""
-    with tqdm(desc=f"Runtime {name}", leave=False, disable=None, file=sys.stderr) as bar:
-
-        def show(progress: BuildProgress) -> None:
-            bar.set_description(f"Runtime {name}: {progress.step}", refresh=False)
-            bar.total, bar.n = progress.n_total or None, progress.n_done
-            bar.refresh()
-
-        yield show
 
 
 def _list(arguments: argparse.Namespace) -> int:

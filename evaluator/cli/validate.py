@@ -15,6 +15,7 @@ from typing import Any
 from evaluator.catalog import CONSISTENCY
 from evaluator.catalog.verdicts import VERDICTS
 from evaluator.cli.artifact import add_artifact_arguments, resolve_artifact
+from evaluator.cli.building import build_runtimes
 from evaluator.cli.data import fetch
 from evaluator.cli.devices import add_device_argument, check_device
 from evaluator.cli.exit_codes import ExitCode, describe_exit_codes, exit_code_of
@@ -65,6 +66,7 @@ def _run(arguments: argparse.Namespace) -> int:
         potential = resolve_artifact(arguments, Path(folder))
         check_device(arguments.device, potential.spec.calculator_kind)
         reference = fetch(task.reference.name, arguments).path
+        runtimes = build_runtimes(task, potential.spec, arguments.device)
         with ProgressBar() as bar:
             report = evaluate(
                 task,
@@ -72,6 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 potential.artifact,
                 reference,
                 sandbox=sandbox,
+                runtimes=runtimes,
                 device=arguments.device,
                 progress=bar.show,
             )

@@ -25,6 +25,7 @@ from evaluator.driver.finished import FinishedSystem, StoredSystem, UnreadableSy
 from evaluator.driver.messages import MAX_SYSTEM_BYTES, Channel
 from evaluator.exceptions import InfrastructureError
 from evaluator.plain import plain
+from evaluator.runtimes.store import Runtime
 from evaluator.sandbox.base import SandboxLevel
 from evaluator.sandbox.broker import BrokeredSandbox
 
@@ -97,6 +98,7 @@ def main() -> None:
             artifact,
             Path(order["reference"]),
             sandbox=sandbox,
+            runtimes=_runtimes(order["runtimes"]),
             device=order["device"],
             lock=worker.lock,
             progress=worker.progress,
@@ -117,6 +119,14 @@ def main() -> None:
     sys.stderr.flush()
     # Threads of a calculation that was given up must not hold the process.
     os._exit(0)
+
+
+def _runtimes(described: str | None) -> dict[str, Runtime] | None:
+    """Runtimes by kind. Where they lie is the worker's alone to know."""
+    if described is None:
+        return None
+    manifests = json.loads(described)
+    return {kind: Runtime.from_manifest(m, Path("/nowhere")) for kind, m in manifests.items()}
 
 
 def _order(channel: Channel) -> tuple[dict[str, Any], dict[str, FinishedSystem]]:

@@ -34,6 +34,7 @@ from evaluator.contract import (
 from evaluator.driver.finished import StoredSystem
 from evaluator.driver.messages import Channel, MessageError
 from evaluator.driver.output_files import MAX_EVALUATION_BYTES, StoreFile
+from evaluator.driver.runtimes import Runtimes
 from evaluator.exceptions import InfrastructureError
 from evaluator.host import machine
 from evaluator.host.device_lock import device_lock
@@ -75,6 +76,7 @@ def evaluate(
     reference: Path,
     *,
     sandbox: Sandbox,
+    runtimes: Runtimes | None = None,
     device: str = "cpu",
     progress: Callable[[Progress], None] = lambda progress: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -93,6 +95,7 @@ def evaluate(
         "device": device,
         "sandbox_level": str(sandbox.level),
         "plans": _plans.get(submission.artifact_sha256, ""),
+        "runtimes": None if runtimes is None else json.dumps(_described(runtimes)),
     }
     hooks = _Hooks(progress, should_stop, store_file, keep_finished)
     allowed = Allowed(
@@ -100,6 +103,7 @@ def evaluate(
         memory_MiB=task.limits.memory_MiB,
         n_threads=machine.n_cores(),
         device=device,
+        runtimes=None if runtimes is None else {r.digest: r for r in runtimes.values()},
     )
     with ExitStack() as held:
         ours, theirs = _pair(socket.SOCK_STREAM, held)
@@ -134,6 +138,11 @@ def evaluate(
         report = child.attend()
         _remember(submission.artifact_sha256, child.plans)
         return report
+
+
+def _described(runtimes: Runtimes) -> dict[str, Any]:
+    """Runtimes by kind, as the driver's process is told of them."""
+    return {kind: runtime.manifest() for kind, runtime in runtimes.items()}
 
 
 def _remember(artifact_sha256: str, plans: str) -> None:

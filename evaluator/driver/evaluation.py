@@ -37,6 +37,7 @@ from evaluator.driver.output_files import StoreFile, hand_over
 from evaluator.driver.plans import plan_of
 from evaluator.driver.preparation import Prepared, Refused, prepare
 from evaluator.driver.resumption import Keep, Resumption
+from evaluator.driver.runtimes import Runtimes, runtime_of
 from evaluator.driver.timed_answers import TimedAnswers
 from evaluator.driver.trials import (
     Trial,
@@ -92,6 +93,7 @@ def evaluate(
     reference: Path,
     *,
     sandbox: Sandbox,
+    runtimes: Runtimes | None = None,
     device: str = "cpu",
     plan: PoolPlan | None = None,
     only: Collection[str] | None = None,
@@ -108,6 +110,9 @@ def evaluate(
     ----------
     artifact, reference
         Files with the sha256 that the specifications name; checked before use.
+    runtimes
+        The environments of calculators by kind (``driver.runtimes.runtimes_for``); None for the
+        environment of this process.
     plan
         How the force calls are served; by default decided from the device and the cores.
     only
@@ -146,8 +151,7 @@ def evaluate(
         ) as waited_s:
             evaluation = _Evaluation(
                 prepared,
-                sandbox,
-                device,
+                _Place(sandbox, runtimes, device),
                 plan,
                 hooks,
                 resumption,
@@ -185,20 +189,30 @@ def _elements_of(systems: Sequence[System]) -> tuple[str, ...]:
     return tuple("-".join(elements) for elements in symbols)
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where calculators run."""
+
+    sandbox: Sandbox
+    runtimes: Runtimes | None
+    device: str
+
+
 class _Evaluation:
     """The course of one evaluation; its steps leave what they found in the attributes."""
 
     def __init__(
         self,
         prepared: Prepared,
-        sandbox: Sandbox,
-        device: str,
+        place: _Place,
         plan: PoolPlan,
         hooks: _Hooks,
         resumption: Resumption,
         started: float,
     ) -> None:
-        self.prepared, self.sandbox, self.device, self.plan = prepared, sandbox, device, plan
+        self.prepared, self.plan = prepared, plan
+        self.sandbox, self.device, self.runtimes = place.sandbox, place.device, place.runtimes
+        self.runtime = runtime_of(place.runtimes, prepared.submission.calculator_kind)
         self.hooks, self.resumption = hooks, resumption
         self.started = started
         self.deadline = started + prepared.task.limits.wall_time_s
@@ -254,6 +268,7 @@ class _Evaluation:
                 device=self.device,
                 n_threads=n_threads or self.plan.n_threads,
                 limits=limits,
+                runtime=self.runtime,
                 load_timeout_s=max(limits.call_timeout_s, _LOAD_TIMEOUT_S),
             ),
             register,
@@ -299,7 +314,7 @@ class _Evaluation:
         assert self.info is not None  # noqa: S101  (set by _load)
         self.resumption.restore(
             self.trials,
-            provenance.conditions(self.prepared, self.plan, self.info, self.device),
+            provenance.conditions(self.prepared, self.plan, self.info, self.device, self.runtime),
             self.plan,
         )
         self.deadline -= self.resumption.elapsed_s
@@ -352,6 +367,7 @@ class _Evaluation:
             self.prepared,
             [trial.system for trial in tried],
             sandbox=self.sandbox,
+            runtimes=self.runtimes,
             device=self.device,
             n_threads=self.plan.n_threads,
             answers=self.timed_answers,
@@ -575,7 +591,7 @@ class _Evaluation:
             consistency=plain(self.consistency),
             provenance={
                 **provenance.describe(
-                    self.prepared, self.sandbox, self.plan, self.info, self.device
+                    self.prepared, self.sandbox, self.plan, self.info, self.device, self.runtime
                 ),
                 **self.resumption.describe(),
                 **({"timing": plain(self.conditions)} if self.conditions else {}),

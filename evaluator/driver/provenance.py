@@ -12,12 +12,18 @@ from evaluator.driver.preparation import Prepared
 from evaluator.host import machine
 from evaluator.plain import plain
 from evaluator.pool.pool import PoolPlan
+from evaluator.runtimes.store import Runtime
 from evaluator.sandbox.base import Sandbox
 from evaluator.wire import Info
 
 
 def describe(
-    prepared: Prepared, sandbox: Sandbox, plan: PoolPlan, info: Info | None, device: str
+    prepared: Prepared,
+    sandbox: Sandbox,
+    plan: PoolPlan,
+    info: Info | None,
+    device: str,
+    runtime: Runtime | None,
 ) -> dict[str, Any]:
     """All but the times, JSON-ready. ``info`` is None where the calculator never loaded."""
     task, submission = prepared.task, prepared.submission
@@ -39,6 +45,8 @@ def describe(
         "device": device if info is None else info.device,
         #: The calculator's own words: not to be relied on.
         "calculator": None if info is None else _calculator(info),
+        #: Where the calculator ran; None for the driver's own environment.
+        "runtime": None if runtime is None else runtime.described(),
         "versions": machine.trusted_versions(),
         "hardware": machine.hardware(device),
         "pool": plain(asdict(plan)),
@@ -54,12 +62,14 @@ def _disguise_seed(prepared: Prepared) -> str:
     return f"<the version's secret>/{words}" if task.disguise_secret else words
 
 
-def conditions(prepared: Prepared, plan: PoolPlan, info: Info, device: str) -> str:
+def conditions(
+    prepared: Prepared, plan: PoolPlan, info: Info, device: str, runtime: Runtime | None
+) -> str:
     """A hash of all that the numbers of one system depend on, but for the last digits of rounding.
 
     Two attempts at an evaluation may only be put together where it is the same: the same task and
-    submission, kind of device, precision, versions, threads and batches. The processor's model is
-    not part of it, so that another host of a cluster can go on; the provenance tells both.
+    submission, kind of device, precision, runtime, versions, threads and batches. The processor's
+    model is not part of it, so that another host of a cluster can go on; the provenance tells both.
     """
     kind = device.partition(":")[0]
     content = {
@@ -71,6 +81,7 @@ def conditions(prepared: Prepared, plan: PoolPlan, info: Info, device: str) -> s
         "device": kind,
         "gpus": sorted(set(machine.gpu_names())) if kind == "cuda" else [],
         "machine": machine.hardware(device)["machine"],
+        "runtime": None if runtime is None else runtime.digest,
         "versions": machine.trusted_versions(),
         "calculator_versions": info.versions,
         "n_threads": plan.n_threads,

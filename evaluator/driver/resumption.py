@@ -118,6 +118,6 @@ class Resumption:
         if self._n_other_conditions:
             described["message"] = (
                 f"{self._n_other_conditions} finished systems were repeated: they had been found "
-                "with another device, precision, version or thread count."
+                "with another device, precision, runtime, version or thread count."
             )
         return {"resumed": described}

@@ -23,6 +23,7 @@ from ase import Atoms
 from evaluator import catalog
 from evaluator.contract import Verdict
 from evaluator.driver.preparation import Prepared
+from evaluator.driver.runtimes import Runtimes, runtime_of
 from evaluator.driver.timed_answers import TimedAnswers
 from evaluator.exceptions import InfrastructureError
 from evaluator.host import device_state
@@ -59,12 +60,13 @@ class SessionBench:
         self,
         prepared: Prepared,
         sandbox: Sandbox,
+        runtimes: Runtimes | None,
         device: str,
         n_threads: int,
         folder: Path,
         answers: TimedAnswers,
     ) -> None:
-        self._prepared, self._sandbox = prepared, sandbox
+        self._prepared, self._sandbox, self._runtimes = prepared, sandbox, runtimes
         self.answers = answers
         self._device, self._n_threads = device, n_threads
         self._requests = {
@@ -169,6 +171,7 @@ class SessionBench:
             device=self._device,
             n_threads=self._n_threads,
             limits=limits,
+            runtime=runtime_of(self._runtimes, kind),
             load_timeout_s=max(limits.call_timeout_s, _LOAD_TIMEOUT_S),
         )
 
@@ -260,6 +263,7 @@ def measure(
     systems: Sequence[System],
     *,
     sandbox: Sandbox,
+    runtimes: Runtimes | None,
     device: str,
     n_threads: int,
     answers: TimedAnswers,
@@ -276,7 +280,7 @@ def measure(
     assert isinstance(prepared.protocol, TimedProtocol)  # noqa: S101  (the driver looked)
     protocol = prepared.protocol
     with tempfile.TemporaryDirectory(prefix="touchstone-timed-") as folder:
-        bench = SessionBench(prepared, sandbox, device, n_threads, Path(folder), answers)
+        bench = SessionBench(prepared, sandbox, runtimes, device, n_threads, Path(folder), answers)
 
         def work() -> tuple[list[Outcome | SystemFailure], dict[str, Any]]:
             wait_s = device_state.idle_wait_s(prepared.parameters["idle_wait_s"])

@@ -103,6 +103,26 @@ class Runtime:
             "build_time_s": self.build_time_s,
         }
 
+    @classmethod
+    def from_manifest(cls, content: Mapping[str, Any], prefix: Path) -> Runtime:
+        """A runtime as it is described. Raises ValueError, KeyError or TypeError for another."""
+        return cls(
+            name=str(content["name"]),
+            label=str(content["label"]),
+            digest=str(content["digest"]),
+            environment=str(content["environment"]),
+            variant=str(content["variant"]),
+            kinds=tuple(content["kinds"]),
+            interpreter=Interpreter.from_json(content["interpreter"]),
+            packages=MappingProxyType(dict(content["packages"])),
+            lock_sha256=str(content["lock_sha256"]),
+            is_shipped=bool(content["is_shipped"]),
+            n_bytes=int(content["n_bytes"]),
+            built_at=str(content["built_at"]),
+            build_time_s=float(content["build_time_s"]),
+            prefix=prefix,
+        )
+
 
 def site_packages_of(interpreter: Interpreter) -> str:
     """Where a virtual environment keeps its packages, below its prefix."""
@@ -225,23 +245,7 @@ def _locks(fd: int) -> bool:
 def _read(folder: Path) -> Runtime:
     file = folder / MANIFEST
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        return Runtime(
-            name=str(content["name"]),
-            label=str(content["label"]),
-            digest=str(content["digest"]),
-            environment=str(content["environment"]),
-            variant=str(content["variant"]),
-            kinds=tuple(content["kinds"]),
-            interpreter=Interpreter.from_json(content["interpreter"]),
-            packages=MappingProxyType(dict(content["packages"])),
-            lock_sha256=str(content["lock_sha256"]),
-            is_shipped=bool(content["is_shipped"]),
-            n_bytes=int(content["n_bytes"]),
-            built_at=str(content["built_at"]),
-            build_time_s=float(content["build_time_s"]),
-            prefix=folder,
-        )
+        return Runtime.from_manifest(json.loads(file.read_text(encoding="utf-8")), folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InfrastructureError(
             f"{file} is no manifest of a runtime ({error!r}); remove its folder and build it anew."

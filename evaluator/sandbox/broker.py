@@ -17,7 +17,7 @@ import os
 import socket
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from typing import Any, BinaryIO
 import msgpack
 
 from evaluator.exceptions import InfrastructureError
+from evaluator.runtimes.store import Runtime
 from evaluator.sandbox.base import ConfinedProcess, ProcessRequest, Sandbox, SandboxLevel
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ class Allowed:
     memory_MiB: int
     n_threads: int
     device: str
+    #: Runtimes by their digests; None where calculators run in the worker's own environment.
+    runtimes: Mapping[str, Runtime] | None = None
 
 
 class BrokerGone(InfrastructureError):
@@ -78,6 +81,7 @@ class BrokeredSandbox(Sandbox):
             "memory_MiB": request.memory_MiB,
             "n_threads": request.n_threads,
             "device": request.device,
+            "runtime": "" if request.runtime is None else request.runtime.digest,
             "name": request.artifact.name,
         }
         is_own = request.artifact == self._own_artifact
@@ -288,6 +292,7 @@ class SandboxBroker:
             raise Refusal(f"more than may be used was asked for ({memory_MiB} MiB, {n_threads})")
         if request["device"] not in ("cpu", allowed.device):
             raise Refusal("another device was asked for")
+        runtime = _runtime_of(request, allowed.runtimes)
         with self._lock:
             if self._is_closing or len(self._processes) >= _MAX_PROCESSES:
                 raise Refusal("no more processes may be started")
@@ -295,6 +300,7 @@ class SandboxBroker:
         process = self._sandbox.start(
             ProcessRequest(
                 artifact=artifact,
+                runtime=runtime,
                 memory_MiB=memory_MiB,
                 n_threads=n_threads,
                 device=str(request["device"]),
@@ -332,6 +338,16 @@ def _end(process: ConfinedProcess) -> None:
     with ExitStack() as stack:
         for step in (process.stderr.close, process.stdout.close, process.release, process.kill):
             stack.callback(step)
+
+
+def _runtime_of(request: dict[str, Any], runtimes: Mapping[str, Runtime] | None) -> Runtime | None:
+    """The runtime that was asked for, of those that this evaluation may use."""
+    digest = str(request["runtime"])
+    if runtimes is None and not digest:
+        return None
+    if runtimes is None or digest not in runtimes:
+        raise Refusal("another runtime was asked for")
+    return runtimes[digest]
 
 
 def _int_of(request: dict[str, Any], name: str) -> int:

@@ -128,7 +128,7 @@ def test_systems_found_under_other_conditions_are_repeated_and_said_so(
     assert report.verdict is Verdict.OK
     assert report.provenance["resumed"]["n_systems"] == 0
     assert report.provenance["resumed"]["n_repeated"] == 3
-    assert "another device, precision, version" in report.provenance["resumed"]["message"]
+    assert "another device, precision, runtime, version" in report.provenance["resumed"]["message"]
     n_calls = sum(s.n_calls for s in report.systems) + report.consistency["n_probe_calls"]
     assert report.provenance["calls"]["n_calls"] == n_calls
 
