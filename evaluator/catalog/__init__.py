@@ -35,6 +35,24 @@ def _dtype(default: str) -> Parameter:
     )
 
 
+_ORB_ARCHITECTURES = (
+    "orb-v3-conservative-omol",
+    "orb-v3-direct-omol",
+    "orb-v3-conservative-20-omat",
+    "orb-v3-conservative-inf-omat",
+    "orb-v3-direct-20-omat",
+    "orb-v3-direct-inf-omat",
+    "orb-v3-conservative-20-mpa",
+    "orb-v3-conservative-inf-mpa",
+    "orb-v3-direct-20-mpa",
+    "orb-v3-direct-inf-mpa",
+    "orb-v2",
+    "orb-d3-v2",
+    "orb-d3-sm-v2",
+    "orb-d3-xs-v2",
+    "orb-mptraj-only-v2",
+)
+
 CALCULATOR_KINDS: dict[str, CalculatorKind] = {
     kind.name: kind
     for kind in (
@@ -106,6 +124,38 @@ CALCULATOR_KINDS: dict[str, CalculatorKind] = {
             artifact="a zip of a DIEP model folder: model.json, model.pt, state.pt",
             suffixes=(".zip",),
             settings=(_dtype("float32"),),
+        ),
+        CalculatorKind(
+            name="nequip",
+            label="NequIP, Allegro",
+            artifact=(
+                "a package of nequip-package (.nequip.zip), a checkpoint of nequip-train (.ckpt) "
+                "or a model of nequip-compile (.nequip.pth, .nequip.pt2)"
+            ),
+            suffixes=(".nequip.zip", ".ckpt", ".nequip.pth", ".nequip.pt2"),
+        ),
+        CalculatorKind(
+            name="orb",
+            label="Orb",
+            artifact="weights of orb-models (a state dict), or torch.save of a whole model of it",
+            suffixes=(".ckpt", ".pt", ".pth"),
+            settings=(
+                _dtype("float32"),
+                Parameter(
+                    name="architecture",
+                    kind=str,
+                    default="",
+                    choices=("", *_ORB_ARCHITECTURES),
+                    help="Which model of orb-models the weights belong to; must be said, as "
+                    "weights alone do not tell. Empty for a whole model.",
+                ),
+            ),
+        ),
+        CalculatorKind(
+            name="mattersim",
+            label="MatterSim",
+            artifact="a checkpoint of MatterSim as its training writes it",
+            suffixes=(".pth", ".pt"),
         ),
         CalculatorKind(
             name="xtb",

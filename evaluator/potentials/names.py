@@ -175,7 +175,7 @@ def _find(kind: str, what: str, work_dir: Path) -> tuple[Path, tuple[str, ...] |
         return artifact, _elements_of(name), True
     path = user_path(what)
     if kind in ("matgl", "diep") and path.is_dir():
-        return _zip_of_model(path, work_dir, CALCULATOR_KINDS[kind].label), None, False
+        return _zip_of_model(path, work_dir, _label(kind)), None, False
     if not path.is_file():
         problem = "is a folder, not a file" if path.is_dir() else "does not exist"
         raise UnknownPotential(f"{what} {problem}; {_examples(kind)}{_did_you_mean(name)}")
@@ -244,12 +244,17 @@ def _out_of_runtime(kind: str, name: str, files: Sequence[str], work_dir: Path) 
             f"which is not built here: touchstone runtime build {serving(kind).name}"
         )
     paths = [runtime.site_packages / file for file in files]
-    return paths[0] if len(paths) == 1 else _zip_of_model(paths[0].parent, work_dir, kind)
+    return paths[0] if len(paths) == 1 else _zip_of_model(paths[0].parent, work_dir, _label(kind))
 
 
 # A model's folder, packed the same way each time.
 
 _MODEL_FILES = ("model.json", "model.pt", "state.pt")
+
+
+def _label(kind: str) -> str:
+    """The family's name without what its label adds in brackets."""
+    return CALCULATOR_KINDS[kind].label.partition(" (")[0]
 
 
 def _zip_of_model(folder: Path, work_dir: Path, what: str) -> Path:

@@ -63,7 +63,7 @@ _REFERENCE_DATA = (
 #: brings its checkpoint, and none may answer with another's.
 _WEIGHTS = (
     *("chgnet/pretrained", "matgl/pretrained*", "mattersim/pretrained*", "sevenn/pretrained*"),
-    *("mace/**/*.model", "orb_models/**/*.ckpt"),
+    *("diep/pretrained*", "mace/**/*.model", "nequix/**/*.nqx", "orb_models/**/*.ckpt"),
 )
 #: Ours, where the project is installed among the packages: tasks, references, settings.
 _OURS = ("evaluator", "leaderboard")

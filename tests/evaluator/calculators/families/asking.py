@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,17 +15,17 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-import evaluator
-from evaluator import wire
+from evaluator.contract import Limits
 from evaluator.runtimes.build import build
 from evaluator.runtimes.definitions import serving
 from evaluator.runtimes.recipes import Recipe
 from evaluator.runtimes.store import Runtime, RuntimeStore
-from evaluator.sandbox.answers import read_error, read_ready, read_result
-from evaluator.wire import Answer, Frame, Info, Kind, Prediction, Structure
+from evaluator.sandbox.find import find_sandbox
+from evaluator.sandbox.session import CalculatorFailure, CalculatorRequest, CalculatorSession
+from evaluator.wire import Info, Prediction, StructureFailure
 from tests.evaluator.calculators.adapters import ALL, as_structure
 
-_OWN = Path(__file__).parent / "own" / "answers.py"
+_OWN = Path(__file__).parent / "own"
 _MARK = "answers "
 _TIMEOUT_S = 900.0
 
@@ -49,46 +48,36 @@ def weights(kind: str, path: str) -> Path:
     return runtime_of(kind).site_packages / path
 
 
+def made(kind: str, name: str, folder: Path, suffix: str = ".pt") -> Path:
+    """A small artifact of random weights, made by the package itself: a function of made.py."""
+    path = folder / f"{name}{suffix}"
+    done = subprocess.run(
+        [str(runtime_of(kind).python), "-P", str(_OWN / "made.py"), name, str(path)],
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+    )
+    assert path.exists(), done.stderr[-2000:]
+    return path
+
+
 class Served:
-    """The server with one adapter, in the Python of its runtime."""
+    """A loaded adapter in the real sandbox, in its runtime."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self.info: Info
+    def __init__(self, session: CalculatorSession) -> None:
+        self._session = session
+        self.info: Info = session.info
 
-    def load(self, kind: str, artifact: Path, settings: dict[str, Any], dtype: str) -> None:
-        self._receive({Kind.HELLO: 0})
-        header = {
-            "kind": kind,
-            "artifact": str(artifact),
-            "settings": settings,
-            "dtype": dtype,
-            "device": "cpu",
-            "n_threads": 1,
-        }
-        wire.send_frame(self._connection, Frame(kind=Kind.LOAD, header=header))
-        self.info = read_ready(self._receive({Kind.READY: 0, Kind.ERROR: 0}))
-
-    def answers(self, structures: Sequence[Atoms]) -> list[Answer]:
-        questions: list[Structure] = [as_structure(atoms) for atoms in structures]
-        counts = [len(atoms) for atoms in structures]
-        properties = wire.ordered_properties(ALL)
-        wire.send_frame(self._connection, wire.calc_frame(1, questions, properties))
-        length = wire.result_length(counts, properties)
-        reply = self._receive({Kind.RESULT: length, Kind.ERROR: 0})
-        return read_result(reply, 1, counts, properties)
+    def answers(self, structures: Sequence[Atoms]) -> list[Prediction | StructureFailure]:
+        questions = [as_structure(atoms) for atoms in structures]
+        offered = [name for name in ALL if name in self.info.properties]
+        return self._session.compute(questions, offered)
 
     def predictions(self, structures: Sequence[Atoms]) -> list[Prediction]:
         answers = self.answers(structures)
         assert all(isinstance(answer, Prediction) for answer in answers), answers
         return [answer for answer in answers if isinstance(answer, Prediction)]
-
-    def _receive(self, expected: dict[Kind, int]) -> Frame:
-        frame = wire.receive_frame(self._connection, expected, wire.deadline_in(_TIMEOUT_S))
-        if frame.kind is Kind.ERROR:
-            _, message = read_error(frame)
-            raise Refused(message)
-        return frame
 
 
 @contextmanager
@@ -96,25 +85,20 @@ def served(
     kind: str, artifact: Path, *, dtype: str = "float32", **settings: Any
 ) -> Iterator[Served]:
     """A loaded adapter. Raises Refused."""
-    ours, theirs = socket.socketpair()
-    process = subprocess.Popen(
-        [
-            *(str(runtime_of(kind).python), "-P", "-m", "evaluator.calculators.server"),
-            str(theirs.fileno()),
-        ],
-        pass_fds=(theirs.fileno(),),
-        env=_environment() | {"PYTHONPATH": str(Path(evaluator.__file__).parent.parent)},
-        stdout=subprocess.DEVNULL,
+    request = CalculatorRequest(
+        kind=kind,
+        artifact=artifact,
+        settings=settings,
+        dtype=dtype,
+        limits=Limits(call_timeout_s=_TIMEOUT_S),
+        runtime=runtime_of(kind),
     )
-    theirs.close()
     try:
-        server = Served(ours)
-        server.load(kind, artifact, settings, dtype)
-        yield server
-    finally:
-        ours.close()
-        process.kill()
-        process.wait(10.0)
+        session = CalculatorSession.start(find_sandbox(), request)
+    except CalculatorFailure as failure:
+        raise Refused(failure.message) from failure
+    with session:
+        yield Served(session)
 
 
 def own_answers(
@@ -137,7 +121,7 @@ def own_answers(
         ],
     }
     done = subprocess.run(
-        [str(runtime_of(kind).python), "-P", str(_OWN), kind],
+        [str(runtime_of(kind).python), "-P", str(_OWN / "answers.py"), kind],
         input=json.dumps(question),
         env=_environment(),
         capture_output=True,

@@ -21,7 +21,7 @@ from tests.evaluator.calculators.families.asking import (
     weights,
 )
 
-pytestmark = [pytest.mark.trained, pytest.mark.slow]
+pytestmark = [pytest.mark.trained, pytest.mark.sandbox, pytest.mark.slow]
 
 FOLDER = "diep/pretrained_models/diep_fold1"
 NAMES = ("model.json", "model.pt", "state.pt")

@@ -20,7 +20,7 @@ from tests.evaluator.calculators.families.asking import (
     served,
 )
 
-pytestmark = [pytest.mark.trained, pytest.mark.slow, pytest.mark.mirror]
+pytestmark = [pytest.mark.trained, pytest.mark.sandbox, pytest.mark.slow, pytest.mark.mirror]
 
 SYSTEMS = (silicon(), water())
 

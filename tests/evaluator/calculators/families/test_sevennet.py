@@ -20,7 +20,7 @@ from tests.evaluator.calculators.families.asking import (
     weights,
 )
 
-pytestmark = [pytest.mark.trained, pytest.mark.slow]
+pytestmark = [pytest.mark.trained, pytest.mark.sandbox, pytest.mark.slow]
 
 _CHECKPOINTS = "sevenn/pretrained_potentials"
 NEWEST = f"{_CHECKPOINTS}/SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth"

@@ -43,6 +43,35 @@ def xtb(artifact: str, settings: dict[str, Any]) -> Any:
     return TBLite(verbosity=0, **json.loads(Path(artifact).read_text()))
 
 
+def orb(artifact: str, settings: dict[str, Any]) -> Any:
+    import torch
+    from orb_models.forcefield.calculator import ORBCalculator
+    from orb_models.forcefield.pretrained import ORB_PRETRAINED_MODELS
+
+    torch.set_default_dtype(torch.float64)
+    if settings.get("architecture"):
+        model = ORB_PRETRAINED_MODELS[settings["architecture"]](
+            weights_path=artifact, device="cpu", precision="float64", compile=False
+        )
+    else:
+        model = torch.load(artifact, weights_only=False).double()
+    return ORBCalculator(model.eval(), device="cpu")
+
+
+def mattersim(artifact: str, settings: dict[str, Any]) -> Any:
+    from mattersim.forcefield.potential import MatterSimCalculator
+
+    return MatterSimCalculator.from_checkpoint(load_path=artifact, device="cpu")
+
+
+def nequip(artifact: str, settings: dict[str, Any]) -> Any:
+    from nequip.integrations.ase import NequIPCalculator
+
+    return NequIPCalculator._from_saved_model(
+        artifact, device="cpu", chemical_species_to_atom_type_map=True
+    )
+
+
 def main() -> None:
     warnings.simplefilter("ignore")
     question = json.load(sys.stdin)
