@@ -17,7 +17,7 @@ from leaderboard.exceptions import SubmissionError
 from leaderboard.models import BenchmarkTask, BenchmarkVersion, TaskVersion
 from leaderboard.services.accounts import audit
 from leaderboard.services.advice.recommendation import board_version
-from leaderboard.services.boards.reader import BoardRow, BoardView, view_for, with_live_states
+from leaderboard.services.boards.reader import BoardRow, view_for, with_live_states
 from leaderboard.services.boards.store import current_board, without_unanswered_tasks
 from leaderboard.services.definitions import backfill, consequences, version_changes
 from leaderboard.services.definitions.benchmark_checks import check_benchmark_version
@@ -56,7 +56,7 @@ class Preview:
     """The board of a version for its desk."""
 
     entries: Sequence[BenchmarkTask] = ()
-    lines: Sequence[tuple[BoardRow, list[tuple[float | None, str]]]] = ()
+    rows: Sequence[BoardRow] = ()
     #: Tasks on which nobody has a score: a draft is ranked without them.
     left_out: Sequence[BenchmarkTask] = ()
     complaint: str = ""
@@ -72,13 +72,7 @@ def _preview(request: HttpRequest, version: BenchmarkVersion) -> Preview:
         view = view_for(board, request.user)
     except SubmissionError as error:
         return Preview(complaint=str(error))
-    return Preview(entries=board.entries, lines=_lines(view), left_out=left_out)
-
-
-def _lines(board: BoardView) -> list[tuple[BoardRow, list[tuple[float | None, str]]]]:
-    """Return each row with its score on each task and, where it has none, what is under way."""
-    rows = with_live_states(board)
-    return [(row, [(cell.score, cell.state) for cell in row.cells]) for row in rows]
+    return Preview(entries=board.entries, rows=with_live_states(view), left_out=left_out)
 
 
 def question_of(do: str, versions: Sequence[BenchmarkVersion], back: str) -> Question:

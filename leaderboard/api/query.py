@@ -76,7 +76,8 @@ class MomentField(serializers.Field[datetime, str, Any, Any]):
         return value.isoformat()
 
 
-class _Written(serializers.Field[Any, str, Any, Any]):
+@extend_schema_field(OpenApiTypes.STR)
+class Written(serializers.Field[Any, str, Any, Any]):
     """Something that a reader of services/boards/filters.py makes of the text of an address.
 
     Pages use the same readers, so that one address means the same to both.
@@ -101,28 +102,9 @@ class _Written(serializers.Field[Any, str, Any, Any]):
         return str(value)
 
 
-@extend_schema_field(OpenApiTypes.STR)
-class ElementsField(_Written):
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401
-        super().__init__(read_elements, **options)
-
-
-@extend_schema_field(OpenApiTypes.STR)
-class ChemistryField(_Written):
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401
-        super().__init__(read_chemistry, **options)
-
-
-@extend_schema_field(OpenApiTypes.STR)
-class CountField(_Written):
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401
-        super().__init__(read_count, **options)
-
-
 @extend_schema_field(OpenApiTypes.BOOL)
-class YesOrNoField(_Written):
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401
-        super().__init__(read_yes_or_no, **options)
+class YesOrNo(Written):
+    """A text that stands for yes or no."""
 
 
 class NoFilter(serializers.Serializer[Any]):
@@ -169,7 +151,7 @@ class BoardQuery(VersionFilter):
         help_text="The board as it stood then: 2026-11-20 (the end of the day, UTC) or "
         "2026-11-20T12:00:00Z. With a version, this address never changes its content.",
     )
-    elements = ElementsField(required=False, help_text="Declared to be supported: Si,O.")
+    elements = Written(read_elements, required=False, help_text="Declared to be supported: Si,O.")
     level_of_theory = serializers.CharField(required=False, max_length=100)
     training_set = serializers.CharField(required=False, max_length=100)
     licence = serializers.CharField(required=False, max_length=100)
@@ -178,11 +160,15 @@ class BoardQuery(VersionFilter):
     hardware = serializers.CharField(
         required=False, max_length=100, help_text="Part of the worker's description: H200, cuda."
     )
-    min_parameters = CountField(required=False, help_text="At least: 250000, 250k or 5M.")
-    max_parameters = CountField(required=False, help_text="At most: 250000, 250k or 5M.")
-    open_weights = YesOrNoField(required=False, help_text="Under an open licence, or not.")
-    conservative = YesOrNoField(
-        required=False, help_text="Whether forces are declared to be the gradient of the energy."
+    min_parameters = Written(read_count, required=False, help_text="At least: 250000, 250k or 5M.")
+    max_parameters = Written(read_count, required=False, help_text="At most: 250000, 250k or 5M.")
+    open_weights = YesOrNo(
+        read_yes_or_no, required=False, help_text="Under an open licence, or not."
+    )
+    conservative = YesOrNo(
+        read_yes_or_no,
+        required=False,
+        help_text="Whether forces are declared to be the gradient of the energy.",
     )
     text = serializers.CharField(
         required=False,
@@ -195,7 +181,8 @@ class BenchmarkBoardQuery(BoardQuery):
     category = serializers.CharField(
         required=False, max_length=64, help_text="Only the tasks of this category."
     )
-    chemistry = ChemistryField(
+    chemistry = Written(
+        read_chemistry,
         required=False,
         help_text="Judge everybody anew on the systems made of these elements alone, as Si,O, or "
         f"of a family: {', '.join(FAMILIES)}.",

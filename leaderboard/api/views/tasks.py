@@ -23,19 +23,17 @@ from leaderboard.enums import VersionState
 from leaderboard.models import BenchmarkTask, BenchmarkVersion, ReferenceSet, TaskVersion
 from leaderboard.services.submissions.submissions import default_benchmark_slug
 
-_SHOWN = (VersionState.PUBLISHED, VersionState.RETIRED)
-
 
 def shown_task_versions(slug: str | None = None) -> QuerySet[TaskVersion]:
     """What was ever published, the newest first; drafts are seen in the admin alone."""
-    rows = TaskVersion.objects.filter(state__in=_SHOWN)
-    return rows.filter(task__slug=slug) if slug else rows
+    rows = TaskVersion.objects.all().shown()
+    return rows.of(slug) if slug else rows
 
 
 def find_task_version(request: Request, slug: str) -> TaskVersion:
     """The version that ``?version=`` names, else the current one (the last, if all are retired)."""
     number = read_query(request, VersionFilter).get("version")
-    versions = TaskVersion.objects.filter(state__in=_SHOWN).order_by("number")
+    versions = shown_task_versions().order_by("number")
     rows = (
         shown_task_versions(slug)
         .select_related("task", "reference_set")
@@ -50,7 +48,8 @@ def find_task_version(request: Request, slug: str) -> TaskVersion:
 def shown_benchmark_versions() -> QuerySet[BenchmarkVersion]:
     entries = BenchmarkTask.objects.select_related("task_version__task")
     return (
-        BenchmarkVersion.objects.filter(state__in=_SHOWN)
+        BenchmarkVersion.objects.all()
+        .shown()
         .select_related("benchmark")
         .prefetch_related(Prefetch("entries", entries))
     )
@@ -117,7 +116,7 @@ class ReferenceSetList(PagedView):
         read_query(request, NoFilter)
         rows = ReferenceSet.objects.all()
         if not user_of(request).is_staff:
-            in_use = TaskVersion.objects.filter(state__in=_SHOWN).values("reference_set")
+            in_use = shown_task_versions().values("reference_set")
             rows = rows.filter(pk__in=in_use)
         return paged(self, rows, ReferenceSetRecord)
 

@@ -19,12 +19,12 @@ from leaderboard.models import (
     Potential,
     Submission,
     Task,
-    TaskVersion,
 )
 from leaderboard.models.disclosure import seen_by
-from leaderboard.services.boards.matrix import Standing
+from leaderboard.services.boards.reader import BoardRow, view_of
 from leaderboard.services.boards.store import current_board
 from leaderboard.services.boards.task_store import current_task_board
+from leaderboard.services.boards.types import TaskRow
 from leaderboard.services.submissions.submissions import default_benchmark
 
 _N_NEWS = 50
@@ -83,11 +83,10 @@ def _standing(potential: Potential) -> str:
     version = default_benchmark()
     if version is None:
         return "not ranked"
-    board = current_board(version)
-    standings = board.own.standings()
-    for i in board.own.order.tolist():
-        if standings[i].rank and board.entrants[i].slug == potential.slug:
-            words = f"{_rank(standings[i])} of {sum(s.rank is not None for s in standings)}"
+    ranked = [row for row in view_of(current_board(version)).rows if row.rank]
+    for row in ranked:
+        if row.entrant.slug == potential.slug:
+            words = f"{_rank(row)} of {len(ranked)}"
             n_pending = _n_pending(version)
             return f"{words}, {n_pending} pending" if n_pending else words
     return "not ranked"
@@ -111,7 +110,7 @@ def _task(slug: str) -> Subject | None:
     return Subject(
         name=task.name,
         page=task.get_absolute_url(),
-        standing=_leaders_of_task(version),
+        standing=_leaders(current_task_board(version).rows),
         evaluations=_visible().filter(task_version=version),
     )
 
@@ -125,30 +124,19 @@ def _benchmark(slug: str) -> Subject | None:
     return Subject(
         name=benchmark.name,
         page=f"/benchmarks/{benchmark.slug}/",
-        standing=_leaders(version),
+        standing=_leaders(view_of(current_board(version)).rows),
         evaluations=_visible().filter(task_version__in=tasks),
     )
 
 
-def _leaders_of_task(version: TaskVersion) -> str:
-    board = current_task_board(version)
-    return _first(row.entrant.title for row in board.rows if row.rank == 1)
-
-
-def _leaders(version: BenchmarkVersion) -> str:
-    board = current_board(version)
-    order = board.own.order[board.own.rank[board.own.order] == 1]
-    return _first(board.matrix.names[i] for i in order.tolist())
-
-
-def _first(names: Iterable[str]) -> str:
-    first = list(names)
+def _leaders(rows: Iterable[BoardRow | TaskRow]) -> str:
+    first = [row.entrant.title for row in rows if row.rank == 1]
     if not first:
         return "nobody ranked yet"
     return f"1st: {first[0]}" + (f" and {len(first) - 1} more" if len(first) > 1 else "")
 
 
-def _rank(row: Standing) -> str:
+def _rank(row: BoardRow) -> str:
     """The rank, with its interval where that says more."""
     if row.rank_low is None or row.rank_low == row.rank_high:
         return f"rank {row.rank}"

@@ -55,7 +55,7 @@ def _changes(before: Sequence[_Standing], after: Sequence[_Standing]) -> list[Ch
     old = {row.entrant.submission: row for row in before}
     new = {row.entrant.submission: row for row in after}
     changes = []
-    for key, row in {**new, **{key: row for key, row in old.items() if key not in new}}.items():
+    for key, row in {**new, **old}.items():
         was, is_now = old.get(key), new.get(key)
         if was and is_now and was[1:] == is_now[1:]:
             continue

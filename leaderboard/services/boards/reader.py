@@ -148,7 +148,7 @@ def view_for(
 
 def view_of(
     board: StoredBoard,
-    own: StoredBoard | None,
+    own: StoredBoard | None = None,
     weights: Mapping[str, float] | None = None,
     category: str = "",
     wanted: BoardFilter = EVERY_ROW,

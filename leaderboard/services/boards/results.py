@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db.models import QuerySet
 
@@ -17,8 +17,6 @@ _FIELDS = (
     "task_version__reference_set__is_public",
     "worker_id",
 )
-_SCORE, _N_FAILED = slice(4, 8), 8
-_WHY_UNRELIABLE = _FIELDS.index("why_unreliable")
 
 
 class Result(NamedTuple):
@@ -41,7 +39,7 @@ class Result(NamedTuple):
 
 def results_of(evaluations: QuerySet[Evaluation]) -> list[Result]:
     """In the order of the query; of a hidden set what everybody may know. Three queries."""
-    rows: list[Any] = [_told(row) for row in evaluations.values_list(*_FIELDS)]
+    rows = list(evaluations.values_list(*_FIELDS))
     submissions = (
         Submission.objects.filter(pk__in={row[1] for row in rows})
         .select_related("potential__team", "potential__owner")
@@ -49,7 +47,10 @@ def results_of(evaluations: QuerySet[Evaluation]) -> list[Result]:
         .in_bulk()
     )
     workers = Worker.objects.filter(pk__in={row[-1] for row in rows} - {None}).in_bulk()
-    return [Result._make((*row[:-2], submissions[row[1]], workers.get(row[-1]))) for row in rows]
+    return [
+        _told(Result._make((*row[:-2], submissions[row[1]], workers.get(row[-1]))), row[-2])
+        for row in rows
+    ]
 
 
 def described(evaluation: Evaluation | Result) -> str:
@@ -60,12 +61,15 @@ def described(evaluation: Evaluation | Result) -> str:
     return f"{evaluation.hardware_key} {worker.device} {json.dumps(worker.hardware)}"
 
 
-def _told(row: tuple[Any, ...]) -> tuple[Any, ...]:
+def _told(result: Result, is_public: bool | None) -> Result:
     """Round the scores where the set is hidden: all that a board says follows from them."""
-    is_public = row[-2]
     if is_public is not False:  # None where the task needs no set
-        return row
-    scores = (told_score(value) for value in row[_SCORE])
-    told = [*row[: _SCORE.start], *scores, 0, *row[_N_FAILED + 1 :]]
-    told[_WHY_UNRELIABLE] = UNRELIABLE_TIMES if row[_WHY_UNRELIABLE] else ""
-    return tuple(told)
+        return result
+    return result._replace(
+        score=told_score(result.score),
+        score_low=told_score(result.score_low),
+        score_high=told_score(result.score_high),
+        coverage=told_score(result.coverage),
+        n_failed=0,
+        why_unreliable=UNRELIABLE_TIMES if result.why_unreliable else "",
+    )

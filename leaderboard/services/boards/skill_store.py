@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -87,7 +86,8 @@ def skills_of(version: TaskVersion, evaluations: QuerySet[Evaluation]) -> TaskSk
     chosen = tables.filter(layout=layout).order_by("pk")
     rows = list(chosen.annotate(row=FIRST_ROW).values_list("pk", "row"))
     if not rows:
-        return _from_plain("", {**_NOTHING, "skills": np.zeros((0, 0), np.float32)})
+        nothing = np.zeros((0, 0), np.float32)
+        return TaskSkills(elements=[], clusters=[], evaluations=[], skills=nothing)
     about = SkillTable.objects.get(pk=rows[0][0])
     unpacked = [skill_tables.unpacked(row, len(about.elements))[0] for _, row in rows]
     return TaskSkills(
@@ -120,15 +120,10 @@ def _snapshot(version: TaskVersion, stamps: Mapping[int, str]) -> Snapshot[TaskS
             "evaluations": list(task.evaluations),
             "skills": task.skills,
         },
-        from_plain=_from_plain,
+        from_plain=lambda _, parts: TaskSkills(**parts),
     )
 
 
-def _from_plain(_: str, parts: Mapping[str, Any]) -> TaskSkills:
-    return TaskSkills(**parts)
-
-
-_NOTHING: dict[str, Any] = {"elements": [], "clusters": [], "evaluations": []}
 #: Tells tables of the same systems: names of elements and clusters, in their order.
 _LAYOUT = MD5(
     Concat(

@@ -16,9 +16,11 @@ from leaderboard.lib.json_values import finite
 from leaderboard.models import BenchmarkVersion, Submission, TaskVersion
 from leaderboard.models.permissions import visible_potentials
 from leaderboard.services.advice.judgements import median_of, trained_others
+from leaderboard.services.boards.reader import BoardRow, view_of
 from leaderboard.services.boards.rules import categories_of, shares_of
 from leaderboard.services.boards.store import StoredBoard, current_board
 from leaderboard.services.boards.task_store import current_task_board
+from leaderboard.services.boards.types import TaskRow
 from leaderboard.services.definitions.published import versions_of
 from leaderboard.services.submissions.lists import telling_version
 from leaderboard.services.submissions.submissions import default_benchmark
@@ -77,17 +79,7 @@ def task_card(slug: str, number: int | None = None) -> Card:
         title=version.task.name,
         slug=version.task.slug,
         line=version.task.summary,
-        bars=[
-            Bar(
-                label=place.entrant.title,
-                slug=place.entrant.slug,
-                rank=place.rank,
-                score=place.score,
-                low=place.low,
-                high=place.high,
-            )
-            for place in ranked[:_ROWS]
-        ],
+        bars=[_place(row, row.score) for row in ranked[:_ROWS]],
         remark=f"{len(ranked)} ranked{timed_on}"
         if ranked
         else "No potential is ranked on this task yet.",
@@ -101,19 +93,7 @@ def board_card(slug: str, number: int) -> Card:
         number=number,
     )
     board = current_board(version)
-    standings = board.own.standings()
-    n_ranked = sum(standing.rank is not None for standing in standings)
-    bars = [
-        Bar(
-            label=board.matrix.names[i],
-            slug=board.entrants[i].slug,
-            rank=standings[i].rank,
-            score=standings[i].overall,
-            low=standings[i].low,
-            high=standings[i].high,
-        )
-        for i in board.own.order.tolist()[: min(n_ranked, _ROWS)]
-    ]
+    ranked = [row for row in view_of(board).rows if row.rank]
     n_tasks = len(board.entries)
     return Card(
         kind=f"Leaderboard, version {version.number}",
@@ -121,10 +101,22 @@ def board_card(slug: str, number: int) -> Card:
         title=version.benchmark.name,
         slug=version.benchmark.slug,
         line=version.benchmark.summary,
-        bars=bars,
-        remark=f"{n_ranked} ranked on {n_tasks} task{'s' if n_tasks != 1 else ''}"
-        if bars
+        bars=[_place(row, row.overall) for row in ranked[:_ROWS]],
+        remark=f"{len(ranked)} ranked on {n_tasks} task{'s' if n_tasks != 1 else ''}"
+        if ranked
         else "Nobody is ranked yet: a potential needs a score on every task.",
+    )
+
+
+def _place(row: BoardRow | TaskRow, score: float | None) -> Bar:
+    entrant = row.entrant
+    return Bar(
+        label=entrant.title,
+        slug=entrant.slug,
+        rank=row.rank,
+        score=score,
+        low=row.low,
+        high=row.high,
     )
 
 

@@ -144,7 +144,7 @@ def test_the_preview_ranks_without_tasks_on_which_nobody_has_a_score(
     draft = models.BenchmarkVersion.objects.get()
     desk = f"/admin/leaderboard/benchmarkversion/{draft.pk}/desk/"
     preview = admin.get(desk).context["preview"]
-    assert [(row.rank, row.entrant.title) for row, _ in preview.lines] == [
+    assert [(row.rank, row.entrant.title) for row in preview.rows] == [
         (1, str(high.submission)),
         (2, str(low.submission)),
     ]
@@ -154,7 +154,7 @@ def test_the_preview_ranks_without_tasks_on_which_nobody_has_a_score(
 
     factories.evaluation(low.submission, new, score=0.9)
     preview = admin.get(desk).context["preview"]
-    assert [(row.rank, row.entrant.title) for row, _ in preview.lines] == [
+    assert [(row.rank, row.entrant.title) for row in preview.rows] == [
         (1, str(low.submission)),
         (None, str(high.submission)),
     ]
