@@ -107,11 +107,11 @@ class EventStream:
 
 
 def _progress(row: Evaluation, *, shows_details: bool) -> str:
-    told: dict[str, object] = {"state": row.state, "phase": row.phase}
+    progress: dict[str, object] = {"state": row.state, "phase": row.phase}
     if shows_details:
-        told |= {
+        progress |= {
             "done": row.progress_done,
             "total": row.progress_total,
             "calls": row.progress_calls,
         }
-    return json.dumps(told)
+    return json.dumps(progress)

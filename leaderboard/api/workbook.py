@@ -84,7 +84,7 @@ def _cell(at: str, value: Value) -> str:
 
 
 def _letters(n: int) -> str:
-    """Of a column: A to Z, AA, AB, ..."""
+    """Name a column: A to Z, AA, AB, ..."""
     name = ""
     n += 1
     while n:

@@ -74,14 +74,14 @@ class TaskLeaderboard(APIView):
         rows = wanted_rows(board.rows, board_filter(query))
         if is_table(request):
             return task_table(version, rows).response(request)
-        told = {
+        fields = {
             "task_version": version,
             "pending": board.pending,
             "failed": board.failed,
             "resolution": of_task(board) if query.get("as_of") is None else None,
         }
         written_rows = written(TaskBoardRowRecord, rows, request)
-        return _snapshot(request, TaskBoardRecord, told, written_rows, version.number, query)
+        return _snapshot(request, TaskBoardRecord, fields, written_rows, version.number, query)
 
 
 class TaskDiff(APIView):
@@ -126,7 +126,7 @@ class Leaderboard(APIView):
             is_latex = request.accepted_renderer.format == LaTeXRenderer.format
             write = printed_table if is_latex else benchmark_table
             return write(view, chemistry).response(request)
-        told = {
+        fields = {
             "benchmark_version": version,
             "categories": view.categories,
             "entries": view.entries,
@@ -138,7 +138,7 @@ class Leaderboard(APIView):
             "chemistry": chemistry,
         }
         rows = written(BoardRowRecord, with_live_states(view), request)
-        return _snapshot(request, BenchmarkBoardRecord, told, rows, version.number, query)
+        return _snapshot(request, BenchmarkBoardRecord, fields, rows, version.number, query)
 
 
 class LeaderboardDiff(APIView):
@@ -153,8 +153,8 @@ class LeaderboardDiff(APIView):
         version = _benchmark_version(slug, {**query, "as_of": moments[1]})
         # Until now is the board as it stands, which need not be found again.
         boards = [board_at(version, m) for m in (query["since"], query.get("until"))]
-        found = changes_of_boards(*((board, board.own) for board in boards))
-        return _diff(request, version.number, moments, found)
+        changes = changes_of_boards(*((board, board.own) for board in boards))
+        return _diff(request, version.number, moments, changes)
 
 
 def _task_version(slug: str, query: dict[str, Any]) -> TaskVersion:
@@ -184,16 +184,16 @@ def _published_by(rows: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
 def _snapshot(
     request: Request,
     record: type[Record],
-    told: dict[str, Any],
+    fields: dict[str, Any],
     rows: Sequence[dict[str, Any]],
     number: int,
     query: dict[str, Any],
 ) -> Response:
     as_of = query.get("as_of")
-    board = SimpleNamespace(**told, rows=[], as_of=as_of, permanent_url=None)
+    board = SimpleNamespace(**fields, rows=[], as_of=as_of, permanent_url=None)
     if as_of is not None:
-        kept = {**request.query_params.dict(), "version": number, "as_of": as_of.isoformat()}
-        board.permanent_url = request.build_absolute_uri(f"{request.path}?{urlencode(kept)}")
+        parameters = {**request.query_params.dict(), "version": number, "as_of": as_of.isoformat()}
+        board.permanent_url = request.build_absolute_uri(f"{request.path}?{urlencode(parameters)}")
     answer = record(board, context={"request": request, "board": board}).data
     return Response({**answer, "rows": rows})
 
@@ -209,9 +209,9 @@ def _moments(request: Request) -> tuple[dict[str, Any], list[datetime]]:
 def _diff(
     request: Request, number: int, moments: Sequence[datetime], differences: Sequence[Change]
 ) -> Response:
-    told = {"version": number, "since": moments[0], "until": moments[1], "changes": []}
+    fields = {"version": number, "since": moments[0], "until": moments[1], "changes": []}
     rows = written(ChangeRecord, differences, request)
-    return Response({**DiffRecord(told).data, "changes": rows})
+    return Response({**DiffRecord(fields).data, "changes": rows})
 
 
 def task_table(version: TaskVersion, rows: Sequence[TaskRow]) -> Table:

@@ -30,8 +30,8 @@ class Badge(APIView):
         {(200, "image/svg+xml"): OpenApiTypes.STR},
     )
     def get(self, request: Request, kind: str, slug: str) -> HttpResponse:
-        found = _find(kind, slug)
-        response = HttpResponse(badge(found.name, found.standing), content_type="image/svg+xml")
+        about = _find(kind, slug)
+        response = HttpResponse(badge(about.name, about.standing), content_type="image/svg+xml")
         patch_cache_control(response, public=True, max_age=300)
         return response
 
@@ -46,14 +46,14 @@ class Feed(APIView):
         {(200, "application/atom+xml"): OpenApiTypes.STR},
     )
     def get(self, request: Request, kind: str, slug: str) -> HttpResponse:
-        found = _find(kind, slug)
+        about = _find(kind, slug)
         feed = Atom1Feed(
-            title=f"Touchstone: {found.name}",
-            link=request.build_absolute_uri(found.page),
+            title=f"Touchstone: {about.name}",
+            link=request.build_absolute_uri(about.page),
             feed_url=request.build_absolute_uri(request.path),
             description="",
         )
-        for evaluation in news(found):
+        for evaluation in news(about):
             score = "no score" if evaluation.score is None else f"{evaluation.score:.3f}"
             feed.add_item(
                 title=f"{evaluation.submission} on {evaluation.task_version.task}: {score}",

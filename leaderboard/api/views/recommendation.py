@@ -73,8 +73,8 @@ class Recommend(APIView):
         if version is None:
             raise Http404("No benchmark has been published yet.")
         recommendation = recommend(wishes, version, user=user_of(request))
-        told = RecommendationRecord(
+        answer = RecommendationRecord(
             replace(recommendation, candidates=[]), context={"request": request}
         ).data
         candidates = written(CandidateRecord, recommendation.candidates, request)
-        return Response({**told, "candidates": candidates})
+        return Response({**answer, "candidates": candidates})

@@ -175,10 +175,10 @@ def _table(board: StoredBoard, scores: FloatArray) -> list[list[Correlation | No
         stamp=hashlib.sha256(b"".join(digests)).hexdigest,
         compute=numbers,
     )
-    found = stored.value()
+    by_pair = stored.value()
     table: list[list[Correlation | None]] = [[None] * n_tasks for _ in range(n_tasks)]
     for (i, j), key in keys.items():
-        n, value, low, high = found[key]
+        n, value, low, high = by_pair[key]
         table[i][j] = table[j][i] = Correlation(n=n, value=value, low=low, high=high)
     return table
 

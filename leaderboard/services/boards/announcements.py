@@ -42,7 +42,7 @@ class Subject:
 
 
 def subject(kind: str, slug: str) -> Subject | None:
-    """Of ``potentials``, ``tasks`` or ``leaderboards``; None where the public knows no such."""
+    """Find one of ``potentials``, ``tasks`` or ``leaderboards``; None where none is public."""
     match kind:
         case "potentials":
             return _potential(slug)
@@ -79,7 +79,7 @@ def _potential(slug: str) -> Subject | None:
 
 
 def _standing(potential: Potential) -> str:
-    """Of its best version, on the board of the first page."""
+    """Say where its best version stands on the board of the first page."""
     version = default_benchmark()
     if version is None:
         return "not ranked"

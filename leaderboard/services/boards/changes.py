@@ -38,7 +38,7 @@ def changes_of_task(before: Sequence[TaskRow], after: Sequence[TaskRow]) -> list
 def changes_of_boards(
     before: tuple[StoredBoard, Ranking], after: tuple[StoredBoard, Ranking]
 ) -> list[Change]:
-    """The same of boards as they are stored. Who has not succeeded anywhere does not stand yet."""
+    """Compare boards as they are stored. Who has not succeeded anywhere does not stand yet."""
     return _changes(_standings(*before), _standings(*after))
 
 

@@ -88,5 +88,5 @@ def read_chemistry(text: str) -> Chemistry:
 
 
 def elements_of(text: str) -> frozenset[str]:
-    """Of a system, as its table keeps them: Cl-Na."""
+    """Read a system's elements as its table keeps them: Cl-Na."""
     return frozenset(text.split("-")) - {""}

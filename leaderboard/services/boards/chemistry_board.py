@@ -85,7 +85,7 @@ class ChemistryBoard:
 
 
 def chemistry_board(board: StoredBoard, chemistry: Chemistry) -> ChemistryBoard:
-    """Of all public rows. One query for stamps, where this process has the skills."""
+    """Judge all public rows. One query for stamps, where this process has the skills."""
     key = (board.version.pk, board.stamp, board.as_of, chemistry)
     return _boards.value(key, lambda: _compute(board, chemistry))
 
@@ -251,7 +251,7 @@ def _with_scores(
 
 
 class _Replicates:
-    """Of the score of each category: the weighted mean of those of its tasks."""
+    """Replicates of each category's score: the weighted mean of those of its tasks."""
 
     def __init__(self, entries: Sequence[BenchmarkTask], n_rows: int) -> None:
         self._total = {e.category: np.zeros((n_rows, N_DRAWS), np.float32) for e in entries}

@@ -47,7 +47,7 @@ class Entrant(NamedTuple):
 
     @property
     def title(self) -> str:
-        """As a submission is written: the potential's name and the version."""
+        """The potential's name and the version, as a submission is written."""
         return f"{self.name} {self.version}"
 
     @property
@@ -62,7 +62,7 @@ class Entrant(NamedTuple):
 
 
 class Entrants(Sequence[Entrant]):
-    """Of each row. A page shows few of many, so each is unpacked when it is looked at."""
+    """A board's, row by row. A page shows few of many, so each is unpacked when it is looked at."""
 
     def __init__(self, rows: Iterable[Entrant | bytes]) -> None:
         self._rows = list(rows)

@@ -30,7 +30,7 @@ class BoardFilter:
     text: str = ""
 
     def accepts_row(self, entrant: Entrant, hardware: Iterable[str]) -> bool:
-        """Of one row: its entrant, and what its cells were evaluated on, described."""
+        """Judge a row by its entrant and by what its cells were evaluated on, described."""
         return (
             # What a checkpoint alone tells is not claimed here.
             set(self.elements) <= set(entrant.elements or ())

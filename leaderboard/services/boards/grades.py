@@ -112,7 +112,7 @@ class Mark(NamedTuple):
 
 
 def letters_by_name(letters: str) -> dict[str, str]:
-    """Of ``letters_of``, those that were measured."""
+    """Name the letters of ``letters_of`` that were measured."""
     named = zip(_GRADES, letters, strict=False)
     return {name: letter for (name, *_), letter in named if letter != "-"}
 
@@ -126,7 +126,7 @@ def mark_of(letters: str) -> Mark:
 
 
 def grades(evaluations: Iterable[Evaluation]) -> list[Grade]:
-    """Of one submission; scores are prefetched."""
+    """Grade one submission, whose scores are prefetched."""
     worst = _worst(evaluations)
     graded = []
     for name, meaning, limits in _GRADES:
@@ -137,13 +137,13 @@ def grades(evaluations: Iterable[Evaluation]) -> list[Grade]:
 
 
 def letter_of(check: str, value: float) -> str:
-    """Of one figure alone."""
+    """Grade one figure alone."""
     limits = next(limits[check] for *_, limits in _GRADES if check in limits)
     return _letter(abs(value), limits)
 
 
 def letters_of(evaluations: QuerySet[Evaluation]) -> dict[uuid.UUID, str]:
-    """Of each submission, a letter for each grade in their order; "-" where nothing was measured.
+    """Give each submission a letter for each grade in order; "-" where nothing was measured.
 
     By the same limits as ``grades``, for a board's many evaluations: two queries. Hidden sets give
     no grades: the calculator chooses its errors, knowing the structures.

@@ -47,7 +47,7 @@ def record_all(at_most: int | None = None) -> int:
 
 
 def record(version: BenchmarkVersion, at_most: int | None = None) -> int:
-    """The same for one board."""
+    """Bring the history of one board up to date; returns how many moments were new."""
     settled = timezone.now() - timedelta(seconds=SETTLED_S)
     # Each is read before what it is compared with: it is never newer.
     history = BoardHistory.objects.filter(pk=version.pk).first()
@@ -178,13 +178,13 @@ def _write_moment(
 
 
 def standings_of(board: StoredBoard) -> dict[uuid.UUID, Standing]:
-    """Of all rows that have an overall score, ranked or not."""
+    """Tell where every row stands that has an overall score, ranked or not."""
     rows = zip(board.entrants, board.own.standings(), strict=True)
     return {uuid.UUID(e.submission): row for e, row in rows if row.overall is not None}
 
 
 def _last_standings(version: BenchmarkVersion) -> dict[uuid.UUID, Standing | None]:
-    """As they were written last; None where the submission has left."""
+    """Read where each stood last, as it was written; None where the submission has left."""
     rows = (
         StandingRecord.objects.filter(benchmark_version=version)
         .order_by("submission_id", "-since")

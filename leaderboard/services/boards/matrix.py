@@ -98,7 +98,7 @@ class Ranking(ranking.Standings):
     hardware: str
 
     def standings(self) -> list[Standing]:
-        """Of each row."""
+        """Where each row stands."""
         ranks = (
             [n or None for n in a.tolist()] for a in (self.rank, self.rank_low, self.rank_high)
         )
@@ -276,6 +276,6 @@ def _reasons(matrix: Matrix, entries: Sequence[BenchmarkTask], shares: FloatArra
 
 
 def _hardware(matrix: Matrix, shares: FloatArray) -> list[set[str]]:
-    """Of each row: what the timed tasks that count were timed on."""
+    """What the timed tasks that count were timed on, row by row."""
     timed = matrix.hardware[:, (shares > 0) & matrix.hardware.any(axis=0)]
     return [{matrix.hardware_keys[k] for k in row if k} for row in timed.tolist()]

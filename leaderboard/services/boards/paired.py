@@ -16,7 +16,7 @@ from leaderboard import ranking
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Of two scores or values of a metric, the first less the second."""
+    """What two scores or values of a metric differ by: the first less the second."""
 
     value: float
     #: The 95 % interval over the replicates; None where there are none.

@@ -37,7 +37,7 @@ class Written:
 def history_of(
     potential: Potential, version: BenchmarkVersion, user: User | AnonymousUser
 ) -> QuerySet[StandingRecord]:
-    """Of the versions that this user may see, the newest rows first.
+    """Find the rows of the versions that this user may see, the newest first.
 
     On the given version of the board, and before it was published on the one that was current then.
     """

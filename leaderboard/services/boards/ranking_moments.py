@@ -65,7 +65,7 @@ class Moments:
         return {w.submission for w in self.wholes if w.is_withdrawn and w.end == at}
 
     def digest(self, through: datetime) -> str:
-        """Of all that happened until then, and of what makes the scores other than they were."""
+        """Digest all that happened until then, and what makes the scores other than they were."""
         turns = [(whole.start, "came", whole.submission) for whole in self.wholes]
         turns += [(w.end, "went", w.submission) for w in self.wholes if w.end is not None]
         known = sorted(f"{at.isoformat()} {what} {who}" for at, what, who in turns if at <= through)
@@ -141,7 +141,7 @@ def _spans(
 
 
 def _wholes(spans: Sequence[_Span], n_tasks: int) -> Iterator[Whole]:
-    """Of one submission. Where one score takes the place of another, a new one begins."""
+    """Join spans of one submission. Where a score takes the place of another, a new one begins."""
     turns: dict[datetime, int] = defaultdict(int)
     for span in spans:
         turns[span.start] += 1

@@ -59,7 +59,7 @@ class BoardRow:
 
     @cached_property
     def key(self) -> uuid.UUID:
-        """Of the submission."""
+        """The id of the submission."""
         return uuid.UUID(self.entrant.submission)
 
     @property
@@ -142,7 +142,7 @@ def view_for(
     weights: Mapping[str, float] | None = None,
     wanted: BoardFilter = EVERY_ROW,
 ) -> BoardView:
-    """As ``view_of``, with the reader's own rows."""
+    """Show the board with the reader's own rows."""
     return view_of(board, private_board(board, user), weights, wanted=wanted)
 
 

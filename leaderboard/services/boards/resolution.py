@@ -55,7 +55,7 @@ class Resolution:
 
 
 def of_task(board: TaskBoard) -> Resolution | None:
-    """Of the public ranked rows of a task that is scored by skill; None without two of them.
+    """Resolve the public ranked rows of a task scored by skill; None without two of them.
 
     One query, where this process has the skills. Those of hidden sets are never halved.
     """
@@ -82,7 +82,7 @@ def of_task(board: TaskBoard) -> Resolution | None:
 
 
 def of_board(board: StoredBoard, skills: Sequence[TaskSkills | None]) -> Resolution | None:
-    """Of the ranking with the board's own weights.
+    """Resolve the ranking with the board's own weights.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def of_board(board: StoredBoard, skills: Sequence[TaskSkills | None]) -> Resolut
 
 
 def of_current_board(board: StoredBoard) -> Resolution | None:
-    """The same of a board as it stands, kept as it is; None of a past one."""
+    """Resolve a board as it stands, which is kept as it is; None of a past one."""
     if board.as_of is not None:
         return None
     return Snapshot(
@@ -129,7 +129,7 @@ def of_current_board(board: StoredBoard) -> Resolution | None:
         memory=_boards,
         stamp=lambda: board.stamp,
         compute=lambda _: of_board(board, _skills_of(board)),
-        to_plain=lambda found: None if found is None else asdict(found),
+        to_plain=lambda resolution: None if resolution is None else asdict(resolution),
         from_plain=lambda _, plain: None if plain is None else Resolution(**plain),
     ).value()
 

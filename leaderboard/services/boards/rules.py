@@ -94,14 +94,14 @@ def metrics_of(evaluations: Iterable[uuid.UUID]) -> dict[uuid.UUID, dict[str, Me
     by_evaluation: dict[uuid.UUID, dict[str, MetricScore]] = {pk: {} for pk in evaluations}
     scores = Score.objects.filter(evaluation__in=list(by_evaluation))
     for key, metric, is_public, *values in scores.values_list(*names):
-        found = MetricScore._make(values)
-        by_evaluation[key][metric] = _told(found) if is_public is False else found
+        score = MetricScore._make(values)
+        by_evaluation[key][metric] = _told(score) if is_public is False else score
     return by_evaluation
 
 
-def _told(found: MetricScore) -> MetricScore:
-    """Of a hidden set, as everybody may know it."""
-    return MetricScore(None, None, None, told_score(found.score), None, None)
+def _told(score: MetricScore) -> MetricScore:
+    """Leave of a hidden set what everybody may know."""
+    return MetricScore(None, None, None, told_score(score.score), None, None)
 
 
 def shares_of(entries: Sequence[BenchmarkTask], categories: Sequence[Category]) -> dict[int, float]:
@@ -230,7 +230,7 @@ def _task_rows(
     replicates: Mapping[uuid.UUID, ranking.FloatArray],
     metrics: Mapping[uuid.UUID, dict[str, MetricScore]],
 ) -> list[TaskRow]:
-    """Of one hardware; those that are not ranked take no part in the ranks."""
+    """Rank the rows of one hardware; those that are not ranked take no part in the ranks."""
     reasons = [why_not_ranked(e, task_version) for e in done]
     standings = ranking.standings(
         ranking.as_array([e.score for e in done]),

@@ -31,12 +31,12 @@ def stamp_of_benchmark(version: int) -> str:
 
 
 def stamp_of_task(version: int) -> str:
-    """The same of a task version's board."""
+    """Differs whenever anything that a task version's board shows has changed. One query."""
     return _stamp("%s", version)
 
 
 def stamps_of_tasks(versions: Sequence[int]) -> dict[int, str]:
-    """The same of several task versions, each by itself. One query."""
+    """Stamp several task versions, each by itself. One query."""
     with connection.cursor() as cursor:
         cursor.execute(_CHANGES_OF_EACH, [list(versions)])
         rows = cursor.fetchall()

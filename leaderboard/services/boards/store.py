@@ -147,7 +147,7 @@ def computed_board(
 
 
 def board_at(version: BenchmarkVersion, as_of: datetime | None) -> StoredBoard:
-    """As it stood then; without a moment, as it stands now."""
+    """The board as it stood then; without a moment, as it stands now."""
     return current_board(version) if as_of is None else past_board(version, as_of)
 
 

@@ -86,7 +86,7 @@ class TaskBoard:
 
     @property
     def hardware(self) -> list[str]:
-        """Of a timed task: what its rows were timed on, in their order."""
+        """What the rows of a timed task were timed on, in their order."""
         return [key for key in dict.fromkeys(row.hardware for row in self.rows) if key]
 
     @property

@@ -104,7 +104,7 @@ def about_html(column: BoardColumn, share: float) -> str:
 
 
 def _anchors(version: TaskVersion) -> Iterator[tuple[str, str, float, float, str]]:
-    """Of each metric that counts: label and unit, what scores 1 and 0, the scale.
+    """Tell of each metric that counts its label and unit, what scores 1 and 0, the scale.
 
     Where the task is scored by skill these are errors: the noise, and the largest of a guess.
     """
@@ -173,7 +173,7 @@ def _marks(cell: Cell, ours: str, theirs: str) -> str:
 
 
 def _thousandths(score: float | None) -> int:
-    """As it is written; -1 is none."""
+    """The score as it is written, in thousandths; -1 is none."""
     return -1 if score is None else round(1000 * score)
 
 

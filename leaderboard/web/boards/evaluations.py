@@ -51,18 +51,18 @@ SYSTEMS_PER_PAGE = 500
 @require_safe
 @cache_control(private=True, no_store=True)
 def submission(request: HttpRequest, pk: UUID) -> HttpResponse:
-    found = _submission(request, pk)
-    may_manage = found.withdrawn_at is None and permissions.may_manage(
-        request.user, found.potential
+    submission = _submission(request, pk)
+    may_manage = submission.withdrawn_at is None and permissions.may_manage(
+        request.user, submission.potential
     )
     return render(
         request,
         "submission.html",
         {
-            **_progress(found, request.user),
-            "kind": CALCULATOR_KINDS[found.calculator_kind],
+            **_progress(submission, request.user),
+            "kind": CALCULATOR_KINDS[submission.calculator_kind],
             "may_withdraw": may_manage,
-            "may_publish": may_manage and found.visibility == Visibility.PRIVATE,
+            "may_publish": may_manage and submission.visibility == Visibility.PRIVATE,
         },
     )
 
@@ -71,8 +71,8 @@ def submission(request: HttpRequest, pk: UUID) -> HttpResponse:
 @conditional_page
 def submission_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The part of the page that moves, with an ETag: an unchanged one is answered by 304."""
-    found = _submission(request, pk)
-    response = render(request, "includes/progress.html", _progress(found, request.user))
+    submission = _submission(request, pk)
+    response = render(request, "includes/progress.html", _progress(submission, request.user))
     response["Cache-Control"] = "private, no-cache"
     return response
 
@@ -80,50 +80,50 @@ def submission_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 @login_required
 def submission_publish(request: HttpRequest, pk: UUID) -> HttpResponse:
-    user, found = _managed(request, pk)
+    user, submission = _managed(request, pk)
     try:
-        publish(user, found)
+        publish(user, submission)
     except ConflictError as error:  # withdrawn meanwhile
         messages.error(request, str(error))
     else:
-        messages.success(request, f"{found} is public: everybody sees it, and it is ranked.")
-    return redirect(found)
+        messages.success(request, f"{submission} is public: everybody sees it, and it is ranked.")
+    return redirect(submission)
 
 
 @require_POST
 @login_required
 def submission_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
-    user, found = _managed(request, pk)
-    withdraw(user, found)
-    messages.success(request, f"{found} is withdrawn: it stands on no board any more.")
-    return redirect(found)
+    user, submission = _managed(request, pk)
+    withdraw(user, submission)
+    messages.success(request, f"{submission} is withdrawn: it stands on no board any more.")
+    return redirect(submission)
 
 
 def _managed(request: HttpRequest, pk: UUID) -> tuple[User, Submission]:
     """The reader and a submission of his to decide about; 404 for all others."""
-    found = _submission(request, pk)
-    if request.user.is_anonymous or not permissions.may_manage(request.user, found.potential):
+    submission = _submission(request, pk)
+    if request.user.is_anonymous or not permissions.may_manage(request.user, submission.potential):
         raise Http404
-    return request.user, found
+    return request.user, submission
 
 
 @require_safe
 @cache_control(private=True, no_store=True)  # of one reader: another may see less of it
 def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
-    found = _evaluation(request, pk)
-    version = found.task_version
-    may_submit = permissions.may_submit(request.user, found.submission.potential)
-    shows = disclosure.may_read(request.user, found, disclosure.Part.DETAILS)
+    evaluation = _evaluation(request, pk)
+    version = evaluation.task_version
+    may_submit = permissions.may_submit(request.user, evaluation.submission.potential)
+    shows = disclosure.may_read(request.user, evaluation, disclosure.Part.DETAILS)
     sort = request.GET.get("sort", "")
-    systems = _sorted_systems(list(found.systems.all()), sort) if shows else []
+    systems = _sorted_systems(list(evaluation.systems.all()), sort) if shows else []
     page = Paginator(systems, SYSTEMS_PER_PAGE).get_page(request.GET.get("page"))
     known = _measured(systems, version.catalog_protocol.columns)
     shows_all = request.GET.get("columns") == "all"
     columns = [c for c in known if shows_all or c.is_primary]
-    files = _files(found) if shows else {}
-    done = found.state == EvaluationState.SUCCEEDED
-    uncertainties = uncertainties_of(found) if shows and done else {}
-    seen = disclosure.seen_by(request.user, found)
+    files = _files(evaluation) if shows else {}
+    done = evaluation.state == EvaluationState.SUCCEEDED
+    uncertainties = uncertainties_of(evaluation) if shows and done else {}
+    seen = disclosure.seen_by(request.user, evaluation)
     scored = {metric.key: metric for metric in version.scored_metrics()}
     by_skill = version.is_scored_by_skill
     return render(
@@ -131,7 +131,7 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
         "evaluation.html",
         {
             "evaluation": seen,
-            "submission": found.submission,
+            "submission": evaluation.submission,
             "version": version,
             "scores": [(score, scored.get(score.metric)) for score in seen.scores.all()],
             "by_skill": by_skill,
@@ -153,14 +153,16 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
             "shows_details": shows,
             "why_withheld": disclosure.WHY_WITHHELD,
             "why_not_ranked": why_not_ranked(seen, version) if done else "",
-            "theory_mismatch": has_theory_mismatch(found.submission, version),
-            "may_see_logs": disclosure.may_read(request.user, found, disclosure.Part.LOG),
-            "ahead": queue.places([found]).get(found.pk),
-            "map": _map(found) if by_skill and done else None,
-            "charts": _charts(found) if shows else [],
+            "theory_mismatch": has_theory_mismatch(evaluation.submission, version),
+            "may_see_logs": disclosure.may_read(request.user, evaluation, disclosure.Part.LOG),
+            "ahead": queue.places([evaluation]).get(evaluation.pk),
+            "map": _map(evaluation) if by_skill and done else None,
+            "charts": _charts(evaluation) if shows else [],
             "told": summary_parts(version.protocol, seen.summary),
-            "may_cancel": may_submit and not found.has_ended and not found.cancel_requested_at,
-            "may_repeat": may_submit and not lifecycle.why_not_repeatable(found),
+            "may_cancel": may_submit
+            and not evaluation.has_ended
+            and not evaluation.cancel_requested_at,
+            "may_repeat": may_submit and not lifecycle.why_not_repeatable(evaluation),
         },
     )
 
@@ -168,40 +170,40 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 @login_required
 def evaluation_cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
-    user, found = _submitted(request, pk)
+    user, evaluation = _submitted(request, pk)
     if refused := too_many_submitted(request, user):
         return refused
     try:
-        ended = lifecycle.cancel(user, found).has_ended
+        ended = lifecycle.cancel(user, evaluation).has_ended
     except ConflictError as error:  # it ended meanwhile
         messages.error(request, str(error))
     else:
         messages.success(request, "It is stopped." if ended else "It will stop within seconds.")
-    return redirect(found)
+    return redirect(evaluation)
 
 
 @require_POST
 @login_required
 def evaluation_reevaluate(request: HttpRequest, pk: UUID) -> HttpResponse:
-    user, found = _submitted(request, pk)
+    user, evaluation = _submitted(request, pk)
     if refused := too_many_submitted(request, user):
         return refused
     try:
-        new = lifecycle.reevaluate(user, found, request.POST.get("reason", ""))
+        new = lifecycle.reevaluate(user, evaluation, request.POST.get("reason", ""))
     except SubmissionError as error:  # no reason, no quota, or repeated meanwhile
         messages.error(request, str(error))
-        return redirect(found)
+        return redirect(evaluation)
     messages.success(request, "It is queued anew, and takes the place of the one before.")
     return redirect(new)
 
 
 def _submitted(request: HttpRequest, pk: UUID) -> tuple[User, Evaluation]:
     """The reader and an evaluation of what he may submit; 404 for all others."""
-    found = _evaluation(request, pk)
-    potential = found.submission.potential
+    evaluation = _evaluation(request, pk)
+    potential = evaluation.submission.potential
     if request.user.is_anonymous or not permissions.may_submit(request.user, potential):
         raise Http404
-    return request.user, found
+    return request.user, evaluation
 
 
 def _evaluation(request: HttpRequest, pk: UUID) -> Evaluation:

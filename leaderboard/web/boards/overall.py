@@ -254,7 +254,7 @@ def _category(column: BoardColumn) -> str:
 
 
 def _weights(query: BoardQuery, board: StoredBoard) -> dict[str, float]:
-    """Of all categories, with the one that was chosen alone, if one was."""
+    """Weights of all categories; the chosen one alone counts, if one was."""
     if not query.category:
         return query.weights
     return {e.category: float(e.category == query.category) for e in board.entries}

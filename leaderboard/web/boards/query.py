@@ -105,7 +105,7 @@ class BoardQuery:
         return replace(self, complaints=complaints, category=category, sort=sort, weights=weights)
 
     def api_query(self) -> str:
-        """The same rows and weights of the API, for downloads."""
+        """What asks the API for these rows and weights, for downloads."""
         names = {*TEXTS, *_FILTERS, "category", "as_of", "chemistry"}
         return urlencode(
             [(n, t) for n, t in self.given.items() if n in names or n.startswith(WEIGHT_PREFIX)]

@@ -106,17 +106,17 @@ def system(request: HttpRequest, slug: str, number: int, system_id: str) -> Http
     board = task_view(version, request.user)
     structure, is_lost = _structure(version, system_id)
     columns = list(version.catalog_protocol.columns)
-    found = _found(board, system_id, columns)
-    if structure is None and not found:
+    numbers = _found(board, system_id, columns)
+    if structure is None and not numbers:
         raise Http404
-    drawn, unknown = _drawn(board, request.GET.getlist("show"), found)
+    drawn, unknown = _drawn(board, request.GET.getlist("show"), numbers)
     whole = _whole(drawn, system_id)
     reference: dict[str, Any] = next((r.reference for r in whole.values()), {})
-    shown = _with_values(columns, found.values())
-    answered = [row for row in board.rows if row.evaluation_id in found]
+    shown = _with_values(columns, numbers.values())
+    answered = [row for row in board.rows if row.evaluation_id in numbers]
     page = page_of(answered, request.GET, ("show",), fragment="#numbers")
     files = records.files_of_system([row.evaluation_id for row in page.rows], system_id)
-    rows = [_row(row, found[row.evaluation_id], shown, drawn, files) for row in page.rows]
+    rows = [_row(row, numbers[row.evaluation_id], shown, drawn, files) for row in page.rows]
     complaints = [page.complaint] if page.complaint else []
     if unknown:
         complaints.append(f"No {unknown[:60]!r} answered this system.")
@@ -139,7 +139,7 @@ def system(request: HttpRequest, slug: str, number: int, system_id: str) -> Http
             "drawn_elsewhere": [row for row in drawn if row not in page.rows],
             "max_drawn": MAX_SERIES,
             "charts": _charts(version, system_id, drawn, whole, reference),
-            "neighbours": _neighbours(version, found, system_id),
+            "neighbours": _neighbours(version, numbers, system_id),
         },
         status=400 if complaints else 200,
     )
@@ -245,10 +245,10 @@ def _charts(
 
 
 def _neighbours(
-    version: TaskVersion, found: dict[UUID, dict[str, Any]], system_id: str
+    version: TaskVersion, numbers: dict[UUID, dict[str, Any]], system_id: str
 ) -> list[tuple[str, str]]:
     """(system, address) before and after it in the reference set; None at an end."""
-    one = next(iter(found.items()), None)
+    one = next(iter(numbers.items()), None)
     if one is None:
         return []
     evaluation, values = one

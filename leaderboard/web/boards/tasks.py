@@ -96,14 +96,14 @@ def _map(board: TaskBoard) -> DrawnTaskMap | None:
 def _guesses(board: TaskBoard) -> dict[str, float | None]:
     """Median error of an answer that knows nothing, by metric: it follows from the reference."""
     row = next((row for row in board.rows if row.metrics), None)
-    return {key: found.baseline_error for key, found in row.metrics.items()} if row else {}
+    return {key: score.baseline_error for key, score in row.metrics.items()} if row else {}
 
 
 def _live_words(board: TaskBoard) -> list[object]:
     """What the page says of evaluations without a score; no stamp tells of it."""
     listed = [*board.pending[:_LISTED], *board.failed[:_LISTED]]
-    told = [seen_by(None, evaluation) for evaluation in listed]
-    words = [(str(e.pk), *(getattr(e, field) for field in STATE_FIELDS)) for e in told]
+    seen = [seen_by(None, evaluation) for evaluation in listed]
+    words = [(str(e.pk), *(getattr(e, field) for field in STATE_FIELDS)) for e in seen]
     return [len(board.pending), len(board.failed), *words]
 
 

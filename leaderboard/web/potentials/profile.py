@@ -49,8 +49,8 @@ class VersionCard:
 def potential(request: HttpRequest, slug: str) -> HttpResponse:
     """One version in full, the newest or that of ``version``; the others by their numbers."""
     potentials = permissions.visible_potentials(request.user).select_related("owner")
-    found = get_object_or_404(potentials.named(slug))
-    submissions = versions_of(found, request.user)
+    potential = get_object_or_404(potentials.named(slug))
+    submissions = versions_of(potential, request.user)
     version = default_benchmark()
     board = view_for(current_board(version), request.user) if version else None
     cards = _cards(submissions, board)
@@ -59,19 +59,19 @@ def potential(request: HttpRequest, slug: str) -> HttpResponse:
         request,
         "potential.html",
         {
-            "potential": found,
+            "potential": potential,
             "board": board,
             "n_ranked": int((board.ranking.rank > 0).sum()) if board else 0,
             "cards": cards,
             "card": card,
             "kinds": CALCULATOR_KINDS,
-            "history": history(found, version, request.user),
-            "is_owner": permissions.may_submit(request.user, found),
-            "may_edit": permissions.may_manage(request.user, found),
+            "history": history(potential, version, request.user),
+            "is_owner": permissions.may_submit(request.user, potential),
+            "may_edit": permissions.may_manage(request.user, potential),
             "is_public": any(s.visibility == "public" and not s.withdrawn_at for s in submissions),
-            "badge": request.build_absolute_uri(f"/api/v1/potentials/{found.slug}/badge.svg"),
-            "page": request.build_absolute_uri(found.get_absolute_url()),
-            "bibtex": bibtex(found),
+            "badge": request.build_absolute_uri(f"/api/v1/potentials/{potential.slug}/badge.svg"),
+            "page": request.build_absolute_uri(potential.get_absolute_url()),
+            "bibtex": bibtex(potential),
             **(_in_full(card, board) if card else {}),
         },
     )
@@ -146,9 +146,9 @@ def _cards(submissions: list[Submission], board: BoardView | None) -> list[Versi
     rows = {row.entrant.submission: row for row in board.rows} if board else {}
     evaluations: dict[object, list[Evaluation]] = {s.pk: [] for s in submissions}
     by_pk = {s.pk: s for s in submissions}
-    found = scored_evaluations(submissions)
+    scored = scored_evaluations(submissions)
     places = {e.task_version_id: i for i, e in enumerate(board.entries)} if board else {}
-    for evaluation in sorted(found, key=lambda e: _place_of(e, places)):
+    for evaluation in sorted(scored, key=lambda e: _place_of(e, places)):
         evaluation.submission = by_pk[evaluation.submission_id]
         # What follows from them (remarks, grades, words) is written for everybody.
         evaluations[evaluation.submission_id].append(seen_by(None, evaluation))
