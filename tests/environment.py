@@ -12,26 +12,11 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import pytest
-
-#: Marks and fixtures of what starts other programs or loads large files.
-_SLOW_MARKS = ("browser", "gpu", "mirror", "sandbox", "trained")
-_SLOW_FIXTURES = {"browser", "live_server", "sandbox"}
-
 
 def pytest_collection_finish() -> None:
     """Leave what is there before the first test out of all searches for garbage."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what needs a browser, a server, a sandbox, trained potentials or real data."""
-    for item in items:
-        is_marked = any(item.get_closest_marker(mark) for mark in _SLOW_MARKS)
-        if is_marked or _SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.slow)
 
 
 def _start_postgres() -> None:
@@ -77,8 +62,9 @@ os.environ.setdefault("TOUCHSTONE_DATA_DIR", tempfile.mkdtemp(prefix="touchstone
 # Runtimes are built once for each machine, not for each session of tests.
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 os.environ.setdefault("TOUCHSTONE_RUNTIMES_DIR", str(_CACHE / "touchstone" / "runtimes"))
-# Evaluations of tests wait for each other, not for those of others on this host.
-os.environ.setdefault("TOUCHSTONE_LOCK_DIR", tempfile.mkdtemp(prefix="touchstone-test-locks-"))
+# Evaluations of a test wait for each other, not for those of others on this host, nor for those of
+# other processes of the session: what is timed in tests may be disturbed.
+os.environ["TOUCHSTONE_LOCK_DIR"] = tempfile.mkdtemp(prefix="touchstone-test-locks-")
 Path(os.environ["TOUCHSTONE_LOCK_DIR"]).mkdir(parents=True, exist_ok=True)
 # Where collectstatic would write; whitenoise warns when it is missing.
 (Path(os.environ["TOUCHSTONE_DATA_DIR"]) / "static").mkdir(exist_ok=True)

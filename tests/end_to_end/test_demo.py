@@ -55,7 +55,9 @@ def run_demo(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str
     # The demo makes its own database and settings; those of the tests must not leak into it.
     ours = ("TOUCHSTONE_", "DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    environment["TOUCHSTONE_IDLE_WAIT_S"] = "0"  # others may be at work beside us
+    # Others may be at work beside us, and would be waited for.
+    environment["TOUCHSTONE_IDLE_WAIT_S"] = "0"
+    environment["TOUCHSTONE_LOCK_DIR"] = str(data_dir.parent / "locks")
     return subprocess.run(
         [sys.executable, "-m", "deploy.demo", "--data-dir", str(data_dir), *arguments],
         cwd=ROOT,
