@@ -11,9 +11,23 @@ import pytest
 
 #: Where pytest's cache keeps the seconds of each file as last measured.
 _CACHE_KEY = "touchstone/seconds_by_file"
-#: Folders whose files are taken for long ones where nothing has been measured yet.
-_LONG_FOLDERS = ("end_to_end", "browser")
-_UNMEASURED_LONG_S = 30.0
+#: Seconds of the longest where nothing has been measured yet, in a fresh checkout: one of these
+#: that began last would leave the other processes idle.
+_UNMEASURED_S = {
+    "tests/end_to_end/test_demo.py": 200.0,
+    "tests/browser/test_every_page.py": 150.0,
+    "tests/end_to_end/test_killed_children.py": 90.0,
+    "tests/end_to_end/test_schemathesis.py": 80.0,
+    "tests/end_to_end/test_lifecycle.py": 50.0,
+    "tests/evaluator/driver/test_timed.py": 45.0,
+    "tests/evaluator/protocols/phonons/test_driver.py": 45.0,
+    "tests/evaluator/driver/test_evaluations.py": 40.0,
+    "tests/evaluator/calculators/test_batches.py": 40.0,
+    "tests/leaderboard/admin/test_reference_upload.py": 30.0,
+    "tests/evaluator/potentials/test_training.py": 30.0,
+    "tests/leaderboard/services/definitions/test_standard.py": 30.0,
+}
+_UNMEASURED_FOLDERS_S = {"end_to_end": 25.0, "browser": 20.0, "driver": 10.0, "hostile": 10.0}
 
 _seconds = pytest.StashKey[Counter[str]]()
 
@@ -40,8 +54,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     measured = _measured(config)
 
     def expected_s(item: pytest.Item) -> float:
-        is_long = item.path.parent.name in _LONG_FOLDERS
-        return measured.get(_file_of(item.nodeid), _UNMEASURED_LONG_S if is_long else 0.0)
+        path, folder = _file_of(item.nodeid), item.path.parent.name
+        return measured.get(path, _UNMEASURED_S.get(path, _UNMEASURED_FOLDERS_S.get(folder, 0.0)))
 
     items.sort(key=expected_s, reverse=True)
 
