@@ -78,7 +78,7 @@ def calibration(
         n=len(u),
         n_clusters=n_clusters,
         spearman=_estimate(_spearman(u, e, weights)),
-        auroc=_estimate(_auroc(u, _is_worst(e), weights)),
+        auroc=_estimate(_auroc(u, _is_worst(e), weights, names)),
         rmse=_certain(_rmse_of_surest(u, e, size, weights, 1.0)),
         rmse_half=_certain(_rmse_of_surest(u, e, size, weights, 0.5)),
         risk=tuple(float(_rmse_of_surest(u, e, size, weights[:1], c)[0]) for c in COVERAGES),
@@ -102,9 +102,12 @@ def _estimate(values: FloatArray) -> Estimate | None:
     """The first value, with the interval of the others; None where it is not defined."""
     if not np.isfinite(values[0]):
         return None
-    drawn = values[1:][np.isfinite(values[1:])]
-    low, high = resampling.interval(drawn) if len(drawn) else (None, None)
-    return Estimate(value=float(values[0]), low=low, high=high)
+    value, drawn = float(values[0]), values[1:][np.isfinite(values[1:])]
+    if not len(drawn):
+        return Estimate(value=value, low=None, high=None)
+    low, high = resampling.interval(drawn)
+    # A prior draws towards the middle, and might leave the value itself out.
+    return Estimate(value=value, low=min(low, value), high=max(high, value))
 
 
 def _is_worst(errors: FloatArray) -> NDArray[np.bool_]:
@@ -143,15 +146,34 @@ def _spearman(first: FloatArray, second: FloatArray, weights: FloatArray) -> Flo
     return result
 
 
-def _auroc(uncertainty: FloatArray, is_worst: NDArray[np.bool_], weights: FloatArray) -> FloatArray:
-    """Mann and Whitney's share of pairs in the right order, ties counting one half."""
-    of_worst, of_others = weights * is_worst, weights * ~is_worst
-    below = _weighted_ranks(uncertainty, of_others)
-    product = of_worst.sum(axis=1) * of_others.sum(axis=1)
-    pairs = (of_worst * below).sum(axis=1)
-    result: FloatArray = np.full(len(weights), np.nan)
-    np.divide(pairs, product, out=result, where=product > 0)
+def _auroc(
+    uncertainty: FloatArray,
+    is_worst: NDArray[np.bool_],
+    weights: FloatArray,
+    clusters: Sequence[str],
+) -> FloatArray:
+    """Mann and Whitney's share of pairs in the right order, ties counting one half.
+
+    Each of the worst has a share of the others below it, and their mean is drawn as that of skills
+    is, with a prior of one cluster: no interval of a few worst has the width zero.
+    """
+    others = weights * ~is_worst
+    total = others.sum(axis=1, keepdims=True)
+    shares = _weighted_ranks(uncertainty, others)[:, is_worst] / total
+    drawn = weights[:, is_worst]
+    n_clusters = len({name for name, worst in zip(clusters, is_worst, strict=True) if worst})
+    prior = _prior(len(weights)) * (is_worst.sum() / n_clusters)
+    below = (drawn * shares).sum(axis=1) + prior[:, 1]
+    result: FloatArray = below / (drawn.sum(axis=1) + prior.sum(axis=1))
     return result
+
+
+@lru_cache(maxsize=4)
+def _prior(n_draws: int) -> FloatArray:
+    """Weight at 0 and at 1 in each draw; none in the first, which is the value itself."""
+    prior = np.random.default_rng(0).standard_gamma(0.5, (n_draws, 2))
+    prior[0] = 0.0
+    return prior
 
 
 def _rmse_of_surest(
@@ -179,6 +201,17 @@ class Frames:
     errors: NDArray[np.float32]
     #: Components of each frame; zero where nothing of it is kept.
     sizes: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, errors: Sequence[NDArray[np.float32]], n_atoms: Sequence[int], quantity: str
+    ) -> Frames:
+        """Of "forces", three components an atom, or of "energies", one a system."""
+        sizes = 3 * np.array(n_atoms, np.int64)
+        if quantity == "energies":
+            sizes = np.ones(len(n_atoms), np.int64)
+        n_components = int(sizes.sum())
+        return cls(errors=np.array(errors, np.float32).reshape(-1, n_components), sizes=sizes)
 
     def chosen(self, rows: Sequence[int] | NDArray[np.intp]) -> Frames:
         return Frames(errors=self.errors[rows], sizes=self.sizes)
@@ -283,3 +316,19 @@ def middle_half(values: FloatArray, weights: FloatArray) -> FloatArray:
     share: FloatArray = np.empty_like(inside)
     np.put_along_axis(share, order, inside / inside.sum(axis=0), axis=0)
     return share
+
+
+def judged_by_all_others(
+    frames: Frames, clusters: Sequence[str]
+) -> list[tuple[float, Calibration | None]]:
+    """How many voices judged each row, and how well they know its errors."""
+    own = np.eye(len(frames.errors), dtype=bool)
+    weights = voices(frames, frames, own, likeness(frames, frames))
+    sizes = frames.sizes.astype(float)
+    return [
+        (
+            float(weights[i].sum()),
+            calibration(disagreement(row, frames, weights[i]), frames.rms(row), sizes, clusters),
+        )
+        for i, row in enumerate(frames.errors)
+    ]

@@ -34,6 +34,7 @@ _COMMANDS = {
     "withdraw": "acts",
     "leaderboard": "boards",
     "evaluate": "evaluate",
+    "committee": "committee",
     "tasks": "listing",
     "potentials": "listing",
     "data": "data",

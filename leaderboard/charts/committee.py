@@ -38,8 +38,8 @@ def risk_chart(curves: Sequence[Curve], quantity: str, unit: str) -> Chart:
     marks = base.mark_point(filled=True, size=45, opacity=1).encode(
         shape=alt.Shape(
             "potential:N",
+            title=None,
             scale=alt.Scale(domain=names, range=list(SHAPES[: len(names)])),
-            legend=None,
         ),
         tooltip=[
             alt.Tooltip("potential:N", title="potential"),

@@ -155,7 +155,10 @@ def test_an_uncertainty_that_knows_the_errors_is_perfect() -> None:
     found = told(row, 3 * error)
     assert found.spearman is not None
     assert found.auroc is not None
-    assert (found.spearman.value, found.auroc.value) == (pytest.approx(1), 1)
+    assert (found.spearman.value, found.auroc.value) == (pytest.approx(1), pytest.approx(1))
+    assert found.auroc.low is not None
+    assert found.auroc.high is not None
+    assert 0.7 < found.auroc.low < 0.95 < found.auroc.high <= 1  # never [1, 1]
     assert found.rmse_half.value == pytest.approx(np.sqrt(np.mean(np.sort(error)[:100] ** 2)))
     assert found.risk[-1] == pytest.approx(found.rmse.value)
     assert found.risk[4] == pytest.approx(found.rmse_half.value)
@@ -180,7 +183,7 @@ def test_an_uncertainty_that_is_the_same_everywhere_has_no_rank() -> None:
     found = told(member(1), np.ones(N_FRAMES))
     assert found.spearman is None
     assert found.auroc is not None
-    assert found.auroc.value == 0.5
+    assert found.auroc.value == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("n", [0, 19])

@@ -211,7 +211,7 @@ def _members(fit: Sequence[_Candidate], layout: FrameErrorTable) -> list[tuple[_
         arrays = _arrays([c.pk for c in some], layout)
         held = [*members, *((c, arrays[c.pk]) for c in some)]
         stacked = Frames(
-            errors=np.stack([values for _, values in held]), sizes=_sizes(layout, "all")
+            errors=np.stack([values for _, values in held]), sizes=np.array([], np.int64)
         )
         members = [held[i] for i in committee.choose_judges(stacked, MOST_MEMBERS)]
     return members
@@ -226,14 +226,6 @@ def _arrays(pks: Sequence[UUID], layout: FrameErrorTable) -> dict[UUID, Floats]:
     """Errors as they are packed: energies of all systems, then components of forces. One query."""
     rows = FrameErrorTable.objects.filter(pk__in=pks).values_list("pk", "packed")
     return {pk: frames.unpacked(packed, layout.n_atoms) for pk, packed in rows}
-
-
-def _sizes(layout: FrameErrorTable, quantity: str) -> npt.NDArray[np.int64]:
-    forces = 3 * np.array(layout.n_atoms, np.int64)
-    energies = np.ones(len(forces), np.int64)
-    return {"forces": forces, "energies": energies, "all": np.concatenate([energies, forces])}[
-        quantity
-    ]
 
 
 def _part(values: Floats, n_systems: int, quantity: str) -> Floats:
@@ -258,9 +250,8 @@ class _Judging:
         stacked = np.array([values for _, values in members], np.float32).reshape(-1, n_values)
         judges = {}
         for quantity in UNITS:
-            part = Frames(
-                errors=_part(stacked, n_systems, quantity), sizes=_sizes(layout, quantity)
-            )
+            errors = _part(stacked, n_systems, quantity)
+            part = Frames.of(list(errors), layout.n_atoms, quantity)
             judges[quantity] = (part, committee.likeness(part, part))
         return cls(
             potentials=np.array([member.potential for member, _ in members], np.int64),

@@ -9,12 +9,12 @@ from uuid import UUID
 from evaluator.committee import Calibration
 from leaderboard.charts import Chart
 from leaderboard.charts.committee import Curve, risk_chart
-from leaderboard.services.boards.committee import UNITS, Committee, Judged, current_committee
+from leaderboard.services.boards.committee import UNITS, Committee, current_committee
 from leaderboard.services.boards.types import TaskBoard, TaskRow
 from leaderboard.web.boards.systems import label_of
 
 #: Of a page of the ranking, so many of its first.
-_MOST_ROWS = 20
+_MOST_ROWS = 10
 DIGITS = {"forces": 3, "energies": 1}
 LABELS = {"forces": "Forces", "energies": "Energies"}
 
@@ -27,16 +27,16 @@ class Line:
     label: str
     unit: str
     digits: int
-    judged: Judged
     calibration: Calibration
     is_member: bool
-    #: How many lines the row has; of the others it is none.
-    n_lines: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommitteePart:
     n_members: int
+    #: Rows of the page that are shown, and those that are not.
+    n_shown: int
+    n_hidden: int
     lines: list[Line]
     chart: Chart | None
 
@@ -49,8 +49,13 @@ def committee_part(
     if not found.is_quorate:
         return None
     lines = [line for row in listed[:_MOST_ROWS] for line in _lines(row, found)]
+    n_shown = min(len(listed), _MOST_ROWS)
     return CommitteePart(
-        n_members=len(found.members), lines=lines, chart=_chart(board, found, drawn)
+        n_members=len(found.members),
+        n_shown=n_shown,
+        n_hidden=len(listed) - n_shown,
+        lines=lines,
+        chart=_chart(board, found, drawn),
     )
 
 
@@ -61,24 +66,17 @@ def _committee(board: TaskBoard) -> Committee:
 
 
 def _lines(row: TaskRow, found: Committee) -> list[Line]:
-    by_quantity = found.rows.get(row.evaluation_id, {})
-    told = [
-        (name, judged, judged.calibration)
-        for name, judged in by_quantity.items()
-        if judged.calibration is not None
-    ]
     return [
         Line(
             row=row,
             label=LABELS[name],
             unit=UNITS[name],
             digits=DIGITS[name],
-            judged=judged,
-            calibration=calibration,
+            calibration=judged.calibration,
             is_member=row.evaluation_id in found.members,
-            n_lines=0 if i else len(told),
         )
-        for i, (name, judged, calibration) in enumerate(told)
+        for name, judged in found.rows.get(row.evaluation_id, {}).items()
+        if judged.calibration is not None
     ]
 
 

@@ -46,6 +46,8 @@ from leaderboard.web.boards.systems import address_of_system, systems_at
 from leaderboard.web.errors import too_many_submitted
 
 SYSTEMS_PER_PAGE = 500
+#: Before the name of a quantity, what sorts by it.
+_UNCERTAINTY = "uncertainty-"
 
 
 @require_safe
@@ -114,15 +116,16 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
     version = evaluation.task_version
     may_submit = permissions.may_submit(request.user, evaluation.submission.potential)
     shows = disclosure.may_read(request.user, evaluation, disclosure.Part.DETAILS)
+    done = evaluation.state == EvaluationState.SUCCEEDED
+    uncertainties = uncertainties_of(evaluation) if shows and done else {}
     sort = request.GET.get("sort", "")
-    systems = _sorted_systems(list(evaluation.systems.all()), sort) if shows else []
+    systems = list(evaluation.systems.all()) if shows else []
+    systems = _sorted_systems(systems, sort, uncertainties)
     page = Paginator(systems, SYSTEMS_PER_PAGE).get_page(request.GET.get("page"))
     known = _measured(systems, version.catalog_protocol.columns)
     shows_all = request.GET.get("columns") == "all"
     columns = [c for c in known if shows_all or c.is_primary]
     files = _files(evaluation) if shows else {}
-    done = evaluation.state == EvaluationState.SUCCEEDED
-    uncertainties = uncertainties_of(evaluation) if shows and done else {}
     seen = disclosure.seen_by(request.user, evaluation)
     scored = {metric.key: metric for metric in version.scored_metrics()}
     by_skill = version.is_scored_by_skill
@@ -138,7 +141,10 @@ def evaluation(request: HttpRequest, pk: UUID) -> HttpResponse:
             # Records without a score, of what was refused or broke off, have no skills.
             "tells_skills": by_skill and done and seen.score is not None,
             "columns": columns,
-            "uncertainties": [(LABELS[name], UNITS[name], DIGITS[name]) for name in uncertainties],
+            "uncertainties": [
+                (f"{_UNCERTAINTY}{name}", LABELS[name].lower(), UNITS[name])
+                for name in uncertainties
+            ],
             "names": _names(list(page.object_list), columns),
             "lines": [
                 _line(version, system, columns, files.get(system.system_id, []), uncertainties)
@@ -334,14 +340,20 @@ def _line(
     )
 
 
-def _sorted_systems(systems: list[SystemResult], sort: str) -> list[SystemResult]:
-    """Sort by a column's value, descending with a leading minus.
+def _sorted_systems(
+    systems: list[SystemResult], sort: str, uncertainties: Mapping[str, Sequence[float | None]]
+) -> list[SystemResult]:
+    """Sort by a column's value or by what the others say, descending with a leading minus.
 
     Those without a value stand last.
     """
     name, descending = sort.removeprefix("-"), sort.startswith("-")
     if name == "status":
         return sorted(systems, key=lambda s: (s.status, s.position), reverse=descending)
-    with_value = [s for s in systems if isinstance(s.values.get(name), int | float)]
-    without = [s for s in systems if not isinstance(s.values.get(name), int | float)]
-    return sorted(with_value, key=lambda s: s.values[name], reverse=descending) + without
+    known = {s.position: s.values.get(name) for s in systems}
+    if name.startswith(_UNCERTAINTY):
+        known = dict(enumerate(uncertainties.get(name.removeprefix(_UNCERTAINTY), ())))
+    numbers = {at: value for at, value in known.items() if isinstance(value, int | float)}
+    with_value = [s for s in systems if s.position in numbers]
+    without = [s for s in systems if s.position not in numbers]
+    return sorted(with_value, key=lambda s: numbers[s.position], reverse=descending) + without

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from leaderboard import models
 from leaderboard.lib import memory
+from leaderboard.services.boards.committee import uncertainties_of
 from tests.leaderboard import committee_world as world
 from tests.leaderboard import factories
 
@@ -49,15 +51,26 @@ def test_rows_that_do_not_judge_say_so(version: models.TaskVersion) -> None:
     world.three(version)
     dummy = factories.potential(name="dummy", slug="dummy", is_baseline=True)
     world.judged(version, "dummy", world.errors_of(11), score=0.1, of=dummy)
-    assert page(version).count("no member") == 1
+    assert page(version).count("no member") == 2  # forces and energies
 
 
 def test_the_page_of_an_evaluation_tells_it_of_each_system(version: models.TaskVersion) -> None:
     row = world.three(version)[0]
     text = Client().get(f"/evaluations/{row.pk}/").content.decode()
-    assert text.count("disagreement") == 2
+    headings = re.findall(r'Disagreement,\s+(\w+) <span class="unit">(.*?)<', text)
+    assert headings == [("forces", "eV/Å"), ("energies", "meV/atom")]
     cells = re.findall(r'<td class="number">([\d.]+)</td>', text)
     assert len([cell for cell in cells if re.fullmatch(r"\d+\.\d{3}", cell)]) >= world.N_FRAMES
+
+
+def test_systems_can_be_sorted_by_what_the_others_say(version: models.TaskVersion) -> None:
+    row = world.three(version)[0]
+    told = np.array(uncertainties_of(row)["forces"])
+    for sort, order in (("", np.argsort(told)), ("-", np.argsort(-told))):
+        text = Client().get(f"/evaluations/{row.pk}/?sort={sort}uncertainty-forces").content
+        places = [int(at) for at in re.findall(r'<tr id="system-(\d+)"', text.decode())]
+        assert places == order.tolist()
+    assert Client().get(f"/evaluations/{row.pk}/?sort=uncertainty-nothing").status_code == 200
 
 
 def test_a_warm_page_computes_nothing(
