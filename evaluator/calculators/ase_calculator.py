@@ -28,7 +28,8 @@ def properties_of(calculator: BaseCalculator) -> tuple[str, ...]:
     implemented = set(calculator.implemented_properties or ())
     if "free_energy" in implemented:
         implemented.add("energy")
-    return tuple(p for p in ("energy", "forces", "stress", "magmoms") if p in implemented)
+    asked_for = ("energy", "forces", "stress", "magmoms", "energy_uncertainty")
+    return tuple(p for p in asked_for if p in implemented)
 
 
 def predict(calculator: BaseCalculator, atoms: Atoms, properties: Sequence[str]) -> Prediction:
@@ -83,9 +84,29 @@ def _predict(calculator: BaseCalculator, atoms: Atoms, properties: Sequence[str]
     if "magmoms" in properties:
         magmoms = _optional(calculator, "magmoms", atoms)
         magmoms = None if magmoms is None else _shaped("magmoms", magmoms, (n_atoms,))
+    uncertainty = None
+    if "energy_uncertainty" in properties:
+        uncertainty = _standard_deviation(_optional(calculator, "energy_uncertainty", atoms))
     return Prediction(
-        energy=float(energy.ravel()[0]), forces=forces, stress=stress, magmoms=magmoms
+        energy=float(energy.ravel()[0]),
+        forces=forces,
+        stress=stress,
+        magmoms=magmoms,
+        energy_uncertainty=uncertainty,
     )
+
+
+def _standard_deviation(value: FloatArray | None) -> float | None:
+    """One number of the whole structure; None where it says nothing, which is no failure."""
+    if value is None:
+        return None
+    if value.size != 1:
+        raise InvalidAnswer(
+            f"the calculator's energy_uncertainty is an array of shape {value.shape}, not one "
+            "standard deviation of the total energy in eV"
+        )
+    number = float(value.ravel()[0])
+    return number if np.isfinite(number) and number > 0 else None
 
 
 def to_array(value: Any, name: str) -> FloatArray:  # noqa: ANN401  (it may be anything)

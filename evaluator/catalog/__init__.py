@@ -603,6 +603,12 @@ PROTOCOLS: dict[str, Protocol] = {
                 Column(name="softening_slope", label="Softening slope", digits=4),
                 Column(name="stress_mae_GPa", label="Stress MAE", unit="GPa", digits=3),
                 Column(name="pressure_GPa", label="Pressure", unit="GPa", digits=3),
+                Column(
+                    name="own_energy_uncertainty_meV_per_atom",
+                    label="Its own uncertainty",
+                    unit="meV/atom",
+                    digits=2,
+                ),
             ),
             parity=("force_rms_eV_A", "energy_per_atom_eV", "pressure_GPa"),
         ),

@@ -152,6 +152,8 @@ class RemoteCalculator(Calculator):
         self.implemented_properties = ["energy", "free_energy", "forces"]
         if "stress" in offered:
             self.implemented_properties.append("stress")
+        if "energy_uncertainty" in offered:
+            self.implemented_properties.append("energy_uncertainty")
         self.use_cache = False  # ASE's: a copy of the atoms; ours is what the wire carried
         self.n_calls = 0
         #: How long its calls have waited for those of others: no time of this system.
@@ -192,11 +194,14 @@ class RemoteCalculator(Calculator):
         if "stress" in properties:
             # Whoever asks for the stress once asks again: then one call answers it all.
             self._properties = (*_ALWAYS, "stress")
+        wanted = self._properties
+        if "energy_uncertainty" in properties:
+            wanted = (*wanted, "energy_uncertainty")
 
         self.n_calls += 1
         self._asked = None
         asked = structure_of(atoms, self._state)
-        answer = self._ask(self._disguise.apply(asked), self._properties)
+        answer = self._ask(self._disguise.apply(asked), wanted)
         if isinstance(answer, StructureFailure):
             raise NotAnswered(answer)
         prediction = self._disguise.invert(answer)
@@ -209,3 +214,5 @@ class RemoteCalculator(Calculator):
         }
         if "stress" in self._properties and prediction.stress is not None:
             self.results["stress"] = prediction.stress
+        if "energy_uncertainty" in properties and prediction.energy_uncertainty is not None:
+            self.results["energy_uncertainty"] = prediction.energy_uncertainty

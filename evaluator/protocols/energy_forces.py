@@ -18,6 +18,7 @@ from evaluator.arrays import FloatArray
 from evaluator.catalog import METRICS, Direction
 from evaluator.frames import FrameErrors, force_errors
 from evaluator.metrics import forces as force_metrics
+from evaluator.metrics import uncertainty as uncertainty_metrics
 from evaluator.metrics.energies import composition_fractions, composition_shift
 from evaluator.metrics.stresses import pressure, stress_errors
 from evaluator.protocols.base import (
@@ -58,7 +59,8 @@ class EnergyForcesProtocol(Protocol):
         self, system: System, calculator: Calculator, parameters: Mapping[str, Any]
     ) -> Outcome:
         known = [name for name in ("forces", "stress") if _known(system, name) is not None]
-        answer = single_point(system.atoms, calculator, ("energy", *known))
+        properties = ("energy", *known, "energy_uncertainty")
+        answer = single_point(system.atoms, calculator, properties)
         if "forces" in known and answer.forces is None:
             raise SystemFailure("The potential gave no forces.")
         arrays = {"energy": np.array([answer.energy])}
@@ -66,6 +68,8 @@ class EnergyForcesProtocol(Protocol):
             arrays["forces"] = answer.forces
         if "stress" in known and answer.stress is not None:
             arrays["stress"] = answer.stress
+        if answer.energy_uncertainty is not None and answer.energy_uncertainty > 0:
+            arrays["energy_uncertainty"] = np.array([answer.energy_uncertainty])
         return Outcome(values=_values(system, answer), arrays=arrays)
 
     def samples(
@@ -82,6 +86,10 @@ class EnergyForcesProtocol(Protocol):
             for row, error, outcome in zip(rows, errors, outcomes, strict=True):
                 if outcome is not None:
                     row["energy_error_meV_per_atom"] = 1000 * float(error)
+            own = 1000 * _own_uncertainties(systems, outcomes)
+            for row, sigma in zip(rows, own, strict=True):
+                if np.isfinite(sigma):
+                    row["own_energy_uncertainty_meV_per_atom"] = float(sigma)
         if all(_known(system, "forces") is not None for system in systems):
             samples |= _force_samples(systems, outcomes)
         if any(_known(system, "stress") is not None for system in systems):
@@ -150,7 +158,9 @@ class EnergyForcesProtocol(Protocol):
         summary: dict[str, Any] = summarise(judged)
         dummy_rmse = None
         if judged and all(_known(system, "energy") is not None for system in systems):
-            _, shift, dummy_rmse = _energy_errors(systems, outcomes, parameters)
+            errors, shift, dummy_rmse = _energy_errors(systems, outcomes, parameters)
+            if told := _told_uncertainty(systems, outcomes, errors):
+                summary["own_energy_uncertainty"] = told
             summary["energy_reference"] = parameters["energy_reference"]
             summary["energy_shift_eV_per_atom"] = shift
         if judged:
@@ -270,6 +280,34 @@ def _scaled(differences: Differences | None, factor: float) -> Differences | Non
         errors=factor * differences.errors,
         uninformed=factor * differences.uninformed,
     )
+
+
+def _own_uncertainties(systems: Sequence[System], outcomes: Sequence[Outcome | None]) -> FloatArray:
+    """The standard deviations that the potential itself gives, in eV/atom; NaN where none."""
+    nothing = np.array([np.nan])
+    totals = [
+        float((nothing if o is None else o.arrays.get("energy_uncertainty", nothing))[0])
+        for o in outcomes
+    ]
+    return np.array(totals) / np.array([len(system.atoms) for system in systems])
+
+
+def _told_uncertainty(
+    systems: Sequence[System], outcomes: Sequence[Outcome | None], errors: FloatArray
+) -> dict[str, float | int]:
+    """How well they are calibrated; empty where the potential gives too few."""
+    told = _own_uncertainties(systems, outcomes)
+    known = np.isfinite(told) & np.isfinite(errors)
+    if known.sum() < uncertainty_metrics.MIN_SYSTEMS:
+        return {}
+    sigma, error = 1000 * told[known], 1000 * errors[known]
+    return {
+        "n": int(known.sum()),
+        "miscalibration_area": uncertainty_metrics.miscalibration_area(error, sigma),
+        "ence": uncertainty_metrics.expected_normalized_calibration_error(error, sigma),
+        "rms_uncertainty_meV_per_atom": float(np.sqrt(np.mean(sigma**2))),
+        "rms_error_meV_per_atom": float(np.sqrt(np.mean(error**2))),
+    }
 
 
 def _energy_samples(

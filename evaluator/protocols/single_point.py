@@ -21,6 +21,8 @@ class SinglePoint:
     energy: float
     forces: FloatArray | None = None
     stress: FloatArray | None = None
+    #: What the potential itself gives as the energy's standard deviation, in eV.
+    energy_uncertainty: float | None = None
 
 
 def single_point(
@@ -40,7 +42,13 @@ def single_point(
     stress = answer.get("stress")
     if stress is not None and stress.shape == (3, 3):  # allowed by ASE
         stress = full_3x3_to_voigt_6_stress(stress)
-    return SinglePoint(energy=float(energy), forces=answer.get("forces"), stress=stress)
+    uncertainty = answer.get("energy_uncertainty")
+    return SinglePoint(
+        energy=float(energy),
+        forces=answer.get("forces"),
+        stress=stress,
+        energy_uncertainty=None if uncertainty is None else float(uncertainty),
+    )
 
 
 def _finite(name: str, value: object) -> FloatArray | None:

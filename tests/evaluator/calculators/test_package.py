@@ -17,7 +17,7 @@ from evaluator.calculators.base import InvalidArtifact, LoadError, UnsupportedSt
 from evaluator.calculators.package import PackageAdapter
 from evaluator.calculators.registry import UnknownKind, make_adapter
 from evaluator.wire import CHANGED_ATOMS
-from tests.evaluator.calculators.adapters import ask, loaded
+from tests.evaluator.calculators.adapters import as_structure, ask, loaded
 
 GOOD = """
 from ase.calculators.emt import EMT
@@ -53,6 +53,21 @@ class Informed(Calculator):
 
 def calculator(folder):
     return Informed()
+"""
+
+
+UNSURE = """
+import numpy as np
+from ase.calculators.calculator import Calculator
+
+class Unsure(Calculator):
+    implemented_properties = ["energy", "forces", "energy_uncertainty"]
+    def calculate(self, atoms, properties, system_changes):
+        self.results = {{"energy": 1.0, "forces": np.zeros((len(atoms), 3))}}
+        self.results["energy_uncertainty"] = {value}
+
+def calculator(folder):
+    return Unsure()
 """
 
 
@@ -111,6 +126,29 @@ def test_package_answers_as_the_calculator_it_returns(tmp_path: Path) -> None:
     np.testing.assert_array_equal(prediction.stress, copper.get_stress())
     with pytest.raises(UnsupportedStructure, match="this package's calculator does not know Au"):
         ask(adapter, bulk("Au"))
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("0.5", 0.5), ("np.array([[0.5]])", 0.5), ("np.nan", None), ("-1", None), ("None", None)],
+)
+def test_an_uncertainty_of_its_own_is_passed_on_where_it_says_anything(
+    value: str, told: float | None, tmp_path: Path
+) -> None:
+    adapter, info = loaded("package", with_potential(tmp_path, UNSURE.format(value=value)))
+    assert info.properties == ("energy", "forces", "energy_uncertainty")
+    structure, wanted = as_structure(bulk("Cu")), ("energy", "forces", "energy_uncertainty")
+    (prediction,) = adapter.compute([structure], wanted)
+    assert prediction.energy_uncertainty == told
+    (plain,) = adapter.compute([structure], ("energy", "forces"))
+    assert plain.energy_uncertainty is None
+
+
+def test_an_uncertainty_for_each_atom_is_refused(tmp_path: Path) -> None:
+    code = UNSURE.format(value="np.ones(len(atoms))")
+    adapter, _ = loaded("package", with_potential(tmp_path, code))
+    with pytest.raises(InvalidAnswer, match="not one standard deviation of the total energy"):
+        adapter.compute([as_structure(bulk("Cu", cubic=True))], ("energy_uncertainty",))
 
 
 def test_package_may_name_a_module_in_a_folder(tmp_path: Path) -> None:

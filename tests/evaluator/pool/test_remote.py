@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -147,6 +148,25 @@ def test_stress_is_asked_only_when_somebody_wants_it() -> None:
     atoms.get_potential_energy()
     atoms.get_stress()
     assert calculator.n_calls == len(asked.calls) == 3
+
+
+def test_an_own_uncertainty_is_asked_only_when_somebody_wants_it() -> None:
+    atoms, asked = alloy(), Asked()
+
+    def ask(structure: Structure, properties: Sequence[str]) -> Answer:
+        answer = asked(structure, properties)
+        assert isinstance(answer, Prediction)
+        return replace(answer, energy_uncertainty=0.25)
+
+    calculator = RemoteCalculator(ask, ("energy", "forces", "energy_uncertainty"), DISGUISE)
+    calculator.calculate(atoms, ["energy", "energy_uncertainty"])
+    assert calculator.results["energy_uncertainty"] == 0.25
+    calculator.calculate(atoms, ["energy"])
+    assert "energy_uncertainty" not in calculator.results
+    assert [properties for _, properties in asked.calls] == [
+        ("energy", "forces", "energy_uncertainty"),
+        ("energy", "forces"),
+    ]
 
 
 def test_a_property_that_is_not_offered_is_refused() -> None:

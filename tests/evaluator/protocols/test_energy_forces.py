@@ -238,7 +238,8 @@ def test_record_and_reference_have_the_same_names_where_both_are_known(
 
 def test_every_column_of_the_catalog_is_in_a_record(systems: list[System]) -> None:
     values = PROTOCOL.simulate(systems[0], EMT(), SHIFTED).values
-    assert {column.name for column in DESCRIPTION.columns} <= set(values)
+    own = {"own_energy_uncertainty_meV_per_atom"}  # of potentials that have one alone
+    assert {column.name for column in DESCRIPTION.columns} - own <= set(values)
 
 
 def test_summary_tells_errors_by_element_family_and_force(systems: list[System]) -> None:
@@ -252,6 +253,58 @@ def test_summary_tells_errors_by_element_family_and_force(systems: list[System])
     assert summary["softening"]["slope_with_intercept"] == pytest.approx(0.8)
     n_atoms = sum(b["n_atoms"] for b in summary["force_error_by_reference_force"])
     assert n_atoms == sum(len(s.atoms) for s in systems)
+
+
+class Unsure(Distorted):
+    """Wrong by as much as it says, up to a factor, in a direction of chance."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor, self.rng = factor, np.random.default_rng(1)
+        self.implemented_properties = [*self.implemented_properties, "energy_uncertainty"]
+
+    def calculate(
+        self, atoms: Any = None, properties: Any = (), system_changes: Any = all_changes
+    ) -> None:
+        super().calculate(atoms, properties, system_changes)
+        sigma = len(atoms) * float(np.exp(self.rng.normal()))
+        self.results["energy"] += self.rng.normal(0, sigma)
+        self.results["energy_uncertainty"] = self.factor * sigma
+
+
+def test_a_potentials_own_uncertainty_is_compared_with_its_errors() -> None:
+    copper = [system(i, rattled("Cu", i, 1)) for i in range(60)]
+    told = {}
+    for factor in (1.0, 0.1):
+        outcomes, _ = judge(copper, Unsure(factor), AS_IS)
+        told[factor] = PROTOCOL.summary(copper, outcomes, AS_IS)["own_energy_uncertainty"]
+    assert told[1.0]["n"] == 60
+    assert told[1.0]["miscalibration_area"] < 0.1 < 0.3 < told[0.1]["miscalibration_area"]
+    assert told[1.0]["ence"] < 0.6 < 5 < told[0.1]["ence"]
+    assert told[0.1]["rms_uncertainty_meV_per_atom"] < 0.2 * told[0.1]["rms_error_meV_per_atom"]
+    _, rows = PROTOCOL.samples(copper, outcomes, AS_IS)
+    own = [row["own_energy_uncertainty_meV_per_atom"] for row in rows]
+    assert own[0] == pytest.approx(1000 * outcomes[0].arrays["energy_uncertainty"][0] / 4)
+
+
+def test_no_score_follows_from_an_own_uncertainty(systems: list[System]) -> None:
+    outcomes, samples = judge(systems, Unsure(1.0))
+    assert "own_energy_uncertainty" not in PROTOCOL.summary(systems, outcomes, SHIFTED)  # too few
+    assert not [key for key in samples if "uncertainty" in key]
+
+
+def test_errors_on_frames_are_those_that_are_scored(systems: list[System]) -> None:
+    calculator = Distorted(force_factor=0.8, energy_by_number={29: 0.3, 79: -0.2, 28: 0.1})
+    outcomes, _ = judge(systems, calculator)
+    errors = PROTOCOL.frame_errors(systems, [*outcomes[:3], None], SHIFTED)
+    assert errors is not None
+    # One energy for each element is no error, after the shift.
+    np.testing.assert_allclose(errors.energies_meV_atom, [0, 0, 0, np.nan], atol=1e-6)
+    forces = [system.reference["forces"] for system in systems]
+    for found, reference in zip(errors.forces_eV_A[:3], forces[:3], strict=True):
+        np.testing.assert_allclose(found, -0.2 * reference)
+    assert errors.forces_eV_A[3].shape == forces[3].shape
+    assert np.isnan(errors.forces_eV_A[3]).all()
 
 
 def test_permuting_the_systems_changes_no_pooled_number(systems: list[System]) -> None:
