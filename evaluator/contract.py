@@ -261,6 +261,9 @@ class TaskScore(_Record):
     replicates: tuple[float, ...] = ()
     #: Of tasks scored by skill: that of each system over all metrics, None where nothing is tested.
     skills: tuple[float | None, ...] = ()
+    #: Whether each system tests anything, as the reference and the metrics' noise say, whoever is
+    #: judged: who is wrong where a guess is right has a skill there too, and it is 0.
+    tested: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

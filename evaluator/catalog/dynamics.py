@@ -206,6 +206,23 @@ _RUN_PARAMETERS: tuple[Parameter, ...] = (
         "to forces of 0.05 eV/Å.",
     ),
     Parameter(
+        name="initial_volume_ratio",
+        kind=float,
+        default=1.0,
+        minimum=0.5,
+        maximum=2.0,
+        help="Volume of the start over that of the reference set's structure: the barostat has to "
+        "find the way, so that a potential without any stress is not right from the beginning.",
+    ),
+    Parameter(
+        name="scored_share",
+        kind=float,
+        default=1.0,
+        minimum=0.01,
+        maximum=1.0,
+        help="Share of the run up to which survival is scored; what comes later is shown.",
+    ),
+    Parameter(
         name="has_control_run",
         kind=bool,
         default=True,

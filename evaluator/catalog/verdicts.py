@@ -23,8 +23,8 @@ VERDICTS: dict[str, VerdictHelp] = {
     Verdict.OK: VerdictHelp(
         title="Ended well",
         meaning="Every system of the task was tried and the scores stand. Systems on which the "
-        "potential failed physically (no energy minimum, say) are counted and charged, which is "
-        "a result and not a fault.",
+        "potential failed physically (no energy minimum, say) are counted and score nothing, "
+        "which is a result and not a fault.",
         what_to_do="Nothing. The evaluation's page shows each system, with the reason of each "
         "failure.",
     ),

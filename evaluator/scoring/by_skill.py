@@ -57,6 +57,7 @@ class SkillScoring:
         is_supported = np.array([s != SystemStatus.UNSUPPORTED for s in statuses], dtype=bool)
         has_failed = np.array([s == SystemStatus.FAILED for s in statuses], dtype=bool)
         records, tables = [], []
+        tested = np.zeros(len(statuses), dtype=bool)
         for metric in self._task.metrics:
             sample = samples[metric.key]
             errors = skills.errors_of(metric, sample)
@@ -68,12 +69,23 @@ class SkillScoring:
                 if applies is None:
                     applies = ~sample.missing & (sample.weights > 0)
                 table, about = self._skills(metric, sample, errors, applies)
+                if metric.weight > 0:
+                    tested |= self._tested(metric, sample, applies)
                 record = replace(record, **about)
             records.append(record)
             tables.append(table)
         scored = [i for i, metric in enumerate(self._task.metrics) if metric.weight > 0]
         weights = [self._task.metrics[i].weight for i in scored]
-        return tuple(records), self._task_score(tables, scored, weights)
+        task_score = self._task_score(tables, scored, weights)
+        return tuple(records), replace(task_score, tested=tuple(tested.tolist()))
+
+    def _tested(
+        self, metric: ScoredMetric, sample: Sample, applies: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        if sample.differences is not None:
+            return skills.is_tested_by_differences(metric, sample.differences, is_judged=applies)
+        baseline = self._uninformed.get(metric.key)
+        return skills.is_tested_by(metric, baseline, is_judged=applies)
 
     def _skills(
         self,

@@ -67,9 +67,7 @@ def skills_of(
     if metric.noise is None or not is_telling(metric):
         raise ValueError(f"{metric.key} needs a noise above 0 and below half of the error of bad")
     noise = metric.noise
-    least = np.full(len(errors), largest_error(metric))
-    if baseline is not None:
-        least = np.fmin(baseline, least)
+    least = _least(metric, len(errors), baseline)
     is_tested = least >= TELLING * noise
     worse = np.where(is_tested, least, TELLING * noise)  # else any that keeps the formulas defined
     capped = np.clip(np.where(np.isfinite(errors), errors, np.inf), noise, worse)
@@ -81,6 +79,36 @@ def skills_of(
     skills = np.clip(skills, 0.0, 1.0)
     untested = np.where(errors <= np.maximum(least, noise), np.nan, 0.0)
     return np.where(is_judged, np.where(is_tested, skills, untested), np.nan)
+
+
+def is_tested_by(
+    metric: ScoredMetric, baseline: FloatArray | None, *, is_judged: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Whether the metric tells skill from none on each system; see ``skills_of``."""
+    assert metric.noise is not None, metric  # noqa: S101  (asked of those alone)
+    tells = _least(metric, len(is_judged), baseline) >= TELLING * metric.noise
+    return np.asarray(is_judged & tells)
+
+
+def is_tested_by_differences(
+    metric: ScoredMetric, differences: Differences, *, is_judged: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Whether some pair of each system's tells skill from none."""
+    tested = np.zeros(len(is_judged), bool)
+    for group in np.unique(differences.groups[is_judged]):
+        members = np.flatnonzero(is_judged & (differences.groups == group))
+        guess = differences.uninformed[members]
+        is_pair = ~np.eye(len(members), dtype=bool)
+        gaps = np.abs(guess[:, None] - guess).ravel()
+        pairs = is_tested_by(metric, gaps, is_judged=is_pair.ravel())
+        tested[members] = pairs.reshape(is_pair.shape).any(axis=0)
+    return tested
+
+
+def _least(metric: ScoredMetric, n_systems: int, baseline: FloatArray | None) -> FloatArray:
+    """Error of each system from which on nobody has skill."""
+    largest = np.full(n_systems, largest_error(metric))
+    return largest if baseline is None else np.fmin(baseline, largest)
 
 
 def skills_of_differences(

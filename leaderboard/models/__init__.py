@@ -12,7 +12,7 @@ from leaderboard.models.output import EvaluationFile, KeptSystem
 from leaderboard.models.potential import Potential
 from leaderboard.models.reference import ReferenceSet
 from leaderboard.models.reference_upload import ReferenceUpload
-from leaderboard.models.skill import SkillTable
+from leaderboard.models.skill import SkillTable, TestedSystems
 from leaderboard.models.submission import Artifact, Submission
 from leaderboard.models.task import Task, TaskVersion
 from leaderboard.models.team import Invitation, Membership, Team
@@ -53,6 +53,7 @@ __all__ = [
     "Task",
     "TaskVersion",
     "Team",
+    "TestedSystems",
     "Upload",
     "UploadPart",
     "Webhook",

@@ -172,7 +172,9 @@ class Evaluation(models.Model):
         null=True, blank=True, help_text="Share of systems whose elements are supported."
     )
     n_systems = models.PositiveIntegerField(default=0, help_text="Systems of the reference set.")
-    n_failed = models.PositiveIntegerField(default=0, help_text="Failed and charged.")
+    n_failed = models.PositiveIntegerField(
+        default=0, help_text="Failed: no skill, or the charge of the anchors."
+    )
     n_unsupported = models.PositiveIntegerField(default=0, help_text="Not attempted.")
     hardware_key = models.CharField(
         max_length=300,

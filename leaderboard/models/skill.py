@@ -8,6 +8,37 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from leaderboard.models.evaluation import Evaluation
+from leaderboard.models.task import TaskVersion
+
+
+class TestedSystems(models.Model):
+    """Which systems of a task version test anything: a guess and the noise say, no submission.
+
+    Told by the first evaluation of the published version, and never edited.
+    """
+
+    task_version = models.OneToOneField(
+        TaskVersion,
+        on_delete=models.PROTECT,
+        primary_key=True,
+        related_name="tested_systems",
+        help_text="Of which.",
+    )
+    elements = ArrayField(
+        models.CharField(max_length=500), help_text='Elements of each system, as "Cl-Na".'
+    )
+    clusters = ArrayField(
+        models.CharField(max_length=200), help_text="What each system is drawn with."
+    )
+    is_tested = ArrayField(models.BooleanField(), help_text="Whether each system tests anything.")
+
+    objects: ClassVar[models.Manager[TestedSystems]] = models.Manager()
+
+    #: pytest takes a class of this name for tests.
+    __test__ = False
+
+    def __str__(self) -> str:
+        return f"systems of {self.task_version_id}"
 
 
 class SkillTable(models.Model):

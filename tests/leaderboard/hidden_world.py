@@ -270,6 +270,10 @@ def _ended(
         clusters=[MARK, MARK],
         packed=frames.content_of(kept),
     )
+    models.TestedSystems.objects.get_or_create(
+        task_version=version,
+        defaults={"elements": [MARK, "Al"], "clusters": [MARK, MARK], "is_tested": [True, True]},
+    )
     _records(evaluation, version, planted)
     return evaluation
 

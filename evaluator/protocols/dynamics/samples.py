@@ -26,7 +26,8 @@ def samples_of(
     systems: Sequence[System], outcomes: Sequence[Outcome | None], parameters: Mapping[str, Any]
 ) -> dict[str, Sample]:
     """One sample for each metric of the protocol; what does not apply is missing."""
-    restricted, completed = _survivals(outcomes)
+    scored_share = float(parameters["scored_share"])
+    restricted, completed = _survivals(outcomes, scored_share)
     is_censored = _ended(outcomes, End.CENSORED)
     is_nve = np.full(len(outcomes), parameters["ensemble"] == "nve")
     has_barostat = np.full(len(outcomes), parameters["ensemble"].startswith("npt"))
@@ -46,11 +47,14 @@ def samples_of(
         )
 
     column = partial(_column, outcomes)
-    survived, has_completed = _survived(outcomes)
+    survived, has_completed = _survived(outcomes, scored_share)
+    has_failed = _has_failed(outcomes, scored_share)
     density_error = 100 * np.abs(column("density_g_cm3") / density - 1)
     return {
-        "time_fraction_stable": _survival_sample(restricted, outcomes, 1 - survived),
-        "trajectory_fraction_stable": _survival_sample(completed, outcomes, 1 - has_completed),
+        "time_fraction_stable": _survival_sample(restricted, has_failed, outcomes, 1 - survived),
+        "trajectory_fraction_stable": _survival_sample(
+            completed, has_failed, outcomes, 1 - has_completed
+        ),
         "nve_energy_drift": judged(np.abs(column("nve_drift_meV_atom_ps")), is_nve),
         "nve_extrapolated_drift": judged(
             np.abs(column("nve_extrapolated_drift_meV_atom_ps")),
@@ -128,39 +132,57 @@ def _ended(outcomes: Sequence[Outcome | None], end: End) -> np.ndarray:
     return np.array([o is not None and o.values["end"] == end.value for o in outcomes], dtype=bool)
 
 
-def _survivals(outcomes: Sequence[Outcome | None]) -> tuple[FloatArray, FloatArray]:
-    """Pseudo-observations of the restricted mean and of S at the end; NaN where there is none."""
+def _survivals(
+    outcomes: Sequence[Outcome | None], scored_share: float
+) -> tuple[FloatArray, FloatArray]:
+    """Pseudo-observations of the restricted mean and of S at the end of what is scored.
+
+    NaN where there is none.
+    """
     restricted, completed = np.full((2, len(outcomes)), np.nan)
     where = [i for i, outcome in enumerate(outcomes) if outcome is not None]
     if where:
-        times, is_failure = _times([o for o in outcomes if o is not None])
+        known = [o for o in outcomes if o is not None]
+        times = np.minimum(_times(known)[0] / scored_share, 1.0)
+        is_failure = _has_failed(known, scored_share)
         # A zero is the difference of two sums: their round-off is no number to show.
         restricted[where] = np.round(pseudo_restricted_means(times, is_failure, 1.0), 12)
         completed[where] = np.round(pseudo_survivals(times, is_failure, 1.0), 12)
     return restricted, completed
 
 
-def _survived(outcomes: Sequence[Outcome | None]) -> tuple[FloatArray, FloatArray]:
-    """Share of its time that each replica survived, and 1 where that was all of it, else 0.
+def _has_failed(outcomes: Sequence[Outcome | None], scored_share: float) -> np.ndarray:
+    """Which left physics within the time that is scored."""
+    is_within = _column(outcomes, "survived_share") < scored_share
+    return _ended(outcomes, End.FAILED) & (is_within | (scored_share == 1))
+
+
+def _survived(
+    outcomes: Sequence[Outcome | None], scored_share: float
+) -> tuple[FloatArray, FloatArray]:
+    """Share of the scored time that each replica survived, and 1 where that was all of it, else 0.
 
     NaN where the clock broke it off before enough of it was seen: nobody knows what would have
     been, and waiting must not pay.
     """
-    shares = _column(outcomes, "survived_share")
-    has_failed = _ended(outcomes, End.FAILED)
+    shares = np.minimum(_column(outcomes, "survived_share") / scored_share, 1.0)
+    has_failed = _has_failed(outcomes, scored_share)
     is_seen = shares >= LEAST_SEEN
     survived = np.where(has_failed, shares, np.where(is_seen, 1.0, np.nan))
     return survived, np.where(np.isfinite(survived), (~has_failed).astype(float), np.nan)
 
 
 def _survival_sample(
-    values: FloatArray, outcomes: Sequence[Outcome | None], errors: FloatArray
+    values: FloatArray,
+    has_failed: np.ndarray,
+    outcomes: Sequence[Outcome | None],
+    errors: FloatArray,
 ) -> Sample:
     """In the mean, what the wall-clock limit left undetermined is missing; it is never charged."""
     is_known = np.array([outcome is not None for outcome in outcomes], dtype=bool)
     return replace(
         _sample(values, is_known & ~np.isfinite(values)),
-        has_failed=_ended(outcomes, End.FAILED),
+        has_failed=has_failed,
         errors=errors,
         applies=np.ones(len(values), dtype=bool),
     )

@@ -37,6 +37,8 @@ class RunSettings:
     barostat_time_fs: float
     equilibration_ps: float
     n_relax_steps: int
+    initial_volume_ratio: float
+    scored_share: float
     has_control_run: bool
     uses_reference_temperature: bool
     records_pressure: bool

@@ -85,6 +85,7 @@ class MDStabilityProtocol(Protocol):
             raise SystemFailure("The potential offers no stress, and a barostat needs it.")
         deadline = Deadline(calculator, settings.wall_limit_s)
         atoms = system.atoms.copy()
+        atoms.set_cell(settings.initial_volume_ratio ** (1 / 3) * atoms.cell, scale_atoms=True)
         atoms.calc = calculator
         _relax(atoms, settings.n_relax_steps, deadline)
         set_velocities(atoms, settings.temperature_K, _generator(system))
@@ -121,8 +122,12 @@ class MDStabilityProtocol(Protocol):
     def uninformed(
         self, systems: Sequence[System], parameters: Mapping[str, Any]
     ) -> dict[str, FloatArray]:
-        """An ideal gas, for the structure: g(r) = 1."""
-        return {
+        """An ideal gas, for the structure: g(r) = 1; for a density, that of the start."""
+        ratio = float(parameters["initial_volume_ratio"])
+        density = {}
+        if ratio != 1:
+            density = {"density_relative_error": np.full(len(systems), 100 * abs(1 / ratio - 1))}
+        return density | {
             "rdf_error": np.array(
                 [
                     rdf_error(np.ones_like(s.reference["rdf"]), s.reference["rdf"])

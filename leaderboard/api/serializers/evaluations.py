@@ -42,7 +42,7 @@ class EvaluationBrief(Record):
     )
     n_failed = serializers.IntegerField(
         allow_null=True,
-        help_text="Systems that failed and were charged; null where the reference set is hidden.",
+        help_text="Systems that failed; null where the reference set is hidden.",
     )
 
     def to_representation(self, instance: Any) -> dict[str, Any]:  # noqa: ANN401

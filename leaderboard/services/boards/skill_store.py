@@ -17,7 +17,7 @@ from django.db.models import BinaryField, Count, F, Func, QuerySet, TextField, V
 from django.db.models.functions import MD5, Cast, Concat
 
 from leaderboard.lib.memory import of_process
-from leaderboard.models import Evaluation, SkillTable, TaskVersion
+from leaderboard.models import Evaluation, SkillTable, TaskVersion, TestedSystems
 from leaderboard.models.disclosure import OF_OPEN, is_hidden
 from leaderboard.services.boards.rules import on_boards
 from leaderboard.services.boards.snapshots import Snapshot
@@ -39,6 +39,8 @@ class TaskSkills:
     #: Bytes of the id of each row's evaluation.
     evaluations: Sequence[bytes]
     skills: Skills
+    #: Whether each system tests something, as is known of the task version; empty where it is not.
+    tested: Sequence[bool] = ()
 
     @cached_property
     def row_of(self) -> dict[bytes, int]:
@@ -46,7 +48,13 @@ class TaskSkills:
 
     @cached_property
     def is_tested(self) -> npt.NDArray[np.bool_]:
-        """Whether each system tests something: where a guess is right, the right have no skill."""
+        """Whether each system tests something.
+
+        Where the task version does not tell, it is seen from the rows: the right have no skill
+        where a guess is right.
+        """
+        if len(self.tested) == len(self.elements):
+            return np.array(self.tested, bool)
         return np.asarray(np.isfinite(self.skills).all(axis=0))
 
     def of_evaluations(
@@ -61,6 +69,7 @@ class TaskSkills:
             clusters=[self.clusters[i] for i in systems],
             evaluations=[pk.tobytes() for pk in ids],
             skills=table,
+            tested=[self.tested[i] for i in systems] if self.tested else (),
         )
 
 
@@ -77,7 +86,7 @@ def current_skills(versions: Sequence[TaskVersion]) -> dict[int, TaskSkills]:
 
 
 def skills_of(version: TaskVersion, evaluations: QuerySet[Evaluation]) -> TaskSkills:
-    """Read them, of the layout of systems that most of the evaluations have. Two queries."""
+    """Read them, of the layout of systems that most of the evaluations have. Four queries."""
     tables = SkillTable.objects.filter(
         OF_OPEN, evaluation__in=evaluations.filter(task_version=version).order_by().values("pk")
     ).annotate(layout=_LAYOUT)
@@ -95,7 +104,16 @@ def skills_of(version: TaskVersion, evaluations: QuerySet[Evaluation]) -> TaskSk
         clusters=about.clusters,
         evaluations=[pk.bytes for pk, _ in rows],
         skills=np.array(unpacked, np.float32),
+        tested=_tested(version, about),
     )
+
+
+def _tested(version: TaskVersion, about: SkillTable) -> list[bool]:
+    """What the task version tells of these very systems; empty where it tells nothing."""
+    told = TestedSystems.objects.filter(
+        task_version=version, elements=about.elements, clusters=about.clusters
+    ).first()
+    return told.is_tested if told else []
 
 
 def mean_skills(table: Skills) -> npt.NDArray[np.float64]:
@@ -119,6 +137,7 @@ def _snapshot(version: TaskVersion, stamps: Mapping[int, str]) -> Snapshot[TaskS
             "clusters": task.clusters,
             "evaluations": list(task.evaluations),
             "skills": task.skills,
+            "tested": task.tested,
         },
         from_plain=lambda _, parts: TaskSkills(**parts),
     )

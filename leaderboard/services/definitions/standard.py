@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 
+from evaluator.catalog import PROTOCOLS, check_parameters
+from evaluator.contract import TaskSpec
 from evaluator.standard_tasks.read import (
     StandardBenchmark,
     StandardTask,
@@ -108,7 +110,7 @@ def ensure_task(standard: StandardTask, built: Mapping[str, _Built] | None = Non
     """
     existing = _published(standard)
     if existing is not None:
-        if existing.spec() != standard.spec:
+        if _filled(existing.spec()) != standard.spec:
             logger.warning(
                 "%s is published otherwise than this release ships it; it stays as it is.", existing
             )
@@ -126,6 +128,14 @@ def ensure_task(standard: StandardTask, built: Mapping[str, _Built] | None = Non
             task=task, number=standard.version, defaults=_definition(standard, reference)
         )
         return publish_task_version(version)
+
+
+def _filled(spec: TaskSpec) -> TaskSpec:
+    """With the parameters that its protocol got later, which have the values they had unsaid."""
+    protocol = PROTOCOLS.get(spec.protocol)
+    if protocol is None or protocol.version != spec.protocol_version:
+        return spec
+    return replace(spec, parameters=check_parameters(protocol.parameters, spec.parameters))
 
 
 def _definition(standard: StandardTask, reference: ReferenceSet) -> dict[str, Any]:

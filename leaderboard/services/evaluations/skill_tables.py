@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from evaluator.contract import EvaluationReport
+from leaderboard.enums import VersionState
 from leaderboard.lib.json_values import clean_text
-from leaderboard.models import Evaluation, SkillTable
+from leaderboard.models import Evaluation, SkillTable, TestedSystems
 from leaderboard.ranking import FloatArray
 
 _KEPT = np.dtype("<f4")
@@ -30,10 +31,22 @@ def store(evaluation: Evaluation, report: EvaluationReport) -> None:
     if report.task_score is None or not report.task_score.skills:
         return
     scored = [record for record in report.scores if record.skills]
+    elements = [clean_text(text)[:500] for text in report.system_elements]
+    clusters = [clean_text(record.cluster)[:200] for record in report.systems]
     SkillTable.objects.create(
         evaluation=evaluation,
         metrics=[record.metric for record in scored],
         packed=packed([report.task_score.skills, *(record.skills for record in scored)]),
-        elements=[clean_text(text)[:500] for text in report.system_elements],
-        clusters=[clean_text(record.cluster)[:200] for record in report.systems],
+        elements=elements,
+        clusters=clusters,
     )
+    # A draft may still be changed; workers of a release before say nothing.
+    if report.task_score.tested and evaluation.task_version.state != VersionState.DRAFT:
+        TestedSystems.objects.get_or_create(
+            task_version_id=evaluation.task_version_id,
+            defaults={
+                "elements": elements,
+                "clusters": clusters,
+                "is_tested": list(report.task_score.tested),
+            },
+        )

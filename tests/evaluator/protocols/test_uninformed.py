@@ -102,7 +102,9 @@ def test_errors_of_many_clusters_are_pooled_at_once(is_rms: bool) -> None:
 def test_an_ideal_gas_is_all_wrong_about_a_structure() -> None:
     g = np.concatenate([np.zeros(20), [3.0, 1.0, 0.5, 1.2, 1.0]])
     system = System(id="Si-seed0", atoms=bulk("Si"), reference={"rdf": g})
-    errors = MDStabilityProtocol().uninformed([system], {})
+    errors = MDStabilityProtocol().uninformed(
+        [system], check_parameters(PROTOCOLS["md_stability"].parameters, {})
+    )
     assert errors["rdf_error"] == pytest.approx([100.0])
 
 

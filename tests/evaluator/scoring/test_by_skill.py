@@ -93,6 +93,14 @@ def test_who_fails_where_nothing_is_tested_has_no_skill_there() -> None:
     assert skill(FORCE, np.nan, baseline=0.005) == 0.0
 
 
+def test_what_is_tested_follows_from_the_guess_and_not_from_who_is_judged() -> None:
+    samples = {"force_mae": sample([0.5, 0.5, np.nan])}
+    guess = {"force_mae": np.array([1.0, 0.005, 0.005])}
+    _, wrong = score(task(FORCE), [OK, OK, FAILED], samples, uninformed=guess)
+    assert wrong.skills[1:] == (0.0, 0.0)
+    assert wrong.tested == (True, False, False)
+
+
 def test_a_metric_without_noise_is_shown_and_makes_no_score() -> None:
     shown = ScoredMetric(key="force_rmse", good=0.0, bad=1.0, worst=2.0, weight=0.0)
     values = {"force_mae": sample([0.505]), "force_rmse": sample([0.25], Statistic.RMS)}

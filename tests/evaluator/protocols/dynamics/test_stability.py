@@ -292,6 +292,45 @@ def test_ramp_is_followed_and_the_series_stay_small() -> None:
     assert "series_pressure_GPa" in found
 
 
+def test_what_comes_after_the_scored_share_is_shown_and_not_scored() -> None:
+    """One that left physics at a tenth of the run, one at half of it, one that was broken off."""
+    ends = [("failed", 0.1), ("failed", 0.5), ("censored", 0.3), ("completed", 1.0)]
+    outcomes = [
+        Outcome(values={"end": end, "survived_share": share, "failure_reason": ""})
+        for end, share in ends
+    ]
+    systems = [system(name=f"{n}-seed0") for n in range(4)]
+    values = parameters(ensemble="npt_ramp", scored_share=0.2)
+    samples, _ = PROTOCOL.samples(systems, outcomes, values)
+    survival, completed = samples["time_fraction_stable"], samples["trajectory_fraction_stable"]
+    assert survival.values == pytest.approx([0.5, 1, 1, 1])
+    assert survival.errors == pytest.approx([0.5, 0, 0, 0])
+    assert completed.values == pytest.approx([0, 1, 1, 1])
+    assert survival.has_failed is not None
+    assert survival.has_failed.tolist() == [True, False, False, False]
+    summary = PROTOCOL.summary(systems, outcomes, values)
+    assert summary["n_failed_physically"] == 2  # beyond it is shown
+
+
+def test_a_start_off_the_reference_is_what_a_guess_misses_by() -> None:
+    crystals = [system(density_g_cm3=8.9), system(density_g_cm3=8.9, name="Cu-seed1")]
+    errors = PROTOCOL.uninformed(
+        crystals, parameters(ensemble="npt_hold", initial_volume_ratio=1.25)
+    )
+    assert errors["density_relative_error"] == pytest.approx([20.0, 20.0])
+    at_reference = PROTOCOL.uninformed(crystals, parameters(ensemble="npt_hold"))
+    assert "density_relative_error" not in at_reference
+
+
+def test_the_barostat_finds_the_density_from_a_start_off_it() -> None:
+    values = SHORT | {"ensemble": "npt_hold", "duration_ps": 0.6, "timestep_fs": 5.0}
+    crystal = bulk("Cu", cubic=True).repeat((2, 1, 1))
+    found = run(EMT(), values | {"initial_volume_ratio": 1.06}, system(crystal)).values
+    started = found["series_volume_A3_atom"][0]
+    assert started == pytest.approx(1.06 * crystal.get_volume() / len(crystal), rel=0.01)
+    assert found["density_g_cm3"] == pytest.approx(8.93, rel=0.02)  # 8.45 at the start
+
+
 @pytest.mark.slow
 def test_pressure_ramp_compresses_the_crystal_to_its_target() -> None:
     values = SHORT | {

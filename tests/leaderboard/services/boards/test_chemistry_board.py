@@ -139,6 +139,23 @@ def test_where_a_guess_is_right_nobody_is_judged() -> None:
     assert "tests nothing" in board.left_out[0].why
 
 
+def test_what_is_tested_is_known_of_the_task_whoever_stands_on_it() -> None:
+    """Of helium a guess is right: its count is none where nobody but who is wrong stands there."""
+    task = by_skill()
+    models.TestedSystems.objects.create(
+        task_version=task,
+        elements=list(ELEMENTS),
+        clusters=list(CLUSTERS),
+        is_tested=[True] * 5 + [False],
+    )
+    skilled(entrant("wrong"), task, [0.5] * 5 + [0.0])
+    version = factories.benchmark_version((task, "EOS"))
+    board = asked(version, "He,Cu")
+    assert [judged[1:] for judged in board.judged] == [(1, 1, ["Cu"])]
+    assert asked(version, "He").judged == []
+    assert "tests nothing" in asked(version, "He").left_out[0].why
+
+
 def test_private_rows_are_their_owners_and_move_nobody() -> None:
     task = by_skill()
     skilled(entrant("shown"), task, [0.5] * 6)
