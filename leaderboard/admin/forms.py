@@ -147,7 +147,7 @@ _METRICS_HELP = (
     "With a noise on each metric that has a weight, a task is scored by skill: 1 within the noise, "
     "0 where a guess is, at bad at most, and where a system failed. Without any, good scores 1 and "
     "bad scores 0, in between by the scale, and a system that failed is charged worst. A weight of "
-    "0 shows a metric without scoring it. What stands there in a new draft is a suggestion: perfect "
-    "for good and, where the reference set was checked here, what a potential of mean energies and "
-    "zero forces gets for bad."
+    "0 shows a metric without scoring it. What stands there in a new draft is a suggestion: "
+    "perfect for good and, where the reference set was checked here, what a potential of mean "
+    "energies and zero forces gets for bad."
 )

@@ -23,7 +23,7 @@ from leaderboard.models import BenchmarkTask, TaskVersion
 from leaderboard.models.disclosure import is_hidden
 from leaderboard.services.boards.chemistry import Chemistry, elements_of
 from leaderboard.services.boards.matrix import PRIVATE, SUCCEEDED, Matrix, task_ranks
-from leaderboard.services.boards.resolution import Resolution, of_board, of_current_board
+from leaderboard.services.boards.resolution import Resolution, of_board
 from leaderboard.services.boards.rules import on_boards
 from leaderboard.services.boards.skill_maps import skill_rows
 from leaderboard.services.boards.skill_store import (
@@ -115,7 +115,7 @@ def on_chemistry(own: StoredBoard | None, chemistry: ChemistryBoard) -> StoredBo
 
 def resolution_of(board: StoredBoard, chemistry: ChemistryBoard | None) -> Resolution | None:
     """How well the board tells its rows apart with its own weights, for a chemistry or whole."""
-    return of_current_board(board) if chemistry is None else chemistry.resolution
+    return board.resolution if chemistry is None else chemistry.resolution
 
 
 def _compute(board: StoredBoard, chemistry: Chemistry) -> ChemistryBoard:

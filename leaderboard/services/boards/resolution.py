@@ -7,7 +7,8 @@ is first again when half of the clusters are judged alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,20 +16,18 @@ import numpy.typing as npt
 from evaluator import resampling
 from leaderboard import ranking
 from leaderboard.lib.json_values import finite
-from leaderboard.lib.memory import of_process
 from leaderboard.ranking import FloatArray
 from leaderboard.services.boards.skill_store import TaskSkills, current_skills
-from leaderboard.services.boards.snapshots import Snapshot
-from leaderboard.services.boards.store import StoredBoard
 from leaderboard.services.boards.types import TaskBoard
+
+if TYPE_CHECKING:
+    from leaderboard.services.boards.store import StoredBoard
 
 N_HALVES = 200
 #: With fewer clusters a half is no smaller task, but another one.
 _FEWEST_CLUSTERS = 4
 #: Below these shares a task does not tell neighbours apart, or who is first.
 MIN_TOLD_APART, MIN_STAYS_FIRST = 0.5, 0.75
-
-_boards = of_process(8)
 
 _Halves = npt.NDArray[np.float64]
 
@@ -120,18 +119,9 @@ def of_board(board: StoredBoard, skills: Sequence[TaskSkills | None]) -> Resolut
     )
 
 
-def of_current_board(board: StoredBoard) -> Resolution | None:
-    """Resolve a board as it stands, which is kept as it is; None of a past one."""
-    if board.as_of is not None:
-        return None
-    return Snapshot(
-        key=f"resolution {board.version.pk}",
-        memory=_boards,
-        stamp=lambda: board.stamp,
-        compute=lambda _: of_board(board, _skills_of(board)),
-        to_plain=lambda resolution: None if resolution is None else asdict(resolution),
-        from_plain=lambda _, plain: None if plain is None else Resolution(**plain),
-    ).value()
+def of_public_board(board: StoredBoard) -> Resolution | None:
+    """The same of a board as it stands, from the skills that are kept of its tasks."""
+    return of_board(board, _skills_of(board))
 
 
 def _skills_of(board: StoredBoard) -> list[TaskSkills | None]:

@@ -81,6 +81,8 @@ def is_kept(task_version: TaskVersion) -> bool:
 def current_skills(versions: Sequence[TaskVersion]) -> dict[int, TaskSkills]:
     """By task version, of those for which ``is_kept``. One query where this process has them."""
     chosen = [version for version in versions if is_kept(version)]
+    if not chosen:
+        return {}
     stamps = stamps_of_tasks([version.pk for version in chosen])
     return {version.pk: _snapshot(version, stamps).value() for version in chosen}
 

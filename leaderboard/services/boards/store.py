@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -39,6 +39,7 @@ from leaderboard.services.boards.matrix import (
     ranked,
 )
 from leaderboard.services.boards.replicates import Replicates
+from leaderboard.services.boards.resolution import Resolution, of_public_board
 from leaderboard.services.boards.results import Result, results_of
 from leaderboard.services.boards.rules import (
     categories_of,
@@ -81,6 +82,8 @@ class StoredBoard:
     choices: Mapping[str, list[str]]
     #: Of a past board; None of one as it stands now.
     as_of: datetime | None = None
+    #: How well it tells its rows apart; of a board as it stands now alone.
+    resolution: Resolution | None = None
     #: Of a board that is not stored; read from the database otherwise, when asked for.
     replicates: Replicates | None = None
     rankings: Remembered = field(default_factory=lambda: Remembered(_RANKINGS_KEPT))
@@ -117,6 +120,7 @@ def current_board(version: BenchmarkVersion) -> StoredBoard:
             "matrix": vars(board.matrix),
             "own": vars(board.own),
             "choices": board.choices,
+            "resolution": None if board.resolution is None else asdict(board.resolution),
         },
         from_plain=lambda stamp, parts: StoredBoard(
             version=version,
@@ -126,6 +130,7 @@ def current_board(version: BenchmarkVersion) -> StoredBoard:
             matrix=Matrix(**parts["matrix"]),
             own=Ranking(**parts["own"]),
             choices=parts["choices"],
+            resolution=None if parts["resolution"] is None else Resolution(**parts["resolution"]),
         ),
     ).value()
 
@@ -232,6 +237,7 @@ def fresh_part(
         entrants=board.entrants.chosen(rows),
         matrix=matrix,
         own=ranked(matrix, entries, weights, replicates),
+        resolution=None,
         replicates=replicates,
         rankings=Remembered(_RANKINGS_KEPT),
         pages=Remembered(_PAGES_KEPT),
@@ -278,7 +284,7 @@ def _compute_current(version: BenchmarkVersion, stamp: str) -> StoredBoard:
     """Compute the board, and store the replicates that it was ranked with beside it."""
     board = computed_board(version, stamp)
     _replicates_of(board).store(stamp, board.replicates or {})
-    return replace(board, replicates=None)
+    return replace(board, replicates=None, resolution=of_public_board(board))
 
 
 def _assemble(

@@ -480,13 +480,13 @@ def test_pages_take_a_constant_number_of_queries(client: Client, n: int) -> None
         "evaluation": queries(evaluation.get_absolute_url()),
         "queue": queries("/queue/"),
     } == {
-        "board, which nobody has computed": 26,
+        "board, which nobody has computed": 19,
         "board": 4,
         "tasks": 3,
         "task, whose board nobody has computed": 17,
         "task": 5,
         "potentials": 1,
-        "potential": 12,  # one of them for the history
+        "potential": 10,  # one of them for the history
         "submission": 2,
         "progress": 2,
         "evaluation": 4,  # the queue is not read for what has ended

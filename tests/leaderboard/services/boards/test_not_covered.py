@@ -15,7 +15,6 @@ from leaderboard.services.boards.chemistry import read_chemistry
 from leaderboard.services.boards.chemistry_board import chemistry_board
 from leaderboard.services.boards.ranking_moments import moments_of
 from leaderboard.services.boards.reader import BoardRow, view_for, view_of
-from leaderboard.services.boards.resolution import of_current_board
 from leaderboard.services.boards.store import current_board, past_board
 from tests.leaderboard import factories
 
@@ -112,5 +111,5 @@ def test_boards_of_the_past_histories_and_comparisons_count_it_too() -> None:
 
 
 def test_halves_count_it_as_zero() -> None:
-    found = of_current_board(current_board(world(**NOT_COVERED)[0]))
+    found = current_board(world(**NOT_COVERED)[0]).resolution
     assert found is not None and found.stays_first == 1.0

@@ -84,7 +84,7 @@ def test_hidden_sets_are_never_halved() -> None:
     found = of(version)
     assert found is not None and found.stays_first is None
     board = factories.benchmark_version((version, "A"))
-    whole = resolution.of_current_board(current_board(board))
+    whole = current_board(board).resolution
     assert whole is not None and (whole.stays_first, whole.n_halved) == (None, 0)
 
 
@@ -99,11 +99,12 @@ def test_a_board_counts_what_cannot_be_halved_whole() -> None:
         factories.evaluation(
             submission, anchored, score=0.5, score_low=0.4, score_high=0.6, replicates=[0.5] * 200
         )
-    board = current_board(factories.benchmark_version((version, "A"), (anchored, "B")))
+    benchmark = factories.benchmark_version((version, "A"), (anchored, "B"))
+    board = current_board(benchmark)
     expected = Resolution(n_pairs=1, n_told_apart=1, stays_first=1.0, n_halved=1, n_tasks=2)
-    assert resolution.of_current_board(board) == expected
+    assert board.resolution == expected
     memory.forget()
-    assert resolution.of_current_board(board) == expected  # as it was stored
+    assert current_board(benchmark).resolution == expected  # as it was stored
     part = chemistry_board(board, read_chemistry("metals"))
     assert part.resolution == Resolution(n_pairs=1, n_told_apart=1, stays_first=1.0)
 
@@ -119,4 +120,4 @@ def test_neighbours_without_an_interval_are_no_pair() -> None:
         draws = {} if n == 1 else {"replicates": [0.5] * 200}
         factories.evaluation(submission, anchored, score=0.5, **draws)
     board = current_board(factories.benchmark_version((version, "A"), (anchored, "B")))
-    assert resolution.of_current_board(board) is None
+    assert board.resolution is None
