@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("leaderboard", "0036_tested_systems"),
+        ("leaderboard", "0037_tested_systems"),
     ]
 
     operations = [

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("leaderboard", "0035_skill_tables"),
+        ("leaderboard", "0036_frame_errors"),
     ]
 
     operations = [
