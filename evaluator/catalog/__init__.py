@@ -7,10 +7,16 @@ API, the pages and the CSV. Standard library only; both halves import it.
 from __future__ import annotations
 
 from evaluator.catalog.alloys import ALLOY_METRICS, MIXING_ENERGY
-from evaluator.catalog.defects import SURFACE_ENERGY, SURFACE_METRICS
+from evaluator.catalog.defects import (
+    SURFACE_ENERGY,
+    SURFACE_METRICS,
+    VACANCY_FORMATION,
+    VACANCY_METRICS,
+)
 from evaluator.catalog.dynamics import MD_METRICS, MD_STABILITY
 from evaluator.catalog.efficiency import EFFICIENCY, EFFICIENCY_METRICS
 from evaluator.catalog.efficiency import SHIPPED_POTENTIALS as SHIPPED_POTENTIALS
+from evaluator.catalog.elasticity import ELASTIC, ELASTIC_METRICS
 from evaluator.catalog.molecules import INTERACTION_ENERGY, MOLECULE_METRICS
 from evaluator.catalog.phonons import PHONON_METRICS, PHONONS
 from evaluator.catalog.types import SOFTENING_SOURCE as _SOFTENING_SOURCE
@@ -447,6 +453,8 @@ METRICS: dict[str, Metric] = {
         *ALLOY_METRICS,
         *SURFACE_METRICS,
         *MOLECULE_METRICS,
+        *ELASTIC_METRICS,
+        *VACANCY_METRICS,
     )
 }
 
@@ -643,5 +651,7 @@ PROTOCOLS: dict[str, Protocol] = {
         MIXING_ENERGY,
         SURFACE_ENERGY,
         INTERACTION_ENERGY,
+        ELASTIC,
+        VACANCY_FORMATION,
     )
 }

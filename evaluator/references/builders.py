@@ -25,12 +25,14 @@ from ase.units import GPa
 from evaluator.references.aimd import aimd_structure
 from evaluator.references.alloys import solid_solutions
 from evaluator.references.dynamics import md_systems
+from evaluator.references.elasticity import elastic_moduli
 from evaluator.references.measured_phonons import measured_gamma
 from evaluator.references.molecules import s22
 from evaluator.references.phonons import heat_capacities, phonondb
 from evaluator.references.surfaces import surface_slabs
 from evaluator.references.symmetric_crystals import symmetric_crystals
 from evaluator.references.timing import timing_systems
+from evaluator.references.vacancies import vacancies
 
 #: The frames, and what is to be said of them (counts of what was left out and why).
 Built = tuple[list[Atoms], dict[str, Any]]
@@ -254,4 +256,6 @@ BUILDERS: dict[str, Builder] = {
     "solid_solutions": solid_solutions,
     "surface_slabs": surface_slabs,
     "s22": s22,
+    "elastic_moduli": elastic_moduli,
+    "vacancies": vacancies,
 }

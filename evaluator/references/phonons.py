@@ -91,7 +91,7 @@ def _binary(entry: Mapping[str, Any]) -> Atoms:
     )
     atoms.info = {
         "system_id": f"alexandria-{entry['mp_id']}-{entry['formula']}",
-        "family": _anion_family(set(atoms.get_chemical_symbols())),
+        "family": anion_family(set(atoms.get_chemical_symbols())),
         "heat_capacity_J_K_mol": round(entry["heat_capacity"] / len(atoms), 6),
     }
     return atoms
@@ -109,7 +109,7 @@ _ANIONS = (
 )
 
 
-def _anion_family(elements: set[str]) -> str:
+def anion_family(elements: set[str]) -> str:
     return next((family for family, anions in _ANIONS if elements & anions), "intermetallic")
 
 

@@ -212,6 +212,18 @@ SYSTEMS: Mapping[str, tuple[System, Mapping[str, Any]]] = {
         ),
         {},
     ),
+    "elastic": (
+        System(
+            id="fuzz",
+            atoms=bulk("Si"),
+            reference={"bulk_modulus_vrh_GPa": 90.0, "shear_modulus_vrh_GPa": 60.0},
+        ),
+        {"max_relaxation_steps": 20},
+    ),
+    "vacancy_formation": (
+        System(id="fuzz", atoms=bulk("Cu"), reference={"vacancy_formation_eV": 1.0}),
+        {"max_relaxation_steps": 20, "supercell_length_A": 4.0},
+    ),
     "surface_energy": (
         System(
             id="fuzz",

@@ -28,13 +28,13 @@ def pair_energy(r: Any) -> Any:
     return np.where(r < onset, energy, np.where(r < CUTOFF_A, energy * fade, 0.0))
 
 
-def neighbours(lattice_A: float) -> np.ndarray:
+def neighbours(lattice_A: float, cutoff_A: float = CUTOFF_A) -> np.ndarray:
     """Vectors (n, 3) from an atom of an fcc crystal to its neighbours within the cutoff."""
     grid = np.stack(np.meshgrid(*[np.arange(-8, 9)] * 3), axis=-1).reshape(-1, 3)
     even = grid[grid.sum(axis=1) % 2 == 0]
     vectors = even * lattice_A / 2
     lengths = np.linalg.norm(vectors, axis=1)
-    return np.asarray(vectors[(lengths > 0) & (lengths < CUTOFF_A)])
+    return np.asarray(vectors[(lengths > 0) & (lengths < cutoff_A)])
 
 
 def crystal_energy(lattice_A: float) -> float:

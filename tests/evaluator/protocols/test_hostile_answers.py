@@ -22,6 +22,8 @@ QUICK = {
     "mixing_energy": 30,
     "surface_energy": 20,
     "interaction_energy": 30,
+    "elastic": 12,
+    "vacancy_formation": 20,
 }
 #: Of the processor, for one system of a few atoms.
 MOST_S = 8.0

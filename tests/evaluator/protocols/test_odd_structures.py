@@ -27,6 +27,8 @@ OF_CRYSTALS = (
     "efficiency",
     "mixing_energy",
     "surface_energy",
+    "elastic",
+    "vacancy_formation",
 )
 REFERENCE: dict[str, Any] = {
     "volume_per_atom_A3": 11.6,
@@ -34,6 +36,9 @@ REFERENCE: dict[str, Any] = {
     "bulk_modulus_derivative": 5.0,
     "omega_max_THz": 7.0,
     "omega_min_THz": 0.0,
+    "vacancy_formation_eV": 1.0,
+    "bulk_modulus_vrh_GPa": 140.0,
+    "shear_modulus_vrh_GPa": 50.0,
 }
 
 

@@ -18,6 +18,8 @@ def test_the_standard_tasks_are_these() -> None:
     assert sorted(TASKS) == [
         "efficiency",
         "efficiency-small",
+        "elastic",
+        "elastic-small",
         "eos-experiment",
         "eos-wien2k",
         "far-from-equilibrium",
@@ -44,6 +46,7 @@ def test_the_standard_tasks_are_these() -> None:
         "smoke",
         "surface-energies",
         "surface-energies-relaxed",
+        "vacancies",
     ]
 
 
@@ -94,7 +97,7 @@ def test_core_has_three_profiles_and_what_the_small_one_asks_all_ask() -> None:
         "Phonons": 1,
         "Efficiency": 0,
     }
-    more_of_others = {"Alloys": 1, "Surfaces and defects": 1, "Molecules": 1}
+    more_of_others = {"Alloys": 1, "Surfaces and defects": 1, "Molecules": 1, "Elasticity": 1}
     for benchmark in profiles.values():
         assert all(entry.category == TASKS[entry.slug].category for entry in benchmark.tasks)
         more = {} if benchmark.slug == "core-small" else more_of_others
