@@ -42,6 +42,7 @@ class BuildProgress:
 
 
 ShowProgress = Callable[[BuildProgress], None]
+Fill = Callable[[Path, Recipe, int], None]
 
 
 def find(definition: RuntimeDefinition, store: RuntimeStore, variant: str = CPU) -> Runtime | None:
@@ -55,10 +56,12 @@ def build(
     *,
     progress: ShowProgress = lambda progress: None,
     is_forced: bool = False,
+    fill: Fill | None = None,
 ) -> Runtime:
     """Build a runtime, unless it is there. Raises InfrastructureError and leaves what was there.
 
-    May be killed at any moment and called by several processes at once.
+    May be killed at any moment and called by several processes at once. ``fill`` puts its files
+    together in another way than those that ship, given the folder and the lock's descriptor.
     """
     started = time.monotonic()
     if recipe.variant == CPU:
@@ -73,7 +76,10 @@ def build(
         folder = store.folder(recipe.name, recipe.digest)
         partial = store.passing(folder)
         try:
-            _fill(partial, recipe, store, lock_fd, progress, may_copy=not is_forced)
+            if fill is not None:
+                fill(partial, recipe, lock_fd)
+            else:
+                _fill(partial, recipe, store, lock_fd, progress, may_copy=not is_forced)
             runtime = _described(recipe, partial, time.monotonic() - started)
             write_manifest(runtime)
             if folder.exists():  # damaged, or to be built anew
@@ -98,13 +104,13 @@ def _fill(
     like = [r for r in store.built(recipe.name) if r.environment == recipe.environment]
     if like and may_copy:
         progress(BuildProgress("linking"))
-        _link_tree(like[0].prefix, partial)
+        link_tree(like[0].prefix, partial)
         return
-    _make_environment(partial, recipe)
-    _install(partial, recipe, store, lock_fd, progress)
+    make_environment(partial, recipe)
+    install(partial, recipe, store, lock_fd, progress)
     packages = partial / site_packages_of(recipe.interpreter)
-    donors = _donors(recipe, store)
-    bytecode.take_over(packages, _packages(packages), recipe.interpreter, donors)
+    compiled = donors(recipe, store)
+    bytecode.take_over(packages, packages_in(packages), recipe.interpreter, compiled)
     bytecode.compile_all(
         packages,
         recipe.interpreter,
@@ -113,7 +119,7 @@ def _fill(
     )
 
 
-def _make_environment(prefix: Path, recipe: Recipe) -> None:
+def make_environment(prefix: Path, recipe: Recipe) -> None:
     """An empty virtual environment, as ``venv`` makes it, without programs of its own."""
     executable = Path(recipe.interpreter.executable)
     packages = prefix / site_packages_of(recipe.interpreter)
@@ -130,7 +136,7 @@ def _make_environment(prefix: Path, recipe: Recipe) -> None:
     )
 
 
-def _install(
+def install(
     prefix: Path, recipe: Recipe, store: RuntimeStore, lock_fd: int, progress: ShowProgress
 ) -> None:
     n_total = len(recipe.lock.packages)
@@ -170,14 +176,14 @@ def _install(
         ) from error
 
 
-def _donors(recipe: Recipe, store: RuntimeStore) -> Iterator[tuple[Path, dict[str, str]]]:
+def donors(recipe: Recipe, store: RuntimeStore) -> Iterator[tuple[Path, dict[str, str]]]:
     """Runtimes of ours that were compiled by the same Python, with their packages."""
     for runtime in store.built():
         if runtime.is_shipped and runtime.interpreter == recipe.interpreter:
             yield runtime.site_packages, dict(runtime.packages)
 
 
-def _link_tree(source: Path, target: Path) -> None:
+def link_tree(source: Path, target: Path) -> None:
     """The same environment in another folder, without a copy of any file but the manifest."""
 
     def link(name: str, copy: str) -> None:
@@ -187,14 +193,14 @@ def _link_tree(source: Path, target: Path) -> None:
     shutil.copytree(source, target, symlinks=True, copy_function=link, ignore=ignored)
 
 
-def _packages(site_packages: Path) -> dict[str, str]:
+def packages_in(site_packages: Path) -> dict[str, str]:
     """Versions by package, as they are installed."""
     matches = (_DIST_INFO.fullmatch(path.name) for path in site_packages.glob("*.dist-info"))
     return {normalized(match["name"]): match["version"] for match in matches if match}
 
 
 def _described(recipe: Recipe, prefix: Path, build_time_s: float) -> Runtime:
-    packages = _packages(prefix / site_packages_of(recipe.interpreter))
+    packages = packages_in(prefix / site_packages_of(recipe.interpreter))
     return Runtime(
         name=recipe.name,
         label=recipe.label,

@@ -78,6 +78,14 @@ class Runtime:
         """Keep it from being removed. Raises InfrastructureError where it is gone already."""
         return RuntimeUse(self)
 
+    @property
+    def last_used_at(self) -> float:
+        """When a calculator was last started in it, or when it was built; seconds of the epoch."""
+        try:
+            return (self.prefix / MANIFEST).stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
     def described(self) -> dict[str, Any]:
         """What a score's provenance says of it."""
         return {
@@ -141,6 +149,8 @@ class RuntimeUse:
                 f"The runtime {runtime.name} ({runtime.digest[:12]}) is gone from this machine."
             ) from error
         fcntl.flock(self._file.fileno(), fcntl.LOCK_SH)
+        with suppress(PermissionError):  # another user's: whoever built it keeps count
+            os.utime(self._file.fileno())
 
     def release(self) -> None:
         self._file.close()

@@ -1,0 +1,189 @@
+"""Runtimes that submissions bring, built from a lock of theirs and shared by all who bring it.
+
+Packages that stand with the same files in a lock of ours are linked from the wheels that runtimes
+share. The others are strangers: they are unpacked by themselves (``brought.py``), looked through,
+and put beside. They are never compiled here, which would have this process's Python read them:
+that is done in the sandbox alone, each time anew.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from evaluator.exceptions import InfrastructureError
+from evaluator.runtimes import brought, build, bytecode, uv
+from evaluator.runtimes.brought import Watch, plain_words
+from evaluator.runtimes.build import BuildProgress, ShowProgress
+from evaluator.runtimes.definitions import known_definitions, serving
+from evaluator.runtimes.interpreters import find_interpreter
+from evaluator.runtimes.locking import torch_version_of
+from evaluator.runtimes.locks import Lock, Pinned
+from evaluator.runtimes.own_locks import LockRefused, OwnLimits
+from evaluator.runtimes.recipes import CPU, Recipe
+from evaluator.runtimes.store import Runtime, RuntimeStore, site_packages_of
+
+#: Of the calculators that may bring a lock.
+KIND = "package"
+_PREFIX = "own-"
+_LABEL = "Brought by a submission"
+
+
+def own_name(lock_sha256: str) -> str:
+    """The name of the runtime of a lock, in provenance and addresses."""
+    return f"{_PREFIX}{lock_sha256[:16]}"
+
+
+def own_recipe(lock: Lock) -> Recipe:
+    """What the lock of a submission is built to: with the Python that packages without one get."""
+    definition = serving(KIND)
+    return Recipe(
+        name=own_name(lock.sha256),
+        label=_LABEL,
+        variant=CPU,
+        lock=lock,
+        interpreter=find_interpreter(definition.python),
+        sources=definition.sources(),
+        kinds=(KIND,),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnBuild:
+    """How the runtime of a lock is built, and who hears of it."""
+
+    limits: OwnLimits
+    progress: ShowProgress = lambda progress: None
+    should_stop: Callable[[], bool] = lambda: False
+    #: Hears each line of the build's log.
+    log: Callable[[str], None] = lambda line: None
+
+
+def build_own(lock: Lock, store: RuntimeStore, how: OwnBuild) -> Runtime:
+    """Build the runtime of a lock, unless it is there.
+
+    Raises LockRefused where the lock or one of its wheels is at fault, BuildStopped, and
+    InfrastructureError where we are: that may be tried again.
+    """
+
+    def fill(partial: Path, recipe: Recipe, lock_fd: int) -> None:
+        _fill(partial, recipe, store, lock_fd, how)
+
+    def progress(progress: BuildProgress) -> None:
+        if how.should_stop():
+            raise brought.BuildStopped("The runtime is not wanted any more.")
+        how.progress(progress)
+
+    return build.build(own_recipe(lock), store, progress=progress, fill=fill)
+
+
+def _fill(partial: Path, recipe: Recipe, store: RuntimeStore, lock_fd: int, how: OwnBuild) -> None:
+    like = [r for r in store.built(recipe.name) if r.environment == recipe.environment]
+    if like:
+        build.link_tree(like[0].prefix, partial)
+        return
+    ours, theirs = _parted(recipe.lock)
+    how.log(f"{len(ours)} packages are known here, {len(theirs)} are fetched for this lock.")
+    # Before anything of theirs is near: uv asks this environment's Python.
+    build.make_environment(partial, recipe)
+    if ours:
+        known = replace(recipe, lock=Lock(packages=tuple(ours)))
+        build.install(partial, known, store, lock_fd, how.progress)
+    if theirs:
+        _bring(partial, replace(recipe, lock=Lock(packages=tuple(theirs))), lock_fd, how)
+    packages = partial / site_packages_of(recipe.interpreter)
+    _refuse_others(build.packages_in(packages), recipe.lock)
+    (partial / "lock.txt").write_text(recipe.lock.text())
+    donors = build.donors(recipe, store)
+    bytecode.take_over(packages, build.packages_in(packages), recipe.interpreter, donors)
+
+
+def _bring(partial: Path, recipe: Recipe, lock_fd: int, how: OwnBuild) -> None:
+    """Fetch, unpack and check the packages of strangers, and put them into the environment."""
+    how.progress(BuildProgress("downloading", 0, len(recipe.lock.packages)))
+    folder = partial / "brought"
+    lock = recipe.installed_lock()
+    versions = [f"{package.name}=={package.version}" for package in recipe.lock.packages]
+    prefix = brought.install(
+        lock,
+        folder,
+        python=recipe.interpreter.executable,
+        sources=uv.source_options(torch_version=torch_version_of(versions)),
+        fd=lock_fd,
+        watch=Watch(
+            limits=how.limits,
+            should_stop=how.should_stop,
+            on_line=lambda line: how.log(plain_words(line)),
+        ),
+    )
+    how.progress(BuildProgress("checking"))
+    brought.check_tree(prefix, how.limits)
+    (prefix / ".lock").unlink(missing_ok=True)
+    _refuse_others(build.packages_in(prefix / site_packages_of(recipe.interpreter)), recipe.lock)
+    for path in brought.merge(prefix, partial)[:20]:
+        how.log(f"{path} is another package's already, and stays as it was.")
+    shutil.rmtree(folder)
+
+
+def _parted(lock: Lock) -> tuple[list[Pinned], list[Pinned]]:
+    """Packages of which every file that the lock allows is one of ours, and all others."""
+    shipped = _shipped_hashes()
+    ours = [p for p in lock.packages if set(p.hashes) <= shipped.get((p.name, p.version), set())]
+    return ours, [package for package in lock.packages if package not in ours]
+
+
+@cache
+def _shipped_hashes() -> dict[tuple[str, str], set[str]]:
+    """By package and version, the hashes that stand in a lock of ours."""
+    hashes: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for definition in known_definitions().values():
+        path = definition.lock_file(CPU)
+        for package in Lock.read(path).packages if path.is_file() else ():
+            hashes[package.name, package.version] |= set(package.hashes)
+    return hashes
+
+
+def _refuse_others(packages: dict[str, str], lock: Lock) -> None:
+    """Refuse an environment that holds a package which the lock does not name."""
+    named = {p.name for p in lock.packages}
+    others = sorted(set(packages) - named)
+    if others:
+        raise LockRefused(
+            f"A package of the lock brings another one along, {others[0][:60]}, which the lock "
+            "does not name."
+        )
+    if not packages:
+        raise LockRefused("Nothing of the lock is meant for this machine and this Python.")
+
+
+def find_own(lock: Lock, store: RuntimeStore) -> Runtime | None:
+    """The runtime of a lock, if it is built here."""
+    recipe = own_recipe(lock)
+    return store.find(recipe.name, recipe.digest)
+
+
+def remove_unused(store: RuntimeStore, *, most_bytes: int, keep: str = "") -> list[Runtime]:
+    """Remove runtimes of submissions, those unused for the longest first, until they fit.
+
+    One in which a calculator runs stays, and so does the one named ``keep``.
+    """
+    own = [r for r in store.built() if r.name.startswith(_PREFIX)]
+    own.sort(key=lambda runtime: runtime.last_used_at)
+    taken = sum(runtime.n_bytes for runtime in own)
+    removed = []
+    for runtime in own:
+        if taken <= most_bytes:
+            break
+        if runtime.name == keep:
+            continue
+        try:
+            store.remove(runtime.name, runtime.digest)
+        except InfrastructureError:
+            continue  # in use
+        taken -= runtime.n_bytes
+        removed.append(runtime)
+    return removed
