@@ -22,6 +22,7 @@ from tests.wheels import line_of, make_required, make_wheel
 
 pytestmark = pytest.mark.slow
 
+
 @dataclass
 class Builder:
     """A folder of wheels that is all the world, and a store beside it."""
