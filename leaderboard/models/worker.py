@@ -21,6 +21,12 @@ class Worker(models.Model):
     )
     first_seen_at = models.DateTimeField(auto_now_add=True, help_text="First registration.")
     last_seen_at = models.DateTimeField(help_text="Last heartbeat.")
+    runtimes = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Runtimes that it offers, by name: state, calculator kinds, digest, packages. "
+        "Empty for a worker that does not tell them: it takes all kinds.",
+    )
     n_slots = models.PositiveSmallIntegerField(
         default=1, db_default=1, help_text="Evaluations that it runs at the same time."
     )
