@@ -3,7 +3,8 @@
 They tell whether a runtime does on this machine and device what it did where its lock was written.
 A definition's ``known_answers.json`` is a list; each entry names a calculator kind, an artifact,
 settings, a precision and a structure, and the energy and forces that must come. The artifact is a
-file beside, weights in one of the runtime's packages (``package:path``), or JSON.
+file beside, weights in one of the runtime's packages (``package:path``, a folder's files in a zip),
+or JSON.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,8 +218,19 @@ def _artifact(named: object, definition: RuntimeDefinition, runtime: Runtime, fo
         return path
     package, colon, inside = named.partition(":")
     path = runtime.site_packages / package / inside if colon else definition.folder / named
+    if path.is_dir():
+        return _packed(path, folder)
     if not path.is_file():
         raise InfrastructureError(f"A known answer of {definition.name} asks for {named}: no file.")
+    return path
+
+
+def _packed(model: Path, folder: Path) -> Path:
+    """A zip of the files of a model's folder, as it would be sent."""
+    path = folder / f"{model.name}.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(file for file in model.iterdir() if file.is_file()):
+            archive.write(file, file.name)
     return path
 
 

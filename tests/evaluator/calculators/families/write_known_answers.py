@@ -31,7 +31,8 @@ QUESTIONS: dict[str, list[tuple[Any, dict[str, str], str]]] = {
     "mattersim": [("mattersim.pth", {}, "float32")],
     "nequip": [("nequip.nequip.zip", {}, "float64")],
     "nequix": [("nequix.nqx", {}, "float32")],
-    "diep": [("diep_fold1.zip", {}, "float32")],
+    "diep": [("diep:pretrained_models/diep_fold1/", {}, "float32")],
+    "metatomic": [("metatomic.pt", {"variant": "doubled"}, "float64")],
 }
 
 
