@@ -19,6 +19,7 @@ _ADAPTERS = {
     "mace": ("mace", "MaceAdapter"),
     "matgl": ("matgl", "MatglAdapter"),
     "mattersim": ("mattersim", "MattersimAdapter"),
+    "metatomic": ("metatomic", "MetatomicAdapter"),
     "nequip": ("nequip", "NequipAdapter"),
     "nequix": ("nequix", "NequixAdapter"),
     "orb": ("orb", "OrbAdapter"),

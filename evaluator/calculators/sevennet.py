@@ -41,7 +41,7 @@ _EXPECTED = "a SevenNet checkpoint"
 _SEND = "send the checkpoint_*.pth that sevenn wrote, with its config"
 _CONVERTED = f"it was deployed, perhaps for LAMMPS: {_SEND}, from which it was made"
 #: Numbers kept of each channel of a layer's features for an edge: measured.
-_COPIES = 10
+_COPIES = 3
 
 
 class SevennetAdapter(GraphAdapter[AtomGraphData]):

@@ -132,6 +132,21 @@ CALCULATOR_KINDS: dict[str, CalculatorKind] = {
             settings=(_dtype("float32"),),
         ),
         CalculatorKind(
+            name="metatomic",
+            label="Metatomic (PET, ...)",
+            artifact="an exported metatomic model (.pt), as mtt export writes it",
+            suffixes=(".pt",),
+            settings=(
+                Parameter(
+                    name="variant",
+                    kind=str,
+                    default="",
+                    help="Which variant of the energy of a model with several, energy/NAME; empty "
+                    "for the plain one.",
+                ),
+            ),
+        ),
+        CalculatorKind(
             name="nequip",
             label="NequIP, Allegro",
             artifact=(

@@ -72,6 +72,19 @@ def nequip(artifact: str, settings: dict[str, Any]) -> Any:
     )
 
 
+def metatomic(artifact: str, settings: dict[str, Any]) -> Any:
+    from metatomic_ase import MetatomicCalculator
+
+    variant = settings.get("variant")
+    return MetatomicCalculator(artifact, variants={"energy": variant} if variant else None)
+
+
+def grace(artifact: str, settings: dict[str, Any]) -> Any:
+    from tensorpotential.calculator import TPCalculator
+
+    return TPCalculator(artifact)
+
+
 def main() -> None:
     warnings.simplefilter("ignore")
     question = json.load(sys.stdin)

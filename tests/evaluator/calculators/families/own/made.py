@@ -71,5 +71,115 @@ def mattersim_torn(path: str) -> None:
     torch.save(held, path)
 
 
+def nequip(path: str) -> None:
+    _train_and_package(path, [])
+
+
+def allegro(path: str) -> None:
+    model = (
+        "{_target_: allegro.model.AllegroModel, seed: 1, model_dtype: float64, type_names: [Cu], "
+        "r_max: 4.0, l_max: 1, num_layers: 1, num_scalar_features: 4, num_tensor_features: 2, "
+        "allegro_mlp_hidden_layers_width: 4, readout_mlp_hidden_layers_width: 4, "
+        "avg_num_neighbors: 12.0, "
+        "radial_chemical_embed: {_target_: allegro.nn.TwoBodySplineScalarEmbed, num_splines: 4, "
+        "spline_span: 3}}"
+    )
+    _train_and_package(path, ["~training_module.model", f"+training_module.model={model}"])
+
+
+def _train_and_package(path: str, overrides: list[str]) -> None:
+    """Train for a second on EMT's copper, by the configuration that nequip tests itself with."""
+    import os
+    import shutil
+    import subprocess
+    import tempfile
+    from pathlib import Path
+
+    import nequip
+
+    environment = {**os.environ, "TEST_VAL_TWO": "2"}  # the configuration asks for it
+    folder = tempfile.mkdtemp()
+    dataset = "data.split_dataset.dataset"
+    train = [
+        *("nequip.scripts.train", "-cn", "minimal_toy_emt.yaml"),
+        *("-cp", str(Path(nequip.__file__).parent / "utils" / "unittests")),
+        *("run=[train]", "trainer.max_epochs=1", "cutoff_radius=4.0", "num_features=4"),
+        *(f"{dataset}.supercell=[2,2,2]", f"{dataset}.num_frames=4", "data.split_dataset.train=2"),
+        *("data.split_dataset.val=1", "data.split_dataset.test=1", f"hydra.run.dir={folder}"),
+        *overrides,
+    ]
+    package = ["nequip.scripts.package", "build", f"{folder}/best.ckpt", path]
+    for module in (train, package):
+        subprocess.run([sys.executable, "-m", *module], check=True, env=environment, cwd=folder)
+    shutil.copy(f"{folder}/best.ckpt", f"{path}.ckpt")
+
+
+def metatomic(path: str) -> None:
+    from pathlib import Path
+
+    sys.path.insert(0, str(Path(__file__).parent))
+    from metatomic_pairs import exported
+
+    exported().save(path)
+
+
+def nequix(path: str) -> None:
+    import jax
+    from nequix.model import Nequix, save_model
+
+    config = {
+        "atomic_numbers": [1, 8, 14],
+        "hidden_irreps": "4x0e + 2x1o",
+        "lmax": 1,
+        "cutoff": 4.0,
+        "n_layers": 2,
+        "radial_basis_size": 4,
+        "radial_mlp_size": 4,
+        "radial_mlp_layers": 1,
+        "radial_polynomial_p": 6.0,
+        "mlp_init_scale": 4.0,
+        "index_weights": False,
+        "layer_norm": True,
+        "shift": 0.0,
+        "scale": 1.0,
+        "avg_n_neighbors": 20.0,
+    }
+    arguments = {k: v for k, v in config.items() if k != "atomic_numbers"}
+    model = Nequix(jax.random.key(1), n_species=3, atom_energies=[-1.0, -2.0, -3.0], **arguments)
+    save_model(path, model, config)
+
+
+def grace(path: str) -> None:
+    """A folder, for the package's own calculator, and beside it the zip of it that is sent."""
+    import shutil
+
+    import numpy as np
+    from tensorpotential.potentials.presets import FS
+
+    # After it: the package sets what TensorFlow reads when it is imported.
+    import tensorflow as tf  # isort: skip
+    from tensorpotential.tpmodel import TPModel  # isort: skip
+
+    tf.random.set_seed(1)
+    np.random.seed(1)  # noqa: NPY002  (what the package draws from)
+    manager = FS(
+        element_map={"H": 0, "O": 1, "Si": 2},
+        rcut=4.0,
+        lmax=(1, 1),
+        Lmax=(None, 0),
+        max_sum_l=(None, None),
+        lmax_hist=(None, None),
+        n_rad_base=4,
+        n_rad_max=(3, 2),
+        embedding_size=4,
+        max_order=2,
+        fs_parameters=((1.0, 1.0), (1.0, 0.5)),
+    )
+    model = TPModel(manager.get_instructions())
+    model.build(tf.float64, jit_compile=False)
+    model.save_model(path, jit_compile=False, input_signature_float_dtype=tf.float64)
+    shutil.make_archive(path, "zip", path)
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](sys.argv[2])
