@@ -16,6 +16,7 @@ _ADAPTERS = {
     "chgnet": ("chgnet", "ChgnetAdapter"),
     "diep": ("diep", "DiepAdapter"),
     "dummy": ("dummy", "DummyAdapter"),
+    "grace": ("grace", "GraceAdapter"),
     "mace": ("mace", "MaceAdapter"),
     "matgl": ("matgl", "MatglAdapter"),
     "mattersim": ("mattersim", "MattersimAdapter"),

@@ -132,6 +132,12 @@ CALCULATOR_KINDS: dict[str, CalculatorKind] = {
             settings=(_dtype("float32"),),
         ),
         CalculatorKind(
+            name="grace",
+            label="GRACE",
+            artifact="a zip of the SavedModel folder that gracemaker wrote, with metadata.yaml",
+            suffixes=(".zip",),
+        ),
+        CalculatorKind(
             name="metatomic",
             label="Metatomic (PET, ...)",
             artifact="an exported metatomic model (.pt), as mtt export writes it",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evaluator.catalog import CALCULATOR_KINDS
 from evaluator.catalog.elements import SYMBOLS
+from evaluator.cli.building import build_for_weights
 from evaluator.cli.kind_guess import json_fault, kinds_by_content
 from evaluator.exceptions import SubmissionError
 from evaluator.paths import user_path
@@ -48,6 +49,7 @@ def resolve_artifact(arguments: argparse.Namespace, folder: Path) -> ResolvedPot
     for setting in arguments.setting:
         if "=" not in setting:
             raise SubmissionError(f"--setting {setting!r} must be KEY=VALUE")
+    build_for_weights(f"{kind}:{what}")
     resolved = resolve(",".join([f"{kind}:{what}", *arguments.setting]), folder)
     if arguments.elements is None:
         return resolved

@@ -10,8 +10,10 @@ from tqdm import tqdm
 
 from evaluator.contract import SubmissionSpec, TaskSpec
 from evaluator.driver.runtimes import runtimes_for
-from evaluator.runtimes.build import BuildProgress, ShowProgress
-from evaluator.runtimes.definitions import RuntimeDefinition
+from evaluator.potentials.names import kind_of_weights
+from evaluator.runtimes.build import BuildProgress, ShowProgress, build
+from evaluator.runtimes.definitions import RuntimeDefinition, serving
+from evaluator.runtimes.recipes import Recipe
 from evaluator.runtimes.store import Runtime, RuntimeStore
 
 
@@ -21,14 +23,31 @@ def build_runtimes(task: TaskSpec, submission: SubmissionSpec, device: str) -> d
     with ExitStack() as bars:
 
         def progress(definition: RuntimeDefinition) -> ShowProgress:
-            print(
-                f"touchstone: the runtime {definition.name} ({definition.label}) is not here yet "
-                f"and is built in {store.root}; this is done once",
-                file=sys.stderr,
-            )
+            _say(definition, store)
             return bars.enter_context(showing(definition.name))
 
         return runtimes_for(task, submission, device, store=store, progress=progress)
+
+
+def build_for_weights(name: str) -> None:
+    """Build the runtime whose packages bring the weights that a name stands for, if any do."""
+    kind = kind_of_weights(name)
+    if kind is None:
+        return
+    definition, store = serving(kind), RuntimeStore()
+    recipe = Recipe.of(definition)
+    if store.find(recipe.name, recipe.digest) is None:
+        _say(definition, store)
+        with showing(definition.name) as progress:
+            build(recipe, store, progress=progress)
+
+
+def _say(definition: RuntimeDefinition, store: RuntimeStore) -> None:
+    print(
+        f"touchstone: the runtime {definition.name} ({definition.label}) is not here yet "
+        f"and is built in {store.root}; this is done once",
+        file=sys.stderr,
+    )
 
 
 @contextmanager

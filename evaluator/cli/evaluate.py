@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.cli.artifact import read_elements
-from evaluator.cli.building import build_runtimes
+from evaluator.cli.building import build_for_weights, build_runtimes
 from evaluator.cli.data import fetch
 from evaluator.cli.devices import add_device_argument, check_device
 from evaluator.cli.exit_codes import describe_exit_codes, exit_code_of
@@ -145,6 +145,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _potential(arguments: argparse.Namespace, folder: Path) -> ResolvedPotential:
+    build_for_weights(arguments.calculator)
     resolved = resolve(arguments.calculator, folder)
     if arguments.elements is None:
         return resolved

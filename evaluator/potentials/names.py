@@ -12,7 +12,7 @@ import importlib.util
 import json
 import re
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ __all__ = [
     "KnownPotential",
     "ResolvedPotential",
     "UnknownPotential",
+    "kind_of_weights",
     "known_potentials",
     "resolve",
     "shipped_references",
@@ -109,7 +110,7 @@ def known_potentials(mirror: Path | None = None) -> tuple[KnownPotential, ...]:
 
     A trained potential whose package is not installed, or whose runtime is not built, is left out.
     """
-    trained = CHGNETS if importlib.util.find_spec("chgnet") else ()
+    trained = CHGNETS if any(_chgnet_folders()) else ()
     in_runtimes = [w.known for w in IN_RUNTIMES if _runtime_of(_kind_of(w.known)) is not None]
     mirrored = [
         replace(potential, reference=f"{_kind_of(potential)}:{mirror / path}")
@@ -123,6 +124,15 @@ def known_potentials(mirror: Path | None = None) -> tuple[KnownPotential, ...]:
 def shipped_references() -> list[str]:
     """Names of all potentials that come with the project or in the packages of its runtimes."""
     return [potential.reference for potential in _SHIPPED]
+
+
+def kind_of_weights(text: str) -> str | None:
+    """The kind whose runtime brings the weights that a name stands for; None for other names."""
+    name = text.partition(",")[0]
+    if name in _IN_RUNTIMES:
+        return _kind_of(_IN_RUNTIMES[name].known)
+    is_chgnet = name in {potential.reference for potential in CHGNETS}
+    return "chgnet" if is_chgnet and not any(_chgnet_folders()) else None
 
 
 def _kind_of(known: KnownPotential) -> str:
@@ -205,19 +215,25 @@ _CHGNET_FOLDERS = ("0.3.0", "0.2.0", "r2scan")
 
 
 def _chgnet_checkpoint(name: str) -> Path:
-    spec = importlib.util.find_spec("chgnet")
-    folders = (spec and spec.submodule_search_locations) or ()
     checkpoints = [
         path
-        for folder in folders
+        for folder in _chgnet_folders()
         for path in sorted(Path(folder, "pretrained", name).glob("*.pth.tar"))
     ]
     if not checkpoints:
         raise UnknownPotential(
-            f"the checkpoint chgnet:{name} comes with the Python package chgnet, which is not "
-            "installed here; install the extra 'evaluator' or give the path of a checkpoint"
+            f"the checkpoint chgnet:{name} comes with the packages of the runtime chgnet, which is "
+            "not built here: touchstone runtime build chgnet; or give the path of a checkpoint"
         )
     return checkpoints[0]
+
+
+def _chgnet_folders() -> Iterator[str | Path]:
+    """Where the package chgnet lies: in this environment, or in its runtime."""
+    spec = importlib.util.find_spec("chgnet")
+    yield from (spec and spec.submodule_search_locations) or ()
+    if spec is None and (runtime := _runtime_of("chgnet")) is not None:
+        yield runtime.site_packages / "chgnet"
 
 
 # What a runtime's packages carry, found without importing them.
