@@ -65,13 +65,6 @@ def test_nequip_loads_the_checkpoint_that_a_package_was_made_of(
     assert of_checkpoint.energy == pytest.approx(of_package.energy, abs=1e-9)
 
 
-def test_allegro_gives_the_numbers_of_its_own_calculator(tmp_path: Path) -> None:
-    package = made("nequip", "allegro", tmp_path, ".nequip.zip")
-    own = own_answers("nequip", package, SYSTEMS)
-    with served("nequip", package) as server:
-        assert_same_as_own(server.predictions(SYSTEMS), own)
-
-
 def test_nequip_refuses_an_element_it_does_not_know(server: Served) -> None:
     [answer] = server.answers([bulk("Al")])
     assert answer == StructureFailure(
