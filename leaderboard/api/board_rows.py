@@ -64,15 +64,15 @@ def _writer(record: serializers.Serializer[Any], links: Links) -> _Convert:
     """What writes a value of a record with two fields or more."""
     names = list(record.fields)
     read = attrgetter(*(str(field.source) for field in record.fields.values()))
-    converted = [(i, _conversion(field, links)) for i, field in enumerate(record.fields.values())]
-    conversions = [(i, convert) for i, convert in converted if convert is not None]
+    converted = [(name, _conversion(field, links)) for name, field in record.fields.items()]
+    conversions = [(name, convert) for name, convert in converted if convert is not None]
 
     def write(row: Any) -> dict[str, Any]:  # noqa: ANN401  (whatever has these attributes)
-        values = list(read(row))
-        for i, convert in conversions:
-            if values[i] is not None:
-                values[i] = convert(values[i])
-        return dict(zip(names, values, strict=True))
+        values: dict[str, Any] = dict(zip(names, read(row), strict=True))
+        for name, convert in conversions:
+            if (value := values[name]) is not None:
+                values[name] = convert(value)
+        return values
 
     return write
 
