@@ -16,12 +16,16 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.reach import SETTINGS, Sources, is_test
+from tests.slow_files import is_slow_as_a_whole
 
 _chosen = pytest.StashKey["Chosen"]()
+#: Under this name the processes that test are told what the first one has chosen.
+_TOLD = "touchstone_chosen"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,9 +39,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("--changed"):
-        edited = edited_files(config.rootpath, config.getoption("--since"))
-        config.stash[_chosen] = choose(Sources(config.rootpath), edited)
+    if not config.getoption("--changed"):
+        return
+    if hasattr(config, "workerinput"):
+        config.stash[_chosen] = Chosen(*map(frozenset, config.workerinput[_TOLD]))
+        return
+    edited = edited_files(config.rootpath, config.getoption("--since"))
+    config.stash[_chosen] = choose(Sources(config.rootpath), edited)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Choose once, not in each process of pytest-xdist."""
+    chosen = node.config.stash.get(_chosen, None)
+    if chosen is not None:
+        node.workerinput[_TOLD] = [sorted(p) for p in (chosen.whole, chosen.quick, chosen.unplaced)]
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -55,7 +71,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if chosen is None or collection_path.suffix != ".py":
         return None
     path = collection_path.relative_to(config.rootpath).as_posix()
-    return path not in chosen.whole | chosen.quick or None
+    if path in chosen.whole:
+        return None
+    return path not in chosen.quick or is_slow_as_a_whole(collection_path.read_text()) or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,10 +9,13 @@ The lists of addresses import all views and are therefore not followed.
 from __future__ import annotations
 
 import ast
+import hashlib
+import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,8 @@ SETTINGS = "leaderboard/settings.py"
 N_STEPS = 2
 #: Helpers of the session itself, which ask for nothing.
 _OF_THE_SESSION = {"tests/conftest.py", "tests/kept_schema.py", "tests/reach.py"}
+#: Below the checkout: what each file says, as last read, since parsing all takes seconds.
+_KEPT_FACTS = Path(".pytest_cache", "touchstone-facts.json")
 #: Stands for what is put into a string when the test runs.
 HOLE = "\0"
 _ADDRESS = re.compile(r"(?:^|(?<=[\"'(\s=]))[\0/][\w./%:@\0-]*")
@@ -77,7 +82,15 @@ class Sources:
 
     @cached_property
     def facts(self) -> dict[str, Facts]:
-        return {path: _facts_of(text) for path, text in self.texts.items()}
+        kept = _read_facts(self.root / _KEPT_FACTS)
+        keys = {path: _key_of(text) for path, text in self.texts.items()}
+        facts = {
+            path: kept[keys[path]] if keys[path] in kept else _facts_of(text)
+            for path, text in self.texts.items()
+        }
+        if not kept.keys() >= set(keys.values()):
+            _keep_facts(self.root / _KEPT_FACTS, {keys[path]: facts[path] for path in facts})
+        return facts
 
     @cached_property
     def users(self) -> dict[str, set[str]]:
@@ -277,3 +290,29 @@ def _facts_of(text: str) -> Facts:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             strings.add(node.value)
     return Facts(frozenset(imported), frozenset(strings))
+
+
+@cache
+def _own_text() -> bytes:
+    """What decides, beside a file's text, which facts are read in it."""
+    return Path(__file__).read_bytes()
+
+
+def _key_of(text: str) -> str:
+    return hashlib.sha256(_own_text() + text.encode()).hexdigest()
+
+
+def _read_facts(path: Path) -> dict[str, Facts]:
+    try:
+        rows = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}  # the first time, or broken off: they are read anew
+    return {key: Facts(frozenset(row[0]), frozenset(row[1])) for key, row in rows.items()}
+
+
+def _keep_facts(path: Path, facts: dict[str, Facts]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    rows = {key: [sorted(f.imported), sorted(f.strings)] for key, f in facts.items()}
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    unfinished.write_text(json.dumps(rows))
+    unfinished.replace(path)  # whoever reads it finds it whole

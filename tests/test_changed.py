@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,23 @@ def test_an_edit_that_no_test_is_near_to_is_named_unless_it_is_prose(sources: So
     chosen = choose(sources, ["docs/testing.md", "deploy/screenshots.py"])
     assert files_of(chosen) == frozenset()
     assert chosen.unplaced == {"deploy/screenshots.py"}
+
+
+@pytest.mark.parametrize("damage", ["", "{", "{}"])
+def test_files_are_read_once_and_anew_where_they_or_what_is_kept_changed(
+    tmp_path: Path, damage: str
+) -> None:
+    for name in ("leaderboard/a.py", "leaderboard/b.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("import json\n")
+    first = Sources(tmp_path).facts
+    kept = tmp_path / ".pytest_cache" / "touchstone-facts.json"
+    assert len(json.loads(kept.read_text())) == 1  # both say the same
+    if damage:
+        kept.write_text(damage)
+    assert Sources(tmp_path).facts == first
+
+    (tmp_path / "leaderboard/a.py").write_text("import gzip\n")
+
+    assert Sources(tmp_path).facts["leaderboard/a.py"].imported == {"gzip"}
+    assert Sources(tmp_path).facts["leaderboard/b.py"] == first["leaderboard/b.py"]
