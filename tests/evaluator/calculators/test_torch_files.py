@@ -16,7 +16,6 @@ from types import ModuleType
 import pytest
 
 from evaluator.calculators.base import InvalidArtifact, LoadError
-from evaluator.calculators.torch_files import load_torch, whole_model
 from evaluator.potentials.names import resolve
 from tests.evaluator.calculators.adapters import loaded
 
@@ -160,6 +159,8 @@ def test_scripts_inside_a_checkpoint_load_on_the_cpu_wherever_they_were_saved(
 
 
 def test_a_pickle_of_another_writer_is_told_how_to_write_it(tmp_path: Path) -> None:
+    from evaluator.calculators.torch_files import load_torch
+
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps({"model": 1}))
     with pytest.raises(
@@ -176,6 +177,8 @@ class _Distributed:
 def test_a_model_in_a_distributed_wrapper_is_told_to_leave_it(tmp_path: Path) -> None:
     import torch
 
+    from evaluator.calculators.torch_files import load_torch
+
     distributed = _Distributed()
     distributed.rank = 0  # type: ignore[attr-defined]
     torch.save(distributed, tmp_path / "model.pt")
@@ -186,6 +189,8 @@ def test_a_model_in_a_distributed_wrapper_is_told_to_leave_it(tmp_path: Path) ->
 def test_the_one_model_of_a_file_is_found_however_deep() -> None:
     from torch.nn import Linear, ModuleList, Sequential
     from torch.optim.swa_utils import AveragedModel
+
+    from evaluator.calculators.torch_files import whole_model
 
     model, other = Linear(1, 1), Linear(1, 1)
     for held in (
@@ -201,6 +206,8 @@ def test_the_one_model_of_a_file_is_found_however_deep() -> None:
 def test_several_models_in_a_file_are_named() -> None:
     from torch.nn import Linear
 
+    from evaluator.calculators.torch_files import whole_model
+
     first, second = Linear(1, 1), Linear(1, 1)
     with pytest.raises(LoadError, match="an ensemble of 2 models: send one of them"):
         whole_model([first, second], (Linear,))
@@ -212,6 +219,8 @@ def test_a_model_of_cuequivariance_is_told_the_way_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
+
+    from evaluator.calculators.torch_files import load_torch
 
     module = ModuleType("cuequivariance_torch")
     layer = type("Layer", (), {"__module__": module.__name__})

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from evaluator.calculators.base import LoadError
-from evaluator.calculators.torch_files import refuse_quantized
 from tests.evaluator.calculators.adapters import ask, loaded, quartz_like
 from tests.evaluator.calculators.test_mace import write_mace
 
@@ -154,6 +153,8 @@ def test_what_holds_no_one_model_is_told_what_to_send(
 
 def test_a_quantized_model_is_another_potential() -> None:
     import torch
+
+    from evaluator.calculators.torch_files import refuse_quantized
 
     class QuantizedLinear(torch.nn.Linear):
         """As torch.ao's layer is known: by its module."""
