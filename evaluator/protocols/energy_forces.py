@@ -289,7 +289,8 @@ def _own_uncertainties(systems: Sequence[System], outcomes: Sequence[Outcome | N
         float((nothing if o is None else o.arrays.get("energy_uncertainty", nothing))[0])
         for o in outcomes
     ]
-    return np.array(totals) / np.array([len(system.atoms) for system in systems])
+    sigmas: FloatArray = np.array(totals) / [len(system.atoms) for system in systems]
+    return sigmas
 
 
 def _told_uncertainty(
