@@ -18,6 +18,7 @@ from ase.collections import dcdft
 from ase.eos import EquationOfState
 from ase.units import GPa
 
+from evaluator import frames
 from evaluator.contract import (
     EvaluationReport,
     Limits,
@@ -218,6 +219,22 @@ def test_forces_that_are_no_gradient_are_published_and_scored_all_the_same(
     assert report.consistency["is_conservative_measured"] is False
     assert report.consistency["rotation_force_error_eV_A_max"] > 0.05
     assert report.scores[0].value is not None
+
+
+@pytest.mark.slow
+def test_a_report_on_single_frames_carries_their_errors_and_no_other_does(
+    sandbox: Sandbox, tmp_path: Path, metals: Path
+) -> None:
+    frames_set = write_forces(tmp_path / "f.extxyz", [bulk("Cu", cubic=True), bulk("Al")])
+    artifact = write_emt(tmp_path)
+    report = run(sandbox, artifact, "ase", frames_set, task=task_on(frames_set, "energy_forces"))
+    assert report.frame_errors is not None
+    assert report.frame_errors.n_atoms == (4, 1)
+    errors = frames.unpacked(frames.content_of(report.frame_errors), report.frame_errors.n_atoms)
+    assert len(errors) == 2 + 3 * 5
+    np.testing.assert_allclose(errors[2:], 0, atol=1e-6)  # no forces in a perfect lattice
+    assert EvaluationReport.from_json(json.loads(json.dumps(report.to_json()))) == report
+    assert run(sandbox, artifact, "ase", metals).frame_errors is None
 
 
 @pytest.mark.slow

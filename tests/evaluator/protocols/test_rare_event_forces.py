@@ -251,3 +251,13 @@ def test_errors_of_tersoffs_potential_are_reproduced(
         "fraction_direction_beyond_15_deg", "fraction_direction_beyond_30_deg",
     )  # fmt: skip
     assert tuple(found[name] for name in names) == pytest.approx(expected, abs=0.002)
+
+
+def test_errors_on_frames_are_those_of_the_migrating_atoms(systems: list[System]) -> None:
+    outcomes = [*(outcome_of(s, s.reference["forces"] + 0.1) for s in systems[:3]), None]
+    errors = PROTOCOL.frame_errors(systems, outcomes, {})
+    assert errors is not None
+    assert [len(forces) for forces in errors.forces_eV_A] == [1, 4, 0, 2]
+    np.testing.assert_allclose(np.concatenate(errors.forces_eV_A[:3]), 0.1)
+    assert np.isnan(errors.forces_eV_A[3]).all()
+    assert np.isnan(errors.energies_meV_atom).all()
