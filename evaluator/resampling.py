@@ -61,8 +61,8 @@ def drawn_means(
     if not np.isfinite(values).any():
         return np.empty(0)
     table = np.asarray(values, np.float32)[None]
-    means: FloatArray = drawn_means_of_many(table, weights, clusters, [own])[0].astype(float)
-    return means
+    drawn: FloatArray = drawn_means_of_many(table, weights, clusters, [own])[0].astype(float)
+    return drawn
 
 
 def drawn_means_of_many(
