@@ -237,6 +237,7 @@ CALCULATOR_KINDS: dict[str, CalculatorKind] = {
 
 
 _DELTA_SOURCE = "Lejaeghere et al., Science 351, aad3000 (2016), doi:10.1126/science.aad3000"
+_ACWF_SOURCE = "Bosoni et al., Nat. Rev. Phys. 6, 45 (2024), doi:10.1038/s42254-023-00655-3"
 _RARE_EVENT_SOURCE = "Liu, He, Mo, npj Comput. Mater. 9, 174 (2023), doi:10.1038/s41524-023-01123-3"
 
 METRICS: dict[str, Metric] = {
@@ -290,6 +291,24 @@ METRICS: dict[str, Metric] = {
             direction=Direction.ONE,
             description="Median of predicted over reference bulk modulus; below one is too soft.",
             source=_SOFTENING_SOURCE,
+        ),
+        Metric(
+            key="eos_nu_distance",
+            label="ν, median",
+            unit="",
+            direction=Direction.LOWER,
+            description="Median over crystals of ν: 100 times the root of the sum of squares of "
+            "the relative differences of V₀, B₀ (weight 1/20) and B₀′ (1/400).",
+            source=_ACWF_SOURCE,
+        ),
+        Metric(
+            key="eos_epsilon_distance",
+            label="ε",
+            unit="",
+            direction=Direction.LOWER,
+            description="Mean over crystals of ε, the RMS difference of two curves within ±6 % of "
+            "their mean volume over the geometric mean of their spreads, 1 at most.",
+            source=_ACWF_SOURCE,
         ),
         Metric(
             key="energy_mae",
@@ -574,6 +593,8 @@ PROTOCOLS: dict[str, Protocol] = {
                 "bulk_modulus_relative_error",
                 "bulk_modulus_derivative_mae",
                 "bulk_modulus_ratio_median",
+                "eos_nu_distance",
+                "eos_epsilon_distance",
             ),
             reference_properties=(
                 "volume_per_atom_A3",
@@ -585,6 +606,8 @@ PROTOCOLS: dict[str, Protocol] = {
                 Column(name="bulk_modulus_GPa", label="B₀", unit="GPa", digits=2),
                 Column(name="bulk_modulus_derivative", label="B₀′", digits=3),
                 Column(name="delta_meV", label="Δ", unit="meV/atom", digits=2),
+                Column(name="nu", label="ν", digits=3, is_primary=False),
+                Column(name="epsilon", label="ε", digits=3, is_primary=False),
             ),
             parity=("bulk_modulus_GPa", "volume_per_atom_A3"),
             precision="double",

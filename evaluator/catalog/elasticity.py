@@ -86,8 +86,15 @@ ELASTIC = Protocol(
             minimum=0.0005,
             maximum=0.1,
             unit="eV/Å",
-            help="Convergence of the relaxation of the crystal and of each strained cell. What does "
-            "not get there has failed.",
+            help="Convergence of the relaxation of the crystal and of each strained cell. What "
+            "does not get there has failed.",
+        ),
+        Parameter(
+            name="relaxes_inside",
+            kind=bool,
+            default=True,
+            help="Whether the atoms of a strained cell relax before its stress is read. Without, "
+            "moduli are those of clamped atoms, which are higher.",
         ),
         Parameter(
             name="max_relaxation_steps",

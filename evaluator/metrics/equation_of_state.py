@@ -93,3 +93,49 @@ def delta_gauge(predicted: EquationOfState, reference: EquationOfState) -> float
             reference.bulk_modulus_derivative,
         )
     )
+
+
+#: ν weighs V0, B0 and B0' by how well each is determined (Bosoni et al.).
+_NU_WEIGHTS = (1.0, 1 / 20, 1 / 400)
+#: No comparison of two crystals is farther off; one with a parameter of the other sign may be.
+_MOST_NU = 1e6
+_EPSILON_POINTS = 401
+
+
+def nu_distance(predicted: EquationOfState, reference: EquationOfState) -> float:
+    """ν: 100 times the weighted root sum of squares of the relative differences of V0, B0, B0'.
+
+    Each difference is over the mean of the two (Bosoni et al., Nat. Rev. Phys. 6, 45 (2024)).
+    """
+    squares = 0.0
+    for weight, name in zip(
+        _NU_WEIGHTS, ("volume", "bulk_modulus", "bulk_modulus_derivative"), strict=True
+    ):
+        a, b = getattr(predicted, name), getattr(reference, name)
+        mean = (a + b) / 2
+        if mean == 0:
+            return _MOST_NU
+        squares += (weight * (a - b) / mean) ** 2
+    return min(100 * squares**0.5, _MOST_NU)
+
+
+def epsilon_distance(predicted: EquationOfState, reference: EquationOfState) -> float:
+    """ε: RMS difference of two curves over the geometric mean of their spreads.
+
+    Within ±6 % of their mean volume, each at zero in its minimum: 0 for the same curve, 1 where
+    they differ by as much as they rise (Bosoni et al., Nat. Rev. Phys. 6, 45 (2024)).
+    """
+    middle = (predicted.volume + reference.volume) / 2
+    volumes = middle * np.linspace(0.94, 1.06, _EPSILON_POINTS)
+    a, b = _energies(predicted, volumes), _energies(reference, volumes)
+    spread = float(np.var(a) * np.var(b))
+    if spread == 0:
+        return 0.0 if np.array_equal(a, b) else 1.0
+    return float((np.mean((a - b) ** 2) / spread**0.5) ** 0.5)
+
+
+def _energies(curve: EquationOfState, volumes: FloatArray) -> FloatArray:
+    """Birch-Murnaghan energies in eV/atom above the minimum."""
+    x = (curve.volume / volumes) ** (2 / 3)
+    shape = (x - 1) ** 3 * curve.bulk_modulus_derivative + (x - 1) ** 2 * (6 - 4 * x)
+    return np.asarray(9 * curve.volume * curve.bulk_modulus / 16 * shape)

@@ -1,8 +1,8 @@
 """Elastic constants: relax a crystal, strain it, relax the atoms inside, and read the stresses.
 
 The reference holds the moduli of the polycrystal, ``bulk_modulus_vrh_GPa`` and
-``shear_modulus_vrh_GPa``. Of a crystal that the potential makes elastically unstable there are none:
-it has the skill 0 in both, and keeps its record.
+``shear_modulus_vrh_GPa``. Of a crystal that the potential makes elastically unstable there are
+none: it has the skill 0 in both, and keeps its record.
 """
 
 from __future__ import annotations
@@ -164,13 +164,16 @@ def _at_rest(
 ) -> tuple[SinglePoint, float]:
     """The answer when the atoms have relaxed inside the cell, and how far one went at most.
 
+    They stay where the strain takes them where the task says so.
+
     Where symmetry holds them in place one call is enough.
     """
     fmax = parameters["fmax_eV_A"]
     answer = single_point(strained, calculator, _ASKED)
     if answer.forces is None or answer.stress is None:
         raise SystemFailure("The potential offers no stress, which elastic constants are made of.")
-    if np.linalg.norm(answer.forces, axis=1).max() <= fmax:
+    is_at_rest = np.linalg.norm(answer.forces, axis=1).max() <= fmax
+    if is_at_rest or not parameters["relaxes_inside"]:
         return answer, 0.0
     relaxed = relax_positions(
         strained, calculator, fmax_eV_A=fmax, max_steps=parameters["max_relaxation_steps"]

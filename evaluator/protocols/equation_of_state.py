@@ -21,7 +21,9 @@ from evaluator.metrics.equation_of_state import (
     EquationOfState,
     NoMinimum,
     delta_gauge,
+    epsilon_distance,
     fit_birch_murnaghan,
+    nu_distance,
 )
 from evaluator.protocols.base import (
     Outcome,
@@ -119,7 +121,7 @@ class EquationOfStateProtocol(Protocol):
         outcomes: Sequence[Outcome | None],
         parameters: Mapping[str, Any],
     ) -> tuple[dict[str, Sample], list[dict[str, Any]]]:
-        predicted = {n: _column(outcomes, n) for n in (*_REFERENCE, "delta_meV")}
+        predicted = {n: _column(outcomes, n) for n in (*_REFERENCE, "delta_meV", "nu", "epsilon")}
         reference = {n: np.array([s.reference[n] for s in systems], float) for n in _REFERENCE}
         error = {n: np.abs(predicted[n] - reference[n]) for n in _REFERENCE}
         relative = {n: 100 * error[n] / reference[n] for n in _REFERENCE}
@@ -131,6 +133,8 @@ class EquationOfStateProtocol(Protocol):
             "bulk_modulus_relative_error": _sample(relative["bulk_modulus_GPa"]),
             "bulk_modulus_derivative_mae": _sample(error["bulk_modulus_derivative"]),
             "bulk_modulus_ratio_median": _sample(ratio, Statistic.MEDIAN),
+            "eos_nu_distance": _sample(predicted["nu"], Statistic.MEDIAN),
+            "eos_epsilon_distance": _sample(np.minimum(predicted["epsilon"], 1.0)),
         }, [{} for _ in systems]
 
     def uninformed(
@@ -143,7 +147,30 @@ class EquationOfStateProtocol(Protocol):
             "bulk_modulus_mae": modulus,
             "bulk_modulus_relative_error": np.full(len(systems), 100.0),
             "bulk_modulus_ratio_median": np.ones(len(systems)),
+            "eos_epsilon_distance": np.ones(len(systems)),
         }
+
+    def summary(
+        self,
+        systems: Sequence[System],
+        outcomes: Sequence[Outcome | None],
+        parameters: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Of sets with families: ν and ε of each, ε counted as 1 where a crystal has failed."""
+        nu, epsilon = _column(outcomes, "nu"), _column(outcomes, "epsilon")
+        charged = np.where(np.isfinite(epsilon), np.minimum(epsilon, 1.0), 1.0)
+        families = np.array([system.family for system in systems])
+        table = {}
+        for family in sorted({str(name) for name in families} - {""}):
+            members = families == family
+            known = nu[members & np.isfinite(nu)]
+            table[family] = {
+                "n": int(members.sum()),
+                "n_failed": int(members.sum()) - len(known),
+                "nu_median": float(np.median(known)) if len(known) else None,
+                "epsilon_mean_with_failures": float(charged[members].mean()),
+            }
+        return {"nu_and_epsilon_by_family": table} if table else {}
 
 
 def _rise(system: System) -> float:
@@ -193,7 +220,9 @@ def _sample(values: FloatArray, statistic: Statistic = Statistic.MEAN) -> Sample
 
 
 def _column(outcomes: Sequence[Outcome | None], name: str) -> FloatArray:
-    return np.array([np.nan if o is None else o.values[name] for o in outcomes], dtype=float)
+    # Records from before these columns lack them.
+    values = [np.nan if o is None else o.values.get(name, np.nan) for o in outcomes]
+    return np.array(values, dtype=float)
 
 
 def _energy_curve(atoms: Atoms, calculator: Calculator, totals: list[float]) -> Curve:
@@ -288,6 +317,8 @@ def _outcome(
             "bulk_modulus_GPa": fitted.bulk_modulus / GPa,
             "bulk_modulus_derivative": fitted.bulk_modulus_derivative,
             "delta_meV": delta_gauge(fitted, reference),
+            "nu": nu_distance(fitted, reference),
+            "epsilon": epsilon_distance(fitted, reference),
             "curve_volumes_A3": [round(float(v), 6) for v in volumes],
             "curve_energies_meV": [round(1000 * float(e), 6) for e in energies - energies.min()],
         }

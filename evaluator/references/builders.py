@@ -22,6 +22,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.vasp import read_vasp
 from ase.units import GPa
 
+from evaluator.references.acwf import acwf_crystals
 from evaluator.references.aimd import aimd_structure
 from evaluator.references.alloys import solid_solutions
 from evaluator.references.dynamics import md_systems
@@ -258,4 +259,5 @@ BUILDERS: dict[str, Builder] = {
     "s22": s22,
     "elastic_moduli": elastic_moduli,
     "vacancies": vacancies,
+    "acwf_crystals": acwf_crystals,
 }

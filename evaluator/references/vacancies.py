@@ -24,9 +24,9 @@ def vacancies(
 ) -> tuple[list[Atoms], dict[str, Any]]:
     """Metals with the formation energy of a vacancy, from the tables of Angsten et al.
 
-    ``files`` are the tables of fcc and of hcp, ``fcc`` and ``hcp`` the rows that are taken; "Ni_mag"
-    is the spin-polarised row of nickel. The tables give the volume alone: hcp starts at the measured
-    ratio of its axes, as ASE has it.
+    ``files`` are the tables of fcc and of hcp, ``fcc`` and ``hcp`` the rows that are taken; Ni_mag
+    is that of nickel with spin. The tables give the volume alone: hcp starts at the ratio of its
+    axes that was measured, as ASE has it.
     """
     frames, n_published = [], 0
     for structure, file in zip(("fcc", "hcp"), files, strict=True):

@@ -8,7 +8,9 @@ from evaluator.metrics.equation_of_state import (
     EquationOfState,
     NoMinimum,
     delta_gauge,
+    epsilon_distance,
     fit_birch_murnaghan,
+    nu_distance,
 )
 
 SILICON = EquationOfState(volume=20.453, bulk_modulus=88.545 * GPa, bulk_modulus_derivative=4.31)
@@ -72,3 +74,30 @@ def test_all_electron_pbe_and_experiment_differ_as_the_standard_tasks_state() ->
     deltas = [delta_gauge(tabulated(e, "wien2k"), tabulated(e, "exp")) for e in both]
     assert len(both) == 58
     assert np.mean(deltas) == pytest.approx(22.3, abs=0.05)
+
+
+def curve(volume: float = 16.0, modulus: float = 0.5, derivative: float = 4.5) -> EquationOfState:
+    return EquationOfState(volume=volume, bulk_modulus=modulus, bulk_modulus_derivative=derivative)
+
+
+def test_nu_is_the_weighted_relative_difference_over_the_mean() -> None:
+    assert nu_distance(curve(), curve()) == 0
+    assert nu_distance(curve(volume=16.16), curve()) == pytest.approx(100 * 0.16 / 16.08)
+    assert nu_distance(curve(modulus=0.4), curve()) == pytest.approx(100 * 0.1 / 0.45 / 20)
+    assert nu_distance(curve(derivative=3.5), curve()) == pytest.approx(100 / 4.0 / 400)
+    assert nu_distance(curve(), curve(volume=16.16)) == nu_distance(curve(volume=16.16), curve())
+    assert nu_distance(curve(derivative=-4.5), curve()) == 1e6
+
+
+def test_epsilon_is_zero_for_the_same_curve_and_one_for_a_flat_one() -> None:
+    assert epsilon_distance(curve(), curve()) == 0
+    assert epsilon_distance(curve(modulus=0.0), curve()) == 1
+    assert epsilon_distance(curve(modulus=0.0), curve(modulus=0.0)) == 0
+
+
+def test_epsilon_of_a_soft_curve_follows_from_its_moments() -> None:
+    """Of E and 0.8 E it is 0.2 times the root mean square of E, over the root of 0.8 its spread."""
+    volumes = 16.0 * np.linspace(0.94, 1.06, 20001)
+    energies = birchmurnaghan(volumes, 0.0, 0.5, 4.5, 16.0)
+    by_hand = 0.2 * np.sqrt(np.mean(energies**2)) / np.sqrt(0.8 * np.var(energies))
+    assert epsilon_distance(curve(modulus=0.4), curve()) == pytest.approx(by_hand, rel=5e-3)

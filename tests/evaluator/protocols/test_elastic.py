@@ -141,6 +141,11 @@ def test_atoms_relax_inside_the_strained_cell() -> None:
     assert values["max_displacement_A"] > 0.02
     # First neighbours alone resist no shear once atoms give way: C44 is zero.
     assert abs(np.array(values["elastic_tensor_GPa"])[3, 3]) < 1
+    clamped = PROTOCOL.simulate(
+        system(crystal), springs, PARAMETERS | {"relaxes_inside": False}
+    ).values
+    assert np.array(clamped["elastic_tensor_GPa"])[3, 3] > 50
+    assert clamped["max_displacement_A"] == 0
 
 
 def scored(outcomes: list[Outcome | None], systems: list[System]) -> dict[str, float]:

@@ -21,6 +21,8 @@ def test_the_standard_tasks_are_these() -> None:
         "elastic",
         "elastic-small",
         "eos-experiment",
+        "eos-oxides",
+        "eos-unaries",
         "eos-wien2k",
         "far-from-equilibrium",
         "heat-capacity",
