@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("leaderboard", "0035_skill_tables"),
+        ("leaderboard", "0038_help_of_failed"),
     ]
 
     operations = [
