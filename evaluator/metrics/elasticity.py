@@ -62,7 +62,7 @@ def moduli(tensor: FloatArray) -> Moduli | None:
     """Voigt-Reuss-Hill (Hill, Proc. Phys. Soc. A 65, 349 (1952)); None where it is not stable."""
     if not is_stable(tensor):
         return None
-    compliance = np.linalg.inv(tensor)
+    compliance = np.asarray(np.linalg.inv(tensor), dtype=np.float64)
     diagonal, mixed, shear = _sums(tensor)
     bulk_voigt = (diagonal + 2 * mixed) / 9
     shear_voigt = (diagonal - mixed + 3 * shear) / 15

@@ -107,16 +107,18 @@ def nu_distance(predicted: EquationOfState, reference: EquationOfState) -> float
 
     Each difference is over the mean of the two (Bosoni et al., Nat. Rev. Phys. 6, 45 (2024)).
     """
+    pairs = (
+        (predicted.volume, reference.volume),
+        (predicted.bulk_modulus, reference.bulk_modulus),
+        (predicted.bulk_modulus_derivative, reference.bulk_modulus_derivative),
+    )
     squares = 0.0
-    for weight, name in zip(
-        _NU_WEIGHTS, ("volume", "bulk_modulus", "bulk_modulus_derivative"), strict=True
-    ):
-        a, b = getattr(predicted, name), getattr(reference, name)
+    for weight, (a, b) in zip(_NU_WEIGHTS, pairs, strict=True):
         mean = (a + b) / 2
         if mean == 0:
             return _MOST_NU
         squares += (weight * (a - b) / mean) ** 2
-    return min(100 * squares**0.5, _MOST_NU)
+    return min(100 * float(np.sqrt(squares)), _MOST_NU)
 
 
 def epsilon_distance(predicted: EquationOfState, reference: EquationOfState) -> float:

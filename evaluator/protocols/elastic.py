@@ -96,7 +96,7 @@ class ElasticProtocol(Protocol):
         outcomes: Sequence[Outcome | None],
         parameters: Mapping[str, Any],
     ) -> tuple[dict[str, Sample], list[dict[str, Any]]]:
-        samples = {}
+        samples: dict[str, Sample] = {}
         for key, name in _MODULI.items():
             predicted, reference = predicted_column(outcomes, name), reference_column(systems, name)
             error = np.abs(predicted - reference)

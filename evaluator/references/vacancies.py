@@ -43,7 +43,8 @@ def _frame(row: Mapping[str, str], structure: str) -> Atoms:
     if structure == "fcc":
         crystal = bulk(symbol, "fcc", a=(4 * volume_A3) ** (1 / 3))
     else:
-        ratio = reference_states[atomic_numbers[symbol]]["c/a"]
+        measured: Any = reference_states[atomic_numbers[symbol]]
+        ratio = measured["c/a"]
         a = (4 * volume_A3 / (np.sqrt(3) * ratio)) ** (1 / 3)
         crystal = bulk(symbol, "hcp", a=a, c=ratio * a)
     atoms = Atoms(
