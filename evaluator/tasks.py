@@ -14,11 +14,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,8 +31,11 @@ from evaluator.catalog import CALCULATOR_KINDS
 from evaluator.contract import EvaluationReport, Phase, Progress, Verdict
 from evaluator.driver import confined as driver
 from evaluator.driver.finished import StoredSystem
+from evaluator.driver.offer import READY, RuntimeOffer
+from evaluator.driver.runtimes import runtimes_for
 from evaluator.exceptions import InfrastructureError
 from evaluator.host import machine
+from evaluator.runtimes.store import RuntimeStore
 from evaluator.sandbox.base import Sandbox, SandboxLevel, SandboxUnavailable
 from evaluator.sandbox.find import SandboxPolicy, find_sandbox
 from leaderboard.celery import app
@@ -44,7 +47,12 @@ from leaderboard.models import Evaluation, Worker
 from leaderboard.services.definitions.tasks import held_reference
 from leaderboard.services.evaluations import checkpoints, lifecycle, output_files, smoke
 from leaderboard.services.evaluations.deafness import messages_may_end_elsewhere, unheard
-from leaderboard.services.evaluations.workers import record_heartbeat, register_worker
+from leaderboard.services.evaluations.workers import (
+    kinds_of,
+    record_heartbeat,
+    record_runtimes,
+    register_worker,
+)
 from leaderboard.services.submissions.artifacts import held_artifact
 from leaderboard.slot_pool import FORK_LOCK
 
@@ -72,6 +80,8 @@ _MAX_KEPT_BYTES = 256 * 1024**2
 _HAND_BACK_S = 20.0
 #: Between the signals of one group, and until the worker's main process has heard its own.
 _GROUP_SIGNAL_S = 3.0
+#: Of what waits for a runtime, so many are told again when it is there; each asks for the next.
+_MOST_ANNOUNCED = 16
 #: A finished evaluation outlives a restart of the database of this length.
 _STORE_PAUSES_S = (1.0, 4.0, 15.0, 40.0)
 
@@ -92,7 +102,14 @@ class Host:
             return None
         return [kind for kind in CALCULATOR_KINDS if self.sandbox.admits(kind)]
 
-    def register(self, n_slots: int = 1) -> Worker:
+    def kinds_of(self, worker: Worker) -> Collection[str] | None:
+        """The calculator kinds that may run here now, as this worker has told of its runtimes."""
+        offered = kinds_of(worker)
+        if self.kinds is None or offered is None:
+            return offered if self.kinds is None else self.kinds
+        return offered & set(self.kinds)
+
+    def register(self, n_slots: int = 1, runtimes: Mapping[str, object] | None = None) -> Worker:
         return register_worker(
             self.name,
             device=settings.DEVICE,
@@ -100,6 +117,7 @@ class Host:
             sandbox_level=self.sandbox.level if self.sandbox else SandboxLevel.NONE,
             versions=machine.trusted_versions(),
             n_slots=n_slots,
+            runtimes=runtimes,
         )
 
 
@@ -138,7 +156,7 @@ def evaluate(self: Any, evaluation_id: str) -> None:  # noqa: ANN401  (Celery's 
         if not _hold_slot(lambda: _is_enabled(worker)):
             return
     with _sigterm_waits():
-        claimed = lifecycle.claim_next(worker, host.kinds)
+        claimed = lifecycle.claim_next(worker, host.kinds_of(worker))
         if claimed is None:
             logger.debug("Nothing is due; the message named %s.", evaluation_id)
             return
@@ -228,12 +246,15 @@ class _Attempt:
             held_artifact(submission.artifact) as artifact,
             held_reference(task_version.reference_set) as reference,
         ):
+            task, potential = smoke.spec_of(task_version), submission.spec()
+            store = RuntimeStore(settings.RUNTIMES_DIR)
             return driver.evaluate(
-                smoke.spec_of(task_version),
-                submission.spec(),
+                task,
+                potential,
                 artifact,
                 reference,
                 sandbox=self.sandbox,
+                runtimes=runtimes_for(task, potential, settings.DEVICE, store=store),
                 device=settings.DEVICE,
                 progress=self._progress,
                 should_stop=self._should_stop,
@@ -471,7 +492,10 @@ def _register(sender: Any, **_: object) -> None:  # noqa: ANN401  (Celery's work
     if blobs.close_to_others():
         logger.warning("The folder of blobs could be read by every user of this host; now closed.")
     try:
-        host.register(sender.concurrency or 1)
+        offer = _offer_of(host)
+        host.register(sender.concurrency or 1, {} if offer is None else offer.states)
+    except InfrastructureError as error:
+        sys.exit(f"This worker cannot start: {error}")
     finally:
         connection.close()  # a connection must not be shared with the children
 
@@ -481,6 +505,52 @@ def _start_heartbeat(sender: Any, **_: object) -> None:  # noqa: ANN401
     # After the pool has forked: a child must not inherit this thread's locks.
     name = sender.hostname
     threading.Thread(target=_say_that_we_live, args=(name,), name="heartbeat", daemon=True).start()
+    threading.Thread(target=_offer_runtimes, args=(name,), name="runtimes", daemon=True).start()
+
+
+def _offer_of(host: Host) -> RuntimeOffer | None:
+    """The runtimes that this worker may serve. Raises UnknownRuntime for a wrong setting."""
+    if host.sandbox is None:
+        return None
+    return RuntimeOffer(
+        sandbox=host.sandbox,
+        device=settings.DEVICE,
+        names=settings.RUNTIMES,
+        tell=partial(_tell_runtimes, host.name),
+        store=RuntimeStore(settings.RUNTIMES_DIR),
+    )
+
+
+def _tell_runtimes(name: str, states: Mapping[str, object]) -> None:
+    """Store what this worker offers; where the database is away, again after a pause."""
+
+    def tell() -> None:
+        with FORK_LOCK:
+            record_runtimes(name, states)
+
+    _patiently(tell)
+
+
+def _offer_runtimes(name: str) -> None:
+    """Body of a thread of the main process: builds, verifies and offers runtimes.
+
+    What waits for one is announced when it is there: its message may have come long before.
+    """
+    offer = _offer_of(this_host(name))
+    while offer is not None and not _is_ending():
+        try:
+            with FORK_LOCK:
+                wanted = lifecycle.due_kinds()
+            changed = offer.work(wanted)
+            if changed is not None and offer.states[changed]["state"] == READY:
+                with FORK_LOCK:
+                    announce(lifecycle.first_due(offer.states[changed]["kinds"], _MOST_ANNOUNCED))
+        except DatabaseError:
+            logger.warning("Which runtimes are wanted cannot be asked.", exc_info=True)
+            connection.close()
+            changed = None
+        if changed is None:
+            time.sleep(settings.HEARTBEAT_S)
 
 
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]

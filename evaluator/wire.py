@@ -25,7 +25,7 @@ import struct
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from enum import Enum, IntEnum
 from typing import Any
 
 import msgpack
@@ -68,7 +68,14 @@ class Kind(IntEnum):
     BYE = 7
 
 
-class ErrorCategory(StrEnum):
+class _Word(str, Enum):  # noqa: UP042  (StrEnum is of Python 3.11; runtimes may be older)
+    """A choice that is written as its value."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class ErrorCategory(_Word):
     """Why a calculator cannot go on. The values are those of ``contract.Verdict``."""
 
     INVALID_ARTIFACT = "invalid_artifact"
@@ -78,7 +85,7 @@ class ErrorCategory(StrEnum):
     OUT_OF_MEMORY_GPU = "out_of_memory_gpu"
 
 
-class Status(StrEnum):
+class Status(_Word):
     """What became of one structure of a batch."""
 
     OK = "ok"

@@ -422,6 +422,12 @@ DEVICE = os.environ.get("TOUCHSTONE_DEVICE") or "cpu"
 if not re.fullmatch(DEVICE_PATTERN, DEVICE):
     raise ImproperlyConfigured(f"TOUCHSTONE_DEVICE={DEVICE!r} must be cpu, cuda or cuda:N")
 
+#: Where runtimes are built and kept.
+RUNTIMES_DIR = Path(os.environ.get("TOUCHSTONE_RUNTIMES_DIR") or DATA_DIR / "runtimes").resolve()
+#: Runtimes that this host's worker may serve: those named are built when it starts; "all" means
+#: all that ship, each built when it is first asked for.
+RUNTIMES = _listed("TOUCHSTONE_RUNTIMES") or ["all"]
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

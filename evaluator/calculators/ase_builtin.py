@@ -7,7 +7,7 @@ The artifact is a JSON object that names one and gives its few numbers, as
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, assert_never
+from typing import Any, NoReturn
 
 import ase
 from ase.calculators.emt import EMT
@@ -55,7 +55,9 @@ class AseBuiltinAdapter(Adapter):
             case json_artifacts.LennardJones() as numbers:
                 self._predict, info = _lj(numbers)
             case other:
-                assert_never(other)
+                # assert_never is of Python 3.11; the checker of types sees that nothing is left.
+                nothing_else: NoReturn = other
+                raise TypeError(f"{nothing_else!r} is no artifact of this kind")
         return info
 
     def compute(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import evaluator
-from evaluator.calculators.registry import KINDS
-from evaluator.calculators.trial import MARK
+from evaluator.calculators.trial import MARK, NO_DEVICE
 from evaluator.cli.findings import Finding
 from evaluator.exceptions import InfrastructureError
 from evaluator.host import machine
+from evaluator.runtimes.build import find
+from evaluator.runtimes.definitions import known_definitions
+from evaluator.runtimes.recipes import variant_for
+from evaluator.runtimes.store import Runtime, RuntimeStore
 from evaluator.sandbox.base import ProcessRequest, Sandbox, SandboxLevel, SandboxUnavailable
 from evaluator.sandbox.find import SandboxPolicy, find_sandbox
 from evaluator.sandbox.output import OutputDrain
@@ -76,12 +79,38 @@ def _driver(sandbox: Sandbox) -> Finding:
 
 
 def _trial(sandbox: Sandbox, device: str, *, is_worker: bool) -> Iterator[Finding]:
-    kinds = KINDS if is_worker else ()
+    """The device where torch is, and for a worker each runtime that is built."""
+    built = {name: runtime for name, runtime in _built(device).items() if runtime is not None}
+    with_torch = next((r for r in built.values() if "torch" in r.packages), None)
+    yield from _trial_in(with_torch, sandbox, device, ())
+    if not is_worker:
+        return
+    missing = [name for name in known_definitions() if name not in built]
+    if missing:
+        yield Finding(
+            name="runtimes",
+            is_well=True,
+            found=f"{', '.join(missing)} not built yet; a worker builds one when it is asked for",
+        )
+    for runtime in built.values():
+        yield from _trial_in(runtime, sandbox, "", runtime.kinds)
+
+
+def _built(device: str) -> dict[str, Runtime | None]:
+    store, definitions = RuntimeStore(), known_definitions().values()
+    return {d.name: find(d, store, variant_for(d, device)) for d in definitions}
+
+
+def _trial_in(
+    runtime: Runtime | None, sandbox: Sandbox, device: str, kinds: Sequence[str]
+) -> Iterator[Finding]:
+    """Compute on a device, unless none is named, and import what some kinds need."""
     request = ProcessRequest(
         artifact=Path(evaluator.__file__),
+        runtime=runtime,
         memory_MiB=_MEMORY_MiB,
-        device=device,
-        program=("-m", "evaluator.calculators.trial", device, *kinds),
+        device=device or "cpu",
+        program=("-m", "evaluator.calculators.trial", device or NO_DEVICE, *kinds),
     )
     output, fault = _run(sandbox, request, _TRIAL_S)
     lines = [

@@ -182,7 +182,7 @@ def _provenance(value: Mapping[str, Any]) -> dict[str, Any]:
 #: Facts of our own, known before the first structure is shown to the calculator.
 _PROVENANCE: Final = (
     *("task", "protocol", "is_whole_task", "artifact_sha256", "settings", "dtype_requested"),
-    *("device", "versions", "hardware", "sandbox_level", "evaluated_at"),
+    *("device", "versions", "runtime", "hardware", "sandbox_level", "evaluated_at"),
 )
 _EVENT_DETAILS: Final = frozenset(
     {"attempt", "worker", "verdict", "phase", "by", "supersedes", "smoke"}

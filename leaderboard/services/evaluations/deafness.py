@@ -17,15 +17,11 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from evaluator.catalog import CALCULATOR_KINDS
 from leaderboard.models import Event, Worker
 from leaderboard.models.evaluation import QUEUE_ORDER
 from leaderboard.services.evaluations.fair_share import without_smoke_after
 from leaderboard.services.evaluations.lifecycle import due
-from leaderboard.services.evaluations.workers import UNCONFINED, live_workers
-
-#: Kinds that a worker without a sandbox may run.
-BUILT_IN = frozenset(name for name, kind in CALCULATOR_KINDS.items() if kind.is_built_in)
+from leaderboard.services.evaluations.workers import kinds_of, live_workers
 
 
 def deaf_workers(workers: Iterable[Worker] | None = None) -> list[Worker]:
@@ -40,21 +36,24 @@ def unheard(worker: Worker, after: timedelta) -> UUID | None:
     before = timezone.now() - after
     if not worker.is_enabled or worker.free_since is None or worker.free_since > before:
         return None
-    return _due_since(before, None if worker.sandbox_level != UNCONFINED else BUILT_IN)
+    return _due_since(before, kinds_of(worker))
 
 
 def messages_may_end_elsewhere(worker: Worker) -> bool:
     """Whether a live worker beside it hears of work that it may not claim.
 
-    One that is drained, or has no confinement, takes a message without the work. A worker that has
-    not heard of something is then no deaf one for certain.
+    One that is drained, or has no confinement, or not the runtime, takes a message without the
+    work. A worker that has not heard of something is then no deaf one for certain.
     """
-    unable = Q(is_enabled=False)
-    if worker.sandbox_level != UNCONFINED:
-        unable |= Q(sandbox_level=UNCONFINED)
     seen_since = timezone.now() - timedelta(seconds=settings.LEASE_S)
-    beside = Worker.objects.exclude(pk=worker.pk).filter(unable, last_seen_at__gt=seen_since)
-    return beside.exists()
+    beside = Worker.objects.exclude(pk=worker.pk).filter(last_seen_at__gt=seen_since)
+    return any(not other.is_enabled or _lacks(other, kinds_of(worker)) for other in beside)
+
+
+def _lacks(worker: Worker, kinds: frozenset[str] | None) -> bool:
+    """Whether there is a kind of these, None for all, that a worker may not take."""
+    its = kinds_of(worker)
+    return its is not None and (kinds is None or not kinds <= its)
 
 
 def _due_since(before: datetime, kinds: frozenset[str] | None) -> UUID | None:

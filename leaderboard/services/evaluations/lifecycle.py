@@ -15,7 +15,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Min, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -26,7 +26,7 @@ from leaderboard.enums import EvaluationState, VersionState
 from leaderboard.exceptions import ConflictError, LostLeaseError, SubmissionError
 from leaderboard.lib.json_values import clean_text
 from leaderboard.models import Evaluation, Event, Submission, TaskVersion, Worker
-from leaderboard.models.evaluation import STAFF_PARTY
+from leaderboard.models.evaluation import QUEUE_ORDER, STAFF_PARTY
 from leaderboard.models.permissions import check_may_submit
 from leaderboard.services.accounts import quotas
 from leaderboard.services.accounts.parties import parties_of_repeat
@@ -334,6 +334,18 @@ def due(kinds: Collection[str] | None = None) -> QuerySet[Evaluation]:
     )
     waiting = fair_share.without_blocked_smoke(waiting)
     return waiting if kinds is None else waiting.filter(submission__calculator_kind__in=kinds)
+
+
+def due_kinds() -> list[str]:
+    """Calculator kinds that something due asks for, the longest waiting first."""
+    waiting = due().order_by().values("submission__calculator_kind")
+    oldest = waiting.annotate(since=Min("queued_at")).order_by("since")
+    return list(oldest.values_list("submission__calculator_kind", flat=True))
+
+
+def first_due(kinds: Collection[str], n_most: int) -> list[UUID]:
+    """The most urgent of what is due for some calculator kinds."""
+    return list(due(kinds).order_by(*QUEUE_ORDER).values_list("pk", flat=True)[:n_most])
 
 
 def running_on(worker_name: str) -> QuerySet[Evaluation]:

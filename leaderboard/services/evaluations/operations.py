@@ -20,10 +20,10 @@ from leaderboard.lib.moments import month_around
 from leaderboard.models import Charge, Evaluation, Submission, TaskVersion, Worker
 from leaderboard.services.accounts import audit
 from leaderboard.services.evaluations import failures, lifecycle, queue
-from leaderboard.services.evaluations.deafness import BUILT_IN, deaf_workers
+from leaderboard.services.evaluations.deafness import deaf_workers
 from leaderboard.services.evaluations.events import record
 from leaderboard.services.evaluations.waiting import waiting_reason
-from leaderboard.services.evaluations.workers import UNCONFINED, live_workers
+from leaderboard.services.evaluations.workers import BUILT_IN, UNCONFINED, live_workers
 
 #: Whoever waits longer than this without being held is worth a look.
 LONG_WAIT = timedelta(hours=1)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from django.utils import timezone
 
-from evaluator.catalog import CALCULATOR_KINDS
+from evaluator.catalog import CALCULATOR_KINDS, CalculatorKind
 from leaderboard.enums import EvaluationState
 from leaderboard.models import Evaluation, Worker
 from leaderboard.services.evaluations import fair_share
 from leaderboard.services.evaluations.deafness import deaf_workers
-from leaderboard.services.evaluations.workers import UNCONFINED, live_workers
+from leaderboard.services.evaluations.workers import UNCONFINED, live_workers, may_take
 
 
 def waiting_reason(evaluation: Evaluation) -> str:
@@ -30,13 +30,41 @@ def waiting_reason(evaluation: Evaluation) -> str:
     able = [w for w in workers if kind.is_built_in or w.sandbox_level != UNCONFINED]
     if not able:
         return "No running worker has a sandbox, so potentials from outside wait."
+    offering = [w for w in able if may_take(w, kind.name)]
+    if not offering:
+        return _lacking_runtime(able, kind)
     if fair_share.is_blocked(evaluation):
         return "One smoke test of an account or team runs at a time: it waits for that one to end."
     # Of the able ones alone: what a lost worker ran, or a slot that may not take it, says nothing.
-    running = Evaluation.objects.filter(state=EvaluationState.RUNNING, worker__in=able).count()
-    if running >= sum(worker.n_slots for worker in able):
+    running = Evaluation.objects.filter(state=EvaluationState.RUNNING, worker__in=offering).count()
+    if running >= sum(worker.n_slots for worker in offering):
         return "All workers that may take it are busy. It waits for its turn."
-    return _deafness(able) or "It waits for its turn."
+    return _deafness(offering) or "It waits for its turn."
+
+
+def _lacking_runtime(workers: Sequence[Worker], kind: CalculatorKind) -> str:
+    """Why no worker takes a kind though a sandbox is there: its runtime is not ready anywhere."""
+    offers = [
+        runtime
+        for worker in workers
+        for runtime in (worker.runtimes or {}).values()
+        if kind.name in runtime["kinds"]
+    ]
+    states = {str(runtime["state"]) for runtime in offers}
+    if states & {"building", "absent"}:
+        return (
+            f"The environment that a {kind.label} runs in is not ready on a worker yet. A worker "
+            "builds and verifies it; this takes some minutes, once."
+        )
+    if states:
+        return (
+            f"The environment that a {kind.label} runs in cannot be used on any worker now: it "
+            "could not be built, or did not answer as it must. An administrator must look at it."
+        )
+    return (
+        f"No running worker serves potentials of the kind {kind.name} ({kind.label}). It waits "
+        "for one that does."
+    )
 
 
 def _deafness(able: Sequence[Worker]) -> str:

@@ -11,6 +11,7 @@ from evaluator.calculators import trial as inside
 from evaluator.cli.findings import Finding
 from evaluator.cli.trial import try_machine
 from evaluator.sandbox.find import SandboxPolicy
+from tests.evaluator.runtimes.real import classical_runtime
 
 
 def findings(device: str, *, is_worker: bool = False) -> dict[str, Finding]:
@@ -21,11 +22,14 @@ def findings(device: str, *, is_worker: bool = False) -> dict[str, Finding]:
 @pytest.mark.sandbox
 @pytest.mark.trained
 def test_a_worker_s_trial_computes_and_imports_each_calculator() -> None:
-    told = findings("cpu", is_worker=True)
+    classical_runtime()
+    tried = list(try_machine(SandboxPolicy(), "cpu", is_worker=True))
+    told = {finding.name: finding for finding in tried}
 
     assert [name for name, finding in told.items() if finding.is_fault] == []
     assert told["device"].found.startswith("cpu computes (processor, torch ")
-    assert told["calculators"].found == "ase, chgnet, dummy, mace, matgl, package"
+    found = [finding.found for finding in tried if finding.name == "calculators"]
+    assert "ase, dummy" in found
     assert told["driver"].is_well
 
 

@@ -32,6 +32,30 @@ def test_why_something_waits_is_told() -> None:
     assert waiting_reason(factories.evaluation(score=0.1)) == ""
 
 
+def _offering(state: str, kind: str = "package") -> dict[str, Any]:
+    return {"torch": {"state": state, "kinds": [kind]}}
+
+
+@pytest.mark.parametrize(
+    ("runtimes", "reason"),
+    [
+        ({}, "No running worker serves potentials of the kind package (Python package)."),
+        (_offering("ready", "mace"), "No running worker serves potentials of the kind package"),
+        (_offering("absent"), "The environment that a Python package runs in is not ready on a"),
+        (_offering("building"), "The environment that a Python package runs in is not ready on a"),
+        (_offering("faulty"), "The environment that a Python package runs in cannot be used on"),
+        (_offering("ready"), "It waits for its turn."),
+        (None, "It waits for its turn."),
+    ],
+)
+def test_what_waits_for_a_runtime_is_told_so(runtimes: Any, reason: str) -> None:
+    evaluation = factories.evaluation(factories.submission(calculator_kind="package"))
+    factories.worker(runtimes=runtimes)
+    # It could run the kind, and may not: what it says of its runtimes is of no interest.
+    factories.worker(sandbox_level="none", runtimes=_offering("building"))
+    assert waiting_reason(evaluation).startswith(reason)
+
+
 def test_a_deaf_worker_is_named_as_the_reason_and_not_a_missing_one() -> None:
     evaluation = factories.evaluation()
     hour_ago = timezone.now() - timedelta(hours=1)
