@@ -35,17 +35,28 @@ from evaluator.driver.offer import READY, RuntimeOffer
 from evaluator.driver.runtimes import runtimes_for
 from evaluator.exceptions import InfrastructureError
 from evaluator.host import machine
-from evaluator.runtimes.store import RuntimeStore
+from evaluator.runtimes.brought import BuildStopped
+from evaluator.runtimes.build import BuildProgress
+from evaluator.runtimes.own import OwnBuild, build_own, find_own, remove_unused
+from evaluator.runtimes.own_locks import LockRefused, read_own_lock
+from evaluator.runtimes.store import Runtime, RuntimeStore
 from evaluator.sandbox.base import Sandbox, SandboxLevel, SandboxUnavailable
 from evaluator.sandbox.find import SandboxPolicy, find_sandbox
 from leaderboard.celery import app
 from leaderboard.dispatch import EVALUATE, announce
+from leaderboard.enums import RuntimeState
 from leaderboard.exceptions import InfrastructureError as ServiceError
 from leaderboard.exceptions import LostLeaseError
 from leaderboard.lib import blobs, local_broker
-from leaderboard.models import Evaluation, Worker
+from leaderboard.models import Evaluation, RuntimeLock, Worker
 from leaderboard.services.definitions.tasks import held_reference
-from leaderboard.services.evaluations import checkpoints, lifecycle, output_files, smoke
+from leaderboard.services.evaluations import (
+    checkpoints,
+    lifecycle,
+    output_files,
+    runtime_builds,
+    smoke,
+)
 from leaderboard.services.evaluations.deafness import messages_may_end_elsewhere, unheard
 from leaderboard.services.evaluations.workers import (
     kinds_of,
@@ -242,6 +253,15 @@ class _Attempt:
         task_version, submission = self.evaluation.task_version, self.evaluation.submission
         if task_version.reference_set is None:
             raise InfrastructureError(f"{task_version} has no reference set.")
+        lock = submission.runtime_lock
+        try:
+            own = None if lock is None else self._own_runtime(lock)
+        except LockRefused as refusal:
+            return EvaluationReport(verdict=Verdict.INVALID_ARTIFACT, message=str(refusal))
+        except BuildStopped:
+            return EvaluationReport(
+                verdict=Verdict.CANCELLED, message="The evaluation was cancelled."
+            )
         with (
             held_artifact(submission.artifact) as artifact,
             held_reference(task_version.reference_set) as reference,
@@ -254,7 +274,7 @@ class _Attempt:
                 artifact,
                 reference,
                 sandbox=self.sandbox,
-                runtimes=runtimes_for(task, potential, settings.DEVICE, store=store),
+                runtimes=runtimes_for(task, potential, settings.DEVICE, store=store, own=own),
                 device=settings.DEVICE,
                 progress=self._progress,
                 should_stop=self._should_stop,
@@ -262,6 +282,45 @@ class _Attempt:
                 finished=self._finished(),
                 keep_finished=self._keep,
             )
+
+    def _own_runtime(self, lock: RuntimeLock) -> Runtime:
+        """The runtime of the lock that the submission brings, built now unless it is there.
+
+        Raises LockRefused, BuildStopped, InfrastructureError.
+        """
+        if lock.state == RuntimeState.REFUSED:
+            raise LockRefused(lock.message)
+        store = RuntimeStore(settings.RUNTIMES_DIR)
+        limits, log = runtime_builds.own_limits(), _BuildLog()
+        locked = read_own_lock(lock.text, limits)
+        if (there := find_own(locked, store)) is not None:
+            if lock.state == RuntimeState.BUILT:
+                runtime_builds.record_used(lock)
+            else:  # by the word of another worker, or of another database
+                runtime_builds.record_built(lock, there.manifest(), "It was built before.")
+            return there
+        runtime_builds.record_building(lock)
+
+        def show(progress: BuildProgress) -> None:
+            log.add(progress.step)
+            done, total = progress.n_done, progress.n_total
+            self._progress(Progress(phase=Phase.LOADING, n_done=done, n_total=total))
+
+        how = OwnBuild(limits=limits, progress=show, should_stop=self._should_stop, log=log.add)
+        try:
+            runtime = build_own(locked, store, how)
+        except LockRefused as refusal:
+            runtime_builds.record_refused(lock, str(refusal), log.text)
+            raise
+        except BuildStopped:
+            runtime_builds.record_stopped(lock)
+            raise
+        except InfrastructureError as error:
+            runtime_builds.record_failed(lock, str(error), log.text)
+            raise
+        runtime_builds.record_built(lock, runtime.manifest(), log.text)
+        remove_unused(store, most_bytes=settings.OWN_RUNTIMES_BYTES, keep=runtime.name)
+        return runtime
 
     def _finished(self) -> dict[str, StoredSystem]:
         """What earlier attempts have left; nobody with rights looks inside."""
@@ -341,6 +400,21 @@ class _Attempt:
     @property
     def _token(self) -> int:
         return self.evaluation.fencing_token
+
+
+class _BuildLog:
+    """What is told of a build, line by line, each step once."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def add(self, line: str) -> None:
+        if line.strip() and (not self._lines or self._lines[-1] != line):
+            self._lines.append(line)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self._lines)
 
 
 class Lease(threading.Thread):

@@ -34,6 +34,16 @@ class Visibility(models.TextChoices):
     PUBLIC = "public"
 
 
+class RuntimeState(models.TextChoices):
+    """Of the lock that a submission brings: what has become of its runtime."""
+
+    WAITING = "waiting"  # no worker has come to it
+    BUILDING = "building"
+    BUILT = "built"
+    REFUSED = "refused"  # the lock's own fault, for good
+    FAILED = "failed"  # ours; tried again with the next evaluation
+
+
 class StandingChange(models.TextChoices):
     """What brought a version to where it stands on a board."""
 

@@ -15,6 +15,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from evaluator.contract import DEVICE_PATTERN
+from evaluator.runtimes.definitions import known_definitions
 from leaderboard.lib.safe_start import public_hosts, weakness_of_hosts, weakness_of_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -291,6 +292,19 @@ BLOB_CACHE_BYTES = _whole_number("TOUCHSTONE_BLOB_CACHE_GIB", 50) * 2**30
 MAX_ARTIFACT_BYTES = _whole_number("TOUCHSTONE_MAX_ARTIFACT_MIB", 512) * 2**20
 #: The largest file that may be uploaded in parts.
 MAX_UPLOAD_BYTES = _whole_number("TOUCHSTONE_MAX_UPLOAD_MIB", 2048) * 2**20
+#: Names of runtimes in which no new submission runs; "own" stands for those of brought locks.
+CLOSED_RUNTIMES = _listed("TOUCHSTONE_CLOSED_RUNTIMES")
+if unknown := sorted(set(CLOSED_RUNTIMES) - {*known_definitions(), "own"}):
+    raise ImproperlyConfigured(
+        f"TOUCHSTONE_CLOSED_RUNTIMES names {', '.join(unknown)}; there are "
+        f"{', '.join(known_definitions())}, and own."
+    )
+#: Of a runtime that a submission brings; and of all of them on one worker.
+OWN_RUNTIME_PACKAGES = _whole_number("TOUCHSTONE_OWN_RUNTIME_PACKAGES", 150)
+OWN_RUNTIME_MIB = _whole_number("TOUCHSTONE_OWN_RUNTIME_MIB", 4096)
+OWN_RUNTIME_FILES = _whole_number("TOUCHSTONE_OWN_RUNTIME_FILES", 200_000)
+OWN_RUNTIME_BUILD_S = _whole_number("TOUCHSTONE_OWN_RUNTIME_BUILD_S", 900)
+OWN_RUNTIMES_BYTES = _whole_number("TOUCHSTONE_OWN_RUNTIMES_GIB", 50) * 2**30
 #: Reference sets that administrators upload: size of the file; time and memory to read it.
 MAX_REFERENCE_BYTES = _whole_number("TOUCHSTONE_MAX_REFERENCE_MIB", 64) * 2**20
 REFERENCE_CHECK_S = _whole_number("TOUCHSTONE_REFERENCE_CHECK_S", 90)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from evaluator.cli.building import showing
@@ -17,6 +19,9 @@ from evaluator.runtimes.build import build, find
 from evaluator.runtimes.definitions import RuntimeDefinition, known_definitions
 from evaluator.runtimes.locking import write_lock
 from evaluator.runtimes.locks import Lock
+from evaluator.runtimes.own import OwnBuild, build_own, remove_older
+from evaluator.runtimes.own_locks import OwnLimits, read_own_lock
+from evaluator.runtimes.own_names import own_name
 from evaluator.runtimes.recipes import CPU, Recipe, variant_for
 from evaluator.runtimes.store import RUNTIMES_VARIABLE, Runtime, RuntimeStore, disk_bytes
 from evaluator.sandbox.find import find_sandbox
@@ -36,6 +41,9 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
     building = actions.add_parser("build", help="build what is not built yet, from wheels alone")
     building.add_argument("names", metavar="NAME", nargs="*")
     building.add_argument("--all", action="store_true", help="all that ship")
+    building.add_argument(
+        "--lock", type=Path, metavar="FILE", help="the runtime of a lock that a submission brings"
+    )
     building.add_argument("--again", action="store_true", help="also what is there")
     _add_variant(building)
     building.set_defaults(run=_build)
@@ -65,7 +73,13 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
     locking.set_defaults(run=_lock)
 
     removing = actions.add_parser("remove", help="remove what was built of these")
-    removing.add_argument("names", metavar="NAME", nargs="+")
+    removing.add_argument("names", metavar="NAME", nargs="*")
+    removing.add_argument(
+        "--unused",
+        type=int,
+        metavar="DAYS",
+        help="those of submissions in which nothing has run for so long",
+    )
     removing.add_argument(
         "--old", action="store_true", help="only what this version would not build again"
     )
@@ -81,6 +95,8 @@ def _add_variant(parser: argparse.ArgumentParser) -> None:
 def _build(arguments: argparse.Namespace) -> int:
     store = RuntimeStore()
     names = list(known_definitions()) if arguments.all else arguments.names
+    if arguments.lock is not None:
+        return _build_own(arguments.lock, store)
     if not names:
         raise SubmissionError("name the runtimes to be built, or say --all")
     for definition in _definitions(names):
@@ -90,6 +106,20 @@ def _build(arguments: argparse.Namespace) -> int:
             runtime = build(recipe, store, progress=show, is_forced=arguments.again)
         took = "was there" if was_there else f"built in {runtime.build_time_s:.0f} s"
         print(f"{runtime.name} {runtime.digest[:_SHORT]} {took}, {_size(runtime.n_bytes)}")
+    return ExitCode.OK
+
+
+def _build_own(path: Path, store: RuntimeStore) -> int:
+    """Build what the lock of a submission asks for, as a worker does."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SubmissionError(f"{path} cannot be read: {error}") from error
+    limits = OwnLimits()
+    lock = read_own_lock(text, limits)
+    with showing(own_name(lock.sha256)) as show:
+        runtime = build_own(lock, store, OwnBuild(limits=limits, progress=show))
+    print(f"{runtime.name} {runtime.digest[:_SHORT]} {_size(runtime.n_bytes)}")
     return ExitCode.OK
 
 
@@ -151,7 +181,8 @@ def _show(verification: Verification, *, as_json: bool) -> None:
 def _line(runtime: Runtime) -> str:
     return (
         f"{runtime.digest[:_SHORT]} Python {runtime.interpreter.version}, {runtime.variant}, "
-        f"{len(runtime.packages)} packages, {_size(runtime.n_bytes)}, {runtime.built_at}"
+        f"{len(runtime.packages)} packages, {_size(runtime.n_bytes)}, {runtime.built_at}, "
+        f"last used {datetime.fromtimestamp(runtime.last_used_at, UTC):%Y-%m-%d}"
     )
 
 
@@ -165,6 +196,11 @@ def _lock(arguments: argparse.Namespace) -> int:
 
 def _remove(arguments: argparse.Namespace) -> int:
     store = RuntimeStore()
+    if arguments.unused is not None:
+        for runtime in remove_older(store, arguments.unused * 86_400.0):
+            print(f"{runtime.name} {runtime.digest[:_SHORT]} removed")
+    elif not arguments.names:
+        raise SubmissionError("name the runtimes to be removed, or say --unused DAYS")
     for name in arguments.names:
         runtimes = store.built(name)
         if not runtimes and name not in known_definitions():

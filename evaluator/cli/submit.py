@@ -47,6 +47,12 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  (argparse keeps its typ
         action="store_true",
         help="its forces are not meant to be the gradient of its energy",
     )
+    parser.add_argument(
+        "--lock",
+        type=Path,
+        metavar="FILE",
+        help="of the kind package: its own packages by version and hash (docs/own_runtime.md)",
+    )
     parser.add_argument("--wait", action="store_true", help="return when all is scored")
     add_card_arguments(parser)
     add_service_arguments(parser)
@@ -60,7 +66,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     with tempfile.TemporaryDirectory(prefix="touchstone-") as folder:
         artifact = find_artifact(arguments, Path(folder), faults)
-        proposal = fields_of(arguments, card, artifact)
+        proposal = fields_of(arguments, card, artifact) | _lock(arguments.lock, faults)
         client, checked = check(arguments, proposal, artifact, faults)
         assert artifact is not None  # noqa: S101  (else there was a fault)
         if checked.existing and not checked.tasks:
@@ -84,6 +90,17 @@ def _run(arguments: argparse.Namespace) -> int:
     else:
         print(describe_submission(client, submission))
     return outcome(submission.evaluations) if arguments.wait else ExitCode.OK
+
+
+def _lock(path: Path | None, faults: dict[str, str]) -> dict[str, str]:
+    """The text of the lock as a field, if one is brought."""
+    if path is None:
+        return {}
+    try:
+        return {"lock": path.read_text(encoding="utf-8")}
+    except (OSError, UnicodeDecodeError) as error:
+        faults["--lock"] = f"{path} cannot be read: {error}"
+        return {}
 
 
 def _nothing_new(submission: Submission, proposal: Mapping[str, Any]) -> str:

@@ -180,6 +180,7 @@ class Client:
         benchmark: str | None = None,
         tasks: Sequence[str] | None = None,
         card: Mapping[str, Any] | None = None,
+        lock: str | None = None,
         filename: str | None = None,
         progress: Progress | None = None,
         idempotency_key: str | None = None,
@@ -203,6 +204,8 @@ class Client:
         card
             What is said of the potential: a new one is registered with it, beside its first
             version; of one that is there nothing else may be said than its card says.
+        lock
+            Of the kind package alone: the text of the lock of its packages.
         progress
             Called with the bytes that have arrived and those in all.
         idempotency_key
@@ -226,6 +229,7 @@ class Client:
             "benchmark": benchmark,
             "tasks": None if tasks is None else json.dumps(list(tasks)),
             "card": None if card is None else json.dumps(dict(card)),
+            "lock": lock,
         }
         # Every field as a part of its own: the service reads forms as multipart alone.
         parts: dict[str, Any] = {n: (None, v) for n, v in fields.items() if v is not None}

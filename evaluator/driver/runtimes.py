@@ -35,14 +35,19 @@ def runtimes_for(
     *,
     store: RuntimeStore | None = None,
     progress: Callable[[RuntimeDefinition], ShowProgress] = lambda definition: lambda step: None,
+    own: Runtime | None = None,
 ) -> dict[str, Runtime]:
     """The runtimes that an evaluation needs, built where they are not there yet.
 
-    ``progress`` is asked for each that is built. Raises InfrastructureError where one cannot be.
+    ``progress`` is asked for each that is built; ``own`` is the submission's, where it brings one,
+    and serves nothing else. Raises InfrastructureError where one cannot be.
     """
     store = store or RuntimeStore()
     runtimes: dict[str, Runtime] = {}
     for kind in kinds_needed(task, submission):
+        if own is not None and kind == submission.calculator_kind:
+            runtimes[kind] = own
+            continue
         definition = serving(kind)
         recipe = Recipe.of(definition, variant_for(definition, device))
         there = store.find(recipe.name, recipe.digest)

@@ -9,6 +9,8 @@ that is done in the sandbox alone, each time anew.
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,18 +26,13 @@ from evaluator.runtimes.interpreters import find_interpreter
 from evaluator.runtimes.locking import torch_version_of
 from evaluator.runtimes.locks import Lock, Pinned
 from evaluator.runtimes.own_locks import LockRefused, OwnLimits
+from evaluator.runtimes.own_names import PREFIX, own_name
 from evaluator.runtimes.recipes import CPU, Recipe
 from evaluator.runtimes.store import Runtime, RuntimeStore, site_packages_of
 
 #: Of the calculators that may bring a lock.
 KIND = "package"
-_PREFIX = "own-"
 _LABEL = "Brought by a submission"
-
-
-def own_name(lock_sha256: str) -> str:
-    """The name of the runtime of a lock, in provenance and addresses."""
-    return f"{_PREFIX}{lock_sha256[:16]}"
 
 
 def own_recipe(lock: Lock) -> Recipe:
@@ -63,8 +60,8 @@ class OwnBuild:
     log: Callable[[str], None] = lambda line: None
 
 
-def build_own(lock: Lock, store: RuntimeStore, how: OwnBuild) -> Runtime:
-    """Build the runtime of a lock, unless it is there.
+def build_own(lock: Lock, store: RuntimeStore, asked: OwnBuild) -> Runtime:
+    """Build the runtime of a lock, unless it is there; all that is asked for, in this thread.
 
     Raises LockRefused where the lock or one of its wheels is at fault, BuildStopped, and
     InfrastructureError where we are: that may be tried again.
@@ -73,11 +70,17 @@ def build_own(lock: Lock, store: RuntimeStore, how: OwnBuild) -> Runtime:
     def fill(partial: Path, recipe: Recipe, lock_fd: int) -> None:
         _fill(partial, recipe, store, lock_fd, how)
 
-    def progress(progress: BuildProgress) -> None:
-        if how.should_stop():
-            raise brought.BuildStopped("The runtime is not wanted any more.")
-        how.progress(progress)
+    caller = threading.get_ident()
 
+    def progress(progress: BuildProgress) -> None:
+        # uv's words are heard in a thread beside, which may raise nothing and knows no database.
+        if threading.get_ident() != caller:
+            return
+        if asked.should_stop():
+            raise brought.BuildStopped("The runtime is not wanted any more.")
+        asked.progress(progress)
+
+    how = replace(asked, progress=progress)
     return build.build(own_recipe(lock), store, progress=progress, fill=fill)
 
 
@@ -166,24 +169,39 @@ def find_own(lock: Lock, store: RuntimeStore) -> Runtime | None:
     return store.find(recipe.name, recipe.digest)
 
 
+def remove_older(store: RuntimeStore, unused_s: float) -> list[Runtime]:
+    """Remove runtimes of submissions in which nothing has run for so long."""
+    before = time.time() - unused_s
+    old = [r for r in _brought(store) if r.last_used_at < before]
+    return [runtime for runtime in old if _removed(store, runtime)]
+
+
+def _brought(store: RuntimeStore) -> list[Runtime]:
+    """Those of submissions, unused for the longest first."""
+    own = [r for r in store.built() if r.name.startswith(PREFIX)]
+    return sorted(own, key=lambda runtime: runtime.last_used_at)
+
+
+def _removed(store: RuntimeStore, runtime: Runtime) -> bool:
+    try:
+        store.remove(runtime.name, runtime.digest)
+    except InfrastructureError:
+        return False  # in use
+    return True
+
+
 def remove_unused(store: RuntimeStore, *, most_bytes: int, keep: str = "") -> list[Runtime]:
     """Remove runtimes of submissions, those unused for the longest first, until they fit.
 
     One in which a calculator runs stays, and so does the one named ``keep``.
     """
-    own = [r for r in store.built() if r.name.startswith(_PREFIX)]
-    own.sort(key=lambda runtime: runtime.last_used_at)
+    own = _brought(store)
     taken = sum(runtime.n_bytes for runtime in own)
     removed = []
     for runtime in own:
         if taken <= most_bytes:
             break
-        if runtime.name == keep:
-            continue
-        try:
-            store.remove(runtime.name, runtime.digest)
-        except InfrastructureError:
-            continue  # in use
-        taken -= runtime.n_bytes
-        removed.append(runtime)
+        if runtime.name != keep and _removed(store, runtime):
+            taken -= runtime.n_bytes
+            removed.append(runtime)
     return removed

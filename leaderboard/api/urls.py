@@ -22,6 +22,7 @@ from leaderboard.api.views import (
     queue,
     recommendation,
     root,
+    runtimes,
     submissions,
     tasks,
     teams,
@@ -226,6 +227,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("bundle/files/<sha256:sha256>/", bundles.BundleFileView.as_view(), name="bundle-file"),
     path("protocols/", tasks.ProtocolList.as_view(), name="protocols"),
     path("calculators/", tasks.CalculatorList.as_view(), name="calculators"),
+    path("runtimes/", runtimes.RuntimeList.as_view(), name="runtimes"),
+    path("runtimes/<dotted:name>/", runtimes.RuntimeDetail.as_view(), name="runtime"),
     path("reference-sets/", tasks.ReferenceSetList.as_view(), name="reference-sets"),
     path(
         "reference-sets/files/<sha256:sha256>/",

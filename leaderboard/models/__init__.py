@@ -12,6 +12,7 @@ from leaderboard.models.output import EvaluationFile, KeptSystem
 from leaderboard.models.potential import Potential
 from leaderboard.models.reference import ReferenceSet
 from leaderboard.models.reference_upload import ReferenceUpload
+from leaderboard.models.runtime import RuntimeLock
 from leaderboard.models.skill import SkillTable, TestedSystems
 from leaderboard.models.submission import Artifact, Submission
 from leaderboard.models.task import Task, TaskVersion
@@ -44,6 +45,7 @@ __all__ = [
     "ReferenceSet",
     "ReferenceUpload",
     "RequestCount",
+    "RuntimeLock",
     "Score",
     "SkillTable",
     "Snapshot",

@@ -11,6 +11,7 @@ from django.db import models
 
 from evaluator.contract import SubmissionSpec
 from leaderboard.enums import Visibility, calculator_kind_choices
+from leaderboard.models.runtime import RuntimeLock
 from leaderboard.models.team import potentials_of
 
 if TYPE_CHECKING:
@@ -81,6 +82,14 @@ class Submission(models.Model):
     )
     settings = models.JSONField(
         default=dict, blank=True, help_text="Of the adapter, complete with defaults."
+    )
+    runtime_lock = models.ForeignKey(
+        RuntimeLock,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="submissions",
+        help_text="The lock that it brings; empty where it runs in the runtime of its kind.",
     )
     supported_elements = ArrayField(
         models.CharField(max_length=2),

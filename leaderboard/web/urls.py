@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 from django.urls.converters import StringConverter
 
-from leaderboard.web import status
+from leaderboard.web import runtimes, status
 from leaderboard.web.accounts import accounts, teams
 from leaderboard.web.boards import evaluations, overall, systems, tasks
 from leaderboard.web.docs import pages, sitemap
@@ -85,6 +85,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="evaluation-reevaluate",
     ),
     path("", include("leaderboard.web.advice.urls")),
+    path("runtimes/", runtimes.runtimes, name="runtimes"),
+    path("runtimes/<dotted-slug:name>/", runtimes.runtime, name="runtime"),
     path("queue/", status.queue, name="queue"),
     path("docs/", pages.quick_start, name="docs"),
     path("docs/verdicts/", pages.verdicts, name="verdicts"),

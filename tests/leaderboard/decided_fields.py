@@ -9,7 +9,7 @@ from __future__ import annotations
 #: Modules of serializers that know nothing of evaluations.
 NOT_OF_EVALUATIONS = frozenset(
     f"leaderboard.api.serializers.{name}"
-    for name in ("accounts", "bundles", "queue", "teams", "uploads")
+    for name in ("accounts", "bundles", "queue", "runtimes", "teams", "uploads")
 )
 
 FIELDS = {

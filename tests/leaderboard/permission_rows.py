@@ -18,6 +18,8 @@ api:me                    get    -        401 200 200 200 200 200
 api:signed-in             get    -        401 204 204 204 204 204
 api:my-quota              get    -        401 200 200 200 200 200
 api:queue                 get    -        200 200 200 200 200 200
+api:runtimes              get    -        200 200 200 200 200 200
+api:runtime               get    -        200 200 200 200 200 200
 api:tokens                get    -        401 200 200 200 200 200
 # A token cannot make tokens; test_accounts.py makes them by password and session.
 api:tokens                post   -        401 403 403 403 403 403
@@ -177,6 +179,8 @@ choose                    get    -        200 200 200 200 200 200
 compare                   get    -        200 200 200 200 200 200
 correlation               get    -        200 200 200 200 200 200
 queue                     get    -        200 200 200 200 200 200
+runtimes                  get    -        200 200 200 200 200 200
+runtime                   get    -        200 200 200 200 200 200
 docs                      get    -        200 200 200 200 200 200
 verdicts                  get    -        200 200 200 200 200 200
 protocols                 get    -        200 200 200 200 200 200

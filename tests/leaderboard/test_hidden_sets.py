@@ -40,7 +40,7 @@ _NOTHING = """
     docs verdicts protocols protocol doc cite card team team-create
     team-invite team-uninvite team-member invitation token-create token-revoke submission-new
     potential-edit withdraw publish evaluation-cancel evaluation-reevaluate welcome
-    api:submission-check
+    api:submission-check runtimes runtime api:runtimes api:runtime
     api:schema api:docs api:redoc api:nowhere api:index api:me
     api:signed-in api:my-quota api:tokens api:token api:teams api:team api:team-quota
     api:team-members

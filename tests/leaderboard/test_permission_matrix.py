@@ -120,6 +120,8 @@ def parameters(row: Row, stage: Stage) -> dict[str, Any]:
         "api:evaluation-file": {"system_id": "Al", "name": "trajectory.extxyz"},
         "api:bundle-file": {"sha256": "0" * 64},
         "api:reference-file": {"sha256": "0" * 64},
+        "api:runtime": {"name": "classical"},
+        "runtime": {"name": "classical"},
         "api:task": {"slug": stage.world.task.task.slug},
         "api:leaderboard": {"slug": stage.world.benchmark.benchmark.slug},
         "benchmark": {"slug": stage.world.benchmark.benchmark.slug, "number": 1},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.core.files.uploadedfile import UploadedFile
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -23,10 +24,11 @@ from leaderboard.api.serializers.fields import (
     read_json,
 )
 from leaderboard.enums import Visibility
-from leaderboard.models import Potential, Submission
+from leaderboard.models import Potential, RuntimeLock, Submission
 from leaderboard.services.submissions.preparation import Prepared
 from leaderboard.services.submissions.submissions import POTENTIAL_FIELDS
 
+_LONGEST_LOCK = 1 << 20
 _DESCRIBED = (*POTENTIAL_FIELDS, "is_baseline")
 
 
@@ -118,12 +120,32 @@ class ArtifactRecord(Record):
     filename = serializers.CharField(source="artifact_filename")
 
 
+class RuntimeBuild(serializers.ModelSerializer[RuntimeLock]):
+    name = serializers.CharField(read_only=True, help_text="In addresses and provenance.")
+    url = Link("runtime", "name", lookup_url_kwarg="name")
+    page = serializers.CharField(source="get_absolute_url", read_only=True)
+    lock_sha256 = serializers.CharField(
+        source="sha256", read_only=True, help_text="Of what the lock says, without its comments."
+    )
+
+    class Meta:
+        model = RuntimeLock
+        fields = ("name", "url", "page", "state", "message", "digest", "lock_sha256")
+        read_only_fields = fields
+
+
 class SubmissionRecord(serializers.ModelSerializer[Submission]):
     url = Link("submission")
     page = serializers.CharField(source="get_absolute_url", read_only=True)
     potential = PotentialLink(read_only=True)
     artifact = ArtifactRecord(source="*", read_only=True)
     settings = JSONObject(read_only=True)
+    runtime = RuntimeBuild(
+        source="runtime_lock",
+        read_only=True,
+        allow_null=True,
+        help_text="Of the lock that it brings; null where it runs in the runtime of its kind.",
+    )
     submitted_by = serializers.CharField(source="submitted_by.username", read_only=True)
     evaluations = EvaluationBrief(many=True, read_only=True, help_text="The current ones, by task.")
 
@@ -138,6 +160,7 @@ class SubmissionRecord(serializers.ModelSerializer[Submission]):
             "artifact",
             "calculator_kind",
             "settings",
+            "runtime",
             "supported_elements",
             "declares_non_conservative",
             "visibility",
@@ -194,6 +217,22 @@ class CheckedRecord(Record):
         return sorted(version.task.slug for version in prepared.missing(prepared.same))
 
 
+@extend_schema_field(OpenApiTypes.STR)
+class LockText(serializers.CharField):
+    """A text, or a file of a form with it."""
+
+    def to_internal_value(self, data: object) -> str:
+        if isinstance(data, UploadedFile):
+            if (data.size or 0) > _LONGEST_LOCK:
+                raise serializers.ValidationError("The lock is too long.")
+            try:
+                return super().to_internal_value(data.read().decode())
+            except UnicodeDecodeError:
+                sentence = "The lock is no text. Write it with: uv pip compile --generate-hashes"
+                raise serializers.ValidationError(sentence) from None
+        return super().to_internal_value(data)  # type: ignore[arg-type]
+
+
 class _SubmissionFields(StrictRequest):
     potential = serializers.CharField(
         max_length=73, help_text="Slug of your potential, or its address."
@@ -215,6 +254,14 @@ class _SubmissionFields(StrictRequest):
     )
     benchmark = serializers.CharField(
         max_length=64, required=False, help_text="Slug; its tasks are run. The site's by default."
+    )
+    lock = LockText(
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        max_length=_LONGEST_LOCK,
+        help_text="Of the kind package alone: every package that it runs with, by version and "
+        "hash, as uv pip compile --generate-hashes writes it. In a form, a text or a file.",
     )
 
 

@@ -65,7 +65,7 @@ def visible_submissions(request: Request) -> QuerySet[Submission]:
     )
     return (
         Submission.objects.visible_to(user_of(request))
-        .select_related("potential", "artifact", "submitted_by")
+        .select_related("potential", "artifact", "runtime_lock", "submitted_by")
         .prefetch_related(Prefetch("evaluations", evaluations))
     )
 

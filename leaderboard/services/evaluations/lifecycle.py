@@ -112,6 +112,7 @@ def claim_evaluation(
         Worker.objects.filter(pk=worker.pk).update(free_since=None)
         evaluation = Evaluation.objects.select_related(
             "submission__artifact",
+            "submission__runtime_lock",
             "submission__potential",
             "task_version__task",
             "task_version__reference_set",

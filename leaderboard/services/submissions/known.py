@@ -21,7 +21,9 @@ def same_or_refuse(new: Submission, sha256: str, *, visibility: str | None) -> S
     """
     if new.potential.pk is None:
         return None
-    there = Submission.objects.filter(potential=new.potential).select_related("artifact")
+    there = Submission.objects.filter(potential=new.potential).select_related(
+        "artifact", "runtime_lock"
+    )
     named = there.filter(version=new.version).first()
     if named is not None:
         _refuse_withdrawn(named)
@@ -33,6 +35,7 @@ def same_or_refuse(new: Submission, sha256: str, *, visibility: str | None) -> S
         calculator_kind=new.calculator_kind,
         settings=new.settings,
         withdrawn_at__isnull=True,
+        **_of_lock(new),
     ).first()
     if alike is not None:
         _refuse_file(alike, new, sha256)
@@ -96,8 +99,19 @@ def _refuse_file(there: Submission, new: Submission, sha256: str) -> None:
 
 def _is_same_file(there: Submission, new: Submission, sha256: str) -> bool:
     """Whether it would load the same bytes in the same way."""
-    theirs = (there.artifact.sha256, there.calculator_kind, there.settings)
-    return theirs == (sha256, new.calculator_kind, new.settings)
+    theirs = (there.artifact.sha256, there.calculator_kind, there.settings, _lock(there))
+    return theirs == (sha256, new.calculator_kind, new.settings, _lock(new))
+
+
+def _lock(submission: Submission) -> str:
+    """The hash of the lock that it brings; empty without one."""
+    lock = submission.runtime_lock
+    return "" if lock is None else lock.sha256
+
+
+def _of_lock(submission: Submission) -> dict[str, object]:
+    sha256 = _lock(submission)
+    return {"runtime_lock__sha256": sha256} if sha256 else {"runtime_lock__isnull": True}
 
 
 def _name(there: Submission) -> str:
@@ -116,6 +130,8 @@ def _differences(there: Submission, new: Submission, sha256: str) -> Iterator[st
             theirs, ours = there.settings.get(name), new.settings.get(name)
             if theirs != ours:
                 yield _differs(f"the setting {name}", repr(theirs), repr(ours))
+    if _lock(there) != _lock(new):
+        yield _differs("the lock", _lock(there)[:12] or "none", _lock(new)[:12] or "none")
     if there.supported_elements != new.supported_elements:
         yield _differs(
             "the list of elements",

@@ -25,6 +25,7 @@ from leaderboard.services.accounts import quotas
 from leaderboard.services.evaluations.smoke import smoke_has_failed, smoke_version
 from leaderboard.services.submissions import known, slug_rights
 from leaderboard.services.submissions.artifacts import check_sha256, clean_filename
+from leaderboard.services.submissions.runtime_locks import lock_of
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
 
@@ -129,11 +130,12 @@ def draft(
     declares_non_conservative: bool = False,
     visibility: str | None = None,
     content: bytes | None = None,
+    lock: str = "",
 ) -> Submission:
     """A version without its potential and file. Raises SubmissionError with every bad field.
 
     ``content`` is the file's where it is a JSON file of a few numbers and at hand: what it says is
-    known without any code of the submitter.
+    known without any code of the submitter. ``lock`` is the text of the lock that it brings.
     """
     visibility = Visibility.PUBLIC if visibility is None else visibility
     submission = Submission(
@@ -146,6 +148,10 @@ def draft(
         published_at=timezone.now() if visibility == Visibility.PUBLIC else None,
     )
     errors = _errors_of(submission, settings or {}, supported_elements, sha256)
+    try:
+        submission.runtime_lock = lock_of(calculator_kind, lock)
+    except SubmissionError as error:
+        errors = {**error.errors, **errors}
     if content and (fault := fault_of(calculator_kind, content, SYMBOLS)):
         errors.setdefault("artifact", f"{submission.artifact_filename}: {fault}.")
     if errors:

@@ -33,7 +33,7 @@ from leaderboard.models.permissions import (
 from leaderboard.services.accounts import quotas
 from leaderboard.services.accounts.parties import parties_of
 from leaderboard.services.evaluations.lifecycle import cancel_all_of, queue_evaluations
-from leaderboard.services.submissions import known, look_alikes, slug_rights
+from leaderboard.services.submissions import known, look_alikes, runtime_locks, slug_rights
 from leaderboard.services.submissions.artifacts import (
     Upload,
     beginning_of,
@@ -286,6 +286,8 @@ def _accept(prepared: Prepared, artifact: Artifact) -> Submitted:
             room = quotas.room_for(user, payer, quotas.bytes_new_to(payer, artifact))
             is_public = submission.visibility == Visibility.PUBLIC
             slug = slug_rights.made_public(potential) if is_public else nullcontext()
+            if submission.runtime_lock is not None:
+                submission.runtime_lock = runtime_locks.keep(submission.runtime_lock)
             with slug, room:
                 submission.save(force_insert=True)
             if is_public:

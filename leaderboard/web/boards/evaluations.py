@@ -37,6 +37,7 @@ from leaderboard.services.boards.rules import has_theory_mismatch, why_not_ranke
 from leaderboard.services.boards.skill_maps import map_of, skill_rows
 from leaderboard.services.evaluations import lifecycle, queue
 from leaderboard.services.evaluations.progress import current_evaluations
+from leaderboard.services.evaluations.runtimes import state_sentence
 from leaderboard.services.evaluations.waiting import waiting_reason
 from leaderboard.services.submissions.submissions import publish, withdraw
 from leaderboard.web.boards.committee import DIGITS, LABELS
@@ -63,6 +64,9 @@ def submission(request: HttpRequest, pk: UUID) -> HttpResponse:
         {
             **_progress(submission, request.user),
             "kind": CALCULATOR_KINDS[submission.calculator_kind],
+            "runtime_state": state_sentence(submission.runtime_lock)
+            if submission.runtime_lock
+            else "",
             "may_withdraw": may_manage,
             "may_publish": may_manage and submission.visibility == Visibility.PRIVATE,
         },
@@ -264,7 +268,7 @@ def _submission(request: HttpRequest, pk: UUID) -> Submission:
     return get_object_or_404(
         Submission.objects.all()
         .visible_to(request.user)
-        .select_related("potential__owner", "artifact"),
+        .select_related("potential__owner", "artifact", "runtime_lock"),
         pk=pk,
     )
 

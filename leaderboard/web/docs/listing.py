@@ -54,6 +54,13 @@ GROUPS: dict[str, tuple[DocPage, ...]] = {
             "messages of a check mean.",
             source="docs/artifacts.md",
         ),
+        DocPage(
+            name="own-runtime",
+            label="Your own runtime",
+            about="Submit a potential of a family that is not here: bring a lock of its packages, "
+            "in ten lines of curl.",
+            source="docs/own_runtime.md",
+        ),
     ),
     "Understand": (
         DocPage(

@@ -34,6 +34,7 @@ from leaderboard.web.errors import too_many_submitted
 from leaderboard.web.potentials.cards import CARD_FIELDS, refuse_unstorable, typed
 
 _PER_PAGE = 50
+_LONGEST_LOCK = 1 << 20
 
 
 @require_safe
@@ -98,6 +99,7 @@ def _submit(request: HttpRequest, user: User) -> Submitted:
         "supported_elements": given.get("supported_elements", "").replace(",", " ").split() or None,
         "declares_non_conservative": "declares_non_conservative" in given,
         "visibility": given.get("visibility", ""),
+        "lock": _lock(request.FILES.get("lock")),
     }
     slug, card = _potential(user, given)
     benchmark = given.get("benchmark") or None
@@ -109,6 +111,19 @@ def _submit(request: HttpRequest, user: User) -> Submitted:
     except SubmissionError as error:
         error.errors = {_beside(name, given): text for name, text in error.errors.items()}
         raise
+
+
+def _lock(file: object) -> str:
+    """The text of the lock that it brings; empty where none was chosen."""
+    if not isinstance(file, UploadedFile) or not file.name:
+        return ""
+    if (file.size or 0) > _LONGEST_LOCK:
+        raise SubmissionError({"lock": "The lock is too long."})
+    try:
+        return bytes(file.read()).decode()
+    except UnicodeDecodeError:
+        sentence = "The lock is no text. Write it with: uv pip compile --generate-hashes"
+        raise SubmissionError({"lock": sentence}) from None
 
 
 def _beside(name: str, given: Mapping[str, str]) -> str:

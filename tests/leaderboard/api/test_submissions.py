@@ -54,6 +54,7 @@ def test_a_submission_is_accepted_and_its_evaluations_are_queued(alice: APIClien
         },
         "calculator_kind": "ase",
         "settings": {},
+        "runtime": None,
         "supported_elements": ["Al", "Cu"],
         "declares_non_conservative": False,
         "visibility": "public",

@@ -1,0 +1,11 @@
+"""What the runtimes of locks that submissions bring are called, on workers and on pages."""
+
+from __future__ import annotations
+
+#: The beginning of each name.
+PREFIX = "own-"
+
+
+def own_name(lock_sha256: str) -> str:
+    """The name of the runtime of a lock, in provenance and addresses."""
+    return f"{PREFIX}{lock_sha256[:16]}"

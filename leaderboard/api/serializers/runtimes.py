@@ -1,0 +1,52 @@
+"""The environments in which calculators run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from leaderboard.api.serializers.fields import Link, Record, SubmissionLink
+
+
+class RuntimeRecord(Record):
+    name = serializers.CharField(help_text="In addresses and provenance.")
+    url = Link("runtime", "name")
+    page = serializers.CharField(source="get_absolute_url")
+    label = serializers.CharField()  # type: ignore[assignment]
+    kinds = serializers.ListField(
+        child=serializers.CharField(), help_text="Calculator kinds that run in it."
+    )
+    python = serializers.CharField(help_text="A range of versions, or the one it was built for.")
+    is_open = serializers.BooleanField(help_text="Whether new submissions may run in it.")
+    is_brought = serializers.BooleanField(help_text="Whether a submission brought its lock.")
+    lock_sha256 = serializers.CharField(help_text="Of what its lock says, without comments.")
+    state = serializers.CharField(help_text="Of brought ones: what has become of it.")
+    message = serializers.CharField(help_text="Of brought ones: why there is none.")
+    digest = serializers.CharField(help_text="Of brought ones: of the last build.")
+    n_packages = serializers.SerializerMethodField(help_text="Packages that it holds.")
+
+    def get_n_packages(self, row: Any) -> int:  # noqa: ANN401  (a RuntimeRow)
+        return len(row.packages)
+
+
+class RuntimeUserRecord(Record):
+    submission = SubmissionLink()
+    digest = serializers.CharField(help_text="Of the runtime in which it was evaluated.")
+    n_evaluations = serializers.IntegerField(help_text="Current ones of it.")
+
+
+class RuntimeDetailRecord(RuntimeRecord):
+    packages = serializers.DictField(
+        child=serializers.CharField(), help_text="Versions by package."
+    )
+    n_bytes = serializers.IntegerField(allow_null=True, help_text="What its files take.")
+    build_time_s = serializers.FloatField(allow_null=True)
+    built_at = serializers.DateTimeField(allow_null=True)
+    last_used_at = serializers.DateTimeField(
+        allow_null=True, help_text="Of brought ones: when an evaluation last began in it."
+    )
+    used_by = RuntimeUserRecord(many=True, help_text="Submissions that ran in it.")
+    log = serializers.CharField(
+        help_text="Of its last build; empty for whoever may not see what is private of it."
+    )

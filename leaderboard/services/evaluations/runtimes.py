@@ -1,0 +1,181 @@
+"""Runtimes as pages and API tell of them: those that ship, and those that submissions bring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Count, Q, QuerySet
+
+from evaluator.runtimes.definitions import RuntimeDefinition, known_definitions
+from evaluator.runtimes.locks import Lock
+from leaderboard.enums import RuntimeState
+from leaderboard.models import Evaluation, RuntimeLock, Submission
+from leaderboard.models.permissions import may_read_private
+
+#: What the settings call runtimes that submissions bring.
+OWN = "own"
+OWN_LABEL = "Brought by a submission"
+_CPU = "cpu"
+_MOST_ROWS = 200
+_MOST_OWN = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeRow:
+    """A runtime without those who use it."""
+
+    name: str
+    label: str
+    kinds: tuple[str, ...]
+    #: A range of versions, or the one that it was built for.
+    python: str
+    packages: Mapping[str, str]
+    lock_sha256: str
+    #: Whether new submissions may run in it.
+    is_open: bool
+    is_brought: bool = False
+    #: Of brought ones: what has become of it.
+    state: str = ""
+    message: str = ""
+    digest: str = ""
+    n_bytes: int | None = None
+    build_time_s: float | None = None
+    built_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+    def get_absolute_url(self) -> str:
+        return f"/runtimes/{self.name}/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeUser:
+    """A submission that was evaluated in a runtime, and the digest that it had then."""
+
+    submission: Submission
+    digest: str
+    n_evaluations: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimePage:
+    runtime: RuntimeRow
+    used_by: list[RuntimeUser] = field(default_factory=list)
+    #: Of its last build; for whoever may read what is private of a submission that brings it.
+    log: str = ""
+
+
+def shipped_runtimes() -> list[RuntimeRow]:
+    """Those that ship with the service, by name."""
+    return [_shipped(definition) for definition in known_definitions().values()]
+
+
+def brought_runtimes(reader: User | AnonymousUser) -> list[RuntimeRow]:
+    """Those of submissions that the reader may see, the newest first."""
+    return [_brought(lock) for lock in _visible_locks(reader)[:_MOST_OWN]]
+
+
+def runtime_page(reader: User | AnonymousUser, name: str) -> RuntimePage | None:
+    """One runtime with the submissions that ran in it; None where the reader may see none."""
+    users = _users(reader, name)
+    if name in known_definitions():
+        return RuntimePage(runtime=_shipped(known_definitions()[name]), used_by=users)
+    for lock in _visible_locks(reader):
+        if lock.name == name:
+            log = lock.log if _may_read_log(reader, lock) else ""
+            return RuntimePage(runtime=_brought(lock), used_by=users, log=log)
+    return None
+
+
+def _visible_locks(reader: User | AnonymousUser) -> QuerySet[RuntimeLock]:
+    seen = Submission.objects.all().visible_to(reader).filter(runtime_lock__isnull=False)
+    return RuntimeLock.objects.filter(pk__in=seen.values("runtime_lock"))
+
+
+def _may_read_log(reader: User | AnonymousUser, lock: RuntimeLock) -> bool:
+    theirs = lock.submissions.select_related("potential__team")
+    return any(may_read_private(reader, submission.potential) for submission in theirs)
+
+
+def _users(reader: User | AnonymousUser, name: str) -> list[RuntimeUser]:
+    seen = Submission.objects.all().visible_to(reader)
+    counted = (
+        Evaluation.objects.filter(
+            Q(is_current=True), provenance__runtime__name=name, submission__in=seen
+        )
+        .values_list("submission_id", "provenance__runtime__digest")
+        .annotate(n=Count("pk"))
+        .order_by("submission_id", "provenance__runtime__digest")[:_MOST_ROWS]
+    )
+    rows = list(counted)
+    submissions = Submission.objects.select_related("potential").in_bulk([row[0] for row in rows])
+    return [
+        RuntimeUser(submission=submissions[pk], digest=str(digest), n_evaluations=n)
+        for pk, digest, n in rows
+    ]
+
+
+def _shipped(definition: RuntimeDefinition) -> RuntimeRow:
+    sha256, packages = _locked(definition)
+    return RuntimeRow(
+        name=definition.name,
+        label=definition.label,
+        kinds=definition.kinds,
+        python=str(definition.python),
+        packages=packages,
+        lock_sha256=sha256,
+        is_open=definition.name not in settings.CLOSED_RUNTIMES,
+    )
+
+
+@cache
+def _locked(definition: RuntimeDefinition) -> tuple[str, Mapping[str, str]]:
+    """The hash of a definition's lock for the processor, and its packages."""
+    path = definition.lock_file(_CPU)
+    if not path.is_file():
+        return "", {}
+    lock = Lock.read(path)
+    return lock.sha256, {package.name: package.version for package in lock.packages}
+
+
+def _brought(lock: RuntimeLock) -> RuntimeRow:
+    packages: dict[str, str] = lock.packages
+    return RuntimeRow(
+        name=lock.name,
+        label=OWN_LABEL,
+        kinds=("package",),
+        python=lock.python,
+        packages=packages or _named(lock),
+        lock_sha256=lock.sha256,
+        is_open=OWN not in settings.CLOSED_RUNTIMES,
+        is_brought=True,
+        state=lock.state,
+        message=lock.message,
+        digest=lock.digest,
+        n_bytes=lock.n_bytes,
+        build_time_s=lock.build_time_s,
+        built_at=lock.built_at,
+        last_used_at=lock.last_used_at,
+    )
+
+
+def _named(lock: RuntimeLock) -> dict[str, str]:
+    """What a lock names, of which nothing is built yet."""
+    return {package.name: package.version for package in Lock.parse(lock.text).packages}
+
+
+def state_sentence(lock: RuntimeLock) -> str:
+    """What has become of a brought runtime, for whoever waits for it."""
+    sentences = {
+        RuntimeState.WAITING: "Its runtime is built when its first evaluation begins.",
+        RuntimeState.BUILDING: "A worker builds its runtime.",
+        RuntimeState.BUILT: "Its runtime is built.",
+        RuntimeState.REFUSED: "Nothing can be built of its lock.",
+        RuntimeState.FAILED: "Its runtime could not be built, by a fault of ours; it is tried "
+        "again with its next evaluation.",
+    }
+    return f"{sentences[RuntimeState(lock.state)]} {lock.message}".strip()
