@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('leaderboard', '0036_frame_errors'),
+        ('leaderboard', '0039_runtimes_of_workers'),
     ]
 
     operations = [
