@@ -12,6 +12,7 @@ import pytest
 from evaluator.exceptions import InfrastructureError
 from evaluator.runtimes.store import Runtime, RuntimeStore
 from evaluator.sandbox.base import ProcessRequest, Sandbox
+from evaluator.sandbox.find import find_sandbox
 from evaluator.sandbox.output import OutputDrain
 from evaluator.sandbox.unconfined import UnconfinedSandbox
 from tests.evaluator.runtimes.real import classical_runtime
@@ -39,6 +40,11 @@ print(json.dumps({
     ],
 }))
 """
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Sandbox:
+    return find_sandbox()
 
 
 def look(sandbox: Sandbox, runtime: Runtime, program: str = _LOOK) -> dict[str, Any]:
@@ -92,12 +98,14 @@ def test_runtime_is_kept_while_a_process_runs_in_it(sandbox: Sandbox) -> None:
         program=("-c", "import time; time.sleep(60)"),
     )
     process = sandbox.start(request)
+    output = OutputDrain(process.stdout, process.stderr)
     try:
         with pytest.raises(InfrastructureError, match="is in use"):
             RuntimeStore(runtime.prefix.parent.parent).remove(runtime.name, runtime.digest)
     finally:
         process.kill()
         process.release()
+        output.finish()
 
 
 def test_process_without_a_sandbox_runs_in_its_runtime_too() -> None:
