@@ -36,12 +36,12 @@ def double() -> Iterator[Served]:
         yield server
 
 
-@pytest.mark.parametrize("name", ["nequix-mp-1", "nequix-oam-1"])
-def test_nequix_gives_the_numbers_of_its_own_calculator(name: str) -> None:
+@pytest.mark.parametrize(("name", "systems"), [("nequix-mp-1", SYSTEMS), ("nequix-oam-1", ONE)])
+def test_nequix_gives_the_numbers_of_its_own_calculator(name: str, systems: list[Atoms]) -> None:
     # The package computes in float32 alone; sums over edges come in another order when padded.
-    own = own_answers("nequix", checkpoint(name), SYSTEMS)
+    own = own_answers("nequix", checkpoint(name), systems)
     with served("nequix", checkpoint(name)) as server:
-        assert_same_as_own(server.predictions(SYSTEMS), own, energy_eV_atom=2e-6, force_eV_A=3e-5)
+        assert_same_as_own(server.predictions(systems), own, energy_eV_atom=2e-6, force_eV_A=3e-5)
 
 
 def test_nequix_in_double_precision_is_conservative_and_alone_as_in_a_batch(
