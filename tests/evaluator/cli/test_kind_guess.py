@@ -9,7 +9,8 @@ import pytest
 
 from evaluator.cli.kind_guess import json_fault, kinds_by_content
 
-JSON, TORCH, ZIP = ["ase", "dummy"], ["chgnet", "mace"], ["matgl", "package"]
+JSON, TORCH = ["ase", "dummy", "xtb"], ["chgnet", "mace", "sevennet"]
+ZIP = ["matgl", "diep", "package"]
 
 
 def archive(*names: str, content: bytes = b"x") -> bytes:
@@ -26,7 +27,10 @@ def archive(*names: str, content: bytes = b"x") -> bytes:
         (b'\n {"calculator": "emt"}', JSON, ["ase"]),
         (b'{"default_eV": 0}', JSON, ["dummy"]),
         (b'{"energy_per_atom_eV": {"Si": -5.4}}', JSON, ["dummy"]),
+        (b'{"method": "GFN2-xTB"}', JSON, ["xtb"]),
         (archive("potential.py", "weights.pt"), ZIP, ["package"]),
+        (archive("diep_fold1/model.json", "diep_fold1/state.pt"), ZIP, ["diep"]),
+        (archive("m/data.pkl", content=b"onehot_to_feature_x.linear"), TORCH, ["sevennet"]),
         (archive("m/model.json", "m/model.pt", "m/state.pt"), ZIP, ["matgl"]),
         (archive("m/data.pkl", content=b"cmace.modules.models\nScaleShiftMACE"), TORCH, ["mace"]),
         (archive("m/data.pkl", content=b"\x8c\x12chgnet.model.model"), TORCH, ["chgnet"]),

@@ -113,6 +113,22 @@ def test_names_of_weights_in_runtimes_are_unlike_and_resolve_to_kinds() -> None:
         assert weights.known.reference.partition(":")[0] in CALCULATOR_KINDS
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"method": "PM7"}', "must be one of GFN2-xTB, GFN1-xTB, IPEA1-xTB, not 'PM7'"),
+        ('{"method": "GFN2-xTB", "charge": 1}', "xtb has no parameter charge; known are method"),
+        ('{"method": "GFN2-xTB", "accuracy": 0}', "accuracy must be positive, not 0"),
+    ],
+)
+def test_files_of_xtb_are_read_before_anything_is_started(
+    content: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "method.json").write_text(content)
+    with pytest.raises(SubmissionError, match=message):
+        resolve(f"xtb:{tmp_path}/method.json", tmp_path)
+
+
 def test_gfn2_is_a_method_of_xtb(tmp_path: Path) -> None:
     resolved = resolve("xtb:gfn2", tmp_path)
     assert json.loads(resolved.artifact.read_text()) == {"method": "GFN2-xTB"}
