@@ -34,7 +34,7 @@ _MOST_HEADER_BYTES = 1 << 20
 #: The smallest padded batch; in solids an atom has some 64 neighbours within 6 Å.
 _LEAST_NODES, _LEAST_EDGES = 8, 512
 #: Numbers kept of each channel of a layer's features for an edge: measured.
-_COPIES = 12
+_COPIES = 6
 
 Arrays = dict[str, Any]
 
