@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy.demo.board import print_boards
-from deploy.demo.potentials import MaceTraining, require_known, submit_potentials
+from deploy.demo.potentials import MaceTraining, Uploads, left_out, to_submit
 from deploy.demo.stack import ROOT, DemoError, Stack, require_free_port
 from evaluator.cli.display import Display
 from evaluator.client import Client, ClientError, Evaluation
@@ -42,21 +43,35 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only-baselines",
         action="store_true",
-        help="submit the classical potentials and the dummy alone: a trial of a minute",
+        help="submit the classical potentials and the dummy alone: a trial of a few minutes",
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        dest="is_all",
+        help="submit every potential that can be had here: hours on two cores",
     )
     parser.add_argument(
         "--only",
         nargs="+",
-        metavar="POTENTIAL",
+        metavar="NAME",
         default=[],
-        help="submit these alone, such as ase:lj ase:emt: a shorter trial",
+        help="submit these alone, parted by commas or spaces: ase:lj,ase:emt",
     )
     arguments = parser.parse_args()
+    arguments.only = [name for text in arguments.only for name in _names(text)]
     try:
-        require_known(arguments.only)
+        arguments.chosen = to_submit(
+            arguments.only, is_all=arguments.is_all, only_baselines=arguments.only_baselines
+        )
     except DemoError as error:
         parser.error(str(error))
     return arguments
+
+
+def _names(text: str) -> list[str]:
+    """The potentials of one word; a comma before key=value belongs to the name."""
+    return [name for name in re.split(r",(?!\w+=)", text) if name]
 
 
 def _step(text: str) -> Callable[[], None]:
@@ -109,17 +124,19 @@ def _set_up(stack: Stack) -> dict[str, dict[str, str]]:
 
 
 def _follow(
-    stack: Stack, administrator: Client, author: Client, training: MaceTraining
+    stack: Stack, administrator: Client, author: Client, uploads: Uploads, training: MaceTraining
 ) -> list[Evaluation]:
-    """Show progress until every evaluation has ended; submit the MACE when it is trained."""
+    """Show progress until every evaluation has ended; submit what has become ready."""
     display = Display(sys.stdout)
     while True:
         stack.check_alive()
+        uploads.submit_ready(author, administrator)
         training.submit_when_trained(author)
         # Oldest first, so that a line keeps its place.
         evaluations = list(administrator.evaluations())[::-1]
         display.update(evaluations)
-        if not training.is_pending and all(e.has_ended for e in evaluations):
+        is_pending = uploads.is_pending or training.is_pending
+        if not is_pending and all(e.has_ended for e in evaluations):
             return evaluations
         time.sleep(1.0)
 
@@ -142,6 +159,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     data_dir = arguments.data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
     require_free_port(arguments.port)
+    os.environ["TOUCHSTONE_DATA_DIR"] = str(data_dir)  # runtimes are kept there, too
     stack = Stack(data_dir=data_dir, port=arguments.port)
     training = MaceTraining(data_dir)
     try:
@@ -151,15 +169,17 @@ def _demo(arguments: argparse.Namespace) -> int:
         # Without the scope, a token has no staff rights, whosever it is.
         scopes = ("read", "submit", "admin")
         administrator.sign_in(**users["admin"], name="demo", expires_in_days=7, scopes=scopes)
-        only = arguments.only
-        if not arguments.only_baselines:
-            if not only:
-                training.start(stack.environment)
-            submit_potentials(client, data_dir, is_baseline=False, only=only)
-        submit_potentials(administrator, data_dir, is_baseline=True, only=only)
+        uploads = Uploads(data_dir, arguments.chosen)
+        uploads.start()
+        is_whole = not arguments.only_baselines and not arguments.only
+        if is_whole:
+            training.start(stack.environment)
 
-        print(f"\nThe site is at {stack.url}/ ; evaluations:\n", flush=True)
-        evaluations = _follow(stack, administrator, client, training)
+        print(f"\nThe site is at {stack.url}/", flush=True)
+        if is_whole and (more := left_out(arguments.chosen)):
+            print(f'ARGS="--all" would add {", ".join(more)}.', flush=True)
+        print("Evaluations:\n", flush=True)
+        evaluations = _follow(stack, administrator, client, uploads, training)
         print_boards(client, BENCHMARK)
 
         faults = [e for e in evaluations if e.verdict.startswith("infrastructure")]
@@ -181,7 +201,7 @@ def _demo(arguments: argparse.Namespace) -> int:
                 flush=True,
             )
             _stay_up()
-        return 1 if faults else 0
+        return 1 if faults or uploads.failed else 0
     finally:
         training.stop()
         stack.stop()

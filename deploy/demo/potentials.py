@@ -7,13 +7,22 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 from typing import IO, Any
 
 from deploy.demo.stack import ROOT, DemoError
 from evaluator.client import Client, NotFound
-from evaluator.potentials.names import KnownPotential, known_potentials, resolve
+from evaluator.potentials.known import BASELINES
+from evaluator.potentials.names import KnownPotential, kind_of_weights, resolve, to_be_had
+from evaluator.runtimes.build import build
+from evaluator.runtimes.definitions import serving
+from evaluator.runtimes.recipes import Recipe
+from evaluator.runtimes.store import RuntimeStore
 
 #: Seconds of training; enough for a potential that is clearly better than the baselines.
 MACE_TRAINING_S = 60
@@ -49,19 +58,33 @@ def _card(potential: KnownPotential) -> dict[str, Any]:
     }
 
 
-def _at_hand() -> tuple[KnownPotential, ...]:
+#: Of the trained potentials those that plain "make demo" submits: two families, beside the small
+#: MACE and the baselines. All together take hours on two cores.
+CHOSEN = ("chgnet:0.3.0", "sevennet:7net-0")
+
+
+def to_submit(only: Collection[str], *, is_all: bool, only_baselines: bool) -> list[KnownPotential]:
+    """What the demo submits, quick ones first. Raises DemoError for a name that leads nowhere."""
     mirror = os.environ.get("TOUCHSTONE_DATA_MIRROR")
-    return known_potentials(Path(mirror) if mirror else None)
-
-
-def require_known(only: Collection[str]) -> None:
-    """Raises DemoError where a potential is named that is not at hand."""
-    names = [potential.reference for potential in _at_hand()] if only else []
-    unknown = [name for name in only if name not in names]
-    if unknown:
+    known = to_be_had(Path(mirror) if mirror else None)
+    names = [potential.reference for potential in known]
+    if unknown := [name for name in only if name not in names]:
         raise DemoError(
             f"There is no potential {', '.join(unknown)} here. At hand: {', '.join(names)}."
         )
+    quick = [p for p in known if p in BASELINES]
+    others = [p for p in known if p not in BASELINES and not only_baselines]
+    if only:
+        return [p for p in (*quick, *others) if p.reference in only]
+    if is_all:
+        return [*quick, *others]
+    return [*quick, *(p for p in others if p.reference in CHOSEN)]
+
+
+def left_out(chosen: Collection[KnownPotential]) -> list[str]:
+    """Names of what ``--all`` would add."""
+    whole = to_submit((), is_all=True, only_baselines=False)
+    return [f"{p.name} {p.version}" for p in whole if p not in chosen]
 
 
 def _is_there(client: Client, slug: str, version: str) -> bool:
@@ -78,21 +101,57 @@ def _card_if_new(client: Client, slug: str, card: dict[str, Any]) -> dict[str, A
     return None
 
 
-def submit_potentials(
-    client: Client, data_dir: Path, *, is_baseline: bool, only: Collection[str] = ()
-) -> None:
-    """Upload the baselines, or every other potential at hand; or those named alone.
+class Uploads:
+    """Submits potentials one after the other, each when its weights are there.
 
-    What an earlier demo submitted is left alone.
+    Some come with the packages of a runtime. These are built beside the first evaluations, in the
+    order of the potentials.
     """
-    with tempfile.TemporaryDirectory(dir=data_dir) as folder:
-        for potential in _at_hand():
-            if potential.is_baseline != is_baseline:
-                continue
-            if only and potential.reference not in only:
-                continue
-            if _is_there(client, potential.slug, potential.version):
-                continue
+
+    def __init__(self, data_dir: Path, chosen: Sequence[KnownPotential]) -> None:
+        self._data_dir = data_dir
+        self._waiting = deque(chosen)
+        self._ready: Queue[tuple[KnownPotential, str]] = Queue()
+        #: Names of those that could not be submitted, for the end.
+        self.failed: list[str] = []
+
+    def start(self) -> None:
+        Thread(target=self._build_runtimes, name="runtimes", daemon=True).start()
+
+    @property
+    def is_pending(self) -> bool:
+        return bool(self._waiting)
+
+    def _build_runtimes(self) -> None:
+        for potential in tuple(self._waiting):
+            try:
+                kind = kind_of_weights(potential.reference)
+                if kind is not None:
+                    build(Recipe.of(serving(kind)), RuntimeStore())
+                self._ready.put((potential, ""))
+            except Exception as error:  # noqa: BLE001  (told where it is waited for)
+                self._ready.put((potential, str(error) or type(error).__name__))
+
+    def submit_ready(self, author: Client, administrator: Client) -> None:
+        """Upload what has become ready; only the administrator may submit baselines.
+
+        What an earlier demo submitted is left alone.
+        """
+        with suppress(Empty):
+            while True:
+                potential, problem = self._ready.get_nowait()
+                self._waiting.remove(potential)
+                if problem:
+                    print(f"    {potential.name} {potential.version} is not submitted: {problem}")
+                    self.failed.append(potential.name)
+                else:
+                    client = administrator if potential.is_baseline else author
+                    self._submit(client, potential)
+
+    def _submit(self, client: Client, potential: KnownPotential) -> None:
+        if _is_there(client, potential.slug, potential.version):
+            return
+        with tempfile.TemporaryDirectory(dir=self._data_dir) as folder:
             resolved = resolve(potential.reference, Path(folder))
             client.submit(
                 potential.slug,
@@ -104,7 +163,7 @@ def submit_potentials(
                 supported_elements=potential.supported_elements,
             )
             size_MiB = resolved.artifact.stat().st_size / 2**20
-            print(f"    uploaded {potential.name} {potential.version} ({size_MiB:.1f} MiB)")
+        print(f"    uploaded {potential.name} {potential.version} ({size_MiB:.1f} MiB)", flush=True)
 
 
 class MaceTraining:

@@ -108,17 +108,25 @@ def _check_file(kind: str, artifact: Path, what: str) -> None:
 def known_potentials(mirror: Path | None = None) -> tuple[KnownPotential, ...]:
     """The shipped potentials and baselines, and those whose weights lie in a local mirror.
 
-    A trained potential whose package is not installed, or whose runtime is not built, is left out.
+    Of those whose weights come with the packages of a runtime, the runtimes that are built.
     """
-    trained = CHGNETS if any(_chgnet_folders()) else ()
-    in_runtimes = [w.known for w in IN_RUNTIMES if _runtime_of(_kind_of(w.known)) is not None]
+    return tuple(known for known in to_be_had(mirror) if _is_at_hand(known))
+
+
+def to_be_had(mirror: Path | None = None) -> tuple[KnownPotential, ...]:
+    """All that can be had here, some of them once a runtime is built (``kind_of_weights``)."""
     mirrored = [
         replace(potential, reference=f"{_kind_of(potential)}:{mirror / path}")
         for path, potential in MIRRORED.items()
         if mirror is not None and _is_model(mirror / path)
     ]
-    semi_empirical = [p for p in SEMI_EMPIRICAL if _runtime_of(_kind_of(p)) is not None]
-    return (*trained, *in_runtimes, *mirrored, *semi_empirical, *BASELINES)
+    in_runtimes = (weights.known for weights in IN_RUNTIMES)
+    return (*CHGNETS, *in_runtimes, *mirrored, *SEMI_EMPIRICAL, *BASELINES)
+
+
+def _is_at_hand(known: KnownPotential) -> bool:
+    kind = _kind_of(known) if known in SEMI_EMPIRICAL else kind_of_weights(known.reference)
+    return kind is None or _runtime_of(kind) is not None
 
 
 def shipped_references() -> list[str]:
