@@ -13,6 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -171,9 +172,25 @@ def find_own(lock: Lock, store: RuntimeStore) -> Runtime | None:
 
 def remove_older(store: RuntimeStore, unused_s: float) -> list[Runtime]:
     """Remove runtimes of submissions in which nothing has run for so long."""
+    _sweep(store)
     before = time.time() - unused_s
     old = [r for r in _brought(store) if r.last_used_at < before]
     return [runtime for runtime in old if _removed(store, runtime)]
+
+
+class _Busy(Exception):
+    """Somebody builds it."""
+
+
+def _sweep(store: RuntimeStore) -> None:
+    """Remove what builders of submissions' runtimes left that were killed."""
+
+    def busy() -> None:
+        raise _Busy
+
+    for name in {path.parent.name for path in store.root.glob(f"{PREFIX}*/*.tmp-*")}:
+        with suppress(_Busy), store.building(name, busy):
+            store.sweep(name)
 
 
 def _brought(store: RuntimeStore) -> list[Runtime]:
@@ -195,6 +212,7 @@ def remove_unused(store: RuntimeStore, *, most_bytes: int, keep: str = "") -> li
 
     One in which a calculator runs stays, and so does the one named ``keep``.
     """
+    _sweep(store)
     own = _brought(store)
     taken = sum(runtime.n_bytes for runtime in own)
     removed = []

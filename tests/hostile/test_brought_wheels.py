@@ -176,6 +176,15 @@ def test_a_source_distribution_is_refused_and_not_built(builder: Builder) -> Non
         builder.build(f"source==1.0 --hash=sha256:{sha256}\n")
 
 
+def test_a_wheel_for_another_machine_is_refused(builder: Builder) -> None:
+    make_wheel(builder.wheels, "other", {"other.py": ""})
+    plain = builder.wheels / "other-1.0-py3-none-any.whl"
+    wheel = plain.rename(builder.wheels / "other-1.0-cp313-cp313-win_amd64.whl")
+
+    with pytest.raises(LockRefused, match=r"other"):
+        builder.build(line_of(wheel))
+
+
 def test_a_package_that_is_nowhere_is_refused(builder: Builder) -> None:
     with pytest.raises(LockRefused, match="nowhere"):
         builder.build(f"nowhere==1.0 --hash=sha256:{'0' * 64}\n")
@@ -226,10 +235,13 @@ def test_the_longest_unused_runtimes_go_first(builder: Builder) -> None:
     old = builder.build(make_wheel(builder.wheels, "old", {"old.py": ""}))
     young = builder.build(make_wheel(builder.wheels, "young", {"young.py": ""}))
     os.utime(old.prefix / "runtime.json", (1, 1))
+    left = builder.store.folder(old.name, "0" * 64 + ".tmp-1-1")  # by a builder that was killed
+    left.mkdir()
 
     removed = remove_unused(builder.store, most_bytes=young.n_bytes)
 
     assert [runtime.name for runtime in removed] == [old.name]
+    assert not left.exists()
     assert [runtime.name for runtime in builder.store.built()] == [young.name]
 
 

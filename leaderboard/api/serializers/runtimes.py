@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
 from leaderboard.api.serializers.fields import Link, Record, SubmissionLink
@@ -24,10 +22,7 @@ class RuntimeRecord(Record):
     state = serializers.CharField(help_text="Of brought ones: what has become of it.")
     message = serializers.CharField(help_text="Of brought ones: why there is none.")
     digest = serializers.CharField(help_text="Of brought ones: of the last build.")
-    n_packages = serializers.SerializerMethodField(help_text="Packages that it holds.")
-
-    def get_n_packages(self, row: Any) -> int:  # noqa: ANN401  (a RuntimeRow)
-        return len(row.packages)
+    n_packages = serializers.IntegerField(help_text="Packages that it holds.")
 
 
 class RuntimeUserRecord(Record):

@@ -66,6 +66,7 @@ def visible_submissions(request: Request) -> QuerySet[Submission]:
     return (
         Submission.objects.visible_to(user_of(request))
         .select_related("potential", "artifact", "runtime_lock", "submitted_by")
+        .defer("runtime_lock__text", "runtime_lock__log", "runtime_lock__packages")
         .prefetch_related(Prefetch("evaluations", evaluations))
     )
 

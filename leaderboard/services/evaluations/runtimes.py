@@ -13,6 +13,7 @@ from django.db.models import Count, Q, QuerySet
 
 from evaluator.runtimes.definitions import RuntimeDefinition, known_definitions
 from evaluator.runtimes.locks import Lock
+from evaluator.runtimes.own_names import PREFIX
 from leaderboard.enums import RuntimeState
 from leaderboard.models import Evaluation, RuntimeLock, Submission
 from leaderboard.models.permissions import may_read_private
@@ -34,6 +35,8 @@ class RuntimeRow:
     kinds: tuple[str, ...]
     #: A range of versions, or the one that it was built for.
     python: str
+    n_packages: int
+    #: Versions by name; left out of lists.
     packages: Mapping[str, str]
     lock_sha256: str
     #: Whether new submissions may run in it.
@@ -76,7 +79,8 @@ def shipped_runtimes() -> list[RuntimeRow]:
 
 def brought_runtimes(reader: User | AnonymousUser) -> list[RuntimeRow]:
     """Those of submissions that the reader may see, the newest first."""
-    return [_brought(lock) for lock in _visible_locks(reader)[:_MOST_OWN]]
+    locks = _visible_locks(reader).defer("text", "log", "packages")
+    return [_brought(lock, {}) for lock in locks[:_MOST_OWN]]
 
 
 def runtime_page(reader: User | AnonymousUser, name: str) -> RuntimePage | None:
@@ -84,11 +88,14 @@ def runtime_page(reader: User | AnonymousUser, name: str) -> RuntimePage | None:
     users = _users(reader, name)
     if name in known_definitions():
         return RuntimePage(runtime=_shipped(known_definitions()[name]), used_by=users)
-    for lock in _visible_locks(reader):
-        if lock.name == name:
-            log = lock.log if _may_read_log(reader, lock) else ""
-            return RuntimePage(runtime=_brought(lock), used_by=users, log=log)
-    return None
+    if not name.startswith(PREFIX):
+        return None
+    lock = _visible_locks(reader).filter(sha256__startswith=name.removeprefix(PREFIX)).first()
+    if lock is None or lock.name != name:
+        return None
+    log = lock.log if _may_read_log(reader, lock) else ""
+    row = _brought(lock, lock.packages or _named(lock))
+    return RuntimePage(runtime=row, used_by=users, log=log)
 
 
 def _visible_locks(reader: User | AnonymousUser) -> QuerySet[RuntimeLock]:
@@ -126,6 +133,7 @@ def _shipped(definition: RuntimeDefinition) -> RuntimeRow:
         label=definition.label,
         kinds=definition.kinds,
         python=str(definition.python),
+        n_packages=len(packages),
         packages=packages,
         lock_sha256=sha256,
         is_open=definition.name not in settings.CLOSED_RUNTIMES,
@@ -142,14 +150,14 @@ def _locked(definition: RuntimeDefinition) -> tuple[str, Mapping[str, str]]:
     return lock.sha256, {package.name: package.version for package in lock.packages}
 
 
-def _brought(lock: RuntimeLock) -> RuntimeRow:
-    packages: dict[str, str] = lock.packages
+def _brought(lock: RuntimeLock, packages: Mapping[str, str]) -> RuntimeRow:
     return RuntimeRow(
         name=lock.name,
         label=OWN_LABEL,
         kinds=("package",),
         python=lock.python,
-        packages=packages or _named(lock),
+        n_packages=len(packages) or lock.n_packages,
+        packages=packages,
         lock_sha256=lock.sha256,
         is_open=OWN not in settings.CLOSED_RUNTIMES,
         is_brought=True,

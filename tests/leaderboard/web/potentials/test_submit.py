@@ -54,6 +54,40 @@ def test_a_new_potential_and_its_first_version_are_submitted_at_once(alice: Clie
     assert [e.task_version for e in submission.evaluations.all()] == [task]
 
 
+def test_a_lock_is_refused_beside_its_field_and_a_good_one_is_kept(alice: Client) -> None:
+    sha256 = "a" * 64
+    names = ("ase==3.29.0", "msgpack==1.2.4", "numpy==2.4.6")
+    good = "".join(f"{name} --hash=sha256:{sha256}\n" for name in names)
+    package = filled(kind="package", artifact=SimpleUploadedFile("p.zip", b"a zip, never opened"))
+
+    def lock(text: str) -> SimpleUploadedFile:
+        return SimpleUploadedFile("requirements.txt", text.encode())
+
+    refused = alice.post(NEW, {**package, "lock": lock(good + "rare==1.0\n")})
+    assert refused.status_code == 400
+    assert "Line 4: rare has no hash" in refused.content.decode()
+
+    package["artifact"].seek(0)
+    alice.post(NEW, {**package, "lock": lock(good)})
+    submission = models.Submission.objects.get()
+    assert submission.runtime_lock is not None
+    assert submission.runtime_lock.n_packages == 3
+    page = alice.get(submission.get_absolute_url()).content.decode()
+    assert "Its runtime is built when its first evaluation begins." in page
+
+
+def test_only_a_package_brings_a_lock_and_only_where_the_site_builds_it(
+    alice: Client, settings: Any
+) -> None:
+    lock = SimpleUploadedFile("requirements.txt", b"ase==3.29.0")
+    assert b"bring a lock; ase has its runtime" in alice.post(NEW, filled(lock=lock)).content
+
+    settings.CLOSED_RUNTIMES = ["classical"]
+    refused = alice.post(NEW, filled())
+    assert b"takes no new submissions for the runtime classical" in refused.content
+    assert not models.Submission.objects.exists()
+
+
 def test_the_card_of_a_new_potential_is_told_at_once(alice: Client) -> None:
     alice.post(NEW, filled(
         training_sets="MPtrj, OMat24,\r\nsAlex ,", n_parameters="4690000", licence="MIT",
