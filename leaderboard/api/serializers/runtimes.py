@@ -25,6 +25,21 @@ class RuntimeRecord(Record):
     n_packages = serializers.IntegerField(help_text="Packages that it holds.")
 
 
+class RuntimeOfferRecord(Record):
+    device = serializers.CharField(help_text="cpu, cuda or cuda:N.")
+    state = serializers.CharField(help_text="ready, building, absent or faulty.")
+    digest = serializers.CharField(help_text="Of what is built; empty before.")
+    python = serializers.CharField()
+    n_answers = serializers.IntegerField(
+        allow_null=True, help_text="Known answers that it was asked for after its build."
+    )
+    largest_energy_error_eV_per_atom = serializers.FloatField(
+        allow_null=True, help_text="Of its answers, from those that are known."
+    )
+    largest_force_error_eV_per_A = serializers.FloatField(allow_null=True)
+    message = serializers.CharField(help_text="Why it is not offered.")
+
+
 class RuntimeUserRecord(Record):
     submission = SubmissionLink()
     digest = serializers.CharField(help_text="Of the runtime in which it was evaluated.")
@@ -40,6 +55,9 @@ class RuntimeDetailRecord(RuntimeRecord):
     built_at = serializers.DateTimeField(allow_null=True)
     last_used_at = serializers.DateTimeField(
         allow_null=True, help_text="Of brought ones: when an evaluation last began in it."
+    )
+    offers = RuntimeOfferRecord(
+        many=True, help_text="Of those that ship: what each worker that lives says of it."
     )
     used_by = RuntimeUserRecord(many=True, help_text="Submissions that ran in it.")
     log = serializers.CharField(

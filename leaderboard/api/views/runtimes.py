@@ -59,4 +59,4 @@ class _Flat:
         for part in fields(page.runtime):
             setattr(self, part.name, getattr(page.runtime, part.name))
         self.get_absolute_url = page.runtime.get_absolute_url
-        self.used_by, self.log = page.used_by, page.log
+        self.offers, self.used_by, self.log = page.offers, page.used_by, page.log

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
@@ -17,6 +18,7 @@ from evaluator.runtimes.own_names import PREFIX
 from leaderboard.enums import RuntimeState
 from leaderboard.models import Evaluation, RuntimeLock, Submission
 from leaderboard.models.permissions import may_read_private
+from leaderboard.services.evaluations.workers import live_workers
 
 #: What the settings call runtimes that submissions bring.
 OWN = "own"
@@ -65,8 +67,25 @@ class RuntimeUser:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RuntimeOffer:
+    """What a worker that lives says of a runtime: what it has built, and how that answered."""
+
+    device: str
+    #: "ready", "building", "absent" or "faulty".
+    state: str
+    digest: str
+    python: str
+    #: Known answers that it was asked; None before.
+    n_answers: int | None
+    largest_energy_error_eV_per_atom: float | None
+    largest_force_error_eV_per_A: float | None
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RuntimePage:
     runtime: RuntimeRow
+    offers: list[RuntimeOffer] = field(default_factory=list)
     used_by: list[RuntimeUser] = field(default_factory=list)
     #: Of its last build; for whoever may read what is private of a submission that brings it.
     log: str = ""
@@ -87,7 +106,8 @@ def runtime_page(reader: User | AnonymousUser, name: str) -> RuntimePage | None:
     """One runtime with the submissions that ran in it; None where the reader may see none."""
     users = _users(reader, name)
     if name in known_definitions():
-        return RuntimePage(runtime=_shipped(known_definitions()[name]), used_by=users)
+        row = _shipped(known_definitions()[name])
+        return RuntimePage(runtime=row, offers=_offers(name), used_by=users)
     if not name.startswith(PREFIX):
         return None
     lock = _visible_locks(reader).filter(sha256__startswith=name.removeprefix(PREFIX)).first()
@@ -96,6 +116,29 @@ def runtime_page(reader: User | AnonymousUser, name: str) -> RuntimePage | None:
     log = lock.log if _may_read_log(reader, lock) else ""
     row = _brought(lock, lock.packages or _named(lock))
     return RuntimePage(runtime=row, used_by=users, log=log)
+
+
+def _offers(name: str) -> list[RuntimeOffer]:
+    """Of workers that live and tell of their runtimes."""
+    return [
+        _offer(worker.device, worker.runtimes[name])
+        for worker in live_workers()
+        if worker.runtimes and name in worker.runtimes
+    ]
+
+
+def _offer(device: str, told: Mapping[str, Any]) -> RuntimeOffer:
+    verification = told.get("verification", {})
+    return RuntimeOffer(
+        device=device,
+        state=told["state"],
+        digest=told.get("digest", ""),
+        python=told.get("python", ""),
+        n_answers=verification.get("n_answers"),
+        largest_energy_error_eV_per_atom=verification.get("largest_energy_error_eV_per_atom"),
+        largest_force_error_eV_per_A=verification.get("largest_force_error_eV_per_A"),
+        message=told.get("message", ""),
+    )
 
 
 def _visible_locks(reader: User | AnonymousUser) -> QuerySet[RuntimeLock]:
