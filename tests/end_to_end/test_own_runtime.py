@@ -22,6 +22,7 @@ from evaluator.runtimes.store import RUNTIMES_VARIABLE, RuntimeStore
 from evaluator.runtimes.uv import find_links
 from leaderboard import models
 from leaderboard.lib import blobs
+from tests.end_to_end.conftest import Touchstone, token_of
 from tests.evaluator.small_tasks import FORCE_MAE, write_forces
 from tests.leaderboard import factories
 from tests.wheels import make_wheel
@@ -160,3 +161,30 @@ def test_a_lock_that_is_none_is_refused_at_once(
     assert "no options may stand in a lock" in response.content.decode()
     assert not models.Submission.objects.exists()
     assert not models.RuntimeLock.objects.exists()
+
+
+def test_the_command_line_brings_a_lock_and_tells_what_is_wrong_with_it(
+    touchstone: Touchstone, tmp_path: Path
+) -> None:
+    factories.benchmark_version((factories.task_version(), "bulk"))
+    package, lock = tmp_path / "potential.zip", tmp_path / "requirements.txt"
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("potential.py", _PACKAGE)
+    names = ("ase==3.29.0", "msgpack==1.2.4", "numpy==2.4.6")
+    good = "".join(f"{name} --hash=sha256:{'a' * 64}\n" for name in names)
+    asked = (
+        *("submit", str(package), "--kind", "package", "--lock", str(lock)),
+        *("--potential", "unheard", "--name", "Unheard", "--version", "1.0"),
+    )
+    token = token_of("alice")
+
+    lock.write_text(good + "rare>=1.0\n")
+    refused = touchstone(*asked, token=token)
+    lock.write_text(good)
+    accepted = touchstone(*asked, token=token)
+
+    assert refused.returncode != 0
+    assert "--lock" in refused.stderr
+    assert "Line 4: 'rare>=1.0' is not pinned" in refused.stderr
+    assert accepted.returncode == 0, accepted.stderr
+    assert models.Submission.objects.get().runtime_lock is not None
