@@ -199,7 +199,8 @@ CALCULATOR_KINDS: dict[str, CalculatorKind] = {
             label="Python package",
             artifact=(
                 "a zip or wheel of pure Python whose entry point returns an ASE calculator; "
-                "torch, ASE, numpy and the packages of this service can be imported"
+                "torch, torch-geometric, e3nn, matscipy, ASE, numpy and SciPy can be imported, "
+                "others with a lock"
             ),
             suffixes=(".zip", ".whl"),
             settings=(
