@@ -155,16 +155,16 @@ def install(
     file = prefix / "lock.txt"
     file.write_text(lock.text())
     versions = [f"{package.name}=={package.version}" for package in recipe.lock.packages]
-    torch = torch_version_of(versions) if recipe.variant == CPU else None
-    backend = [] if recipe.variant == CPU else ["--torch-backend", recipe.variant]
+    sources = uv.source_options(torch_version=torch_version_of(versions))
+    if recipe.variant != CPU:
+        sources = uv.plain_options()
     try:
         uv.run(
             [
                 *("pip", "sync", str(file), "--python", str(prefix / "bin" / "python")),
                 *("--require-hashes", "--only-binary", ":all:", "--link-mode", "hardlink"),
                 *("--no-python-downloads", "--index-strategy", "first-index"),
-                *uv.source_options(torch_version=torch),
-                *backend,
+                *sources,
             ],
             cache_folder=store.uv_cache,
             inherited=(lock_fd,),

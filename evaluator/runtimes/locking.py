@@ -56,9 +56,9 @@ def _for_all(package: Pinned, definition: RuntimeDefinition, cache_folder: Path)
 
 
 def _compile(definition: RuntimeDefinition, variant: str, cache_folder: Path) -> str:
-    backend = uv.source_options(torch_version=torch_version_of(definition.requirements))
+    sources = uv.source_options(torch_version=torch_version_of(definition.requirements))
     if variant != CPU:
-        backend = ["--torch-backend", variant]
+        sources = uv.plain_options()
     with tempfile.TemporaryDirectory(prefix="touchstone-lock-") as folder:
         requirements, overrides = Path(folder) / "requirements.in", Path(folder) / "overrides.txt"
         requirements.write_text("\n".join(definition.requirements) + "\n")
@@ -67,7 +67,7 @@ def _compile(definition: RuntimeDefinition, variant: str, cache_folder: Path) ->
             [
                 *("pip", "compile", str(requirements), "--override", str(overrides)),
                 *_options(definition),
-                *backend,
+                *sources,
             ],
             cache_folder=cache_folder,
         )

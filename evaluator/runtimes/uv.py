@@ -126,13 +126,21 @@ def source_options(*, torch_version: str | None) -> list[str]:
     none of pip's links does.
     """
     links = find_links()
-    options = [word for link in links for word in ("--find-links", link)]
-    index = pip_setting("index-url")
-    if index and not {"UV_INDEX_URL", "UV_DEFAULT_INDEX"} & os.environ.keys():
-        options += ["--default-index", index[0]]
+    options = [word for link in links for word in ("--find-links", link)] + plain_options()
     if torch_version is not None and not _may_hold_torch(links, torch_version):
         options += ["--torch-backend", "cpu"]
     return options
+
+
+def plain_options() -> list[str]:
+    """Where the builds of a package come from that its authors publish for everybody.
+
+    Those of torch are for one version of CUDA; what lies in pip's links may be for none.
+    """
+    index = pip_setting("index-url")
+    if index and not {"UV_INDEX_URL", "UV_DEFAULT_INDEX"} & os.environ.keys():
+        return ["--default-index", index[0]]
+    return []
 
 
 def find_links() -> list[str]:

@@ -16,6 +16,7 @@ from evaluator.runtimes.definitions import (
     serving,
 )
 from evaluator.runtimes.locks import CPU_BUILDS, Lock
+from evaluator.runtimes.recipes import variant_for
 
 _EVALUATOR = Path(evaluator.__file__).parent
 _ALL = sorted(known_definitions())
@@ -96,3 +97,19 @@ def test_definition_is_read_from_its_folder(tmp_path: Path) -> None:
 def test_fault_in_a_definition_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(InfrastructureError, match=message):
         _written(tmp_path, _TINY.replace(old, new))
+
+
+def test_what_computes_with_torch_has_a_lock_for_a_gpu_with_the_same_versions() -> None:
+    with_torch = 0
+    for name in _ALL:
+        definition = definition_of(name)
+        versions = {p.name: p.version for p in Lock.read(definition.lock_file("cpu")).packages}
+        if "torch" not in versions:
+            continue
+        with_torch += 1
+        assert variant_for(definition, "cuda:0") == "cu130", name
+        lock = Lock.read(definition.lock_file("cu130"))
+        of_gpu = lock.cuda_packages()
+        assert "nvidia-cudnn-cu13" in of_gpu
+        assert {p.name: p.version for p in lock.packages if p.name not in of_gpu} == versions
+    assert with_torch >= 9
