@@ -18,7 +18,12 @@ ifneq ($(MIRROR),)
 export TOUCHSTONE_DATA_MIRROR ?= $(MIRROR)
 endif
 
-.PHONY: demo screenshots test test-fast lint types check bench coverage constraints licences clean bubblewrap chromium
+# Environments of the families that tests evaluate, built once for each machine; others are tested where
+# they are built (touchstone runtime build NAME).
+TESTED_RUNTIMES := classical torch chgnet mace matgl sevennet
+
+.PHONY: demo screenshots test test-fast lint types check bench coverage constraints licences clean bubblewrap chromium \
+	runtimes
 
 $(STAMP): pyproject.toml deploy/constraints.txt deploy/install.sh
 	PYTHON="$(PYTHON)" VENV="$(VENV)" bash deploy/install.sh
@@ -33,7 +38,7 @@ screenshots: $(STAMP) bubblewrap chromium
 
 # One more than there are cores of a small machine: much of the whole suite waits for workers.
 test: JOBS := $(if $(filter file default,$(origin JOBS)),3,$(JOBS))
-test: $(STAMP) bubblewrap chromium lint types
+test: $(STAMP) bubblewrap chromium runtimes lint types
 	$(PYTEST) $(ARGS)
 
 test-fast: $(STAMP)
@@ -50,7 +55,7 @@ types: $(STAMP)
 
 check: lint types
 
-coverage: $(STAMP) bubblewrap chromium
+coverage: $(STAMP) bubblewrap chromium runtimes
 	$(PYTEST) --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 bench: $(STAMP) bubblewrap
@@ -63,6 +68,11 @@ constraints: $(STAMP)
 # Rewrites docs/licences.md.
 licences: $(STAMP)
 	$(BIN)/python -m deploy.licences
+
+# In the folder that tests look in (tests/environment.py).
+runtimes: $(STAMP)
+	TOUCHSTONE_RUNTIMES_DIR="$${TOUCHSTONE_RUNTIMES_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/touchstone/runtimes}" \
+		$(BIN)/touchstone runtime build $(TESTED_RUNTIMES)
 
 bubblewrap:
 	@bash deploy/need.sh bwrap bubblewrap
