@@ -14,10 +14,12 @@ from evaluator.arrays import FloatArray
 #: Fewer tell nothing of a distribution.
 MIN_SYSTEMS = 20
 _BINS = 10
+#: Of numbers beyond, squares are none; what is so small or large is told as if it were these.
+_SMALLEST, _LARGEST = 1e-100, 1e100
 
 
 def checked(errors: FloatArray, sigmas: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Both as float arrays. Raises ValueError for what cannot be compared."""
+    """Both as float arrays with finite squares. Raises ValueError for what cannot be compared."""
     errors, sigmas = np.asarray(errors, float), np.asarray(sigmas, float)
     if errors.shape != sigmas.shape or errors.ndim != 1 or len(errors) < MIN_SYSTEMS:
         raise ValueError(
@@ -26,7 +28,7 @@ def checked(errors: FloatArray, sigmas: FloatArray) -> tuple[FloatArray, FloatAr
         )
     if not (np.isfinite(errors).all() and np.isfinite(sigmas).all() and (sigmas > 0).all()):
         raise ValueError("errors must be finite, and uncertainties finite and positive")
-    return errors, sigmas
+    return np.clip(errors, -_LARGEST, _LARGEST), np.clip(sigmas, _SMALLEST, _LARGEST)
 
 
 def miscalibration_area(errors: FloatArray, sigmas: FloatArray) -> float:

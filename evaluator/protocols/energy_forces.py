@@ -36,6 +36,8 @@ from evaluator.protocols.energy_forces_summary import dummy_errors, summarise
 from evaluator.protocols.single_point import SinglePoint, single_point
 
 _ENERGY_METRICS = ("energy_mae", "energy_rmse", "energy_relative_error")
+#: Answers beyond are told as if they were this: nobody learns more from their size.
+_ABSURD_EV = 1e90
 _STRESS_METRICS = ("stress_mae", "stress_rmse")
 
 
@@ -86,7 +88,7 @@ class EnergyForcesProtocol(Protocol):
             for row, error, outcome in zip(rows, errors, outcomes, strict=True):
                 if outcome is not None:
                     row["energy_error_meV_per_atom"] = 1000 * float(error)
-            own = 1000 * _own_uncertainties(systems, outcomes)
+            own = 1000 * np.minimum(_own_uncertainties(systems, outcomes), _ABSURD_EV)
             for row, sigma in zip(rows, own, strict=True):
                 if np.isfinite(sigma):
                     row["own_energy_uncertainty_meV_per_atom"] = float(sigma)
@@ -301,7 +303,8 @@ def _told_uncertainty(
     known = np.isfinite(told) & np.isfinite(errors)
     if known.sum() < uncertainty_metrics.MIN_SYSTEMS:
         return {}
-    sigma, error = 1000 * told[known], 1000 * errors[known]
+    in_meV = (1000 * np.clip(v[known], -_ABSURD_EV, _ABSURD_EV) for v in (errors, told))
+    error, sigma = uncertainty_metrics.checked(*in_meV)
     return {
         "n": int(known.sum()),
         "miscalibration_area": uncertainty_metrics.miscalibration_area(error, sigma),

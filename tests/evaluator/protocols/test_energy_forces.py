@@ -287,6 +287,16 @@ def test_a_potentials_own_uncertainty_is_compared_with_its_errors() -> None:
     assert own[0] == pytest.approx(1000 * outcomes[0].arrays["energy_uncertainty"][0] / 4)
 
 
+@pytest.mark.parametrize("factor", [1e-320, 1e-300, 1e200, 1e304])
+def test_an_absurd_own_uncertainty_breaks_nothing(factor: float) -> None:
+    copper = [system(i, rattled("Cu", i, 1)) for i in range(20)]
+    outcomes, _ = judge(copper, Unsure(factor), AS_IS)
+    told = PROTOCOL.summary(copper, outcomes, AS_IS)["own_energy_uncertainty"]
+    assert told["n"] == 20
+    assert np.isfinite([*told.values()]).all()
+    assert told["miscalibration_area"] == pytest.approx(0.5, abs=0.01)
+
+
 def test_no_score_follows_from_an_own_uncertainty(systems: list[System]) -> None:
     outcomes, samples = judge(systems, Unsure(1.0))
     assert "own_energy_uncertainty" not in PROTOCOL.summary(systems, outcomes, SHIFTED)  # too few
