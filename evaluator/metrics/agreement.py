@@ -19,7 +19,9 @@ LEAST_RANKED = 3
 def slope_through_origin(predicted: FloatArray, reference: FloatArray) -> float | None:
     """Σ p r / Σ r², as Deng et al. judge softening; None where every reference is zero."""
     square = float(np.dot(reference, reference))
-    return float(np.dot(predicted, reference)) / square if square > 0 else None
+    with np.errstate(over="ignore", invalid="ignore"):  # of answers that are absurd
+        product = float(np.dot(predicted, reference))
+    return product / square if square > 0 else None
 
 
 def rank_correlation(predicted: FloatArray, reference: FloatArray) -> float | None:

@@ -13,10 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluator.arrays import FloatArray
-from evaluator.metrics.agreement import agreement
+from evaluator.metrics.agreement import (
+    LEAST_RANKED,
+    agreement,
+    has_lowest,
+    rank_correlation,
+    slope_through_origin,
+)
 from evaluator.protocols.base import Outcome, Sample, Statistic, System, UnsuitableReference
 
 OfGroup = Callable[[FloatArray, FloatArray], float | None]
+#: Errors of all of a group; a prediction of NaN is none.
+ErrorsOf = Callable[[FloatArray, FloatArray], FloatArray]
 
 
 def predicted_column(outcomes: Sequence[Outcome | None], name: str) -> FloatArray:
@@ -39,25 +47,64 @@ def sample_of(
     return Sample(values=values, weights=np.ones(len(values)), missing=missing, statistic=statistic)
 
 
-def group_sample(
+def slope_sample(groups: Sequence[str], predicted: FloatArray, reference: FloatArray) -> Sample:
+    """Slope of each group's predictions against its references."""
+    return _sample(
+        groups, predicted, reference, slope_through_origin, _slope_errors, Statistic.MEDIAN
+    )
+
+
+def order_sample(
+    groups: Sequence[str],
+    predicted: FloatArray,
+    reference: FloatArray,
+    least: int = LEAST_RANKED,
+) -> Sample:
+    """Rank correlation of each group of at least so many."""
+    return _sample(groups, predicted, reference, rank_correlation, _order_errors, least=least)
+
+
+def lowest_sample(
+    groups: Sequence[str], predicted: FloatArray, reference: FloatArray, tolerance: float
+) -> Sample:
+    """Whether each group's lowest is found, or one within ``tolerance`` of it."""
+
+    def found(of_potential: FloatArray, known: FloatArray) -> float | None:
+        return float(has_lowest(of_potential, known, tolerance)) if len(known) > 1 else None
+
+    def errors(of_potential: FloatArray, known: FloatArray) -> FloatArray:
+        # What was not answered might have been taken for the lowest, or the truth for none.
+        is_true = known <= known.min() + tolerance
+        worst = np.where(np.isnan(of_potential), np.where(is_true, np.inf, -np.inf), of_potential)
+        return np.full(len(known), 0.0 if is_true[np.argmin(worst)] else 1.0)
+
+    return _sample(groups, predicted, reference, found, errors, is_of_all=True)
+
+
+def _sample(
     groups: Sequence[str],
     predicted: FloatArray,
     reference: FloatArray,
     of_group: OfGroup,
+    errors_of: ErrorsOf,
     statistic: Statistic = Statistic.MEAN,
     *,
+    least: int = 1,
     is_of_all: bool = False,
 ) -> Sample:
     """A value for each group, from its systems that were answered; ``is_of_all`` hands over all.
 
     A system without an answer has none. A group (the name "" is none) of whose references no value
-    can be made is missing; so a prediction's own failure never takes a group out.
+    can be made is missing; so a prediction's own failure never takes a group out. A value over what
+    was answered would be better without the outliers: skill is made of ``errors_of`` the whole
+    group, where what was not answered is as wrong as it could be.
     """
-    values = np.full(len(groups), np.nan)
+    values, errors = np.full((2, len(groups)), np.nan)
     weights = np.ones(len(groups))
     missing = np.ones(len(groups), dtype=bool)
     for members in members_by_group(groups).values():
-        if of_group(reference[members], reference[members]) is None:
+        known = reference[members]
+        if len(members) < least or of_group(known, known) is None:
             continue
         missing[members] = False
         weights[members] = 1 / len(members)
@@ -65,7 +112,36 @@ def group_sample(
         judged = members if is_of_all else answered
         value = of_group(predicted[judged], reference[judged]) if len(answered) else None
         values[answered] = np.nan if value is None else value
-    return Sample(values=values, weights=weights, missing=missing, statistic=statistic)
+        charged = errors_of(np.where(np.isin(members, answered), predicted[members], np.nan), known)
+        errors[answered] = charged[np.isin(members, answered)]
+    return Sample(
+        values=values, weights=weights, missing=missing, statistic=statistic, errors=errors
+    )
+
+
+def _order_errors(predicted: FloatArray, reference: FloatArray) -> FloatArray:
+    """One minus Kendall's τ over each member's pairs; a pair that was not answered is wrong."""
+    true = np.sign(reference[:, None] - reference)
+    order = (predicted[:, None] > predicted).astype(int) - (predicted[:, None] < predicted)
+    answered = np.isfinite(predicted)
+    agrees = np.where(answered[:, None] & answered, true * order, -np.abs(true))
+    errors: FloatArray = 1 - agrees.sum(axis=1) / np.abs(true).sum(axis=1)
+    return errors
+
+
+def _slope_errors(predicted: FloatArray, reference: FloatArray) -> FloatArray:
+    """How far the slope is from one, where nobody misses by more than a prediction of zero does.
+
+    What was not answered misses by as much, in the direction that makes it worse.
+    """
+    largest = np.abs(reference)
+    with np.errstate(over="ignore"):
+        missed = np.clip(predicted - reference, -largest, largest)
+    answered = np.isfinite(predicted)
+    by_answers = np.abs(np.dot(missed[answered], reference[answered]))
+    not_answered = np.dot(reference[~answered], reference[~answered])
+    error = (by_answers + not_answered) / np.dot(reference, reference)
+    return np.full(len(reference), error)
 
 
 def members_by_group(groups: Sequence[str]) -> dict[str, NDArray[np.intp]]:

@@ -15,7 +15,6 @@ from ase.calculators.calculator import Calculator
 from scipy.spatial.distance import cdist
 
 from evaluator.arrays import FloatArray
-from evaluator.metrics.agreement import rank_correlation, slope_through_origin
 from evaluator.protocols.base import (
     Outcome,
     Protocol,
@@ -27,13 +26,14 @@ from evaluator.protocols.base import (
 )
 from evaluator.protocols.groups import (
     agreement_by_group,
-    group_sample,
+    order_sample,
     overall,
     predicted_column,
     reference_column,
     require_number,
     sample_of,
     signed_summary,
+    slope_sample,
 )
 from evaluator.protocols.single_point import single_point
 
@@ -102,10 +102,8 @@ class InteractionEnergyProtocol(Protocol):
             "interaction_energy_ratio_median": sample_of(
                 predicted / reference, statistic=Statistic.MEDIAN
             ),
-            "interaction_energy_slope_median": group_sample(
-                kinds, predicted, reference, slope_through_origin, Statistic.MEDIAN
-            ),
-            "interaction_order_score": group_sample(kinds, predicted, reference, rank_correlation),
+            "interaction_energy_slope_median": slope_sample(kinds, predicted, reference),
+            "interaction_order_score": order_sample(kinds, predicted, reference),
         }, [{} for _ in systems]
 
     def uninformed(

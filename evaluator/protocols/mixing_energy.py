@@ -18,12 +18,10 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from evaluator.arrays import FloatArray
-from evaluator.metrics.agreement import has_lowest, rank_correlation, slope_through_origin
 from evaluator.protocols.base import (
     Outcome,
     Protocol,
     Sample,
-    Statistic,
     System,
     UnsuitableReference,
     material,
@@ -32,8 +30,9 @@ from evaluator.protocols.base import (
 )
 from evaluator.protocols.groups import (
     agreement_by_group,
-    group_sample,
+    lowest_sample,
     members_by_group,
+    order_sample,
     overall,
     predicted_column,
     reference_column,
@@ -41,6 +40,7 @@ from evaluator.protocols.groups import (
     require_number,
     sample_of,
     signed_summary,
+    slope_sample,
 )
 from evaluator.protocols.single_point import single_point
 
@@ -94,27 +94,15 @@ class MixingEnergyProtocol(Protocol):
         predicted, reference = _mixing(systems, outcomes), _known(systems)
         is_alloy = np.array([not _is_element(system) for system in systems], dtype=bool)
         tolerance = parameters["degeneracy_meV_atom"]
-
-        def found(of_potential: FloatArray, known: FloatArray) -> float | None:
-            return float(has_lowest(of_potential, known, tolerance)) if len(known) > 1 else None
-
-        def order(of_potential: FloatArray, known: FloatArray) -> float | None:
-            is_enough = len(known) >= _LEAST_AT_COMPOSITION
-            return rank_correlation(of_potential, known) if is_enough else None
-
         alloys, compositions = _groups(systems), self._compositions(systems)
         samples = {
             "mixing_energy_mae": sample_of(np.abs(predicted - reference), is_alloy),
-            "mixing_energy_slope_median": group_sample(
-                alloys, predicted, reference, slope_through_origin, Statistic.MEDIAN
+            "mixing_energy_slope_median": slope_sample(alloys, predicted, reference),
+            "mixing_order_score": order_sample(alloys, predicted, reference),
+            "mixing_order_at_composition_score": order_sample(
+                compositions, predicted, reference, _LEAST_AT_COMPOSITION
             ),
-            "mixing_order_score": group_sample(alloys, predicted, reference, rank_correlation),
-            "mixing_order_at_composition_score": group_sample(
-                compositions, predicted, reference, order
-            ),
-            "ground_state_score": group_sample(
-                compositions, predicted, reference, found, is_of_all=True
-            ),
+            "ground_state_score": lowest_sample(compositions, predicted, reference, tolerance),
         }
         rows = [{_MIXING: float(v)} if np.isfinite(v) else {} for v in predicted]
         return samples, rows

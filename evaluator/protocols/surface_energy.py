@@ -20,7 +20,6 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from evaluator.arrays import FloatArray
-from evaluator.metrics.agreement import rank_correlation, slope_through_origin
 from evaluator.protocols.base import (
     Outcome,
     Protocol,
@@ -34,7 +33,7 @@ from evaluator.protocols.base import (
 )
 from evaluator.protocols.groups import (
     agreement_by_group,
-    group_sample,
+    order_sample,
     overall,
     predicted_column,
     reference_column,
@@ -42,6 +41,7 @@ from evaluator.protocols.groups import (
     require_number,
     sample_of,
     signed_summary,
+    slope_sample,
 )
 from evaluator.protocols.own_bulk import own_bulk, scaled
 from evaluator.protocols.relaxation import relax_positions, structure_file
@@ -119,10 +119,8 @@ class SurfaceEnergyProtocol(Protocol):
             "surface_energy_ratio_median": sample_of(
                 predicted / reference, statistic=Statistic.MEDIAN
             ),
-            "surface_energy_slope_median": group_sample(
-                materials, predicted, reference, slope_through_origin, Statistic.MEDIAN
-            ),
-            "facet_order_score": group_sample(materials, predicted, reference, rank_correlation),
+            "surface_energy_slope_median": slope_sample(materials, predicted, reference),
+            "facet_order_score": order_sample(materials, predicted, reference),
         }, [{} for _ in systems]
 
     def uninformed(

@@ -16,7 +16,6 @@ from ase.build import make_supercell
 from ase.calculators.calculator import Calculator
 
 from evaluator.arrays import FloatArray
-from evaluator.metrics.agreement import rank_correlation
 from evaluator.protocols.base import (
     Outcome,
     Protocol,
@@ -31,7 +30,7 @@ from evaluator.protocols.base import (
 )
 from evaluator.protocols.groups import (
     agreement_by_group,
-    group_sample,
+    order_sample,
     overall,
     predicted_column,
     reference_column,
@@ -142,9 +141,7 @@ class VacancyFormationProtocol(Protocol):
             "vacancy_formation_ratio_median": sample_of(
                 predicted / reference, statistic=Statistic.MEDIAN
             ),
-            "vacancy_order_score": group_sample(
-                _structures(systems), predicted, reference, rank_correlation
-            ),
+            "vacancy_order_score": order_sample(_structures(systems), predicted, reference),
         }, [{} for _ in systems]
 
     def uninformed(
