@@ -216,7 +216,7 @@ class Frames:
     def chosen(self, rows: Sequence[int] | NDArray[np.intp]) -> Frames:
         return Frames(errors=self.errors[rows], sizes=self.sizes)
 
-    def rms(self, values: NDArray[np.float32]) -> FloatArray:
+    def rms(self, values: NDArray[np.float32] | FloatArray) -> FloatArray:
         """RMS of each frame's components, shape (..., n_frames); NaN where one is unknown."""
         kept = self.sizes > 0
         means = np.full((*values.shape[:-1], len(self.sizes)), np.nan)
@@ -228,8 +228,8 @@ class Frames:
         return result
 
 
-#: A judge whose answers are as near to another's as this is the same one, rounding aside.
-SAME = 0.999
+#: Of judges that are as alike as this only one is heard: another would take a place.
+SAME = 0.9
 #: With less than this share of an independent voice nobody is judged.
 MIN_VOICES = 0.1
 
@@ -237,27 +237,47 @@ MIN_VOICES = 0.1
 def likeness(rows: Frames, judges: Frames) -> FloatArray:
     """How alike the errors are, 0 to 1, shape (n_rows, n_judges): 2 a·b / (a² + b²).
 
-    1 of equal answers, 0 of errors that have nothing to do with each other, over the components
-    that both know. It is 1 - |a - b|² / (a² + b²): what two share, and neither the other's witness.
+    1 of equal answers, 0 of errors that have nothing to do with each other. It is
+    1 - |a - b|² / (a² + b²): what two share, and neither the other's witness. Of two it is the
+    larger: that over all components that both know, and the mean of those of single frames. So
+    answers out of all bounds on a few frames make no copy another potential, and errors that are
+    alike where they are large are alike.
     """
-    a, b = (np.nan_to_num(frames.errors).astype(np.float64) for frames in (rows, judges))
-    knows_a, knows_b = (np.isfinite(f.errors).astype(np.float64) for f in (rows, judges))
-    squares = (a * a) @ knows_b.T + knows_a @ (b * b).T
-    alike = np.divide(2 * (a @ b.T), squares, out=np.zeros_like(squares), where=squares > 0)
-    # Two that know nothing in common, or both know the reference itself, are no copies.
-    result: FloatArray = np.clip(alike, 0, 1)
+    shape = (len(rows.errors), len(judges.errors))
+    products, squares, means, n_known = np.zeros((4, *shape))
+    ends = np.cumsum(rows.sizes)
+    for end, size in zip(ends, rows.sizes, strict=True):
+        if not size:
+            continue
+        a, b = (f.errors[:, end - size : end].astype(np.float64) for f in (rows, judges))
+        square = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)
+        # Where both know the reference itself, they are no copies.
+        tells = np.isfinite(square) & (square > 0)
+        square = np.where(tells, square, 0.0)
+        product = np.where(tells, 2 * (np.nan_to_num(a) @ np.nan_to_num(b).T), 0.0)
+        products += product
+        squares += square
+        means += np.divide(product, square, out=np.zeros(shape), where=tells)
+        n_known += tells
+    whole = np.divide(products, squares, out=np.zeros(shape), where=squares > 0)
+    by_frame = np.divide(means, n_known, out=np.zeros(shape), where=n_known > 0)
+    result: FloatArray = np.clip(np.maximum(whole, by_frame), 0, 1)
     return result
 
 
-def choose_judges(candidates: Frames, most: int) -> list[int]:
-    """Rows of the first ``most`` candidates, of those that are the same the first alone."""
+def choose_judges(candidates: Frames, most: int, ages: Sequence[float]) -> list[int]:
+    """Rows of the first ``most`` candidates, of those that are the same the oldest alone.
+
+    So nobody takes another's place by copying it, however good the copy is.
+    """
+    alike = likeness(candidates, candidates)
     chosen: list[int] = []
-    for i in range(len(candidates.errors)):
-        if len(chosen) == most:
-            break
-        alike = likeness(candidates.chosen([i]), candidates.chosen(chosen))
-        if not (alike > SAME).any():
+    for i, age in enumerate(ages):
+        same = [k for k, j in enumerate(chosen) if alike[i, j] > SAME]
+        if not same and len(chosen) < most:
             chosen.append(i)
+        elif same and age > ages[chosen[same[0]]]:
+            chosen[same[0]] = i
     return chosen
 
 
@@ -289,7 +309,8 @@ def disagreement(row: NDArray[np.float32], judges: Frames, weights: FloatArray) 
     nonsense, or what the row answers. Whole frames are ordered and not components, so that nothing
     depends on how a frame is turned. NaN where the row has failed or hardly a voice is left.
     """
-    apart = judges.rms(judges.errors - row)
+    with np.errstate(over="ignore"):  # of answers that are absurd: who gives them is not heard
+        apart = judges.rms(judges.errors - row)
     heard = np.where(np.isfinite(apart), weights[:, None], 0.0)
     is_judged = heard.sum(axis=0) >= MIN_VOICES
     result = np.full(len(judges.sizes), np.nan)
@@ -299,7 +320,7 @@ def disagreement(row: NDArray[np.float32], judges: Frames, weights: FloatArray) 
     share[:, is_judged] = middle_half(np.nan_to_num(apart)[:, is_judged], heard[:, is_judged])
     of_components = np.repeat(share, judges.sizes, axis=1)
     agreed = (of_components * np.nan_to_num(judges.errors)).sum(axis=0)
-    result[is_judged] = judges.rms((row - agreed).astype(np.float32))[is_judged]
+    result[is_judged] = judges.rms(row - agreed)[is_judged]
     return result
 
 

@@ -84,6 +84,40 @@ def test_copies_of_oneself_say_nothing_of_oneself() -> None:
     assert np.isnan(judged(row, *copies)).all()
 
 
+def spoilt(row: NDArray[np.float32], place: int, by: float = 100.0) -> NDArray[np.float32]:
+    """A copy that answers nonsense on a few frames, which hardly costs a score."""
+    copy = row.reshape(N_FRAMES, N_COMPONENTS).copy()
+    rng = np.random.default_rng(100 + place)
+    copy[[place, place + 40, place + 80]] += (by * rng.normal(size=(3, N_COMPONENTS))).astype("f4")
+    return copy.ravel()
+
+
+def test_a_copy_with_a_few_answers_of_nonsense_is_a_copy() -> None:
+    row, first, second = member(1), member(2), member(3)
+    fair = judged(row, first, second)
+    of_another = judged(row, first, second, *(spoilt(second, i) for i in range(9)))
+    assert np.median(np.abs(of_another / fair - 1)) < 0.1
+    of_oneself = judged(row, first, second, *(spoilt(row, i) for i in range(9)))
+    assert 0.8 < np.median(of_oneself / fair) < 1.2
+
+
+def test_copies_with_a_few_answers_of_nonsense_push_nobody_out() -> None:
+    first, second = member(1), member(2)
+    copies = [spoilt(first, i) for i in range(9)]
+    assert committee.choose_judges(frames_of(first, *copies, second), 3, range(11, 0, -1)) == [
+        0,
+        10,
+    ]
+
+
+def test_an_answer_out_of_all_bounds_breaks_nothing() -> None:
+    huge = member(1)
+    huge[: 2 * N_COMPONENTS] = 3.3e38
+    others = (spoilt(member(2), 0, by=1e37), member(3), -huge)
+    assert np.isfinite(judged(member(4), *others, huge)).all()
+    assert np.isfinite(judged(huge, *others)[2:]).all()
+
+
 def test_few_that_answer_nonsense_move_it_little() -> None:
     row, others = member(1), [member(i) for i in range(2, 10)]
     nonsense = [100 * member(50 + i, np.ones(N_FRAMES)) for i in range(2)]
@@ -142,11 +176,17 @@ def test_frames_of_which_nothing_is_kept_are_unknown() -> None:
     np.testing.assert_array_equal(frames.rms(frames.errors[0]), [np.nan, 1.0, np.nan])
 
 
-def test_of_those_that_are_the_same_the_first_is_chosen() -> None:
+def test_of_those_that_are_the_same_the_oldest_is_chosen() -> None:
     first, second = member(1), member(2)
     candidates = frames_of(first, first * np.float32(1 + 1e-6), second, member(3))
-    assert committee.choose_judges(candidates, 3) == [0, 2, 3]
-    assert committee.choose_judges(candidates, 2) == [0, 2]
+    assert committee.choose_judges(candidates, 3, [9, 8, 7, 6]) == [0, 2, 3]
+    assert committee.choose_judges(candidates, 2, [9, 8, 7, 6]) == [0, 2]
+
+
+def test_a_copy_that_scores_better_does_not_take_the_place_of_what_it_copied() -> None:
+    first, second = member(1), member(2)
+    candidates = frames_of(spoilt(first, 1), second, first)
+    assert committee.choose_judges(candidates, 2, [1, 5, 9]) == [2, 1]
 
 
 def test_an_uncertainty_that_knows_the_errors_is_perfect() -> None:

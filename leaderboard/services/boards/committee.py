@@ -1,8 +1,8 @@
 """A committee of all submissions: how far each one's answers lie from those of the others.
 
 Members, who judge, are the newest public version of each potential that has a score on the task
-above that of every baseline, and the reference's level of theory as far as both are known; of equal
-answers the better scored alone, ``MOST_MEMBERS`` at most. Judged is every public row, by the
+above that of every baseline, and the reference's level of theory as far as both are known; of those
+that answer alike the oldest alone, the best scored ``MOST_MEMBERS`` at most. Judged is every public row, by the
 members of other potentials. It is an uncertainty that is shown; no score follows from it. Hidden
 sets have none: errors of chosen answers are equations in the labels.
 """
@@ -35,6 +35,8 @@ from leaderboard.services.boards.types import TaskRow
 
 #: Of all their answers the best scored judge: more voices hardly move a median.
 MOST_MEMBERS = 24
+#: Of so many of the best it is asked who copied whom.
+_MOST_COMPARED = 128
 #: Of rows whose arrays are in memory together.
 _ROWS_AT_ONCE = 64
 #: Protocols that ask for single frames of the reference.
@@ -88,7 +90,7 @@ def current_committee(version: TaskVersion) -> Committee:
     if not has_committee(version):
         return NOBODY
     snapshot = Snapshot(
-        key=f"committee 1 {version.pk}",
+        key=f"committee 2 {version.pk}",
         memory=_committees,
         stamp=lambda: stamp_of_task(version.pk),
         compute=lambda _: committee_of(version, snapshot.last()),
@@ -204,17 +206,17 @@ def _may_judge(
 
 def _members(fit: Sequence[_Candidate], layout: FrameErrorTable) -> list[tuple[_Candidate, Floats]]:
     """Those who judge, with their errors: no two that answer alike."""
-    members: list[tuple[_Candidate, Floats]] = []
-    for some in _batches(fit):
-        if len(members) == MOST_MEMBERS:
-            break
-        arrays = _arrays([c.pk for c in some], layout)
-        held = [*members, *((c, arrays[c.pk]) for c in some)]
-        stacked = Frames(
-            errors=np.stack([values for _, values in held]), sizes=np.array([], np.int64)
-        )
-        members = [held[i] for i in committee.choose_judges(stacked, MOST_MEMBERS)]
-    return members
+    best = fit[:_MOST_COMPARED]
+    if not best:
+        return []
+    arrays = _arrays([c.pk for c in best], layout)
+    # An energy counts as a frame, and the forces of a system as another one.
+    sizes = [*(1 for _ in layout.n_atoms), *(3 * n for n in layout.n_atoms)]
+    stacked = Frames(errors=np.stack([arrays[c.pk] for c in best]), sizes=np.array(sizes, np.int64))
+    ages = [-c.at.timestamp() for c in best]
+    return [
+        (best[i], arrays[best[i].pk]) for i in committee.choose_judges(stacked, MOST_MEMBERS, ages)
+    ]
 
 
 def _batches(candidates: Sequence[_Candidate]) -> Iterator[Sequence[_Candidate]]:
