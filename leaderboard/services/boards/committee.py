@@ -2,9 +2,9 @@
 
 Members, who judge, are the newest public version of each potential that has a score on the task
 above that of every baseline, and the reference's level of theory as far as both are known; of those
-that answer alike the oldest alone, the best scored ``MOST_MEMBERS`` at most. Judged is every public row, by the
-members of other potentials. It is an uncertainty that is shown; no score follows from it. Hidden
-sets have none: errors of chosen answers are equations in the labels.
+that answer alike the oldest alone, the best scored ``MOST_MEMBERS`` at most. Judged is every public
+row, by the members of other potentials. It is an uncertainty that is shown; no score follows from
+it. Hidden sets have none: errors of chosen answers are equations in the labels.
 """
 
 from __future__ import annotations
