@@ -35,6 +35,8 @@ from leaderboard.services.boards.types import TaskRow
 
 #: Of all their answers the best scored judge: more voices hardly move a median.
 MOST_MEMBERS = 24
+#: One alone judges nobody: nothing says which of two that differ is wrong.
+_QUORUM = 2
 #: Of so many of the best it is asked who copied whom.
 _MOST_COMPARED = 128
 #: Of rows whose arrays are in memory together.
@@ -73,7 +75,7 @@ class Committee:
     @property
     def is_quorate(self) -> bool:
         """Whether there is anybody who can judge anybody else."""
-        return len(self.members) >= 2
+        return len(self.members) >= _QUORUM
 
 
 #: Where there is no reference that anybody may know, or no frames.
@@ -140,7 +142,7 @@ def committee_of(version: TaskVersion, before: Committee | None = None) -> Commi
     members = _members(fit, layout)
     pks = [member.pk for member, _ in members]
     known = before.rows if before is not None and list(before.members) == pks else {}
-    judging = _Judging.of(members, layout)
+    judging = _Judging.of(members if len(members) >= _QUORUM else [], layout)
     new = [c for c in candidates if c.pk not in known]
     rows = {c.pk: known[c.pk] for c in candidates if c.pk in known}
     for some in _batches(new):

@@ -160,6 +160,18 @@ def test_a_submission_that_is_wrong_on_purpose_moves_little(version: models.Task
         np.testing.assert_allclose(ratio[4:], 1, atol=0.4)
 
 
+def test_a_single_member_is_no_committee(version: models.TaskVersion) -> None:
+    """The page shows none then, so neither do the API and the table of systems."""
+    world.judged(version, "only", world.errors_of(0), score=0.9)
+    dummy = factories.potential(name="dummy", is_baseline=True)
+    world.judged(version, "dummy", world.errors_of(11), score=0.3, of=dummy)
+    row = world.judged(version, "worse", world.errors_of(12), score=0.2)
+    found = current_committee(version)
+    assert not found.is_quorate
+    assert found.rows[row.pk]["forces"].n_voices == 0
+    assert committee.uncertainties_of(row) == {}
+
+
 def test_nan_is_judged_by_nobody_and_judges_nobody(version: models.TaskVersion) -> None:
     rows = world.three(version)
     energies, forces = (values.copy() for values in world.errors_of(9))
