@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from django.db.models import BooleanField, ExpressionWrapper, Q
+
 from evaluator import frames
 from evaluator.contract import EvaluationReport
+from leaderboard.enums import Visibility
 from leaderboard.exceptions import InfrastructureError
 from leaderboard.lib.json_values import clean_text
 from leaderboard.models import Evaluation, FrameErrorTable
 
-#: Of one task version; the oldest beyond are removed. A table has a quarter of a megabyte at most.
+_IS_SHOWN = ExpressionWrapper(
+    Q(
+        evaluation__submission__visibility=Visibility.PUBLIC,
+        evaluation__submission__withdrawn_at__isnull=True,
+    ),
+    output_field=BooleanField(),
+)
+#: Of one task version; what is not shown and the oldest beyond are removed. A table has a quarter of a megabyte at most.
 MOST_TABLES = 1000
 
 
@@ -40,7 +50,8 @@ def sweep() -> int:
     versions = FrameErrorTable.objects.order_by().values_list("evaluation__task_version", flat=True)
     for version in versions.distinct():
         of_version = FrameErrorTable.objects.filter(evaluation__task_version=version)
-        newest = of_version.order_by("-evaluation__queued_at", "-pk")
+        # Whoever submits much in private, or withdraws it, pushes out nobody who is compared.
+        newest = of_version.order_by(_IS_SHOWN.desc(), "-evaluation__queued_at", "-pk")
         beyond = list(newest.values_list("pk", flat=True)[MOST_TABLES:])
         n_removed += FrameErrorTable.objects.filter(pk__in=beyond).delete()[0]
     return n_removed

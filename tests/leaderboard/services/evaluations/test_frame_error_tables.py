@@ -8,8 +8,9 @@ from django.db import IntegrityError
 
 from evaluator import frames
 from evaluator.contract import EvaluationReport, FrameErrorsRecord
+from leaderboard.enums import Visibility
 from leaderboard.exceptions import InfrastructureError
-from leaderboard.models import FrameErrorTable
+from leaderboard.models import FrameErrorTable, Submission
 from leaderboard.services.evaluations import frame_error_tables
 from tests.leaderboard import skilled
 
@@ -65,3 +66,18 @@ def test_tables_of_repeated_evaluations_and_beyond_the_bound_are_removed(
     assert frame_error_tables.sweep() == 2
     assert set(FrameErrorTable.objects.values_list("pk", flat=True)) == {new.pk, other.pk}
     assert old.queued_at < new.queued_at
+
+
+def test_tables_that_nobody_is_shown_push_out_none_that_stand_on_boards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    version = skilled.task_version()
+    public, private, withdrawn = (
+        skilled.evaluation(version=version, ended=report()) for _ in range(3)
+    )
+    Submission.objects.filter(pk=private.submission_id).update(visibility=Visibility.PRIVATE)
+    gone = Submission.objects.filter(pk=withdrawn.submission_id)
+    gone.update(withdrawn_at=withdrawn.queued_at)
+    monkeypatch.setattr(frame_error_tables, "MOST_TABLES", 1)
+    assert frame_error_tables.sweep() == 2
+    assert FrameErrorTable.objects.get().pk == public.pk
