@@ -33,7 +33,7 @@ ALLOY_METRICS: tuple[Metric, ...] = (
         unit="",
         direction=Direction.HIGHER,
         description="Spearman correlation of predicted and reference mixing energies of each "
-        "alloy system, averaged over alloy systems.",
+        "alloy system, averaged over alloy systems; scored pair by pair.",
         source=_ALLOY_SOURCE,
     ),
     Metric(

@@ -49,7 +49,7 @@ SURFACE_METRICS: tuple[Metric, ...] = (
         unit="",
         direction=Direction.HIGHER,
         description="Spearman correlation of predicted and reference surface energies over the "
-        "facets of each material, averaged over materials.",
+        "facets of each material, averaged over materials; scored pair by pair.",
         source=_FACET_SOURCE,
     ),
 )
@@ -148,7 +148,7 @@ VACANCY_METRICS: tuple[Metric, ...] = (
         unit="",
         direction=Direction.HIGHER,
         description="Spearman correlation of predicted and reference formation energies over the "
-        "metals of one structure, averaged over structures.",
+        "metals of one structure, averaged over structures; scored pair by pair.",
         source=_VACANCY_SOURCE,
     ),
 )

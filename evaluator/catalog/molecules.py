@@ -52,7 +52,7 @@ MOLECULE_METRICS: tuple[Metric, ...] = (
         unit="",
         direction=Direction.HIGHER,
         description="Spearman correlation of predicted and reference interaction energies within "
-        "each kind of interaction, averaged over kinds.",
+        "each kind of interaction, averaged over kinds; scored pair by pair.",
         source=_S22_SOURCE,
     ),
 )

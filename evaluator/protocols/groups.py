@@ -120,12 +120,17 @@ def _sample(
 
 
 def _order_errors(predicted: FloatArray, reference: FloatArray) -> FloatArray:
-    """One minus Kendall's τ over each member's pairs; a pair that was not answered is wrong."""
+    """One minus sin(π τ / 2), with Kendall's τ over each member's pairs.
+
+    That is the correlation which normal numbers of this τ have (Kruskal, J. Am. Stat. Assoc. 53,
+    814 (1958)). A pair that was not answered is in the wrong order.
+    """
     true = np.sign(reference[:, None] - reference)
     order = (predicted[:, None] > predicted).astype(int) - (predicted[:, None] < predicted)
     answered = np.isfinite(predicted)
     agrees = np.where(answered[:, None] & answered, true * order, -np.abs(true))
-    errors: FloatArray = 1 - agrees.sum(axis=1) / np.abs(true).sum(axis=1)
+    tau = agrees.sum(axis=1) / np.abs(true).sum(axis=1)
+    errors: FloatArray = 1 - np.sin(np.pi / 2 * tau)
     return errors
 
 

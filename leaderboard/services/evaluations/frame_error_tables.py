@@ -18,7 +18,8 @@ _IS_SHOWN = ExpressionWrapper(
     ),
     output_field=BooleanField(),
 )
-#: Of one task version; what is not shown and the oldest beyond are removed. A table has a quarter of a megabyte at most.
+#: Of one task version; what is not shown, and then the oldest, are removed beyond. A table has a
+#: quarter of a megabyte at most.
 MOST_TABLES = 1000
 
 

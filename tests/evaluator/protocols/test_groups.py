@@ -99,3 +99,15 @@ def test_an_answer_out_of_all_bounds_is_no_error() -> None:
     predicted = np.where(np.arange(7) == 2, -1.7e308, REFERENCE)
     assert 0 < mean_skill(order(predicted, REFERENCE)) < 1
     assert 0 < mean_skill(slope(predicted, REFERENCE)) < 1
+
+
+def test_the_error_of_an_order_is_that_of_the_correlation() -> None:
+    """Of many normal numbers that are correlated by 0.9."""
+    generator = np.random.default_rng(3)
+    reference = generator.normal(size=800)
+    predicted = 0.9 * reference + np.sqrt(1 - 0.9**2) * generator.normal(size=800)
+    sample = order_sample(["a"] * 800, predicted, reference)
+    assert sample.errors is not None
+    tau = 1 - 2 / np.pi * np.arccos(0.9)
+    assert np.sin(np.pi / 2 * tau) == pytest.approx(0.9)
+    assert float(np.median(sample.errors)) == pytest.approx(0.1, abs=0.05)
