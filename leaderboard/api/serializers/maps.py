@@ -27,7 +27,9 @@ class PartSkillRecord(MapPartRecord):
 
 
 class PartStandingRecord(MapPartRecord):
-    median = serializers.FloatField(help_text="Of the public potentials; baselines are left out.")
+    median = serializers.FloatField(
+        help_text="Of the public potentials, each by its best version; no baselines."
+    )
     best = serializers.FloatField()
     best_evaluation = Link("evaluation", source=None)
 

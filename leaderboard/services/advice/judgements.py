@@ -70,10 +70,10 @@ def _against_others(
     n_compared = 0
     if board is None or row is None:
         return strengths, weaknesses, n_compared
-    is_other = trained_others(board, row.entrant.slug)
+    others = trained_others(board, row.entrant.slug)
     for j, entry in enumerate(board.entries):
         cell = row.cells[j]
-        median = median_of(board, is_other, j, cell.hardware)
+        median = median_of(board, others, j, cell.hardware)
         if cell.score is None or cell.low is None or cell.high is None or median is None:
             continue
         n_compared += 1
@@ -89,22 +89,26 @@ def _against_others(
     return strengths, weaknesses, n_compared
 
 
-def trained_others(board: StoredBoard, slug: str) -> npt.NDArray[np.bool_]:
-    """Rows of the trained potentials but this one, shape (rows,)."""
-    return np.array([not e.is_baseline and e.slug != slug for e in board.entrants], bool)
+def trained_others(board: StoredBoard, slug: str) -> npt.NDArray[np.str_]:
+    """Slug of each row, "" of baselines and of this potential, shape (rows,)."""
+    return np.array(["" if e.is_baseline or e.slug == slug else e.slug for e in board.entrants])
 
 
 def median_of(
-    board: StoredBoard, rows: npt.NDArray[np.bool_], column: int, hardware: str
+    board: StoredBoard, others: npt.NDArray[np.str_], column: int, hardware: str
 ) -> float | None:
-    """The median score of those of the rows that are ranked on a task, on this hardware; None where
-    they are too few to compare with.
+    """The median score of the ``trained_others`` that are ranked on a task, on this hardware.
+
+    Each potential counts once, by its best version; None where they are too few to compare with.
     """
     matrix = board.matrix
     is_same = np.array([key == hardware for key in matrix.hardware_keys], bool)
-    chosen = rows & (matrix.rank[:, column] > 0) & is_same[matrix.hardware[:, column]]
-    scores: list[float] = matrix.score[chosen, column].tolist()
-    return statistics.median(scores) if len(scores) >= _MIN_OTHERS else None
+    chosen = (others != "") & (matrix.rank[:, column] > 0) & is_same[matrix.hardware[:, column]]
+    best: dict[str, float] = {}
+    scores = matrix.score[chosen, column].tolist()
+    for slug, score in zip(others[chosen].tolist(), scores, strict=True):
+        best[slug] = max(best.get(slug, 0.0), score)
+    return statistics.median(best.values()) if len(best) >= _MIN_OTHERS else None
 
 
 def _off_one(evaluation: Evaluation) -> Iterable[Remark]:

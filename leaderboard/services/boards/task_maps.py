@@ -15,7 +15,7 @@ from leaderboard.services.boards.types import TaskBoard, TaskRow
 
 @dataclass(frozen=True, kw_only=True)
 class PartStanding:
-    """What public potentials reach on a part; baselines are left out."""
+    """What public potentials reach on a part, each by its best version; baselines are left out."""
 
     part: Part
     median: float
@@ -70,12 +70,16 @@ def _means(table: Skills, groups: Sequence[Group]) -> npt.NDArray[np.float64]:
 def _standings(
     parts: Sequence[Part], rows: Sequence[TaskRow], means: npt.NDArray[np.float64]
 ) -> list[PartStanding]:
-    trained = np.array([i for i, row in enumerate(rows) if not row.entrant.is_baseline], int)
+    versions: dict[str, list[int]] = {}
+    for i, row in enumerate(rows):
+        if not row.entrant.is_baseline:
+            versions.setdefault(row.entrant.slug, []).append(i)
     standings = []
     for part, column in zip(parts, means.T, strict=True):
-        known = trained[np.isfinite(column[trained])]
-        if len(known):
-            leader = known[np.argmax(column[known])]
+        leaders = [_best(column, of_potential) for of_potential in versions.values()]
+        known = [i for i in leaders if i is not None]
+        if known:
+            leader = max(known, key=column.__getitem__)
             standings.append(
                 PartStanding(
                     part=part,
@@ -85,3 +89,8 @@ def _standings(
                 )
             )
     return standings
+
+
+def _best(column: npt.NDArray[np.float64], rows: Sequence[int]) -> int | None:
+    """Of the versions of one potential, the first with the highest skill; None without any."""
+    return max((i for i in rows if np.isfinite(column[i])), key=column.__getitem__, default=None)

@@ -139,8 +139,8 @@ def _standing(board: StoredBoard, submission: Submission) -> dict[str, Any]:
     )
     if np.isnan(board.matrix.score[i]).all():
         return {"place": place, "remark": "No task has a score yet."}
-    is_other = trained_others(board, board.entrants[i].slug)
-    bars = [_bar(board, i, j, is_other) for j in _weightiest(board)]
+    others = trained_others(board, board.entrants[i].slug)
+    bars = [_bar(board, i, j, others) for j in _weightiest(board)]
     n_more = n_tasks - len(bars)
     return {"place": place, "bars": bars, "remark": f"+{n_more} tasks" if n_more else ""}
 
@@ -153,7 +153,7 @@ def _weightiest(board: StoredBoard) -> list[int]:
     return sorted(counted[:_TASKS])
 
 
-def _bar(board: StoredBoard, i: int, j: int, is_other: npt.NDArray[np.bool_]) -> Bar:
+def _bar(board: StoredBoard, i: int, j: int, others: npt.NDArray[np.str_]) -> Bar:
     """A bar with the median of the others, as the page compares them."""
     task, matrix = board.entries[j].task_version.task, board.matrix
     return Bar(
@@ -162,7 +162,7 @@ def _bar(board: StoredBoard, i: int, j: int, is_other: npt.NDArray[np.bool_]) ->
         score=finite(matrix.score[i, j]),
         low=finite(matrix.low[i, j]),
         high=finite(matrix.high[i, j]),
-        median=median_of(board, is_other, j, matrix.hardware_keys[matrix.hardware[i, j]]),
+        median=median_of(board, others, j, matrix.hardware_keys[matrix.hardware[i, j]]),
     )
 
 

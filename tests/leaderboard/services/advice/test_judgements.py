@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from leaderboard import models
-from leaderboard.services.advice.judgements import Judgement, judgement
+from leaderboard.services.advice.judgements import Judgement, judgement, median_of, trained_others
 from leaderboard.services.boards.grades import grades, letters_by_name, letters_of, mark_of
 from leaderboard.services.boards.reader import view_for
 from leaderboard.services.boards.store import current_board
@@ -48,6 +48,22 @@ def test_it_is_weak_where_it_lies_below_and_neither_where_it_holds_the_median() 
     assert (len(weak.strengths), len(weak.weaknesses)) == (0, 1)
     same = judged(0.61, 0.5, 0.6, 0.7)
     assert (same.strengths, same.weaknesses, same.n_compared) == ([], [], 1)
+
+
+def test_another_of_many_versions_counts_once() -> None:
+    """By its best: four of 0.1 do not lower what half of the others reach."""
+    task = factories.task_version()
+    benchmark = factories.benchmark_version((task, "a"))
+    potentials = [factories.potential() for _ in range(4)]
+    rows = [(p, "1", 0.6 - 0.1 * i) for i, p in enumerate(potentials)]
+    rows += [(potentials[1], str(number), 0.1) for number in range(2, 6)]
+    for of, version, score in rows:
+        row = factories.submission(of, version=version)
+        factories.evaluation(row, task, score=score)
+    board = current_board(benchmark)
+    hardware = board.matrix.hardware_keys[board.matrix.hardware[0, 0]]
+    others = trained_others(board, potentials[0].slug)
+    assert median_of(board, others, 0, hardware) == pytest.approx(0.4)
 
 
 def test_two_others_say_nothing() -> None:

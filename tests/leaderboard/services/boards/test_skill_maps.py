@@ -98,6 +98,20 @@ def test_a_task_tells_the_median_and_the_best_of_those_that_are_no_baselines() -
     assert np.isfinite(found.skills).all()
 
 
+def test_a_potential_of_many_versions_counts_once_in_the_median() -> None:
+    task = by_skill()
+    low = judged("low", task, [0.2] * 5 + [None])
+    judged("high", task, [0.6] * 5 + [None])
+    for version in ("2", "3", "4"):
+        again = factories.submission(low.submission.potential, version=version)
+        factories.evaluation_with_skills(again, task, [0.1] * 5 + [None], ELEMENTS, CLUSTERS)
+    found = of_task(task)
+    assert found is not None
+    assert len(found.rows) == 5
+    medians = [standing.median for standing in found.standings]
+    assert medians == pytest.approx([0.4] * len(found.parts))
+
+
 def test_two_are_paired_on_the_systems_that_test_both() -> None:
     task = by_skill()
     first, second = judged("a", task, SKILLS), judged("b", task, [0.5, 0.5, None, 0.9, 0.9, 0.0])
