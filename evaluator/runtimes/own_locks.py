@@ -23,8 +23,10 @@ _VARIABLE = (
     "python_full_version|python_version|sys_platform"
 )
 _TEXT = r"'[A-Za-z0-9._*-]*'|\"[A-Za-z0-9._*-]*\""
-_COMPARISON = rf"\(*\s*(?:{_VARIABLE})\s*(?:==|!=|<=|>=|<|>)\s*(?:{_TEXT})\s*\)*"
-_MARKER = re.compile(rf"{_COMPARISON}(?:\s+(?:and|or)\s+{_COMPARISON}){{0,20}}")
+#: Possessive throughout: where blanks could be shared out in several ways, a marker of a line that
+#: matches nothing in the end would be tried in all of them.
+_COMPARISON = rf"[(\s]*+(?:{_VARIABLE})\s*+(?:==|!=|<=|>=|<|>)\s*+(?:{_TEXT})[)\s]*+"
+_MARKER = re.compile(rf"{_COMPARISON}(?:(?:and|or)\b{_COMPARISON}){{0,20}}+")
 _FILES = (".whl", ".tar.gz", ".tar.bz2", ".tgz", ".zip")
 #: Of packages for a GPU, in the order of Lock.cuda_packages.
 _BUILD_ADVICE = "lock it for the processor: uv pip compile --torch-backend cpu"

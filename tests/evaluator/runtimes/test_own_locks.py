@@ -103,6 +103,9 @@ def test_a_lock_is_refused_that_is_longer_than_the_limits() -> None:
 
 
 def test_no_text_makes_the_reader_slow() -> None:
-    for hostile in ("a" * 4000, "(" * 4000, "a==1;" + "(os_name == 'x' and " * 150, "-." * 2000):
+    blanks = "a==1; os_name=='x'" + "      or      os_name=='x'" * 19 + f" ! {_HASH}"
+    brackets = "a==1; " + "( " * 300 + "os_name=='x'" + " )" * 150 + f" ! {_HASH}"
+    nested = "a==1;" + "(os_name == 'x' and " * 150
+    for hostile in ("a" * 4000, "(" * 4000, nested, "-." * 2000, blanks, brackets):
         with pytest.raises(LockRefused):
             read_own_lock(_REQUIRED + hostile)
