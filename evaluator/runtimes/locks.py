@@ -20,6 +20,9 @@ CPU_BUILDS = ("torch", "torchaudio", "torchvision")
 #: Beginnings of the names of packages that a GPU alone has use for.
 _CUDA = ("cuda-", "cupy", "jax-cuda", "nvidia-", "pytorch-triton", "triton")
 
+#: Put first by editors on Windows.
+BYTE_ORDER_MARK = "\ufeff"
+
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _PINNED = re.compile(
     rf"(?P<name>{_NAME})(?P<extras>\[[A-Za-z0-9._, -]*\])?=="
@@ -61,7 +64,10 @@ class Lock:
     @classmethod
     def parse(cls, text: str) -> Lock:
         """Raise LockFault for all that is no pinned package with its hashes."""
-        packages = tuple(_pinned(number, line) for number, line in _logical_lines(text))
+        packages = tuple(
+            _pinned(number, line)
+            for number, line in _logical_lines(text.removeprefix(BYTE_ORDER_MARK))
+        )
         if not packages:
             raise LockFault("The lock names no package.")
         return cls(packages=packages)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from evaluator.exceptions import SubmissionError
-from evaluator.runtimes.locks import CPU_BUILDS, Lock, LockFault, Pinned
+from evaluator.runtimes.locks import BYTE_ORDER_MARK, CPU_BUILDS, Lock, LockFault, Pinned
 
 #: What the server in the sandbox and the adapter of packages import beside the submission.
 REQUIRED = ("ase", "msgpack", "numpy")
@@ -77,6 +77,7 @@ def _with_plain_version(package: Pinned) -> Pinned:
 
 def _refuse_strange_text(text: str, limits: OwnLimits) -> None:
     """What is refused before anything is made of it."""
+    text = text.removeprefix(BYTE_ORDER_MARK)
     n_bytes = len(text.encode("utf-8", "surrogatepass"))
     if n_bytes > limits.lock_KiB << 10:
         raise LockRefused(
@@ -84,6 +85,8 @@ def _refuse_strange_text(text: str, limits: OwnLimits) -> None:
         )
     if not text.strip():
         raise LockRefused("The lock is empty. Write it with: uv pip compile --generate-hashes")
+    if "\0" in text or re.search("[\ud800-\udfff]", text):
+        raise LockRefused("The lock is no text: it holds bytes that are no characters.")
     for number, line in enumerate(text.splitlines(), start=1):
         if len(line) > _LONGEST_LINE:
             raise LockRefused(f"Line {number} is {len(line)} characters long.")

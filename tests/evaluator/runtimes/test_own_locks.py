@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from evaluator.runtimes.locks import Lock
 from evaluator.runtimes.own_locks import LockRefused, OwnLimits, read_own_lock
 
 _HASH = "--hash=sha256:" + "a" * 64
@@ -26,6 +27,20 @@ NumPy[extra]==2.4.6 {_HASH}
         ("msgpack", "1.2.4", 2),
         ("numpy", "2.4.6", 1),
     ]
+
+
+@pytest.mark.parametrize("start", ["\ufeff", "\ufeff# written on Windows\r\n"])
+def test_a_lock_that_an_editor_on_windows_has_marked_is_read(start: str) -> None:
+    text = start + _REQUIRED.replace("\n", "\r\n")
+
+    assert read_own_lock(text).sha256 == read_own_lock(_REQUIRED).sha256
+    assert len(Lock.parse(text).packages) == 3
+
+
+@pytest.mark.parametrize("comment", ["# a\0b\n", "# \ud800\n"])
+def test_what_no_database_takes_is_refused_in_comments_too(comment: str) -> None:
+    with pytest.raises(LockRefused, match="no characters"):
+        read_own_lock(comment + _REQUIRED)
 
 
 def test_whoever_brings_the_same_packages_brings_the_same_lock() -> None:
@@ -69,7 +84,7 @@ def test_a_build_for_the_processor_is_named_as_our_own_locks_name_it() -> None:
         (f"numpy==2.0 {_HASH}", r"Line 4: numpy stands in line 3 already"),
         (f"nvidia-cublas==13.0 {_HASH}", r"Line 4: .* is a package for a GPU"),
         (f"torch==2.13.0+cu130 {_HASH}", r"Line 4: .* is a build for a GPU"),
-        (f"rare==1.0\x00 {_HASH}", r"Line 4 holds characters that stand in no lock"),
+        (f"rare==1.0\x00 {_HASH}", r"The lock is no text"),
         (f"rаre==1.0 {_HASH}", r"Line 4 holds characters that stand in no lock"),
         (f"rare==1.0 {'x' * 5000}", r"Line 4 is \d+ characters long"),
         (f"rare=={'1' * 200} {_HASH}", r"too long a name or version"),
