@@ -9,7 +9,7 @@ from evaluator.runtimes.definitions import UnknownRuntime, serving
 from evaluator.runtimes.own_locks import read_own_lock
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import RuntimeLock
-from leaderboard.services.evaluations.runtime_builds import own_limits
+from leaderboard.services.evaluations.runtime_builds import own_limits, try_again
 
 #: The calculator kind that may bring a lock.
 KIND = "package"
@@ -40,8 +40,12 @@ def lock_of(kind: str, text: str) -> RuntimeLock | None:
 
 
 def keep(lock: RuntimeLock) -> RuntimeLock:
-    """Store a lock, unless it is there."""
+    """Store a lock, unless it is there; one that was refused is tried again.
+
+    What it was refused for may be gone: a limit of the site's, a wheel that an index lacked.
+    """
     if lock.pk is not None:
+        try_again(RuntimeLock.objects.filter(pk=lock.pk))
         return lock
     given = {"text": lock.text, "n_packages": lock.n_packages}
     return RuntimeLock.objects.get_or_create(sha256=lock.sha256, defaults=given)[0]
