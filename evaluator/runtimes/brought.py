@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from evaluator.exceptions import InfrastructureError
 from evaluator.runtimes import uv
@@ -28,19 +29,30 @@ from evaluator.runtimes.own_locks import LockRefused, OwnLimits
 _POLL_S = 0.2
 _MOST_CHARS = 1500
 _LONGEST_PATH = 1024
+#: Of a list of files; torch's is of 2 MB.
+_LONGEST_RECORD = 64 << 20
 #: Folders of an environment in which wheels may put files.
 _PLACES = ("bin", "etc", "include", "lib", "share")
 #: Left by uv itself.
 _OF_UV = (".lock",)
 #: Status of a program that SIGXFSZ has ended, as it is and as bubblewrap tells it.
 _TOO_LARGE_A_FILE = (-signal.SIGXFSZ, 128 + signal.SIGXFSZ)
-#: In uv's words, what is the lock's fault; everything else is taken for ours, and tried again.
+#: In uv's words, what is this machine's fault or the network's, whatever they were met at.
+_OF_THIS_MACHINE = re.compile(
+    "no space left|quota exceeded|read-only file system|too many open files|cannot allocate memory|"
+    "out of memory|input/output error|permission denied|timed? ?out|error decoding response|"
+    "error reading a body|error sending request|connection (?:reset|refused|closed)|dns error|"
+    r"HTTP status server error|\(os error (?:5|12|13|23|24|28|30|122)\)",
+    re.IGNORECASE,
+)
+#: What is the lock's fault; everything else is taken for ours, too, and tried again.
 _OF_THE_LOCK = re.compile(
     "hash mismatch|no solution found|unsatisfiable|no usable wheels|has no wheels|"
     "not found in the package registry|wheel is invalid|failed to install|failed to extract|"
     "failed to parse|failed to unzip|metadata field|reserved name|file too large|"
     "filename .* does not match|not found in the provided package locations|"
-    "invalid zip|not a valid wheel|missing.*\\.dist-info|multiple .*\\.dist-info",
+    "invalid zip|not a valid wheel|missing.*\\.dist-info|multiple .*\\.dist-info|"
+    "file name too long",
     re.IGNORECASE,
 )
 
@@ -80,7 +92,7 @@ def install(
     if status in _TOO_LARGE_A_FILE:
         _refuse_large(Size(1, (watch.limits.size_MiB << 20) + 1), watch.limits)
     if status != 0:
-        _explain(words, lock)
+        explain(words, lock)
     return prefix
 
 
@@ -148,18 +160,18 @@ def _attend(process: subprocess.Popen[bytes], folder: Path, watch: Watch) -> Non
             )
 
 
-def _explain(words: str, lock: Lock) -> None:
-    """Raise for whose fault it was."""
+def explain(words: str, lock: Lock) -> NoReturn:
+    """Raise LockRefused or InfrastructureError: for whose fault it was, in uv's words."""
     _, _, fault = words.partition("error: ")
     told = " ".join(plain_words(fault or words).split())[:_MOST_CHARS] or "no word"
-    if not _OF_THE_LOCK.search(words):
+    if _OF_THIS_MACHINE.search(fault or words) or not _OF_THE_LOCK.search(words):
         raise InfrastructureError(f"The packages of a lock could not be fetched: {told}")
-    named = [p for p in lock.packages if _names(words, p)]
+    named = [p for p in lock.packages if names(words, p)]
     place = f"Line {named[0].line}, {named[0].name}=={named[0].version}" if named else "The lock"
     raise LockRefused(f"{place} cannot be installed from a wheel. The installer says: {told}")
 
 
-def _names(words: str, package: Pinned) -> bool:
+def names(words: str, package: Pinned) -> bool:
     """Whether uv complains of a package, by its requirement or by the name of its wheel."""
     wheel = f"{package.name.replace('-', '_')}-{package.version}-"
     return f"{package.name}=={package.version}" in words.partition("error: ")[2] or wheel in words
@@ -167,7 +179,7 @@ def _names(words: str, package: Pinned) -> bool:
 
 def plain_words(words: str) -> str:
     """uv's words without addresses and paths of this machine."""
-    words = re.sub(r"\b[a-z][a-z+]*://\S+", "(an address)", words)
+    words = re.sub(r"\b[a-z][a-z+]{0,20}://\S+", "(an address)", words)
     words = re.sub(r"(?<![\w=.])/[^\s`'\"]+/([^\s`'\"/]*)", r"\1", words)
     return "".join(c for c in words if c.isprintable() or c == "\n")
 
@@ -188,7 +200,7 @@ def measured(folder: Path) -> Size:
         for name in names:
             try:
                 status = os.lstat(os.path.join(parent, name))  # noqa: PTH118  (many files)
-            except FileNotFoundError:
+            except OSError:  # moved meanwhile, or too deep to be named
                 continue
             seen[status.st_ino] = max(status.st_size, status.st_blocks * 512)
     return Size(len(seen), sum(seen.values()))
@@ -243,6 +255,8 @@ def _raise(error: OSError) -> None:
 
 def _check_record(record: Path, prefix: Path) -> None:
     """Refuse a list of files that leaves the environment, though nobody goes by it here."""
+    if record.stat().st_size > _LONGEST_RECORD:
+        raise LockRefused(f"{record.parent.name}/RECORD is longer than the list of any package.")
     with record.open(encoding="utf-8", errors="replace", newline="") as file:
         try:
             paths = [row[0] for row in csv.reader(file) if row]

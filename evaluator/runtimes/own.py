@@ -11,8 +11,8 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -26,7 +26,7 @@ from evaluator.runtimes.definitions import known_definitions, serving
 from evaluator.runtimes.interpreters import find_interpreter
 from evaluator.runtimes.locking import torch_version_of
 from evaluator.runtimes.locks import Lock, Pinned
-from evaluator.runtimes.own_locks import LockRefused, OwnLimits
+from evaluator.runtimes.own_locks import REQUIRED, LockRefused, OwnLimits
 from evaluator.runtimes.own_names import PREFIX, own_name
 from evaluator.runtimes.recipes import CPU, Recipe
 from evaluator.runtimes.store import Runtime, RuntimeStore, site_packages_of
@@ -82,7 +82,14 @@ def build_own(lock: Lock, store: RuntimeStore, asked: OwnBuild) -> Runtime:
         asked.progress(progress)
 
     how = replace(asked, progress=progress)
-    return build.build(own_recipe(lock), store, progress=progress, fill=fill)
+    recipe = own_recipe(lock)
+    try:
+        return build.build(recipe, store, progress=progress, fill=fill)
+    except OSError as error:
+        raise InfrastructureError(
+            f"The runtime {recipe.name} could not be put together on this machine: "
+            f"{plain_words(str(error))}."
+        ) from error
 
 
 def _fill(partial: Path, recipe: Recipe, store: RuntimeStore, lock_fd: int, how: OwnBuild) -> None:
@@ -96,11 +103,16 @@ def _fill(partial: Path, recipe: Recipe, store: RuntimeStore, lock_fd: int, how:
     build.make_environment(partial, recipe)
     if ours:
         known = replace(recipe, lock=Lock(packages=tuple(ours)))
-        build.install(partial, known, store, lock_fd, how.progress)
+        try:
+            build.install(partial, known, store, lock_fd, how.progress)
+        except InfrastructureError as error:
+            _explain_lacking(str(error.__cause__), ours)
+            raise
     if theirs:
         _bring(partial, replace(recipe, lock=Lock(packages=tuple(theirs))), lock_fd, how)
     packages = partial / site_packages_of(recipe.interpreter)
-    _refuse_others(build.packages_in(packages), recipe.lock)
+    _refuse_others(packages, recipe.lock)
+    _refuse_without_required(packages)
     (partial / "lock.txt").write_text(recipe.lock.text())
     donors = build.donors(recipe, store)
     bytecode.take_over(packages, build.packages_in(packages), recipe.interpreter, donors)
@@ -127,17 +139,41 @@ def _bring(partial: Path, recipe: Recipe, lock_fd: int, how: OwnBuild) -> None:
     how.progress(BuildProgress("checking"))
     brought.check_tree(prefix, how.limits)
     (prefix / ".lock").unlink(missing_ok=True)
-    _refuse_others(build.packages_in(prefix / site_packages_of(recipe.interpreter)), recipe.lock)
+    _refuse_others(prefix / site_packages_of(recipe.interpreter), recipe.lock)
     for path in brought.merge(prefix, partial)[:20]:
         how.log(f"{path} is another package's already, and stays as it was.")
     shutil.rmtree(folder)
 
 
 def _parted(lock: Lock) -> tuple[list[Pinned], list[Pinned]]:
-    """Packages of which every file that the lock allows is one of ours, and all others."""
-    shipped = _shipped_hashes()
-    ours = [p for p in lock.packages if set(p.hashes) <= shipped.get((p.name, p.version), set())]
+    """Packages of which every file that the lock allows is one of ours, and all others.
+
+    One that stands in several lines is none of ours: which of them is meant, markers decide.
+    """
+    shipped, n_lines = _shipped_hashes(), Counter(p.name for p in lock.packages)
+    ours = [
+        package
+        for package in lock.packages
+        if n_lines[package.name] == 1
+        and set(package.hashes) <= shipped.get((package.name, package.version), set())
+    ]
     return ours, [package for package in lock.packages if package not in ours]
+
+
+def _explain_lacking(words: str, ours: Sequence[Pinned]) -> None:
+    """Raise LockRefused where uv names a package of ours of which the lock leaves files out.
+
+    Perhaps those for this machine; else it is no fault of the lock.
+    """
+    shipped = _shipped_hashes()
+    lacking = [
+        package
+        for package in ours
+        if set(package.hashes) < shipped[package.name, package.version]
+        and brought.names(words, package)
+    ]
+    if lacking:
+        brought.explain(words, Lock(packages=tuple(lacking)))
 
 
 @cache
@@ -151,17 +187,28 @@ def _shipped_hashes() -> dict[tuple[str, str], set[str]]:
     return hashes
 
 
-def _refuse_others(packages: dict[str, str], lock: Lock) -> None:
-    """Refuse an environment that holds a package which the lock does not name."""
+def _refuse_others(site_packages: Path, lock: Lock) -> None:
+    """Refuse an environment that holds what the lock does not name, or one thing twice."""
     named = {p.name for p in lock.packages}
+    packages = build.packages_in(site_packages)
     others = sorted(set(packages) - named)
     if others:
         raise LockRefused(
             f"A package of the lock brings another one along, {others[0][:60]}, which the lock "
             "does not name."
         )
-    if not packages:
-        raise LockRefused("Nothing of the lock is meant for this machine and this Python.")
+    if len(list(site_packages.glob("*.dist-info"))) > len(packages):
+        raise LockRefused("A package of the lock brings another version of one of them along.")
+
+
+def _refuse_without_required(site_packages: Path) -> None:
+    missing = sorted(set(REQUIRED) - set(build.packages_in(site_packages)))
+    if missing:
+        raise LockRefused(
+            f"Of the lock's packages, {', '.join(missing)} is for other machines or other versions "
+            f"of Python alone, by its markers; your calculator is served by "
+            f"{', '.join(REQUIRED)}: lock again for this Python."
+        )
 
 
 def find_own(lock: Lock, store: RuntimeStore) -> Runtime | None:

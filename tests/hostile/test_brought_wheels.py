@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from evaluator.exceptions import InfrastructureError
 from evaluator.runtimes.brought import BuildStopped
+from evaluator.runtimes.definitions import serving
+from evaluator.runtimes.locks import Lock
 from evaluator.runtimes.own import OwnBuild, build_own, remove_unused
 from evaluator.runtimes.own_locks import LockRefused, OwnLimits, read_own_lock
 from evaluator.runtimes.store import Runtime, RuntimeStore
@@ -188,6 +191,61 @@ def test_a_wheel_for_another_machine_is_refused(builder: Builder) -> None:
 def test_a_package_that_is_nowhere_is_refused(builder: Builder) -> None:
     with pytest.raises(LockRefused, match="nowhere"):
         builder.build(f"nowhere==1.0 --hash=sha256:{'0' * 64}\n")
+
+
+def test_a_full_disk_is_no_fault_of_the_lock(builder: Builder) -> None:
+    if os.getuid() != 0:
+        pytest.skip("To mount a small disk takes root.")
+    line = make_wheel(builder.wheels, "large", {"large.bin": bytes(4 << 20)}, compressed=True)
+    disk = builder.store.root
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)])
+    if mounted.returncode != 0:
+        pytest.skip("No disk can be mounted here.")
+
+    try:
+        with pytest.raises(InfrastructureError, match=r"could not be fetched: .*No space left"):
+            builder.build(line)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_hashes_of_none_of_our_files_for_this_machine_are_the_locks_fault(
+    builder: Builder,
+) -> None:
+    ours = Lock.read(serving("package").lock_file("cpu")).packages
+    package = next(p for p in ours if p.name == "msgpack")
+    required = [line for line in builder.required.splitlines() if "msgpack" not in line]
+    make_wheel(builder.wheels, "msgpack", {"other.py": ""}, version=package.version)
+    builder.required = "\n".join([*required, ""])
+
+    with pytest.raises(LockRefused, match=r"Line 3, msgpack==.* cannot .* Hash mismatch"):
+        builder.build(f"msgpack=={package.version} --hash=sha256:{package.hashes[0]}\n")
+
+
+def test_what_is_for_other_machines_alone_is_left_out(builder: Builder) -> None:
+    line = make_wheel(builder.wheels, "windows", {"windows.py": ""})
+
+    runtime = builder.build(line.replace(" --", " ; sys_platform == 'win32' --"))
+
+    assert "windows" not in runtime.packages
+
+
+def test_what_serves_the_calculator_may_not_be_for_other_machines(builder: Builder) -> None:
+    builder.required = builder.required.replace(
+        "numpy==1.0 ", "numpy==1.0 ; sys_platform == 'win32' "
+    )
+
+    with pytest.raises(LockRefused, match="numpy is for other machines"):
+        builder.build("")
+
+
+def test_a_wheel_that_says_another_version_of_another_package_is_refused(builder: Builder) -> None:
+    info = "liar-1.0.data/purelib/numpy-9.9.dist-info/METADATA"
+    content = {info: "Metadata-Version: 2.1\nName: numpy\nVersion: 9.9\n"}
+
+    with pytest.raises(LockRefused, match="brings another version of one of them along"):
+        builder.build(make_wheel(builder.wheels, "liar", content))
 
 
 @pytest.mark.parametrize("n_files", [1, 40])

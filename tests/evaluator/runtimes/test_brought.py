@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.runtimes.brought import check_tree, merge, plain_words
+from evaluator.exceptions import InfrastructureError
+from evaluator.runtimes.brought import check_tree, explain, merge, plain_words
+from evaluator.runtimes.locks import Lock
 from evaluator.runtimes.own_locks import LockRefused, OwnLimits
 
 _PACKAGES = "lib/python3.11/site-packages"
@@ -86,6 +88,33 @@ def test_merging_leaves_what_is_there_and_follows_no_link(tmp_path: Path) -> Non
     assert (target / f"{_PACKAGES}/b.py").is_file()
     assert (target / f"{_PACKAGES}/file").read_text() == f"{_PACKAGES}/file"
     assert [path.name for path in outside.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Failed to extract archive: a.whl\n  cause: Failed to download due to network timeout.",
+        "Failed to install: a.whl\n  cause: No space left on device (os error 28)",
+        "Failed to extract archive: a.whl\n  cause: Connection reset by peer (os error 104)",
+    ],
+)
+def test_a_broken_network_and_a_full_disk_are_no_fault_of_the_lock(words: str) -> None:
+    lock = Lock.parse(f"a==1 --hash=sha256:{'a' * 64}")
+
+    with pytest.raises(InfrastructureError, match="could not be fetched"):
+        explain(f"error: Failed to download `a==1`\n  cause: {words}", lock)
+
+
+def test_a_list_of_files_without_end_is_not_read(tmp_path: Path) -> None:
+    tree = _tree(tmp_path, f"{_PACKAGES}/a-1.dist-info/RECORD")
+    os.truncate(tree / f"{_PACKAGES}/a-1.dist-info/RECORD", 65 << 20)
+
+    with pytest.raises(LockRefused, match="longer than the list of any package"):
+        check_tree(tree, OwnLimits())
+
+
+def test_words_of_the_installer_are_cleaned_in_a_moment() -> None:
+    assert plain_words("a+" * 100_000) == "a+" * 100_000
 
 
 def test_words_of_the_installer_tell_no_address_and_no_path() -> None:
