@@ -17,6 +17,12 @@ from typing import Any
 MARK = "answers "
 
 
+def mace(artifact: str, settings: dict[str, Any]) -> Any:
+    from mace.calculators import MACECalculator
+
+    return MACECalculator(model_paths=artifact, device="cpu", default_dtype="float64")
+
+
 def sevennet(artifact: str, settings: dict[str, Any]) -> Any:
     from sevenn.calculator import SevenNetCalculator
 
