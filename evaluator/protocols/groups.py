@@ -76,7 +76,9 @@ def lowest_sample(
         # What was not answered might have been taken for the lowest, or the truth for none.
         is_true = known <= known.min() + tolerance
         worst = np.where(np.isnan(of_potential), np.where(is_true, np.inf, -np.inf), of_potential)
-        return np.full(len(known), 0.0 if is_true[np.argmin(worst)] else 1.0)
+        # Nobody finds one among many by answering the same for all of them.
+        is_found = is_true[worst == worst.min()].all()
+        return np.full(len(known), 0.0 if is_found else 1.0)
 
     return _sample(groups, predicted, reference, found, errors, is_of_all=True)
 

@@ -64,7 +64,7 @@ def test_who_is_right_has_all_skill_and_loses_little_by_one_failure(of_group: Of
     assert mean_skill(of_group(one, REFERENCE)) > 0.45
 
 
-@pytest.mark.parametrize("of_group", [order, slope])
+@pytest.mark.parametrize("of_group", [order, slope, lowest])
 def test_a_guess_has_none(of_group: OfGroup) -> None:
     assert mean_skill(of_group(np.zeros(7), REFERENCE)) == 0
 
