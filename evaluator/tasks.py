@@ -39,6 +39,7 @@ from evaluator.runtimes.brought import BuildStopped
 from evaluator.runtimes.build import BuildProgress
 from evaluator.runtimes.own import OwnBuild, build_own, find_own, remove_unused
 from evaluator.runtimes.own_locks import LockRefused, read_own_lock
+from evaluator.runtimes.recipes import CPU
 from evaluator.runtimes.store import Runtime, RuntimeStore
 from evaluator.sandbox.base import Sandbox, SandboxLevel, SandboxUnavailable
 from evaluator.sandbox.find import SandboxPolicy, find_sandbox
@@ -268,14 +269,16 @@ class _Attempt:
         ):
             task, potential = smoke.spec_of(task_version), submission.spec()
             store = RuntimeStore(settings.RUNTIMES_DIR)
+            # What a submission brings is built for the processor, and no GPU is bound for it.
+            device = settings.DEVICE if own is None else CPU
             return driver.evaluate(
                 task,
                 potential,
                 artifact,
                 reference,
                 sandbox=self.sandbox,
-                runtimes=runtimes_for(task, potential, settings.DEVICE, store=store, own=own),
-                device=settings.DEVICE,
+                runtimes=runtimes_for(task, potential, device, store=store, own=own),
+                device=device,
                 progress=self._progress,
                 should_stop=self._should_stop,
                 store_file=output_files.write,

@@ -114,9 +114,15 @@ def _evaluate() -> models.Evaluation:
     return evaluation
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda:0"])
 def test_a_family_that_nobody_knows_is_scored_in_the_runtime_that_it_brings(
-    own_blobs: None, family: str, task: models.TaskVersion
+    own_blobs: None,
+    family: str,
+    task: models.TaskVersion,
+    device: str,
+    settings: Any,
 ) -> None:
+    settings.DEVICE = device
     client, response = _submit(task, family)
     assert response.status_code == 201, response.content
     told = response.json()["runtime"]
@@ -126,6 +132,8 @@ def test_a_family_that_nobody_knows_is_scored_in_the_runtime_that_it_brings(
 
     assert (evaluation.verdict, evaluation.message) == (Verdict.OK, "")
     assert evaluation.scores.get(metric="force_mae").value == 0.0
+    # Its runtime is built for the processor, wherever it is evaluated.
+    assert evaluation.provenance["device"] == "cpu"
     runtime = evaluation.provenance["runtime"]
     assert runtime["packages"]["unheard-family"] == "1.0"
     read = client.get(told["url"]).json()
