@@ -16,6 +16,7 @@ from typing import Any
 from evaluator.driver.known_answers import verify
 from evaluator.exceptions import InfrastructureError
 from evaluator.host.device_lock import device_lock
+from evaluator.runtimes.brought import plain_words
 from evaluator.runtimes.build import build
 from evaluator.runtimes.definitions import RuntimeDefinition, definition_of, known_definitions
 from evaluator.runtimes.recipes import Recipe, variant_for
@@ -118,7 +119,8 @@ class RuntimeOffer:
     def _give_up(self, name: str, reason: str) -> None:
         logger.error("The runtime %s is not offered: %s", name, reason)
         self._failed_at[name] = time.monotonic()
-        self._say(name, FAULTY, message=reason[:_MAX_MESSAGE_CHARS])
+        # On a public page: without paths of this machine and addresses of its index.
+        self._say(name, FAULTY, message=plain_words(reason)[:_MAX_MESSAGE_CHARS])
 
     def _say(self, name: str, state: str, **more: object) -> None:
         self.states[name] = {"state": state, "kinds": self.states[name]["kinds"], **more}

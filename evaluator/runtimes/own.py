@@ -107,7 +107,7 @@ def _fill(partial: Path, recipe: Recipe, store: RuntimeStore, lock_fd: int, how:
             build.install(partial, known, store, lock_fd, how.progress)
         except InfrastructureError as error:
             _explain_lacking(str(error.__cause__), ours)
-            raise
+            raise InfrastructureError(plain_words(str(error))) from error
     if theirs:
         _bring(partial, replace(recipe, lock=Lock(packages=tuple(theirs))), lock_fd, how)
     packages = partial / site_packages_of(recipe.interpreter)

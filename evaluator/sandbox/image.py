@@ -192,7 +192,7 @@ def _covers_of(packages: Path, inside: Path) -> Iterator[str]:
     """Covers of what lies in a folder of packages, which a process finds at ``inside``."""
     withheld = Path(evaluator.__file__).resolve().parent / "sandbox" / "withheld"
     collection = packages / _COLLECTION
-    if collection.exists():
+    if collection.is_file():
         for path in (collection, *_compiled(collection)):
             place = inside / path.relative_to(packages)
             yield from ("--ro-bind", str(withheld / "collection.py"), str(place))

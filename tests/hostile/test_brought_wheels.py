@@ -16,7 +16,7 @@ from evaluator.runtimes.brought import BuildStopped
 from evaluator.runtimes.definitions import serving
 from evaluator.runtimes.locks import Lock
 from evaluator.runtimes.own import OwnBuild, build_own, remove_unused
-from evaluator.runtimes.own_locks import LockRefused, OwnLimits, read_own_lock
+from evaluator.runtimes.own_locks import REQUIRED, LockRefused, OwnLimits, read_own_lock
 from evaluator.runtimes.store import Runtime, RuntimeStore
 from evaluator.sandbox.base import ProcessRequest
 from evaluator.sandbox.bubblewrap import BubblewrapSandbox
@@ -223,6 +223,23 @@ def test_hashes_of_none_of_our_files_for_this_machine_are_the_locks_fault(
         builder.build(f"msgpack=={package.version} --hash=sha256:{package.hashes[0]}\n")
 
 
+def test_an_index_that_does_not_answer_is_no_fault_of_the_lock(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UV_NO_INDEX")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple/")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    ours = Lock.read(serving("package").lock_file("cpu")).packages
+    required = tuple(p for p in ours if p.name in REQUIRED)
+    builder.required = Lock(packages=required).text()
+
+    with pytest.raises(InfrastructureError, match="could not be built") as raised:
+        builder.build("")
+
+    assert not isinstance(raised.value, LockRefused)
+    assert str(builder.folder) not in str(raised.value)
+
+
 def test_what_is_for_other_machines_alone_is_left_out(builder: Builder) -> None:
     line = make_wheel(builder.wheels, "windows", {"windows.py": ""})
 
@@ -303,6 +320,30 @@ def test_the_longest_unused_runtimes_go_first(builder: Builder) -> None:
     assert [runtime.name for runtime in builder.store.built()] == [young.name]
 
 
+def _said(sandbox: BubblewrapSandbox, artifact: Path, runtime: Runtime) -> str:
+    """What a process says that ends at once, and whatever speaks before it."""
+    process = sandbox.start(
+        ProcessRequest(
+            artifact=artifact, memory_MiB=512, runtime=runtime, program=("-c", "print('ended')")
+        )
+    )
+    output = OutputDrain(process.stdout, process.stderr)
+    process.wait(30)
+    process.kill()
+    process.release()
+    output.finish()
+    return output.stdout
+
+
+def test_a_folder_in_the_place_of_a_covered_module_keeps_no_sandbox_from_starting(
+    builder: Builder, sandbox: BubblewrapSandbox, artifact: Path
+) -> None:
+    files = {"ase/collections/collection.py/inside.txt": "", "ase/test": "a file, not a folder"}
+    runtime = builder.build(make_wheel(builder.wheels, "folder", files))
+
+    assert "ended" in _said(sandbox, artifact, runtime)
+
+
 def test_startup_files_of_a_wheel_run_inside_the_sandbox_alone(
     builder: Builder, sandbox: BubblewrapSandbox, artifact: Path
 ) -> None:
@@ -315,19 +356,10 @@ def test_startup_files_of_a_wheel_run_inside_the_sandbox_alone(
     runtime = builder.build(make_wheel(builder.wheels, "start", files))
     assert not mark.exists()
 
-    process = sandbox.start(
-        ProcessRequest(
-            artifact=artifact, memory_MiB=512, runtime=runtime, program=("-c", "print('ended')")
-        )
-    )
-    output = OutputDrain(process.stdout, process.stderr)
-    process.wait(30)
-    process.kill()
-    process.release()
-    output.finish()
+    said = _said(sandbox, artifact, runtime)
 
     # Python says what went wrong in the .pth file, and goes on.
-    assert "started" in output.stdout
-    assert "customized" in output.stdout
-    assert "ended" in output.stdout
+    assert "started" in said
+    assert "customized" in said
+    assert "ended" in said
     assert not mark.exists()

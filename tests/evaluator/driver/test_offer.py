@@ -13,6 +13,7 @@ import pytest
 from evaluator.driver import offer as offers
 from evaluator.driver.offer import ABSENT, BUILDING, FAULTY, READY, RuntimeOffer
 from evaluator.runtimes.definitions import UnknownRuntime, definition_of
+from evaluator.runtimes.store import RuntimeStore
 from evaluator.sandbox.base import Sandbox
 from evaluator.sandbox.unconfined import UnconfinedSandbox
 from tests.evaluator.runtimes.real import classical_runtime
@@ -41,6 +42,23 @@ def test_worker_without_a_sandbox_offers_what_is_built_in_alone() -> None:
 def test_runtime_that_does_not_ship_is_refused() -> None:
     with pytest.raises(UnknownRuntime, match="'nosuch'"):
         RuntimeOffer(UnconfinedSandbox(), "cpu", ["classical", "nosuch"], _Told())
+
+
+def test_why_a_runtime_cannot_be_built_is_told_without_paths_and_addresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://name:secret@127.0.0.1:9/simple/")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    store = RuntimeStore(tmp_path / "runtimes")
+    offer = RuntimeOffer(UnconfinedSandbox(), "cpu", ["classical"], _Told(), store)
+
+    offer.work([])
+
+    told = offer.states["classical"]
+    assert told["state"] == FAULTY
+    assert "could not be built" in told["message"]
+    assert str(tmp_path) not in told["message"]
+    assert "127.0.0.1" not in told["message"]
 
 
 @pytest.mark.sandbox
