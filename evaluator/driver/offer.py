@@ -1,8 +1,8 @@
 """Which runtimes a worker offers: it builds what is asked for, verifies it, and says so.
 
-A worker may serve many families and most are never asked for. What lies built on its disk is
-verified when it starts; what does not is built once somebody's submission waits for it, or at once
-where the operator names it. Nothing is offered that has not just answered as it must.
+A worker may serve many families and most are never asked for. A runtime is built, where it is not
+there, and verified once somebody's submission waits for it, or at once where the operator names it.
+Nothing is offered that has not answered as it must since the worker began.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class RuntimeOffer:
         """Names to be built or verified, what somebody waits for first."""
         open_names = [name for name in self.states if self._is_open(name)]
         wanted = [n for n in open_names if set(self.states[n]["kinds"]) & set(wanted_kinds)]
-        others = [n for n in open_names if self.is_eager or n == _FIRST or self._is_built(n)]
+        others = [name for name in open_names if self.is_eager or name == _FIRST]
         return dict.fromkeys((*wanted, *others))
 
     def _is_open(self, name: str) -> bool:
@@ -88,10 +88,6 @@ class RuntimeOffer:
         if state != FAULTY:
             return bool(state == ABSENT)
         return time.monotonic() - self._failed_at[name] > _TRY_AGAIN_S
-
-    def _is_built(self, name: str) -> bool:
-        recipe = self._recipe(self._definitions[name])
-        return self.store.find(recipe.name, recipe.digest) is not None
 
     def _recipe(self, definition: RuntimeDefinition) -> Recipe:
         return Recipe.of(definition, variant_for(definition, self.device))
