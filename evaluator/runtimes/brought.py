@@ -52,7 +52,7 @@ _OF_THE_LOCK = re.compile(
     "failed to parse|failed to unzip|metadata field|reserved name|file too large|"
     "filename .* does not match|not found in the provided package locations|"
     "invalid zip|not a valid wheel|missing.*\\.dist-info|multiple .*\\.dist-info|"
-    "file name too long",
+    r"file name too long|memory allocation of \d+ bytes failed",
     re.IGNORECASE,
 )
 
@@ -105,7 +105,8 @@ def _run(arguments: Sequence[str], folder: Path, fd: int, watch: Watch) -> tuple
             "install it with: apt-get install bubblewrap util-linux"
         )
     command = [
-        *(prlimit, f"--fsize={watch.limits.size_MiB << 20}", "--core=0", "--"),
+        *(prlimit, f"--fsize={watch.limits.size_MiB << 20}", "--core=0"),
+        *(f"--as={watch.limits.memory_MiB << 20}", "--"),
         *(bwrap, "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
         *("--bind", str(folder), str(folder), "--unshare-pid", "--unshare-ipc"),
         *("--cap-drop", "ALL", "--die-with-parent", "--new-session"),

@@ -45,6 +45,9 @@ class OwnLimits:
     #: Of all its files, unpacked.
     size_MiB: int = 4096
     n_files: int = 200_000
+    #: Addresses of the installer, which holds a wheel's list of files as a whole; an honest one
+    #: takes 1 to 2 GiB of them, more on many cores.
+    memory_MiB: int = 8192
     build_time_s: float = 900.0
 
 

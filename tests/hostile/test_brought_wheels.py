@@ -275,6 +275,14 @@ def test_a_wheel_that_unpacks_to_too_much_is_ended(builder: Builder, n_files: in
         builder.build(line, size_MiB=64)
 
 
+def test_a_list_of_files_that_fills_the_memory_is_ended(builder: Builder) -> None:
+    record = "a,,\n" * 10_000_000
+    line = make_wheel(builder.wheels, "long", {"long.py": ""}, record=record, compressed=True)
+
+    with pytest.raises(LockRefused, match="memory allocation of .* failed"):
+        builder.build(line, memory_MiB=1536)
+
+
 def test_a_flood_of_files_is_ended(builder: Builder) -> None:
     line = make_wheel(builder.wheels, "flood", {f"flood/{i}": "" for i in range(3000)})
 
