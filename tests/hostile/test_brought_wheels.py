@@ -279,7 +279,7 @@ def test_a_list_of_files_that_fills_the_memory_is_ended(builder: Builder) -> Non
     record = "a,,\n" * 10_000_000
     line = make_wheel(builder.wheels, "long", {"long.py": ""}, record=record, compressed=True)
 
-    with pytest.raises(LockRefused, match="memory allocation of .* failed"):
+    with pytest.raises(LockRefused, match=r"memory allocation of .* failed"):
         builder.build(line, memory_MiB=1536)
 
 
