@@ -36,7 +36,13 @@ class Table:
         """Answer a client that asked for a table."""
         suffix = request.accepted_renderer.format
         disposition = f'attachment; filename="{self.filename}.{suffix}"'
-        return Response(self, headers={"Content-Disposition": disposition})
+        response = Response(self, headers={"Content-Disposition": disposition})
+        # The framework takes the type of an empty body away, and lines of nothing are empty.
+        media_type = request.accepted_renderer.media_type
+        response.add_post_render_callback(
+            lambda done: done.headers.setdefault("Content-Type", media_type)
+        )
+        return response
 
 
 class TableRenderer(BaseRenderer):

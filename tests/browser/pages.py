@@ -112,6 +112,8 @@ def strangers_visits(world: World) -> list[Visit]:
         Visit("/compare/?p=nobody", 404, shares_title=True),
         Visit("/correlation/"),
         Visit("/queue/"),
+        Visit("/runtimes/"),
+        Visit("/runtimes/chgnet/"),
         *(Visit(page.address) for page in PAGES.values()),
         Visit("/docs/protocols/energy_forces/"),
         Visit("/potentials/chgnett/", 404),

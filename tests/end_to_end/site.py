@@ -190,8 +190,17 @@ def descendants(pid: int) -> set[int]:
 
 
 def children(pid: int) -> set[int]:
-    """Processes that ``pid`` itself has started."""
-    return {child for child in descendants(pid) if parent_of(child) == pid}
+    """Processes of the pool of a worker: forked, so that they have its command line."""
+    own = _command_line(pid)
+    below = (child for child in descendants(pid) if parent_of(child) == pid)
+    return {child for child in below if _command_line(child) == own}
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def parent_of(pid: int) -> int | None:
