@@ -257,7 +257,7 @@ def test_a_file_whose_kind_is_not_told_by_its_name_is_asked_about(
     artifact.write_text('{"potential": "emt"}')
     done = touchstone("submit", str(artifact), "--potential", "p", "--version", "1", token="t")
     assert done.returncode == ExitCode.USAGE
-    assert "Say --kind with one of ase, dummy" in done.stderr
+    assert "Say --kind with one of xtb, ase, dummy" in done.stderr
 
 
 def test_a_stranger_reads_the_board_and_nothing_private(touchstone: Touchstone) -> None:

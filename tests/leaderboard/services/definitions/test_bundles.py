@@ -58,7 +58,7 @@ def bundle(sha256: str, **changes: Any) -> dict[str, Any]:
         "number": 1,
         "state": "published",
         "protocol": "energy_forces",
-        "protocol_version": 1,
+        "protocol_version": 2,
         "reference_set": "copper 1",
         "metrics": [{"key": "force_mae", "good": 0.0, "bad": 0.4, "worst": 0.4}],
         "description": "Forces on rattled copper.\nBy EMT.",
