@@ -268,5 +268,5 @@ def test_boards_take_a_constant_number_of_queries(
     memory.forget()
     with django_assert_num_queries(5):
         stranger.get(addresses[0])
-    with django_assert_num_queries(7):  # also the tasks, the stored board and its resolution
+    with django_assert_num_queries(6):  # also the tasks and the stored board, with its resolution
         stranger.get(addresses[1])
