@@ -39,6 +39,7 @@ def test_every_list_opens_can_be_searched_and_so_can_its_rows(admin: Client) -> 
     teams.invite(factories.user(), team, "viewer", email="eve@example.org")
     models.QuotaOverride.objects.create(team=team, per_day=5, reason="a trial")
     models.Charge.objects.create(evaluation=models.Evaluation.objects.all()[0], team=team)
+    models.RuntimeLock.objects.create(sha256="a" * 64, text="six==1.17.0", n_packages=1)
     audit.record(factories.user(), "tried", team, changes={"name": ("a", "b")})
     listed = [m for m in django_admin.site._registry if m._meta.app_label == "leaderboard"]
     assert {m.__name__ for m in listed} >= {"TaskVersion", "Evaluation", "Worker", "Submission"}

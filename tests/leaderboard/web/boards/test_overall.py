@@ -348,8 +348,8 @@ def test_a_large_page_is_small_and_takes_few_queries(client: Client, large: str)
         with CaptureQueriesContext(connection) as captured:
             page = client.get(large).content
         counts.append(len(captured))
-    # Of a process that begins (also board and resolution as stored), and of one that knows them.
-    assert counts == [6, 3]
+    # Of a process that begins (also the board as stored), and of one that knows it.
+    assert counts == [5, 3]
     assert len(gzip.compress(page)) < 60_000
 
 
