@@ -123,7 +123,7 @@ def test_what_an_author_got_wrong_is_told_and_is_not_to_be_declared(
         (["no.model"], "no.model does not exist"),
         (["empty.json"], "empty.json is empty"),
         (["folder.json"], "folder.json is a folder, not a file"),
-        (["unclear.json"], "Say --kind with one of ase, dummy"),
+        (["unclear.json"], "Say --kind with one of xtb, ase, dummy"),
         (["emt.json", "--kind", "ase", "--setting", "dtype"], "must be KEY=VALUE"),
         (["emt.json", "--kind", "ase", "--setting", "dtype=float64"], "dtype is unknown"),
         (["broken.json"], "broken.json is no valid JSON: Expecting"),
