@@ -21,21 +21,14 @@ from evaluator.protocols.base import (
     Outcome,
     Protocol,
     Sample,
-    Statistic,
     System,
     SystemFailure,
     material,
     require_periodic,
     require_systems,
 )
-from evaluator.protocols.groups import (
-    overall,
-    predicted_column,
-    reference_column,
-    require_number,
-    sample_of,
-    signed_summary,
-)
+from evaluator.protocols.compared import Compared, errors_of_zero
+from evaluator.protocols.groups import predicted_column, require_number, sample_of
 from evaluator.protocols.relaxation import relax, relax_positions, right_handed
 from evaluator.protocols.single_point import SinglePoint, single_point
 
@@ -98,13 +91,7 @@ class ElasticProtocol(Protocol):
     ) -> tuple[dict[str, Sample], list[dict[str, Any]]]:
         samples: dict[str, Sample] = {}
         for key, name in _MODULI.items():
-            predicted, reference = predicted_column(outcomes, name), reference_column(systems, name)
-            error = np.abs(predicted - reference)
-            samples |= {
-                f"{key}_mae": sample_of(error),
-                f"{key}_relative_error": sample_of(100 * error / reference),
-                f"{key}_ratio_median": sample_of(predicted / reference, statistic=Statistic.MEDIAN),
-            }
+            samples |= Compared.of(name, systems, outcomes).samples(key)
         samples["born_stability_score"] = sample_of(
             predicted_column(outcomes, "is_elastically_stable")
         )
@@ -114,14 +101,9 @@ class ElasticProtocol(Protocol):
         self, systems: Sequence[System], parameters: Mapping[str, Any]
     ) -> dict[str, FloatArray]:
         """A crystal that no strain costs anything: no stiffness and no stability."""
-        ones = np.ones(len(systems))
-        errors = {"born_stability_score": ones}
+        errors = {"born_stability_score": np.ones(len(systems))}
         for key, name in _MODULI.items():
-            errors |= {
-                f"{key}_mae": reference_column(systems, name),
-                f"{key}_relative_error": 100 * ones,
-                f"{key}_ratio_median": ones,
-            }
+            errors |= errors_of_zero(key, name, systems)
         return errors
 
     def summary(
@@ -132,8 +114,7 @@ class ElasticProtocol(Protocol):
     ) -> dict[str, Any]:
         facts: dict[str, Any] = {}
         for name in _MODULI.values():
-            table = overall(predicted_column(outcomes, name), reference_column(systems, name))
-            facts |= signed_summary(name, table)
+            facts |= Compared.of(name, systems, outcomes).summary()
         unstable = [o for o in outcomes if o and not o.values["is_elastically_stable"]]
         return {**facts, "n_elastically_unstable": len(unstable)}
 
@@ -164,9 +145,8 @@ def _at_rest(
 ) -> tuple[SinglePoint, float]:
     """The answer when the atoms have relaxed inside the cell, and how far one went at most.
 
-    They stay where the strain takes them where the task says so.
-
-    Where symmetry holds them in place one call is enough.
+    They stay where the strain takes them where the task says so. Where symmetry holds them in place
+    one call is enough.
     """
     fmax = parameters["fmax_eV_A"]
     answer = single_point(strained, calculator, _ASKED)

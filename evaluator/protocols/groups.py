@@ -6,8 +6,7 @@ one over their number: the metric's mean is then the mean over the groups.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from evaluator.arrays import FloatArray
 from evaluator.metrics.agreement import (
     LEAST_RANKED,
-    agreement,
     has_lowest,
     rank_correlation,
     slope_through_origin,
@@ -157,23 +155,6 @@ def members_by_group(groups: Sequence[str]) -> dict[str, NDArray[np.intp]]:
     return {name: np.flatnonzero(names == name) for name in dict.fromkeys(groups) if name}
 
 
-def agreement_by_group(
-    groups: Sequence[str], predicted: FloatArray, reference: FloatArray
-) -> dict[str, dict[str, Any]]:
-    """For the summary: ``agreement`` of each group's answered systems."""
-    table = {}
-    for name, members in members_by_group(groups).items():
-        answered = members[np.isfinite(predicted[members])]
-        table[name] = agreement(predicted[answered], reference[answered])
-    return table
-
-
-def overall(predicted: FloatArray, reference: FloatArray) -> dict[str, Any]:
-    """For the summary: ``agreement`` of all that have a reference and were answered."""
-    known = np.isfinite(predicted) & np.isfinite(reference)
-    return agreement(predicted[known], reference[known])
-
-
 def require_number(system: System, name: str, *, positive: bool = False) -> float:
     """A finite number of the reference; raises UnsuitableReference, naming system and number."""
     value = system.reference.get(name)
@@ -191,12 +172,3 @@ def require_array(system: System, name: str, width: int) -> FloatArray:
     if not values.size or values.size % width or not np.isfinite(values).all():
         raise UnsuitableReference(f"{system.id} needs {name}, finite numbers in rows of {width}.")
     return values.reshape(-1, width)
-
-
-def signed_summary(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries that every summary of such a protocol has, by a quantity's name with unit."""
-    return {
-        f"{name}_mean_signed_error": table["mean_signed_error"],
-        f"{name}_below_reference_percent": table["below_reference_percent"],
-        f"{name}_slope": table["slope"],
-    }

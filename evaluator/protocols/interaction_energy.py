@@ -19,20 +19,14 @@ from evaluator.protocols.base import (
     Outcome,
     Protocol,
     Sample,
-    Statistic,
     System,
     UnsuitableReference,
     require_systems,
 )
+from evaluator.protocols.compared import Compared, errors_of_zero
 from evaluator.protocols.groups import (
-    agreement_by_group,
     order_sample,
-    overall,
-    predicted_column,
-    reference_column,
     require_number,
-    sample_of,
-    signed_summary,
     slope_sample,
 )
 from evaluator.protocols.single_point import single_point
@@ -93,17 +87,13 @@ class InteractionEnergyProtocol(Protocol):
         outcomes: Sequence[Outcome | None],
         parameters: Mapping[str, Any],
     ) -> tuple[dict[str, Sample], list[dict[str, Any]]]:
-        predicted = predicted_column(outcomes, _ENERGY)
-        reference = reference_column(systems, _ENERGY)
-        error, kinds = np.abs(predicted - reference), _kinds(systems)
+        found, kinds = Compared.of(_ENERGY, systems, outcomes), _kinds(systems)
         return {
-            "interaction_energy_mae": sample_of(error),
-            "interaction_energy_relative_error": sample_of(100 * error / np.abs(reference)),
-            "interaction_energy_ratio_median": sample_of(
-                predicted / reference, statistic=Statistic.MEDIAN
+            **found.samples("interaction_energy"),
+            "interaction_energy_slope_median": slope_sample(
+                kinds, found.predicted, found.reference
             ),
-            "interaction_energy_slope_median": slope_sample(kinds, predicted, reference),
-            "interaction_order_score": order_sample(kinds, predicted, reference),
+            "interaction_order_score": order_sample(kinds, found.predicted, found.reference),
         }, [{} for _ in systems]
 
     def uninformed(
@@ -112,9 +102,7 @@ class InteractionEnergyProtocol(Protocol):
         """Molecules that do not feel each other."""
         ones = np.ones(len(systems))
         return {
-            "interaction_energy_mae": np.abs(reference_column(systems, _ENERGY)),
-            "interaction_energy_relative_error": 100 * ones,
-            "interaction_energy_ratio_median": ones,
+            **errors_of_zero("interaction_energy", _ENERGY, systems),
             "interaction_energy_slope_median": ones,
             "interaction_order_score": ones,
         }
@@ -128,12 +116,8 @@ class InteractionEnergyProtocol(Protocol):
         outcomes: Sequence[Outcome | None],
         parameters: Mapping[str, Any],
     ) -> dict[str, Any]:
-        predicted = predicted_column(outcomes, _ENERGY)
-        reference = reference_column(systems, _ENERGY)
-        return {
-            **signed_summary(_ENERGY, overall(predicted, reference)),
-            f"{_ENERGY}_by_kind": agreement_by_group(_kinds(systems), predicted, reference),
-        }
+        found = Compared.of(_ENERGY, systems, outcomes)
+        return {**found.summary(), f"{_ENERGY}_by_kind": found.by_group(_kinds(systems))}
 
 
 def boxed(molecules: Atoms, vacuum_A: float) -> Atoms:

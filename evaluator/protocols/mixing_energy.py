@@ -28,18 +28,16 @@ from evaluator.protocols.base import (
     require_periodic,
     require_systems,
 )
+from evaluator.protocols.compared import Compared
 from evaluator.protocols.groups import (
-    agreement_by_group,
     lowest_sample,
     members_by_group,
     order_sample,
-    overall,
     predicted_column,
     reference_column,
     require_array,
     require_number,
     sample_of,
-    signed_summary,
     slope_sample,
 )
 from evaluator.protocols.single_point import single_point
@@ -129,13 +127,12 @@ class MixingEnergyProtocol(Protocol):
         outcomes: Sequence[Outcome | None],
         parameters: Mapping[str, Any],
     ) -> dict[str, Any]:
-        predicted, reference = _mixing(systems, outcomes), _known(systems)
-        table = overall(predicted, reference)
+        found = Compared(
+            name=_MIXING, predicted=_mixing(systems, outcomes), reference=_known(systems)
+        )
         return {
-            **signed_summary("mixing_energy_meV_atom", table),
-            "mixing_energy_meV_atom_by_alloy": agreement_by_group(
-                _groups(systems), predicted, reference
-            ),
+            **found.summary(),
+            f"{_MIXING}_by_alloy": found.by_group(_groups(systems)),
             "energy_of_elements_eV_atom": _energies_of_elements(systems, outcomes),
         }
 

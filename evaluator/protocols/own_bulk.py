@@ -25,7 +25,6 @@ class OwnBulk:
     energy_per_atom: float
     #: Of lengths, over those that it was given with.
     length_ratio: float
-    n_calls: int
 
 
 def own_bulk(crystal: Atoms, calculator: Calculator) -> OwnBulk:
@@ -60,9 +59,7 @@ def own_bulk(crystal: Atoms, calculator: Calculator) -> OwnBulk:
     # On a rough curve a point that was asked for may lie lower than the fit's minimum.
     if at(i) < lowest:
         volume, lowest = 1 + _STEP * i, at(i)
-    return OwnBulk(
-        energy_per_atom=lowest, length_ratio=volume ** (1 / 3), n_calls=len(energies) + 1
-    )
+    return OwnBulk(energy_per_atom=lowest, length_ratio=volume ** (1 / 3))
 
 
 def scaled(atoms: Atoms, length_ratio: float) -> Atoms:

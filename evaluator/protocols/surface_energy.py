@@ -24,23 +24,17 @@ from evaluator.protocols.base import (
     Outcome,
     Protocol,
     Sample,
-    Statistic,
     System,
     UnsuitableReference,
     material,
     require_periodic,
     require_systems,
 )
+from evaluator.protocols.compared import Compared, errors_of_zero
 from evaluator.protocols.groups import (
-    agreement_by_group,
     order_sample,
-    overall,
-    predicted_column,
-    reference_column,
     require_array,
     require_number,
-    sample_of,
-    signed_summary,
     slope_sample,
 )
 from evaluator.protocols.own_bulk import own_bulk, scaled
@@ -110,29 +104,23 @@ class SurfaceEnergyProtocol(Protocol):
         outcomes: Sequence[Outcome | None],
         parameters: Mapping[str, Any],
     ) -> tuple[dict[str, Sample], list[dict[str, Any]]]:
-        predicted, reference = _pair(systems, outcomes)
-        error = np.abs(predicted - reference)
-        materials = [material(system.atoms) for system in systems]
+        found = Compared.of(_GAMMA, systems, outcomes)
+        materials = _materials(systems)
         return {
-            "surface_energy_mae": sample_of(error),
-            "surface_energy_relative_error": sample_of(100 * error / reference),
-            "surface_energy_ratio_median": sample_of(
-                predicted / reference, statistic=Statistic.MEDIAN
+            **found.samples("surface_energy"),
+            "surface_energy_slope_median": slope_sample(
+                materials, found.predicted, found.reference
             ),
-            "surface_energy_slope_median": slope_sample(materials, predicted, reference),
-            "facet_order_score": order_sample(materials, predicted, reference),
+            "facet_order_score": order_sample(materials, found.predicted, found.reference),
         }, [{} for _ in systems]
 
     def uninformed(
         self, systems: Sequence[System], parameters: Mapping[str, Any]
     ) -> dict[str, FloatArray]:
         """A crystal that costs nothing to cut: γ = 0 for every facet."""
-        reference = reference_column(systems, _GAMMA)
         ones = np.ones(len(systems))
         return {
-            "surface_energy_mae": reference,
-            "surface_energy_relative_error": 100 * ones,
-            "surface_energy_ratio_median": ones,
+            **errors_of_zero("surface_energy", _GAMMA, systems),
             "surface_energy_slope_median": ones,
             "facet_order_score": ones,
         }
@@ -146,12 +134,8 @@ class SurfaceEnergyProtocol(Protocol):
         outcomes: Sequence[Outcome | None],
         parameters: Mapping[str, Any],
     ) -> dict[str, Any]:
-        predicted, reference = _pair(systems, outcomes)
-        materials = [material(system.atoms) for system in systems]
-        return {
-            **signed_summary(_GAMMA, overall(predicted, reference)),
-            "surface_energy_eV_A2_by_material": agreement_by_group(materials, predicted, reference),
-        }
+        found = Compared.of(_GAMMA, systems, outcomes)
+        return {**found.summary(), f"{_GAMMA}_by_material": found.by_group(_materials(systems))}
 
 
 def area_of(slab: Atoms) -> float:
@@ -168,10 +152,8 @@ def vacuum_of(slab: Atoms) -> float:
     return float(gaps.max() * height)
 
 
-def _pair(
-    systems: Sequence[System], outcomes: Sequence[Outcome | None]
-) -> tuple[FloatArray, FloatArray]:
-    return predicted_column(outcomes, _GAMMA), reference_column(systems, _GAMMA)
+def _materials(systems: Sequence[System]) -> list[str]:
+    return [material(system.atoms) for system in systems]
 
 
 def _crystal(system: System) -> Atoms:

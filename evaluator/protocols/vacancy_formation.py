@@ -20,7 +20,6 @@ from evaluator.protocols.base import (
     Outcome,
     Protocol,
     Sample,
-    Statistic,
     System,
     SystemFailure,
     UnsuitableReference,
@@ -28,16 +27,11 @@ from evaluator.protocols.base import (
     require_periodic,
     require_systems,
 )
+from evaluator.protocols.compared import Compared, errors_of_zero
 from evaluator.protocols.groups import (
-    agreement_by_group,
     order_sample,
-    overall,
-    predicted_column,
-    reference_column,
     require_array,
     require_number,
-    sample_of,
-    signed_summary,
 )
 from evaluator.protocols.relaxation import relax, relax_positions, right_handed, structure_file
 from evaluator.protocols.single_point import single_point
@@ -133,27 +127,21 @@ class VacancyFormationProtocol(Protocol):
         outcomes: Sequence[Outcome | None],
         parameters: Mapping[str, Any],
     ) -> tuple[dict[str, Sample], list[dict[str, Any]]]:
-        predicted, reference = _pair(systems, outcomes)
-        error = np.abs(predicted - reference)
+        found = Compared.of(_ENERGY, systems, outcomes)
         return {
-            "vacancy_formation_mae": sample_of(error),
-            "vacancy_formation_relative_error": sample_of(100 * error / reference),
-            "vacancy_formation_ratio_median": sample_of(
-                predicted / reference, statistic=Statistic.MEDIAN
+            **found.samples("vacancy_formation"),
+            "vacancy_order_score": order_sample(
+                _structures(systems), found.predicted, found.reference
             ),
-            "vacancy_order_score": order_sample(_structures(systems), predicted, reference),
         }, [{} for _ in systems]
 
     def uninformed(
         self, systems: Sequence[System], parameters: Mapping[str, Any]
     ) -> dict[str, FloatArray]:
         """A crystal whose atoms are not held: a vacancy costs nothing."""
-        ones = np.ones(len(systems))
         return {
-            "vacancy_formation_mae": reference_column(systems, _ENERGY),
-            "vacancy_formation_relative_error": 100 * ones,
-            "vacancy_formation_ratio_median": ones,
-            "vacancy_order_score": ones,
+            **errors_of_zero("vacancy_formation", _ENERGY, systems),
+            "vacancy_order_score": np.ones(len(systems)),
         }
 
     def summary(
@@ -162,19 +150,8 @@ class VacancyFormationProtocol(Protocol):
         outcomes: Sequence[Outcome | None],
         parameters: Mapping[str, Any],
     ) -> dict[str, Any]:
-        predicted, reference = _pair(systems, outcomes)
-        return {
-            **signed_summary(_ENERGY, overall(predicted, reference)),
-            f"{_ENERGY}_by_structure": agreement_by_group(
-                _structures(systems), predicted, reference
-            ),
-        }
-
-
-def _pair(
-    systems: Sequence[System], outcomes: Sequence[Outcome | None]
-) -> tuple[FloatArray, FloatArray]:
-    return predicted_column(outcomes, _ENERGY), reference_column(systems, _ENERGY)
+        found = Compared.of(_ENERGY, systems, outcomes)
+        return {**found.summary(), f"{_ENERGY}_by_structure": found.by_group(_structures(systems))}
 
 
 def _structures(systems: Sequence[System]) -> list[str]:

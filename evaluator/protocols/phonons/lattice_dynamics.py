@@ -20,10 +20,6 @@ from phonopy.structure.cells import guess_primitive_matrix
 from evaluator.arrays import FloatArray
 from evaluator.protocols.base import SystemFailure
 from evaluator.protocols.phonons.supercell_symmetry import FastPhonopy
-from evaluator.protocols.relaxation import Relaxed as Relaxed
-from evaluator.protocols.relaxation import relax as relax
-from evaluator.protocols.relaxation import right_handed as right_handed
-from evaluator.protocols.relaxation import space_group as space_group
 from evaluator.protocols.single_point import single_point
 
 IntArray = NDArray[np.int64]

@@ -31,6 +31,7 @@ from evaluator.protocols.base import (
     require_periodic,
     require_systems,
 )
+from evaluator.protocols.relaxation import relax, right_handed, space_group
 
 if TYPE_CHECKING:
     from evaluator.protocols.phonons.lattice_dynamics import Bands
@@ -100,8 +101,8 @@ class PhononsProtocol(Protocol):
                 f"Phonons need {error.name}: install the extra 'evaluator'."
             ) from error
         known, symprec = system.reference, parameters["symprec_A"]
-        crystal = dynamics.right_handed(system.atoms)
-        relaxed = dynamics.relax(
+        crystal = right_handed(system.atoms)
+        relaxed = relax(
             crystal,
             calculator,
             fmax_eV_A=parameters["fmax_eV_A"],
@@ -130,7 +131,7 @@ class PhononsProtocol(Protocol):
         gamma = dynamics.frequencies_at(phonon, np.zeros((1, 3)))[0]
         values: dict[str, Any] = {
             "formula": material(system.atoms),
-            "space_group": dynamics.space_group(relaxed.atoms, symprec),
+            "space_group": space_group(relaxed.atoms, symprec),
             "has_imaginary_modes": metrics.is_unstable(
                 float(frequencies.min()), parameters["imaginary_tolerance_THz"]
             ),
@@ -141,7 +142,7 @@ class PhononsProtocol(Protocol):
             "n_displacements": len(phonon.displacements),
             "n_supercell_atoms": len(phonon.supercell),
         }
-        before = dynamics.space_group(system.atoms, symprec)
+        before = space_group(system.atoms, symprec)
         if values["space_group"] != before:
             values["remark"] = f"It has left {before}."
         if has_modes:

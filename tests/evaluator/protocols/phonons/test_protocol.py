@@ -18,6 +18,7 @@ from evaluator.plain import plain
 from evaluator.protocols.base import Outcome, System, SystemFailure, UnsuitableReference
 from evaluator.protocols.phonons import lattice_dynamics as dynamics
 from evaluator.protocols.phonons.protocol import NEEDS, PhononsProtocol, mode_numbers
+from evaluator.protocols.relaxation import relax
 from evaluator.scoring import score
 from tests.calculators import Constant, Exploding, NanAfter
 
@@ -103,7 +104,7 @@ def simple_cubic(a: float, n_cells: int) -> System:
 
 def with_modes(atoms: Atoms, calculator: Calculator) -> System:
     """A system whose reference is what ``calculator`` gives."""
-    relaxed = dynamics.relax(
+    relaxed = relax(
         atoms,
         calculator,
         fmax_eV_A=0.0001,
