@@ -37,9 +37,9 @@ from evaluator.exceptions import InfrastructureError
 from evaluator.host import machine
 from evaluator.runtimes.brought import BuildStopped
 from evaluator.runtimes.build import BuildProgress
+from evaluator.runtimes.locks import CPU
 from evaluator.runtimes.own import OwnBuild, build_own, find_own, remove_unused
 from evaluator.runtimes.own_locks import LockRefused, read_own_lock
-from evaluator.runtimes.recipes import CPU
 from evaluator.runtimes.store import Runtime, RuntimeStore
 from evaluator.sandbox.base import Sandbox, SandboxLevel, SandboxUnavailable
 from evaluator.sandbox.find import SandboxPolicy, find_sandbox

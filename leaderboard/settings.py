@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from evaluator.contract import DEVICE_PATTERN
 from evaluator.runtimes.definitions import known_definitions
+from evaluator.runtimes.own_names import ALL_OWN
 from leaderboard.lib.safe_start import public_hosts, weakness_of_hosts, weakness_of_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -294,10 +295,10 @@ MAX_ARTIFACT_BYTES = _whole_number("TOUCHSTONE_MAX_ARTIFACT_MIB", 512) * 2**20
 MAX_UPLOAD_BYTES = _whole_number("TOUCHSTONE_MAX_UPLOAD_MIB", 2048) * 2**20
 #: Names of runtimes in which no new submission runs; "own" stands for those of brought locks.
 CLOSED_RUNTIMES = _listed("TOUCHSTONE_CLOSED_RUNTIMES")
-if unknown := sorted(set(CLOSED_RUNTIMES) - {*known_definitions(), "own"}):
+if unknown := sorted(set(CLOSED_RUNTIMES) - {*known_definitions(), ALL_OWN}):
     raise ImproperlyConfigured(
         f"TOUCHSTONE_CLOSED_RUNTIMES names {', '.join(unknown)}; there are "
-        f"{', '.join(known_definitions())}, and own."
+        f"{', '.join(known_definitions())}, and {ALL_OWN}."
     )
 #: Of a runtime that a submission brings; and of all of them on one worker.
 OWN_RUNTIME_PACKAGES = _whole_number("TOUCHSTONE_OWN_RUNTIME_PACKAGES", 150)

@@ -18,11 +18,11 @@ from evaluator.exceptions import SubmissionError
 from evaluator.runtimes.build import build, find
 from evaluator.runtimes.definitions import RuntimeDefinition, known_definitions
 from evaluator.runtimes.locking import write_lock
-from evaluator.runtimes.locks import Lock
+from evaluator.runtimes.locks import CPU, Lock
 from evaluator.runtimes.own import OwnBuild, build_own, remove_older
 from evaluator.runtimes.own_locks import OwnLimits, read_own_lock
 from evaluator.runtimes.own_names import own_name
-from evaluator.runtimes.recipes import CPU, Recipe, variant_for
+from evaluator.runtimes.recipes import Recipe, variant_for
 from evaluator.runtimes.store import RUNTIMES_VARIABLE, Runtime, RuntimeStore, disk_bytes
 from evaluator.sandbox.find import find_sandbox
 

@@ -22,10 +22,10 @@ from types import MappingProxyType
 from evaluator.exceptions import InfrastructureError
 from evaluator.runtimes import bytecode, uv
 from evaluator.runtimes.definitions import RuntimeDefinition
-from evaluator.runtimes.locking import torch_version_of
-from evaluator.runtimes.locks import normalized
+from evaluator.runtimes.locking import sources_for
+from evaluator.runtimes.locks import CPU, normalized
 from evaluator.runtimes.manifest import write_manifest
-from evaluator.runtimes.recipes import CPU, Recipe
+from evaluator.runtimes.recipes import Recipe
 from evaluator.runtimes.store import Runtime, RuntimeStore, site_packages_of
 
 _FETCHED = re.compile(r"^Downloaded |^Downloading ")
@@ -101,10 +101,7 @@ def _fill(
     may_copy: bool,
 ) -> None:
     """Put the environment together, from another one of the same packages where there is one."""
-    like = [r for r in store.built(recipe.name) if r.environment == recipe.environment]
-    if like and may_copy:
-        progress(BuildProgress("linking"))
-        link_tree(like[0].prefix, partial)
+    if may_copy and linked_like(recipe, store, partial, progress):
         return
     make_environment(partial, recipe)
     install(partial, recipe, store, lock_fd, progress)
@@ -154,17 +151,13 @@ def install(
     lock = recipe.installed_lock()
     file = prefix / "lock.txt"
     file.write_text(lock.text())
-    versions = [f"{package.name}=={package.version}" for package in recipe.lock.packages]
-    sources = uv.source_options(torch_version=torch_version_of(versions))
-    if recipe.variant != CPU:
-        sources = uv.plain_options()
     try:
         uv.run(
             [
                 *("pip", "sync", str(file), "--python", str(prefix / "bin" / "python")),
                 *("--require-hashes", "--only-binary", ":all:", "--link-mode", "hardlink"),
                 *("--no-python-downloads", "--index-strategy", "first-index"),
-                *sources,
+                *sources_for(recipe.lock.requirements(), recipe.variant),
             ],
             cache_folder=store.uv_cache,
             inherited=(lock_fd,),
@@ -183,7 +176,21 @@ def donors(recipe: Recipe, store: RuntimeStore) -> Iterator[tuple[Path, dict[str
             yield runtime.site_packages, dict(runtime.packages)
 
 
-def link_tree(source: Path, target: Path) -> None:
+def linked_like(
+    recipe: Recipe,
+    store: RuntimeStore,
+    target: Path,
+    progress: ShowProgress = lambda progress: None,
+) -> bool:
+    """Link the environment of a runtime of the same packages, if one is built; whether one is."""
+    like = [r for r in store.built(recipe.name) if r.environment == recipe.environment]
+    if like:
+        progress(BuildProgress("linking"))
+        _link_tree(like[0].prefix, target)
+    return bool(like)
+
+
+def _link_tree(source: Path, target: Path) -> None:
     """The same environment in another folder, without a copy of any file but the manifest."""
 
     def link(name: str, copy: str) -> None:

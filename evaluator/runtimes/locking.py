@@ -11,9 +11,8 @@ from pathlib import Path
 from evaluator.exceptions import InfrastructureError
 from evaluator.runtimes import uv
 from evaluator.runtimes.definitions import RuntimeDefinition
-from evaluator.runtimes.locks import CPU_BUILDS, Lock, Pinned, normalized
+from evaluator.runtimes.locks import CPU, CPU_BUILDS, Lock, Pinned, normalized
 
-CPU = "cpu"
 _VARIANT = re.compile(r"cpu|cu\d{2,3}")
 
 
@@ -56,9 +55,6 @@ def _for_all(package: Pinned, definition: RuntimeDefinition, cache_folder: Path)
 
 
 def _compile(definition: RuntimeDefinition, variant: str, cache_folder: Path) -> str:
-    sources = uv.source_options(torch_version=torch_version_of(definition.requirements))
-    if variant != CPU:
-        sources = uv.plain_options()
     with tempfile.TemporaryDirectory(prefix="touchstone-lock-") as folder:
         requirements, overrides = Path(folder) / "requirements.in", Path(folder) / "overrides.txt"
         requirements.write_text("\n".join(definition.requirements) + "\n")
@@ -67,7 +63,7 @@ def _compile(definition: RuntimeDefinition, variant: str, cache_folder: Path) ->
             [
                 *("pip", "compile", str(requirements), "--override", str(overrides)),
                 *_options(definition),
-                *sources,
+                *sources_for(definition.requirements, variant),
             ],
             cache_folder=cache_folder,
         )
@@ -94,6 +90,13 @@ def _options(definition: RuntimeDefinition) -> list[str]:
         # must.
         *(() if definition.python.has_one else ("--universal",)),
     ]
+
+
+def sources_for(requirements: Sequence[str], variant: str) -> list[str]:
+    """Where the packages of a runtime come from, as uv is told."""
+    if variant != CPU:
+        return uv.plain_options()
+    return uv.source_options(torch_version=torch_version_of(requirements))
 
 
 def torch_version_of(requirements: Sequence[str]) -> str | None:

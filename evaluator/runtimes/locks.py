@@ -15,6 +15,8 @@ from pathlib import Path
 
 from evaluator.exceptions import InfrastructureError
 
+#: The class of devices of a processor alone; others are CUDA's, "cu130".
+CPU = "cpu"
 #: Packages of which the field's index has builds for the processor alone, marked "+cpu".
 CPU_BUILDS = ("torch", "torchaudio", "torchvision")
 #: Beginnings of the names of packages that a GPU alone has use for.
@@ -80,6 +82,10 @@ class Lock:
     def text(self) -> str:
         """The lock as it is kept."""
         return "".join(_written(package) for package in self.packages)
+
+    def requirements(self) -> list[str]:
+        """Its packages as they are asked for, whatever their hashes."""
+        return [f"{package.name}=={package.version}" for package in self.packages]
 
     def cuda_packages(self) -> list[str]:
         """Packages that only a GPU has use for."""

@@ -19,21 +19,17 @@ from functools import cache
 from pathlib import Path
 
 from evaluator.exceptions import InfrastructureError
-from evaluator.runtimes import brought, build, bytecode, uv
+from evaluator.runtimes import brought, build, bytecode
 from evaluator.runtimes.brought import Watch, plain_words
 from evaluator.runtimes.build import BuildProgress, ShowProgress
 from evaluator.runtimes.definitions import known_definitions, serving
 from evaluator.runtimes.interpreters import find_interpreter
-from evaluator.runtimes.locking import torch_version_of
-from evaluator.runtimes.locks import Lock, Pinned
+from evaluator.runtimes.locking import sources_for
+from evaluator.runtimes.locks import CPU, Lock, Pinned
 from evaluator.runtimes.own_locks import REQUIRED, LockRefused, OwnLimits
-from evaluator.runtimes.own_names import PREFIX, own_name
-from evaluator.runtimes.recipes import CPU, Recipe
+from evaluator.runtimes.own_names import KIND, LABEL, PREFIX, own_name
+from evaluator.runtimes.recipes import Recipe
 from evaluator.runtimes.store import Runtime, RuntimeStore, site_packages_of
-
-#: Of the calculators that may bring a lock.
-KIND = "package"
-_LABEL = "Brought by a submission"
 
 
 def own_recipe(lock: Lock) -> Recipe:
@@ -41,7 +37,7 @@ def own_recipe(lock: Lock) -> Recipe:
     definition = serving(KIND)
     return Recipe(
         name=own_name(lock.sha256),
-        label=_LABEL,
+        label=LABEL,
         variant=CPU,
         lock=lock,
         interpreter=find_interpreter(definition.python),
@@ -93,9 +89,7 @@ def build_own(lock: Lock, store: RuntimeStore, asked: OwnBuild) -> Runtime:
 
 
 def _fill(partial: Path, recipe: Recipe, store: RuntimeStore, lock_fd: int, how: OwnBuild) -> None:
-    like = [r for r in store.built(recipe.name) if r.environment == recipe.environment]
-    if like:
-        build.link_tree(like[0].prefix, partial)
+    if build.linked_like(recipe, store, partial):
         return
     ours, theirs = _parted(recipe.lock)
     how.log(f"{len(ours)} packages are known here, {len(theirs)} are fetched for this lock.")
@@ -123,12 +117,11 @@ def _bring(partial: Path, recipe: Recipe, lock_fd: int, how: OwnBuild) -> None:
     how.progress(BuildProgress("downloading", 0, len(recipe.lock.packages)))
     folder = partial / "brought"
     lock = recipe.installed_lock()
-    versions = [f"{package.name}=={package.version}" for package in recipe.lock.packages]
     prefix = brought.install(
         lock,
         folder,
         python=recipe.interpreter.executable,
-        sources=uv.source_options(torch_version=torch_version_of(versions)),
+        sources=sources_for(recipe.lock.requirements(), recipe.variant),
         fd=lock_fd,
         watch=Watch(
             limits=how.limits,

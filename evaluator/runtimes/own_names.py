@@ -4,6 +4,11 @@ from __future__ import annotations
 
 #: The beginning of each name.
 PREFIX = "own-"
+#: The calculator kind that may bring a lock.
+KIND = "package"
+LABEL = "Brought by a submission"
+#: What settings call all of them together.
+ALL_OWN = "own"
 
 
 def own_name(lock_sha256: str) -> str:

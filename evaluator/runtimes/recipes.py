@@ -13,11 +13,10 @@ from pathlib import Path
 from evaluator.exceptions import InfrastructureError
 from evaluator.runtimes.definitions import RuntimeDefinition
 from evaluator.runtimes.interpreters import Interpreter, find_interpreter
-from evaluator.runtimes.locks import CPU_BUILDS, Lock, Pinned
+from evaluator.runtimes.locks import CPU, CPU_BUILDS, Lock, Pinned
 
 #: Raised whenever the same recipe would be built otherwise.
 _FORMAT = 1
-CPU = "cpu"
 
 
 @dataclass(frozen=True, kw_only=True)

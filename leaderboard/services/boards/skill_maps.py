@@ -111,7 +111,7 @@ def skill_rows(evaluations: Iterable[uuid.UUID]) -> dict[uuid.UUID, SkillRow]:
 def map_of(evaluation: uuid.UUID, row: SkillRow, *, with_intervals: bool = False) -> SkillMap:
     """Intervals are those of scores: draws of the clusters, with the evaluation's own prior."""
     known = np.isfinite(row.skills)
-    groups = [g for g in groups_of(row.elements) if (g.members & known).any()]
+    groups = groups_within(row.elements, known)
     masked = _masked(row.skills, groups)
     ends: Sequence[Sequence[float | None]] = [(None, None)] * len(groups)
     if with_intervals and groups:
@@ -145,11 +145,7 @@ def paired(rows: Sequence[tuple[uuid.UUID, SkillRow]]) -> Paired | None:
     if any((row.elements, row.clusters) != (elements, clusters) for _, row in rows):
         return None
     tested = np.isfinite(np.array([row.skills for _, row in rows])).all(axis=0)
-    groups = [
-        Group(g.kind, g.name, g.members & tested)
-        for g in groups_of(elements)
-        if g.kind == ELEMENT and (g.members & tested).any()
-    ]
+    groups = [group for group in groups_within(elements, tested) if group.kind == ELEMENT]
     if not groups:
         return None
     weights = resampling.cluster_weights(clusters, N_DRAWS)
@@ -167,9 +163,16 @@ def paired(rows: Sequence[tuple[uuid.UUID, SkillRow]]) -> Paired | None:
 
 def groups_of(elements: Sequence[str]) -> list[Group]:
     """Of systems as tables name their elements: those that occur, and then the families."""
-    key = tuple(elements)
-    remembered: list[Group] | None = _groups.get(key)
-    return remembered or _groups.put(key, _grouped(elements))
+    return _groups.value(tuple(elements), lambda: _grouped(elements))
+
+
+def groups_within(elements: Sequence[str], is_chosen: npt.NDArray[np.bool_]) -> list[Group]:
+    """The same of the chosen systems alone, without groups of which none is left."""
+    return [
+        Group(group.kind, group.name, group.members & is_chosen)
+        for group in groups_of(elements)
+        if (group.members & is_chosen).any()
+    ]
 
 
 def _grouped(elements: Sequence[str]) -> list[Group]:

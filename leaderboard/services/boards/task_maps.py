@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from leaderboard.services.boards.skill_maps import Group, Part, groups_of
+from leaderboard.services.boards.skill_maps import Group, Part, groups_within
 from leaderboard.services.boards.skill_store import Skills, current_skills, is_kept
 from leaderboard.services.boards.types import TaskBoard, TaskRow
 
@@ -46,11 +46,7 @@ def map_of_task(board: TaskBoard) -> TaskMap | None:
     rows = [r for r in board.rows if skills and r.evaluation_id.bytes in skills.row_of]
     if skills is None or not rows:
         return None
-    groups = [
-        Group(group.kind, group.name, group.members & skills.is_tested)
-        for group in groups_of(skills.elements)
-        if (group.members & skills.is_tested).any()
-    ]
+    groups = groups_within(skills.elements, skills.is_tested)
     parts = [group.part(skills.is_tested, skills.clusters) for group in groups]
     table = skills.skills[[skills.row_of[row.evaluation_id.bytes] for row in rows]]
     means = _means(table, groups)

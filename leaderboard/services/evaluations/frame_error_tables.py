@@ -8,8 +8,8 @@ from evaluator import frames
 from evaluator.contract import EvaluationReport
 from leaderboard.enums import Visibility
 from leaderboard.exceptions import InfrastructureError
-from leaderboard.lib.json_values import clean_text
 from leaderboard.models import Evaluation, FrameErrorTable
+from leaderboard.services.evaluations import skill_tables
 
 _IS_SHOWN = ExpressionWrapper(
     Q(
@@ -39,7 +39,7 @@ def store(evaluation: Evaluation, report: EvaluationReport) -> None:
     FrameErrorTable.objects.create(
         evaluation=evaluation,
         n_atoms=list(record.n_atoms),
-        clusters=[clean_text(system.cluster)[:200] for system in report.systems],
+        clusters=skill_tables.clusters_of(report),
         packed=content,
     )
 

@@ -13,17 +13,13 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Count, Q, QuerySet
 
 from evaluator.runtimes.definitions import RuntimeDefinition, known_definitions
-from evaluator.runtimes.locks import Lock
-from evaluator.runtimes.own_names import PREFIX
+from evaluator.runtimes.locks import CPU, Lock
+from evaluator.runtimes.own_names import ALL_OWN, KIND, LABEL, PREFIX
 from leaderboard.enums import RuntimeState
 from leaderboard.models import Evaluation, RuntimeLock, Submission
 from leaderboard.models.permissions import may_read_private
 from leaderboard.services.evaluations.workers import live_workers
 
-#: What the settings call runtimes that submissions bring.
-OWN = "own"
-OWN_LABEL = "Brought by a submission"
-_CPU = "cpu"
 _MOST_ROWS = 200
 _MOST_OWN = 200
 
@@ -186,7 +182,7 @@ def _shipped(definition: RuntimeDefinition) -> RuntimeRow:
 @cache
 def _locked(definition: RuntimeDefinition) -> tuple[str, Mapping[str, str]]:
     """The hash of a definition's lock for the processor, and its packages."""
-    path = definition.lock_file(_CPU)
+    path = definition.lock_file(CPU)
     if not path.is_file():
         return "", {}
     lock = Lock.read(path)
@@ -196,13 +192,13 @@ def _locked(definition: RuntimeDefinition) -> tuple[str, Mapping[str, str]]:
 def _brought(lock: RuntimeLock, packages: Mapping[str, str]) -> RuntimeRow:
     return RuntimeRow(
         name=lock.name,
-        label=OWN_LABEL,
-        kinds=("package",),
+        label=LABEL,
+        kinds=(KIND,),
         python=lock.python,
         n_packages=len(packages) or lock.n_packages,
         packages=packages,
         lock_sha256=lock.sha256,
-        is_open=OWN not in settings.CLOSED_RUNTIMES,
+        is_open=ALL_OWN not in settings.CLOSED_RUNTIMES,
         is_brought=True,
         state=lock.state,
         message=lock.message,

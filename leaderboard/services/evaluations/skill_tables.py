@@ -26,13 +26,18 @@ def unpacked(stored: bytes | memoryview, n_systems: int) -> FloatArray:
     return np.frombuffer(stored, _KEPT).astype(float).reshape(-1, n_systems)
 
 
+def clusters_of(report: EvaluationReport) -> list[str]:
+    """Names of the systems' clusters, in their order, as the database keeps them."""
+    return [clean_text(system.cluster)[:200] for system in report.systems]
+
+
 def store(evaluation: Evaluation, report: EvaluationReport) -> None:
     """Keep the skills of a report that has any."""
     if report.task_score is None or not report.task_score.skills:
         return
     scored = [record for record in report.scores if record.skills]
     elements = [clean_text(text)[:500] for text in report.system_elements]
-    clusters = [clean_text(record.cluster)[:200] for record in report.systems]
+    clusters = clusters_of(report)
     SkillTable.objects.create(
         evaluation=evaluation,
         metrics=[record.metric for record in scored],

@@ -7,14 +7,10 @@ from django.conf import settings
 from evaluator.exceptions import SubmissionError as EvaluatorError
 from evaluator.runtimes.definitions import UnknownRuntime, serving
 from evaluator.runtimes.own_locks import read_own_lock
+from evaluator.runtimes.own_names import ALL_OWN, KIND
 from leaderboard.exceptions import SubmissionError
 from leaderboard.models import RuntimeLock
 from leaderboard.services.evaluations.runtime_builds import own_limits, try_again
-
-#: The calculator kind that may bring a lock.
-KIND = "package"
-#: What the settings call runtimes that submissions bring.
-OWN = "own"
 
 
 def lock_of(kind: str, text: str) -> RuntimeLock | None:
@@ -29,7 +25,7 @@ def lock_of(kind: str, text: str) -> RuntimeLock | None:
         raise SubmissionError(
             {"lock": f"Only submissions of the kind {KIND} bring a lock; {kind} has its runtime."}
         )
-    if OWN in settings.CLOSED_RUNTIMES:
+    if ALL_OWN in settings.CLOSED_RUNTIMES:
         raise SubmissionError({"lock": "This site builds no runtimes of submissions."})
     try:
         lock = read_own_lock(text, own_limits())

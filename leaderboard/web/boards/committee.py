@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from evaluator.committee import Calibration
 from leaderboard.charts import Chart
@@ -45,7 +44,8 @@ def committee_part(
     board: TaskBoard, listed: Sequence[TaskRow], drawn: Sequence[TaskRow]
 ) -> CommitteePart | None:
     """Of the rows that the page lists and draws; None where nobody can judge anybody."""
-    found = _committee(board)
+    # Kept with the board: both are of one stamp, and asking for it would be a query.
+    found = board.pages.value("committee", lambda: current_committee(board.task_version))
     if not found.is_quorate:
         return None
     lines = [line for row in listed[:_MOST_ROWS] for line in _lines(row, found)]
@@ -57,12 +57,6 @@ def committee_part(
         lines=lines,
         chart=_chart(board, found, drawn),
     )
-
-
-def _committee(board: TaskBoard) -> Committee:
-    """Kept with the board: both are of one stamp, and asking for it would be a query."""
-    remembered: Committee | None = board.pages.get("committee")
-    return remembered or board.pages.put("committee", current_committee(board.task_version))
 
 
 def _lines(row: TaskRow, found: Committee) -> list[Line]:
@@ -82,9 +76,8 @@ def _lines(row: TaskRow, found: Committee) -> list[Line]:
 
 def _chart(board: TaskBoard, found: Committee, drawn: Sequence[TaskRow]) -> Chart | None:
     """By forces, or by energies where the task has no forces; kept with the board."""
-    key: tuple[str | UUID, ...] = ("risk", *(row.evaluation_id for row in drawn))
-    remembered: tuple[Chart | None] | None = board.pages.get(key)
-    return (remembered or board.pages.put(key, (_risk(found, drawn),)))[0]
+    key = ("risk", *(row.evaluation_id for row in drawn))
+    return board.pages.value(key, lambda: _risk(found, drawn))
 
 
 def _risk(found: Committee, drawn: Sequence[TaskRow]) -> Chart | None:
